@@ -1,0 +1,112 @@
+// The kernel table: every function pointer and block size of one instruction set and scalar type.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/elementwise.h"
+
+namespace backpass::kernels {
+
+using Size = std::ptrdiff_t;
+
+// All matrices are row-major. `ld*` is the distance in elements between rows; 0 repeats one row.
+// Letters: C (m, n) = A (m, k) * B (k, n).
+
+// How one block of a product is computed; a function of shapes and strides alone, fixed while compiling.
+enum class MatmulPath : unsigned char {
+  dot,      // vectors run along k, both operands read in place; needs a_k == 1 and b_k == 1
+  in_place, // vectors run along n, A broadcast in place, B read in place (b_col == 1)
+  pack_b,   // as in_place, with B copied panel by panel
+  pack_ab,  // as pack_b, with A copied block by block as well
+};
+
+template <class T>
+struct MatmulBlock {
+  T* c;        // (m, n), overwritten
+  Size ldc;
+  const T* a;  // A(i, p) = a[i * a_row + p * a_k]
+  Size a_row, a_k;
+  const T* b;  // B(p, j) = b[p * b_k + j * b_col]
+  Size b_k, b_col;
+  Size m, n, k;  // k == 0 writes zeros
+  MatmulPath path;
+  T* scratch;  // matmul_scratch elements, 64-byte aligned
+};
+
+// Adam (Kingma and Ba 2015, algorithm 1) with coupled or decoupled decay, and its bias corrections for this step.
+struct AdamSettings {
+  double learning_rate, beta1, beta2, eps, weight_decay;
+  double correction1, correction2;  // 1 - beta1^t, 1 - beta2^t
+};
+
+struct SGDSettings {
+  double learning_rate, momentum, weight_decay;
+  bool nesterov, first_step;  // first step: velocity = gradient, as PyTorch does
+};
+
+// Where in the counter space of Philox 4x32-10 a stream of random numbers lies (Salmon et al. 2011).
+struct RandomStream {
+  std::uint64_t seed;  // the key
+  std::uint32_t op;    // which op of the graph
+  std::uint64_t step;  // which training step (low 32 bits are used)
+};
+
+template <class T>
+struct Kernels {
+  using ElementwiseKernel = void (*)(T* out, Size ldo, const T* a, Size lda, const T* b, Size ldb, T alpha, Size rows,
+                                     Size cols) noexcept;
+
+  Size mr, nr, kc;  // register tile (mr, nr); inner dimension per pass
+  Size vector;      // elements in a vector
+
+  // c = a * b, over the whole of k; see MatmulBlock.
+  void (*matmul)(const MatmulBlock<T>& block) noexcept;
+
+  // Indexed by Elementwise. `b` is ignored by unary functions; out may be a or b itself.
+  ElementwiseKernel elementwise[kElementwiseCount];
+
+  // y = softmax(x) by rows and lse = log(sum(exp(x))) by rows; either may be null. y may be x.
+  // x: (rows, cols), y: (rows, cols), lse: (rows). cols == 0 gives lse = -inf.
+  void (*softmax)(T* y, Size ldy, T* lse, const T* x, Size ldx, Size rows, Size cols) noexcept;
+
+  void (*row_sum)(T* out, const T* a, Size lda, Size rows, Size cols) noexcept;            // out: (rows)
+  void (*row_max)(T* out, const T* a, Size lda, Size rows, Size cols) noexcept;            // out: (rows); -inf if empty
+  void (*broadcast_column)(T* out, Size ldo, const T* a, Size rows, Size cols) noexcept;   // a: (rows)
+  void (*fill)(T* out, Size ldo, T value, Size rows, Size cols) noexcept;
+
+  // partial[j] = sum over rows of a(i, j), in double beyond short runs of rows: an error that does not grow with rows.
+  void (*column_sum)(double* partial, const T* a, Size lda, Size rows, Size cols) noexcept;
+  // The sum of all elements, likewise.
+  double (*sum)(const T* a, Size lda, Size rows, Size cols) noexcept;
+
+  // out(i) = a(i, labels[i]); labels are within [0, cols).
+  void (*take_label)(T* out, const T* a, Size lda, const std::int32_t* labels, Size rows) noexcept;
+  // out(i, j) = value(i) where j == labels[i], else 0.
+  void (*put_label)(T* out, Size ldo, const T* value, const std::int32_t* labels, Size rows, Size cols) noexcept;
+
+  // out(i) = `keep_scale` with probability 1 - drop, else 0, for elements first .. first + n of the stream: element e
+  // takes 32-bit word e % 4 of counter e / 4 and is kept when word >= drop * 2^32.
+  void (*random_keep)(T* out, const RandomStream& stream, std::uint64_t first, Size n, double drop, T keep_scale) noexcept;
+
+  // out(i, :) = source(index[i], :).
+  void (*gather_rows)(T* out, const T* source, Size ld_source, const std::int64_t* index, Size rows, Size cols) noexcept;
+  // out (cols, rows) = transpose of a (rows, cols).
+  void (*transpose)(T* out, Size ldo, const T* a, Size lda, Size rows, Size cols) noexcept;
+
+  // One sweep over n parameters. velocity is null without momentum. No contraction: w - (learning_rate * g), rounded twice.
+  void (*sgd)(T* weight, const T* grad, T* velocity, const SGDSettings& settings, Size n) noexcept;
+  void (*adam)(T* weight, const T* grad, T* m, T* v, const AdamSettings& settings, Size n) noexcept;
+
+  bool (*all_finite)(const T* a, Size n) noexcept;
+};
+
+// Elements of scratch that a block needs on a path.
+template <class T>
+Size matmul_scratch(const Kernels<T>& kernels, MatmulPath path, Size m, Size n, Size k);
+
+// The path for a product of this shape and these strides, from measured constants.
+template <class T>
+MatmulPath choose_matmul_path(const Kernels<T>& kernels, Size m, Size n, Size k, Size a_row, Size a_k, Size b_k, Size b_col);
+
+}  // namespace backpass::kernels
