@@ -1,0 +1,11 @@
+// All of backpass.
+#pragma once
+
+#include "backpass/graph.h"
+#include "backpass/layers.h"
+#include "backpass/losses.h"
+#include "backpass/machine.h"
+#include "backpass/network.h"
+#include "backpass/optimizers.h"
+#include "backpass/plan.h"
+#include "backpass/trainer.h"

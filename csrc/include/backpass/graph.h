@@ -1,0 +1,131 @@
+// Tensors, the operations that make them, and their derivatives.
+#pragma once
+
+#include <compare>
+#include <optional>
+
+#include "backpass/types.h"
+
+namespace backpass {
+
+struct Op;  // what makes a tensor: kind, attributes, inputs (csrc/graph/op.h)
+
+// A value in a graph: its shape and type are known, its elements are not. Cheap to copy, immutable.
+// Every function below checks shapes as it builds and throws std::invalid_argument where they do not fit.
+class Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(std::shared_ptr<const Op> op) : op_(std::move(op)) {}
+
+  const Shape& shape() const;
+  DType dtype() const;
+  const std::string& name() const;  // of an input or parameter, else empty
+  std::string kind() const;         // "matmul", "relu", ...
+  const Op& op() const { return *op_; }
+  explicit operator bool() const { return op_ != nullptr; }
+  bool operator==(const Tensor& other) const { return op_ == other.op_; }
+  auto operator<=>(const Tensor& other) const { return op_ <=> other.op_; }
+
+ private:
+  std::shared_ptr<const Op> op_;
+};
+
+// How a parameter gets its first values. Names: "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform",
+// "he_normal", "lecun_normal"; `gain` multiplies the bound or deviation.
+struct Initializer {
+  std::string name = "zeros";
+  double gain = 1.0;
+};
+
+// Leaves. A shape may have kBatch as its first dimension.
+Tensor input(Shape shape, DType dtype = DType::float32, std::string name = "x");
+Tensor parameter(Shape shape, DType dtype, std::string name, Initializer initializer = {});
+Tensor constant(double value, Shape shape = {}, DType dtype = DType::float32);
+
+// Elementwise, one argument.
+Tensor operator-(const Tensor& x);
+Tensor abs(const Tensor& x);   // derivative at 0: 0
+Tensor sign(const Tensor& x);  // derivative 0
+Tensor step(const Tensor& x);  // 1 where x > 0, else 0; derivative 0
+Tensor square(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor erf(const Tensor& x);
+Tensor relu(const Tensor& x);  // derivative at 0: 0
+Tensor leaky_relu(const Tensor& x, double slope = 0.01);  // derivative at 0: slope
+Tensor sigmoid(const Tensor& x);
+Tensor tanh(const Tensor& x);
+Tensor gelu(const Tensor& x);      // x Phi(x) (Hendrycks and Gimpel 2016)
+Tensor softplus(const Tensor& x);  // log(1 + exp(x))
+
+// Elementwise, two arguments, broadcast as in NumPy. Ties of maximum and minimum send the gradient to the first.
+Tensor operator+(const Tensor& a, const Tensor& b);
+Tensor operator-(const Tensor& a, const Tensor& b);
+Tensor operator*(const Tensor& a, const Tensor& b);
+Tensor operator/(const Tensor& a, const Tensor& b);
+Tensor operator+(const Tensor& a, double b);
+Tensor operator-(const Tensor& a, double b);
+Tensor operator*(const Tensor& a, double b);
+Tensor operator/(const Tensor& a, double b);
+Tensor operator+(double a, const Tensor& b);
+Tensor operator-(double a, const Tensor& b);
+Tensor operator*(double a, const Tensor& b);
+Tensor operator/(double a, const Tensor& b);
+Tensor maximum(const Tensor& a, const Tensor& b);
+Tensor minimum(const Tensor& a, const Tensor& b);
+Tensor greater(const Tensor& a, const Tensor& b);  // 1 where a > b, else 0; derivative 0
+
+// a (..., k) times b (k, n) is (..., n); transpose_b takes b as (n, k), as a dense layer stores its weight.
+// transpose_a takes a as (..., m) and b as (..., n), sums over all the leading dimensions, and gives (m, n).
+Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false,
+              Precision precision = Precision::highest);
+
+// Over the given axes (negative ones count from the end), or over all of them.
+Tensor sum(const Tensor& x, std::optional<std::vector<Dim>> axes = {}, bool keepdims = false);
+Tensor mean(const Tensor& x, std::optional<std::vector<Dim>> axes = {}, bool keepdims = false);
+
+Tensor broadcast_to(const Tensor& x, Shape shape);
+Tensor reshape(const Tensor& x, Shape shape);                     // keeps kBatch as first dimension if x has it
+Tensor transpose(const Tensor& x, std::vector<Dim> axes);         // output axis i is input axis axes[i]
+Tensor slice(const Tensor& x, Dim axis, Dim begin, Dim end);      // not along kBatch
+Tensor concat(const std::vector<Tensor>& xs, Dim axis);           // not along kBatch
+
+// Along the last axis.
+Tensor softmax(const Tensor& x);
+Tensor log_sum_exp(const Tensor& x);                               // drops the axis
+Tensor take_label(const Tensor& x, const Tensor& labels);          // x (n, c), labels int32 (n): x[i, labels[i]]
+
+// Zero with probability `rate`, else x / (1 - rate), in training; x itself otherwise (Srivastava et al. 2014, in the
+// inverted form). `stream` tells the dropouts of one network apart.
+Tensor dropout(const Tensor& x, double rate, std::uint32_t stream);
+
+// The value of x, through which no gradient flows.
+Tensor stop_gradient(const Tensor& x);
+
+// d sum(y * seed) / dx for every x, by reverse accumulation; the results are tensors and can be differentiated again.
+// Without a seed y must be a scalar. An x that y does not depend on gets zeros.
+std::vector<Tensor> gradients(const Tensor& y, const std::vector<Tensor>& xs, const Tensor& seed = {});
+
+// The operations between some inputs and some outputs, in the order in which they were made.
+class Graph {
+ public:
+  Graph(std::vector<Tensor> inputs, std::vector<Tensor> outputs);
+
+  const std::vector<Tensor>& inputs() const { return inputs_; }
+  const std::vector<Tensor>& outputs() const { return outputs_; }
+  const std::vector<Tensor>& ops() const { return ops_; }  // topological order, leaves included
+  std::vector<Tensor> parameters() const;
+  std::string to_string() const;  // one line per op
+  std::string to_dot() const;     // Graphviz
+
+ private:
+  std::vector<Tensor> inputs_, outputs_, ops_;
+};
+
+// Compiles a graph without parameters for the shapes of the arguments and runs it: one array per output.
+// `training` turns dropout on, with the masks of `seed` and `step`.
+std::vector<Array> evaluate(const Graph& graph, const std::vector<ArrayView>& inputs, bool training = false,
+                            std::uint64_t seed = 0, std::uint64_t step = 0);
+
+}  // namespace backpass

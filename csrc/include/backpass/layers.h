@@ -1,0 +1,99 @@
+// Layers: descriptions that compose operations.
+#pragma once
+
+#include "backpass/graph.h"
+
+namespace backpass {
+
+// What a layer sees while a network is built.
+struct LayerContext {
+  std::string prefix;                 // "0." for the first layer
+  DType dtype = DType::float32;
+  Precision precision = Precision::highest;
+  std::string next_activation;        // type of the first activation after this layer, "" if there is none
+  double next_slope = 0.01;           // of that activation, where it is a LeakyReLU
+  std::uint32_t* streams = nullptr;   // how many random streams are taken
+};
+
+// Any class with these three is a layer:
+//   std::string type() const;  Attributes attributes() const;
+//   Tensor build(LayerContext&, const Tensor& x) const;
+class Layer {
+ public:
+  template <class L>
+    requires(!std::is_same_v<std::decay_t<L>, Layer>)
+  Layer(L layer) : self_(std::make_shared<Model<L>>(std::move(layer))) {}  // NOLINT: descriptions convert
+
+  std::string type() const { return self_->type(); }
+  Attributes attributes() const { return self_->attributes(); }
+  Tensor build(LayerContext& context, const Tensor& x) const { return self_->build(context, x); }
+
+ private:
+  struct Concept {
+    virtual ~Concept() = default;
+    virtual std::string type() const = 0;
+    virtual Attributes attributes() const = 0;
+    virtual Tensor build(LayerContext& context, const Tensor& x) const = 0;
+  };
+  template <class L>
+  struct Model final : Concept {
+    explicit Model(L layer) : layer(std::move(layer)) {}
+    std::string type() const override { return layer.type(); }
+    Attributes attributes() const override { return layer.attributes(); }
+    Tensor build(LayerContext& context, const Tensor& x) const override { return layer.build(context, x); }
+    L layer;
+  };
+  std::shared_ptr<const Concept> self_;
+};
+
+// y = x Wᵀ + b over the last axis; weight (units, in), bias (units).
+// weight_init "" chooses by the next activation: He uniform before the ReLU family, GELU and Softplus, else Glorot uniform.
+// Throws std::invalid_argument where units < 1 or a name is unknown.
+struct Dense {
+  Dim units = 0;
+  std::string activation = "";  // "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "softmax", "identity" or ""
+  bool bias = true;
+  std::string weight_init = "";
+  std::string bias_init = "zeros";
+
+  std::string type() const { return "Dense"; }
+  Attributes attributes() const;
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+// Each element dropped with probability `rate` in training, the others scaled by 1 / (1 - rate). 0 <= rate < 1.
+struct Dropout {
+  double rate = 0.5;
+
+  std::string type() const { return "Dropout"; }
+  Attributes attributes() const { return {{"rate", rate}}; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+struct LeakyReLU {
+  double slope = 0.01;
+
+  std::string type() const { return "LeakyReLU"; }
+  Attributes attributes() const { return {{"slope", slope}}; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+#define BACKPASS_PLAIN_LAYER(Name)                               \
+  struct Name {                                                  \
+    std::string type() const { return #Name; }                   \
+    Attributes attributes() const { return {}; }                 \
+    Tensor build(LayerContext& context, const Tensor& x) const;  \
+  }
+BACKPASS_PLAIN_LAYER(ReLU);
+BACKPASS_PLAIN_LAYER(Sigmoid);
+BACKPASS_PLAIN_LAYER(Tanh);
+BACKPASS_PLAIN_LAYER(GELU);
+BACKPASS_PLAIN_LAYER(Softplus);
+BACKPASS_PLAIN_LAYER(Softmax);  // over the last axis
+BACKPASS_PLAIN_LAYER(Identity);
+#undef BACKPASS_PLAIN_LAYER
+
+// From type and attributes, as saved. Throws std::invalid_argument where either is unknown.
+Layer make_layer(const std::string& type, const Attributes& attributes);
+
+}  // namespace backpass

@@ -1,0 +1,75 @@
+// Losses: a scalar tensor from a prediction and a target.
+#pragma once
+
+#include "backpass/graph.h"
+
+namespace backpass {
+
+// Any class with these is a loss. `target` has the prediction's shape, or is int32 (batch) where labels are taken;
+// `weight` (batch) may be absent: the mean is then over rows, else divided by the sum of the weights.
+//   std::string type() const;  Attributes attributes() const;  bool takes_labels() const;
+//   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+class Loss {
+ public:
+  template <class L>
+    requires(!std::is_same_v<std::decay_t<L>, Loss>)
+  Loss(L loss) : self_(std::make_shared<Model<L>>(std::move(loss))) {}  // NOLINT: descriptions convert
+
+  std::string type() const { return self_->type(); }
+  Attributes attributes() const { return self_->attributes(); }
+  bool takes_labels() const { return self_->takes_labels(); }
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight = {}) const {
+    return self_->build(prediction, target, weight);
+  }
+
+  // The loss and its gradient with respect to the prediction. Throws std::invalid_argument where shapes do not fit.
+  std::pair<double, Array> value_and_grad(const ArrayView& prediction, const ArrayView& target,
+                                          const ArrayView& sample_weight = {}) const;
+
+ private:
+  struct Concept {
+    virtual ~Concept() = default;
+    virtual std::string type() const = 0;
+    virtual Attributes attributes() const = 0;
+    virtual bool takes_labels() const = 0;
+    virtual Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const = 0;
+  };
+  template <class L>
+  struct Model final : Concept {
+    explicit Model(L loss) : loss(std::move(loss)) {}
+    std::string type() const override { return loss.type(); }
+    Attributes attributes() const override { return loss.attributes(); }
+    bool takes_labels() const override { return loss.takes_labels(); }
+    Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const override {
+      return loss.build(prediction, target, weight);
+    }
+    L loss;
+  };
+  std::shared_ptr<const Concept> self_;
+};
+
+// Mean over all elements of (prediction - target)^2.
+struct MSE {
+  std::string type() const { return "MSE"; }
+  Attributes attributes() const { return {}; }
+  bool takes_labels() const { return false; }
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+};
+
+// Half the squared error summed over outputs, mean over rows; its gradient is (prediction - target) / rows.
+struct HalfMSE {
+  std::string type() const { return "HalfMSE"; }
+  Attributes attributes() const { return {}; }
+  bool takes_labels() const { return false; }
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+};
+
+// -log softmax(prediction) at the label, or its expectation under rows of probabilities; mean over rows.
+struct CrossEntropy {
+  std::string type() const { return "CrossEntropy"; }
+  Attributes attributes() const { return {}; }
+  bool takes_labels() const { return true; }
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+};
+
+}  // namespace backpass

@@ -1,0 +1,94 @@
+// Training: steps and epochs without leaving native code.
+#pragma once
+
+#include <functional>
+
+#include "backpass/losses.h"
+#include "backpass/network.h"
+#include "backpass/optimizers.h"
+
+namespace backpass {
+
+// fit met a loss that is not finite. The network keeps the weights from before that step.
+class DivergedError : public std::runtime_error {
+ public:
+  DivergedError(int epoch, Dim batch, std::string layer);
+  int epoch;          // both from 0
+  Dim batch;
+  std::string layer;  // the first whose output is not finite: "2 (Dense)"
+};
+
+struct History {
+  std::vector<std::pair<std::string, std::vector<double>>> columns;  // "loss", "val_loss", "accuracy", ...
+  const std::vector<double>& operator[](const std::string& name) const;  // throws std::out_of_range
+};
+
+struct TrainingData {
+  ArrayView x, y, sample_weight;  // sample_weight (rows) may be empty
+};
+
+using Logs = std::vector<std::pair<std::string, double>>;
+// The value of a metric over all rows: targets as given, predictions as the network's dtype.
+using Metric = std::function<double(const ArrayView& y_true, const ArrayView& y_pred)>;
+
+// Called at the boundaries that somebody asked for; an empty function costs nothing.
+// An exception ends fit, which leaves a usable network, and passes on.
+struct FitHooks {
+  std::function<void(int epoch)> epoch_begin;
+  std::function<void(int epoch, const Logs&)> epoch_end;
+  std::function<void(Dim batch)> batch_begin;
+  std::function<void(Dim batch, double loss)> batch_end;
+  std::function<void(Dim rows_done, double mean_loss)> progress;  // by the clock, every 50 ms or so
+  std::function<void()> interrupt;                                // likewise: throws where fit shall end
+};
+
+struct FitOptions {
+  int epochs = 1;
+  Dim batch_size = 32;
+  bool shuffle = true;
+  std::optional<TrainingData> validation_data = {};
+  std::vector<std::pair<std::string, Metric>> metrics = {};  // see metric()
+  std::optional<std::uint64_t> seed = {};  // of shuffling and dropout; absent: goes on in the network's stream
+  int threads = 0;                         // 0: the default
+  bool check_finite = true;
+  FitHooks hooks = {};
+};
+
+struct TrainerOptions {
+  int threads = 0;
+};
+
+// A network, a loss and an optimizer, with plans by batch size. A shared handle.
+class Trainer {
+ public:
+  Trainer(Network network, Loss loss, Optimizer optimizer, TrainerOptions options = {});
+
+  // One forward, backward and update; the loss before the update. A loss that is not finite updates nothing.
+  double step(const ArrayView& x, const ArrayView& y, const ArrayView& sample_weight = {});
+  History fit(const TrainingData& data, const FitOptions& options = {});
+  History fit(const ArrayView& x, const ArrayView& y, const FitOptions& options = {}) { return fit({x, y, {}}, options); }
+  void stop();  // ends fit after the current batch; for hooks
+  // "loss" and the metrics; threads 0: the default.
+  Logs evaluate(const TrainingData& data, const std::vector<std::pair<std::string, Metric>>& metrics = {});
+  // The loss and the gradients (into the network's gradient buffer) without an update.
+  double gradients(const ArrayView& x, const ArrayView& y, const ArrayView& sample_weight = {},
+                   std::int64_t random_step = -1);
+
+  PlanInfo plan(Dim batch_size);
+  PlanInfo profile(Dim batch_size, int repeats = 20);
+  std::size_t memory_estimate(Dim batch_size);
+
+  struct Impl;
+
+ private:
+  std::shared_ptr<Impl> impl_;
+};
+
+// "accuracy", "mae", "rmse" or "r2"; throws std::invalid_argument that lists them.
+Metric metric(const std::string& name);
+
+// The product of the loss's Hessian by `vector` (n_parameters), at the network's parameters.
+Array hvp(Network& network, const Loss& loss, const ArrayView& x, const ArrayView& y, const ArrayView& vector,
+          std::int64_t random_step = -1);
+
+}  // namespace backpass

@@ -1,0 +1,104 @@
+// Shapes, element types and arrays: the vocabulary of every other header.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace backpass {
+
+using Dim = std::int64_t;
+using Shape = std::vector<Dim>;
+// The one symbolic dimension: the number of rows, known when a graph is compiled.
+inline constexpr Dim kBatch = -1;
+
+enum class DType : unsigned char { float32, float64, int32 };
+enum class Precision : unsigned char { highest, high, medium };
+// What memory handed to us may hold.
+enum class ElementType : unsigned char {
+  float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64, boolean,
+};
+
+const char* name(DType dtype);
+const char* name(Precision precision);
+DType parse_dtype(const std::string& name);          // "float32" or "float64"; throws std::invalid_argument
+Precision parse_precision(const std::string& name);  // "highest", "high" or "medium"; throws std::invalid_argument
+std::size_t size_of(DType dtype);                    // bytes
+std::size_t size_of(ElementType type);               // bytes
+std::string to_string(const Shape& shape);           // "(batch, 784)"
+Dim element_count(const Shape& shape);               // of a shape without kBatch
+
+// The settings of a layer, loss or optimizer by name, as they are printed and saved.
+using Attribute = std::variant<bool, std::int64_t, double, std::string>;
+using Attributes = std::vector<std::pair<std::string, Attribute>>;
+
+template <class T>
+constexpr ElementType element_type_of() {
+  if constexpr (std::is_same_v<T, float>) return ElementType::float32;
+  else if constexpr (std::is_same_v<T, double>) return ElementType::float64;
+  else if constexpr (std::is_same_v<T, std::int32_t>) return ElementType::int32;
+  else if constexpr (std::is_same_v<T, std::int64_t>) return ElementType::int64;
+  else if constexpr (std::is_same_v<T, std::uint8_t>) return ElementType::uint8;
+  else static_assert(sizeof(T) == 0, "an array holds float, double, int32_t, int64_t or uint8_t");
+}
+
+// Somebody else's memory, read in place: rows along the first axis `row_stride` bytes apart, each row dense.
+struct ArrayView {
+  const void* data = nullptr;
+  ElementType type = ElementType::float32;
+  Shape shape;
+  std::ptrdiff_t row_stride = 0;  // bytes; 0 only where there is at most one row
+
+  ArrayView() = default;
+  ArrayView(const void* data, ElementType type, Shape shape, std::ptrdiff_t row_stride);
+  // Dense rows. Throws std::invalid_argument where a dimension is negative.
+  ArrayView(const void* data, ElementType type, Shape shape);
+  template <class T>
+  ArrayView(const T* data, Shape shape_) : ArrayView(data, element_type_of<T>(), std::move(shape_)) {}
+  // One value per row.
+  template <class T>
+  ArrayView(const std::vector<T>& values) : ArrayView(values.data(), {static_cast<Dim>(values.size())}) {}  // NOLINT
+
+  bool empty() const { return data == nullptr; }
+  Dim rows() const { return shape.empty() ? 1 : shape[0]; }
+};
+
+// A dense row-major array of our own.
+class Array {
+ public:
+  Array() = default;
+  Array(DType dtype, Shape shape);  // zeros
+
+  DType dtype() const { return dtype_; }
+  const Shape& shape() const { return shape_; }
+  std::size_t bytes() const;
+  void* data() { return data_.get(); }
+  const void* data() const { return data_.get(); }
+  // The elements; throws std::invalid_argument where T is not the array's type.
+  template <class T>
+  std::span<T> values() {
+    check(element_type_of<T>());
+    return {static_cast<T*>(data()), static_cast<std::size_t>(element_count(shape_))};
+  }
+  template <class T>
+  std::span<const T> values() const {
+    check(element_type_of<T>());
+    return {static_cast<const T*>(data()), static_cast<std::size_t>(element_count(shape_))};
+  }
+  operator ArrayView() const;  // NOLINT(google-explicit-constructor): reads as what it is
+
+ private:
+  void check(ElementType type) const;
+
+  DType dtype_ = DType::float32;
+  Shape shape_;
+  std::shared_ptr<void> data_;  // 64-byte aligned
+};
+
+}  // namespace backpass
