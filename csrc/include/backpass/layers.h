@@ -37,7 +37,7 @@ class Layer {
   };
   template <class L>
   struct Model final : Concept {
-    explicit Model(L layer) : layer(std::move(layer)) {}
+    explicit Model(L description) : layer(std::move(description)) {}
     std::string type() const override { return layer.type(); }
     Attributes attributes() const override { return layer.attributes(); }
     Tensor build(LayerContext& context, const Tensor& x) const override { return layer.build(context, x); }

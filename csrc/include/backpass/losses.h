@@ -36,7 +36,7 @@ class Loss {
   };
   template <class L>
   struct Model final : Concept {
-    explicit Model(L loss) : loss(std::move(loss)) {}
+    explicit Model(L description) : loss(std::move(description)) {}
     std::string type() const override { return loss.type(); }
     Attributes attributes() const override { return loss.attributes(); }
     bool takes_labels() const override { return loss.takes_labels(); }

@@ -56,11 +56,11 @@ struct ArrayView {
   std::ptrdiff_t row_stride = 0;  // bytes; 0 only where there is at most one row
 
   ArrayView() = default;
-  ArrayView(const void* data, ElementType type, Shape shape, std::ptrdiff_t row_stride);
+  ArrayView(const void* elements, ElementType element_type, Shape dims, std::ptrdiff_t stride);
   // Dense rows. Throws std::invalid_argument where a dimension is negative.
-  ArrayView(const void* data, ElementType type, Shape shape);
+  ArrayView(const void* elements, ElementType element_type, Shape dims);
   template <class T>
-  ArrayView(const T* data, Shape shape_) : ArrayView(data, element_type_of<T>(), std::move(shape_)) {}
+  ArrayView(const T* elements, Shape dims) : ArrayView(elements, element_type_of<T>(), std::move(dims)) {}
   // One value per row.
   template <class T>
   ArrayView(const std::vector<T>& values) : ArrayView(values.data(), {static_cast<Dim>(values.size())}) {}  // NOLINT

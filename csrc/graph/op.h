@@ -1,0 +1,66 @@
+// Op: one operation of a graph, and the tensor that it makes.
+#pragma once
+
+#include "backpass/graph.h"
+#include "base/elementwise.h"
+
+namespace backpass {
+
+enum class OpKind : unsigned char {
+  input,        // name
+  parameter,    // name, initializer
+  constant,     // alpha: the value of every element
+  count,        // () : how many elements of input 0 are summed into one: the product of the dimensions `dims`
+  elementwise,  // fn, alpha; inputs of one shape
+  matmul,       // transpose_a, transpose_b, precision
+  sum,          // dims: the axes, ascending and not negative; keepdims
+  broadcast,    // to shape
+  reshape,      // to shape
+  transpose,    // dims: the permutation
+  slice,        // dims: axis, begin, end
+  pad,          // dims: axis, begin, end: input 0 within zeros; the derivative of slice
+  concat,       // dims: axis
+  softmax,
+  log_sum_exp,
+  take_label,   // inputs: x (n, c), labels (n)
+  put_label,    // inputs: value (n), labels (n); to shape (n, c): the derivative of take_label
+  random_keep,  // alpha: rate; stream. 1 / (1 - rate) or 0 in training, 1 otherwise
+  stop_gradient,
+};
+
+const char* name(OpKind kind);
+const char* name(Elementwise fn);
+
+struct Op {
+  OpKind kind = OpKind::input;
+  std::vector<Tensor> inputs = {};
+  Shape shape = {};
+  DType dtype = DType::float32;
+  Elementwise fn = Elementwise::copy;
+  double alpha = 0;
+  std::vector<Dim> dims = {};
+  bool keepdims = false;
+  bool transpose_a = false, transpose_b = false;
+  Precision precision = Precision::highest;
+  std::uint32_t stream = 0;
+  std::string name = {};
+  Initializer initializer = {};
+  std::uint64_t id = 0;  // order of making; an op's inputs have smaller ones
+};
+
+// Checks nothing: the functions of graph.h do. Gives the op its id.
+Tensor make_tensor(Op op);
+
+// What op's inputs get when its output gets `grad`: one tensor per input, an empty one where nothing flows.
+// One rule per kind (and per elementwise function); `wanted` says for which inputs it is needed.
+std::vector<Tensor> derivative(const Tensor& y, const Tensor& grad, const std::vector<bool>& wanted);
+Tensor elementwise_derivative(const Tensor& y, const Tensor& grad, std::size_t input);
+
+// Building blocks that graph.h does not offer.
+Tensor elementwise(Elementwise fn, const Tensor& a, double alpha = 0);
+Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alpha = 0);
+Tensor count(const Tensor& x, const std::vector<Dim>& axes);
+Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape);
+Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape);
+
+}  // namespace backpass
