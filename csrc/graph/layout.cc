@@ -1,0 +1,116 @@
+// Operations that move elements and compute nothing: reshape, transpose, slice, pad, concat.
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.h"
+#include "graph/rules.h"
+
+namespace backpass {
+namespace {
+
+bool has_batch(const Shape& shape) { return !shape.empty() && shape[0] == kBatch; }
+
+Dim count_without_batch(const Shape& shape) {
+  return element_count(has_batch(shape) ? Shape(shape.begin() + 1, shape.end()) : shape);
+}
+
+std::size_t movable_axis(const char* who, const Tensor& x, Dim axis) {
+  const Dim at = normalize_axes(who, x, {axis})[0];
+  if (x.shape()[static_cast<std::size_t>(at)] == kBatch) fail(who, "the batch dimension cannot be cut or joined");
+  return static_cast<std::size_t>(at);
+}
+
+}  // namespace
+
+Tensor reshape(const Tensor& x, Shape shape) {
+  if (x.shape() == shape) return x;
+  // (batch, 1) and (1, batch) hold the same elements: ones may stand before the batch.
+  Shape from = x.shape(), to = shape;
+  std::erase(from, 1);
+  std::erase(to, 1);
+  if (has_batch(from) != has_batch(to) || count_without_batch(from) != count_without_batch(to))
+    fail("reshape", "shape ", to_string(x.shape()), " cannot become ", to_string(shape));
+  return make_tensor({.kind = OpKind::reshape, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype()});
+}
+
+Tensor transpose(const Tensor& x, std::vector<Dim> axes) {
+  const std::vector<Dim> sorted = normalize_axes("transpose", x, axes);
+  if (sorted.size() != x.shape().size()) fail("transpose", "needs ", x.shape().size(), " axes, got ", axes.size());
+  Shape shape;
+  for (Dim& axis : axes) {
+    if (axis < 0) axis += static_cast<Dim>(axes.size());
+    shape.push_back(x.shape()[static_cast<std::size_t>(axis)]);
+  }
+  if (sorted == axes) return x;
+  return make_tensor({.kind = OpKind::transpose, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype(),
+                      .dims = std::move(axes)});
+}
+
+Tensor slice(const Tensor& x, Dim axis, Dim begin, Dim end) {
+  const std::size_t at = movable_axis("slice", x, axis);
+  Shape shape = x.shape();
+  if (begin < 0 || end < begin || end > shape[at])
+    fail("slice", "range [", begin, ", ", end, ") does not fit axis ", axis, " of ", to_string(x.shape()));
+  shape[at] = end - begin;
+  return make_tensor({.kind = OpKind::slice, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype(),
+                      .dims = {static_cast<Dim>(at), begin, end}});
+}
+
+Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape) {
+  const std::size_t at = movable_axis("pad", x, axis);
+  Shape expected = x.shape();
+  if (at < shape.size()) expected[at] = shape[at];
+  if (expected != shape || begin < 0 || end - begin != x.shape()[at] || end > shape[at])
+    fail("pad", "range [", begin, ", ", end, ") of ", to_string(shape), " does not take ", to_string(x.shape()));
+  return make_tensor({.kind = OpKind::pad, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype(),
+                      .dims = {static_cast<Dim>(at), begin, end}});
+}
+
+Tensor concat(const std::vector<Tensor>& xs, Dim axis) {
+  if (xs.empty()) fail("concat", "needs at least one tensor");
+  const std::size_t at = movable_axis("concat", xs[0], axis);
+  Shape shape = xs[0].shape();
+  shape[at] = 0;
+  for (const Tensor& x : xs) {
+    Shape other = x.shape();
+    if (other.size() != shape.size() || x.dtype() != xs[0].dtype())
+      fail("concat", "takes tensors of one type and rank, got ", to_string(xs[0].shape()), " and ", to_string(other));
+    shape[at] += std::exchange(other[at], shape[at]);
+    if (other[at] = shape[at]; other != shape)
+      fail("concat", "shapes ", to_string(xs[0].shape()), " and ", to_string(x.shape()), " differ beyond axis ", axis);
+  }
+  return make_tensor({.kind = OpKind::concat, .inputs = xs, .shape = std::move(shape), .dtype = xs[0].dtype(),
+                      .dims = {static_cast<Dim>(at)}});
+}
+
+Grads reshape_derivative(const Tensor& y, const Tensor& g) { return {reshape(g, y.op().inputs[0].shape())}; }
+
+Grads transpose_derivative(const Tensor& y, const Tensor& g) {
+  std::vector<Dim> inverse(y.op().dims.size());
+  for (std::size_t i = 0; i < inverse.size(); ++i) inverse[static_cast<std::size_t>(y.op().dims[i])] = static_cast<Dim>(i);
+  return {transpose(g, inverse)};
+}
+
+Grads slice_derivative(const Tensor& y, const Tensor& g) {
+  const std::vector<Dim>& range = y.op().dims;
+  return {pad(g, range[0], range[1], range[2], y.op().inputs[0].shape())};
+}
+
+Grads pad_derivative(const Tensor& y, const Tensor& g) {
+  const std::vector<Dim>& range = y.op().dims;
+  return {slice(g, range[0], range[1], range[2])};
+}
+
+Grads concat_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted) {
+  const Dim axis = y.op().dims[0];
+  Grads grads;
+  Dim begin = 0;
+  for (std::size_t i = 0; i < y.op().inputs.size(); ++i) {
+    const Dim end = begin + y.op().inputs[i].shape()[static_cast<std::size_t>(axis)];
+    grads.push_back(wanted[i] ? slice(g, axis, begin, end) : Tensor());
+    begin = end;
+  }
+  return grads;
+}
+
+}  // namespace backpass

@@ -1,0 +1,95 @@
+// Sums and their mirror, broadcasting.
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.h"
+#include "graph/rules.h"
+
+namespace backpass {
+
+std::vector<Dim> normalize_axes(const char* who, const Tensor& x, std::vector<Dim> axes) {
+  const Dim rank = static_cast<Dim>(x.shape().size());
+  for (Dim& axis : axes) {
+    if (axis < -rank || axis >= rank) fail(who, "axis ", axis, " is out of range for shape ", to_string(x.shape()));
+    if (axis < 0) axis += rank;
+  }
+  std::sort(axes.begin(), axes.end());
+  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end()) fail(who, "an axis is named twice");
+  return axes;
+}
+
+namespace {
+
+std::vector<Dim> axes_or_all(const char* who, const Tensor& x, const std::optional<std::vector<Dim>>& axes) {
+  if (!x) fail(who, "got an empty tensor");
+  if (x.dtype() == DType::int32) fail(who, "takes float32 or float64, got int32");
+  if (axes) return normalize_axes(who, x, *axes);
+  std::vector<Dim> all(x.shape().size());
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+// One run of neighbouring axes [first, last]: what a reduction call can do.
+Tensor sum_run(const Tensor& x, Dim first, Dim last) {
+  Shape shape = x.shape();
+  shape.erase(shape.begin() + first, shape.begin() + last + 1);
+  std::vector<Dim> axes(static_cast<std::size_t>(last - first + 1));
+  std::iota(axes.begin(), axes.end(), first);
+  return make_tensor({.kind = OpKind::sum, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype(), .dims = axes});
+}
+
+// `shape` with the dimensions `axes` set to 1.
+Shape kept_shape(Shape shape, const std::vector<Dim>& axes) {
+  for (Dim axis : axes) shape[static_cast<std::size_t>(axis)] = 1;
+  return shape;
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x, std::optional<std::vector<Dim>> axes, bool keepdims) {
+  const std::vector<Dim> over = axes_or_all("sum", x, axes);
+  Tensor y = x;
+  for (std::size_t end = over.size(); end > 0;) {  // from the last run to the first, so that earlier axes keep their numbers
+    std::size_t begin = end - 1;
+    while (begin > 0 && over[begin - 1] == over[begin] - 1) --begin;
+    y = sum_run(y, over[begin], over[end - 1]);
+    end = begin;
+  }
+  return keepdims ? reshape(y, kept_shape(x.shape(), over)) : y;
+}
+
+Tensor count(const Tensor& x, const std::vector<Dim>& axes) {
+  std::vector<Dim> dims;
+  for (Dim axis : axes) dims.push_back(x.shape()[static_cast<std::size_t>(axis)]);
+  return make_tensor({.kind = OpKind::count, .dtype = x.dtype(), .dims = std::move(dims)});
+}
+
+Tensor mean(const Tensor& x, std::optional<std::vector<Dim>> axes, bool keepdims) {
+  const std::vector<Dim> over = axes_or_all("mean", x, axes);
+  return sum(x, over, keepdims) / count(x, over);
+}
+
+Tensor broadcast_to(const Tensor& x, Shape shape) {
+  if (x.shape() == shape) return x;
+  const std::size_t rank = x.shape().size(), skip = shape.size() - rank;
+  bool fits = shape.size() >= rank;
+  for (std::size_t i = 0; fits && i < rank; ++i) fits = x.shape()[i] == shape[skip + i] || x.shape()[i] == 1;
+  if (!fits) fail("broadcast_to", "shape ", to_string(x.shape()), " does not broadcast to ", to_string(shape));
+  return make_tensor({.kind = OpKind::broadcast, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype()});
+}
+
+Grads sum_derivative(const Tensor& y, const Tensor& g) {
+  const Tensor& x = y.op().inputs[0];
+  return {broadcast_to(reshape(g, kept_shape(x.shape(), y.op().dims)), x.shape())};
+}
+
+Grads broadcast_derivative(const Tensor& y, const Tensor& g) {
+  const Shape &from = y.op().inputs[0].shape(), &to = y.shape();
+  const std::size_t skip = to.size() - from.size();
+  std::vector<Dim> repeated;
+  for (std::size_t i = 0; i < to.size(); ++i)
+    if (i < skip || from[i - skip] != to[i]) repeated.push_back(static_cast<Dim>(i));
+  return {reshape(sum(g, repeated), from)};
+}
+
+}  // namespace backpass

@@ -1,0 +1,80 @@
+// Operations along the last axis: softmax, log-sum-exp, and picking the element that a label names.
+#include "base/error.h"
+#include "graph/rules.h"
+
+namespace backpass {
+namespace {
+
+void check_rows(const char* who, const Tensor& x) {
+  if (!x) fail(who, "got an empty tensor");
+  if (x.dtype() == DType::int32) fail(who, "takes float32 or float64, got int32");
+  if (x.shape().empty() || x.shape().back() == kBatch) fail(who, "needs a last axis that is not the batch, got ", to_string(x.shape()));
+}
+
+void check_labels(const char* who, const Tensor& labels, const Shape& rows) {
+  if (!labels || labels.dtype() != DType::int32 || labels.shape() != rows)
+    fail(who, "labels must be int32 of shape ", to_string(rows), ", got ",
+         labels ? name(labels.dtype()) + std::string(" ") + to_string(labels.shape()) : "none");
+}
+
+Shape without_last(const Shape& shape) { return Shape(shape.begin(), shape.end() - 1); }
+
+// A column (n) as (n, 1) over the columns of x.
+Tensor along_rows(const Tensor& column, const Shape& shape) {
+  Shape kept = shape;
+  kept.back() = 1;
+  return broadcast_to(reshape(column, kept), shape);
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& x) {
+  check_rows("softmax", x);
+  return make_tensor({.kind = OpKind::softmax, .inputs = {x}, .shape = x.shape(), .dtype = x.dtype()});
+}
+
+Tensor log_sum_exp(const Tensor& x) {
+  check_rows("log_sum_exp", x);
+  return make_tensor({.kind = OpKind::log_sum_exp, .inputs = {x}, .shape = without_last(x.shape()), .dtype = x.dtype()});
+}
+
+Tensor take_label(const Tensor& x, const Tensor& labels) {
+  check_rows("take_label", x);
+  check_labels("take_label", labels, without_last(x.shape()));
+  return make_tensor({.kind = OpKind::take_label, .inputs = {x, labels}, .shape = without_last(x.shape()), .dtype = x.dtype()});
+}
+
+Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape) {
+  if (!value || shape.empty() || value.shape() != without_last(shape))
+    fail("put_label", "values do not fit the rows of ", to_string(shape));
+  check_labels("put_label", labels, value.shape());
+  return make_tensor({.kind = OpKind::put_label, .inputs = {value, labels}, .shape = std::move(shape), .dtype = value.dtype()});
+}
+
+// y = softmax(x): dx = y (g - sum(g y)).
+Grads softmax_derivative(const Tensor& y, const Tensor& g) { return {y * (g - sum(g * y, std::vector<Dim>{-1}, true))}; }
+
+Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g) {
+  const Tensor& x = y.op().inputs[0];
+  return {softmax(x) * along_rows(g, x.shape())};
+}
+
+Grads take_label_derivative(const Tensor& y, const Tensor& g) {
+  return {put_label(g, y.op().inputs[1], y.op().inputs[0].shape()), {}};
+}
+
+Grads put_label_derivative(const Tensor& y, const Tensor& g) { return {take_label(g, y.op().inputs[1]), {}}; }
+
+// The mask is drawn from (seed, stream, step, element): whoever needs it again draws it again.
+Tensor dropout(const Tensor& x, double rate, std::uint32_t stream) {
+  if (!x || x.dtype() == DType::int32) fail("dropout", "takes a tensor of float32 or float64");
+  if (!(rate >= 0 && rate < 1)) fail("dropout", "rate must be at least 0 and below 1, got ", rate);
+  return x * make_tensor({.kind = OpKind::random_keep, .shape = x.shape(), .dtype = x.dtype(), .alpha = rate, .stream = stream});
+}
+
+Tensor stop_gradient(const Tensor& x) {
+  if (!x) fail("stop_gradient", "got an empty tensor");
+  return make_tensor({.kind = OpKind::stop_gradient, .inputs = {x}, .shape = x.shape(), .dtype = x.dtype()});
+}
+
+}  // namespace backpass

@@ -1,0 +1,79 @@
+// Tensor and Op: making, naming, leaves.
+#include <atomic>
+
+#include "base/error.h"
+#include "graph/op.h"
+
+namespace backpass {
+
+const Shape& Tensor::shape() const { return op_->shape; }
+DType Tensor::dtype() const { return op_->dtype; }
+const std::string& Tensor::name() const { return op_->name; }
+
+std::string Tensor::kind() const {
+  return op_->kind == OpKind::elementwise ? backpass::name(op_->fn) : backpass::name(op_->kind);
+}
+
+const char* name(OpKind kind) {
+  switch (kind) {
+    case OpKind::input: return "input";
+    case OpKind::parameter: return "parameter";
+    case OpKind::constant: return "constant";
+    case OpKind::count: return "count";
+    case OpKind::elementwise: return "elementwise";
+    case OpKind::matmul: return "matmul";
+    case OpKind::sum: return "sum";
+    case OpKind::broadcast: return "broadcast";
+    case OpKind::reshape: return "reshape";
+    case OpKind::transpose: return "transpose";
+    case OpKind::slice: return "slice";
+    case OpKind::pad: return "pad";
+    case OpKind::concat: return "concat";
+    case OpKind::softmax: return "softmax";
+    case OpKind::log_sum_exp: return "log_sum_exp";
+    case OpKind::take_label: return "take_label";
+    case OpKind::put_label: return "put_label";
+    case OpKind::random_keep: return "random_keep";
+    case OpKind::stop_gradient: return "stop_gradient";
+  }
+  return "";
+}
+
+Tensor make_tensor(Op op) {
+  static std::atomic<std::uint64_t> next_id{1};
+  op.id = next_id.fetch_add(1, std::memory_order_relaxed);
+  return Tensor(std::make_shared<const Op>(std::move(op)));
+}
+
+namespace {
+
+void check_shape(const char* who, const Shape& shape) {
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    if (shape[i] < 0 && !(i == 0 && shape[i] == kBatch))
+      fail(who, "dimensions must not be negative (only the first may be the batch), got ", to_string(shape));
+}
+
+}  // namespace
+
+Tensor input(Shape shape, DType dtype, std::string name) {
+  check_shape("input", shape);
+  return make_tensor({.kind = OpKind::input, .shape = std::move(shape), .dtype = dtype, .name = std::move(name)});
+}
+
+Tensor parameter(Shape shape, DType dtype, std::string name, Initializer initializer) {
+  check_shape("parameter", shape);
+  if (!shape.empty() && shape[0] == kBatch) fail("parameter", '"', name, "\" cannot have the batch as a dimension");
+  if (dtype == DType::int32) fail("parameter", '"', name, "\" must be float32 or float64");
+  return make_tensor({.kind = OpKind::parameter,
+                      .shape = std::move(shape),
+                      .dtype = dtype,
+                      .name = std::move(name),
+                      .initializer = std::move(initializer)});
+}
+
+Tensor constant(double value, Shape shape, DType dtype) {
+  check_shape("constant", shape);
+  return make_tensor({.kind = OpKind::constant, .shape = std::move(shape), .dtype = dtype, .alpha = value});
+}
+
+}  // namespace backpass
