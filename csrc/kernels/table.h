@@ -38,6 +38,7 @@ struct MatmulBlock {
 struct AdamSettings {
   double learning_rate, beta1, beta2, eps, weight_decay;
   double correction1, correction2;  // 1 - beta1^t, 1 - beta2^t
+  bool decoupled = false;           // decay the weight itself (Loshchilov and Hutter 2019), not through the gradient
 };
 
 struct SGDSettings {

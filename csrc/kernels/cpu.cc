@@ -1,0 +1,48 @@
+// CPU features: what cpuid reports, as far as the operating system saves the registers.
+#include "kernels/cpu.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace backpass::kernels {
+
+#if defined(__x86_64__)
+namespace {
+
+struct Leaf {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  explicit Leaf(unsigned leaf) { __get_cpuid_count(leaf, 0, &eax, &ebx, &ecx, &edx); }
+};
+
+constexpr bool has(unsigned bits, unsigned wanted) { return (bits & wanted) == wanted; }
+
+// Register states that the operating system saves: 0x06 is SSE and AVX, 0xe0 the masks and the wide halves.
+bool system_saves(unsigned state) {
+  constexpr unsigned kOsxsave = 1u << 27;
+  if (!has(Leaf(1).ecx, kOsxsave)) return false;
+  unsigned low, high;
+  __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return has(low, state);
+}
+
+}  // namespace
+
+bool cpu_has_avx2() {
+  constexpr unsigned kFma = 1u << 12, kAvx = 1u << 28, kAvx2 = 1u << 5;
+  return system_saves(0x06) && has(Leaf(1).ecx, kFma | kAvx) && has(Leaf(7).ebx, kAvx2);
+}
+
+bool cpu_has_avx512() {
+  constexpr unsigned kF = 1u << 16, kDq = 1u << 17, kBw = 1u << 30, kVl = 1u << 31;
+  return cpu_has_avx2() && system_saves(0xe6) && has(Leaf(7).ebx, kF | kDq | kBw | kVl);
+}
+
+#else
+
+bool cpu_has_avx2() { return false; }
+bool cpu_has_avx512() { return false; }
+
+#endif
+
+}  // namespace backpass::kernels

@@ -1,0 +1,105 @@
+// Elementwise functions: one expression each, and the loop that runs them; compiled per instruction set.
+#pragma once
+
+#include "kernels/math-inl.h"
+
+namespace backpass::kernels {
+namespace {
+
+// f(a) or f(a, b) on vectors. An entry of the list without a branch here does not compile.
+template <Elementwise fn, class V>
+inline V apply(V a, [[maybe_unused]] V b, [[maybe_unused]] V alpha) {
+  using T = typename V::Element;
+  [[maybe_unused]] const V zero = broadcast(static_cast<T>(0)), one = broadcast(static_cast<T>(1));
+  [[maybe_unused]] V gaussian;
+  if constexpr (fn == Elementwise::copy) return a;
+  else if constexpr (fn == Elementwise::negate) return a * broadcast(static_cast<T>(-1));
+  else if constexpr (fn == Elementwise::absolute) return abs(a);
+  else if constexpr (fn == Elementwise::sign) return select(less(zero, a), one, select(less(a, zero), zero - one, a));
+  else if constexpr (fn == Elementwise::step) return select(less(zero, a), one, zero);
+  else if constexpr (fn == Elementwise::square) return a * a;
+  else if constexpr (fn == Elementwise::sqrt) return sqrt(a);
+  else if constexpr (fn == Elementwise::reciprocal) return one / a;
+  else if constexpr (fn == Elementwise::exp) return exp(a);
+  else if constexpr (fn == Elementwise::log) return log(a);
+  else if constexpr (fn == Elementwise::erf) return erf(a);
+  else if constexpr (fn == Elementwise::scale) return alpha * a;
+  else if constexpr (fn == Elementwise::shift) return a + alpha;
+  else if constexpr (fn == Elementwise::relu) return max(zero, a);
+  else if constexpr (fn == Elementwise::leaky_relu) return select(less(zero, a), a, alpha * a);
+  else if constexpr (fn == Elementwise::sigmoid) return sigmoid(a);
+  else if constexpr (fn == Elementwise::tanh) return tanh(a);
+  else if constexpr (fn == Elementwise::gelu) return a * normal_cdf(a, gaussian);
+  else if constexpr (fn == Elementwise::softplus) return softplus(a);
+  else if constexpr (fn == Elementwise::add) return a + b;
+  else if constexpr (fn == Elementwise::subtract) return a - b;
+  else if constexpr (fn == Elementwise::multiply) return a * b;
+  else if constexpr (fn == Elementwise::divide) return a / b;
+  else if constexpr (fn == Elementwise::maximum) return select(equal(a, a), max(a, b), a);
+  else if constexpr (fn == Elementwise::minimum) return select(equal(a, a), min(a, b), a);
+  else if constexpr (fn == Elementwise::greater) return select(less(b, a), one, zero);
+  else if constexpr (fn == Elementwise::relu_grad) return select(less(zero, b), a, zero);
+  else if constexpr (fn == Elementwise::leaky_relu_grad) return select(less(zero, b), a, alpha * a);
+  else if constexpr (fn == Elementwise::sigmoid_grad) return a * b * (one - b);
+  else if constexpr (fn == Elementwise::tanh_grad) return a * (one - b * b);
+  else if constexpr (fn == Elementwise::gelu_grad) {
+    const V cdf = normal_cdf(b, gaussian);
+    return a * fma(b * gaussian, broadcast(static_cast<T>(0.39894228040143267794)), cdf);
+  } else if constexpr (fn == Elementwise::softplus_grad) return a * sigmoid(b);
+  else static_assert(!sizeof(V), "an elementwise function without a kernel");
+}
+
+template <class T, Elementwise fn>
+inline void elementwise_row(T* out, const T* a, const T* b, Vec<T> alpha, Size n) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes;
+  constexpr bool binary = is_binary(fn);
+  Size j = 0;
+  for (; j + lanes <= n; j += lanes) {
+    const Vec<T> x = load(a + j);
+    store(out + j, apply<fn>(x, binary ? load(b + j) : x, alpha));
+  }
+  if (const Size rest = n - j; rest > 0) {
+    const Vec<T> x = load_n(a + j, rest);
+    store_n(out + j, apply<fn>(x, binary ? load_n(b + j, rest) : x, alpha), rest);
+  }
+}
+
+// Rows without gaps are one long row, as far as every operand agrees.
+template <class T, Elementwise fn>
+void elementwise(T* out, Size ldo, const T* a, Size lda, const T* b, Size ldb, T alpha, Size rows, Size cols) noexcept {
+  if (rows <= 0 || cols <= 0) return;
+  constexpr bool binary = is_binary(fn);
+  const Vec<T> constant = broadcast(alpha);
+  const bool dense = ldo == cols && lda == cols;
+  if (rows == 1 || (dense && (!binary || ldb == cols))) {
+    return elementwise_row<T, fn>(out, a, b, constant, rows * cols);
+  }
+  constexpr Size kRepeat = 256;
+  if (binary && dense && ldb == 0 && cols <= kRepeat / 4) {
+    // A short repeated row (a bias): copies of it side by side make long rows.
+    T repeated[kRepeat];
+    const Size group = kRepeat / cols < rows ? kRepeat / cols : rows;
+    for (Size i = 0; i < group; ++i) {
+      for (Size j = 0; j < cols; ++j) repeated[i * cols + j] = b[j];
+    }
+    for (Size i = 0; i < rows; i += group) {
+      const Size count = group < rows - i ? group : rows - i;
+      elementwise_row<T, fn>(out + i * cols, a + i * cols, repeated, constant, count * cols);
+    }
+    return;
+  }
+  for (Size i = 0; i < rows; ++i) {
+    elementwise_row<T, fn>(out + i * ldo, a + i * lda, binary ? b + i * ldb : b, constant, cols);
+  }
+}
+
+template <class T, int index = 0>
+constexpr void fill_elementwise(Kernels<T>& kernels) {
+  if constexpr (index < kElementwiseCount) {
+    kernels.elementwise[index] = &elementwise<T, static_cast<Elementwise>(index)>;
+    fill_elementwise<T, index + 1>(kernels);
+  }
+}
+
+}  // namespace
+}  // namespace backpass::kernels

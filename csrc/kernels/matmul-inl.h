@@ -1,0 +1,181 @@
+// Matrix product, after Goto and BLIS: loops over blocks around a small register kernel; compiled per instruction set.
+//
+// The inner dimension is cut in passes of at most kc. Within a pass, B is walked in panels of nr columns, which stay in
+// L1 (copied, or read where they lie), and every panel meets all rows of A, mr at a time:
+//
+//   packed A, rows i .. i + mr: a[p * mr + i]   packed B, columns j .. j + nr: b[p * width + j]
+//
+// where width is nr, or fewer whole vectors in the last panel, filled up with zeros.
+#pragma once
+
+#include "kernels/dot-inl.h"
+#include "kernels/pack-inl.h"
+
+namespace backpass::kernels {
+namespace {
+
+// The register kernel: c (M, width) = or += a (M, k) * b (k, N vectors).
+template <class T, int M, int N>
+void tile(T* c, Size ldc, Size width, const T* a, Size a_row, Size a_k, const T* b, Size b_k, Size k, bool add) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes;
+  Vec<T> sums[M][N];
+#pragma GCC unroll 16
+  for (int i = 0; i < M; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < N; ++j) sums[i][j] = broadcast(static_cast<T>(0));
+  }
+  for (Size p = 0; p < k; ++p, a += a_k, b += b_k) {
+    Vec<T> row[N];
+#pragma GCC unroll 8
+    for (int j = 0; j < N; ++j) row[j] = load(b + j * lanes);
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i) {
+      const Vec<T> x = broadcast(a[i * a_row]);
+#pragma GCC unroll 8
+      for (int j = 0; j < N; ++j) sums[i][j] = fma(x, row[j], sums[i][j]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < M; ++i) {
+#pragma GCC unroll 8
+    for (int j = 0; j < N; ++j) {
+      T* out = c + i * ldc + j * lanes;
+      if (const Size rest = width - j * lanes; rest >= lanes) {
+        store(out, add ? load(out) + sums[i][j] : sums[i][j]);
+      } else {
+        store_n(out, add ? load_n(out, rest) + sums[i][j] : sums[i][j], rest);
+      }
+    }
+  }
+}
+
+template <class T>
+using Tile = void (*)(T*, Size, Size, const T*, Size, Size, const T*, Size, Size, bool) noexcept;
+
+// Register kernels by rows and vectors. One vector wide, twice the rows keep the multipliers busy; one row, many vectors.
+template <class T>
+struct Tiles {
+  static constexpr int kRows = Blocks<T>::kRows, kVectors = Blocks<T>::kVectors, kNarrowRows = Blocks<T>::kNarrowRows;
+  static constexpr int kWide = 8;
+  Tile<T> by_size[kVectors + 1][kNarrowRows + 1] = {};
+  Tile<T> wide[kWide + 1] = {};
+
+  template <int m, int n>
+  constexpr void fill() {
+    by_size[n][m] = &tile<T, m, n>;
+    if constexpr (m > 1) fill<m - 1, n>();
+    else if constexpr (n > 1) fill<(n == 2 ? kNarrowRows : kRows), n - 1>();
+  }
+
+  template <int n>
+  constexpr void fill_wide() {
+    wide[n] = &tile<T, 1, n>;
+    if constexpr (n > 1) fill_wide<n - 1>();
+  }
+
+  constexpr Tiles() {
+    fill<(kVectors == 1 ? kNarrowRows : kRows), kVectors>();
+    fill_wide<kWide>();
+  }
+};
+
+template <class T>
+constexpr Tiles<T> kTiles;
+
+// One pass of one product: rows of A (in place or packed by row_parts), one panel of B.
+template <class T>
+struct Pass {
+  const MatmulBlock<T>* block;
+  const T* packed_a;  // null: in place
+  Size p, k;          // inner range p .. p + k
+  Parts rows;
+
+  void panel(Size i0, Size j, Size vectors, Size width, const T* b, Size b_k) const noexcept {
+    const MatmulBlock<T>& x = *block;
+    const T* a = packed_a ? packed_a : x.a + i0 * x.a_row + p * x.a_k;
+    T* c = x.c + i0 * x.ldc + j;
+    const auto& tiles = kTiles<T>.by_size[vectors];
+    for (Size i = 0; i < rows.count; ++i) {
+      const Size m = rows[i];
+      tiles[m](c, x.ldc, width, a, packed_a ? 1 : x.a_row, packed_a ? m : x.a_k, b, b_k, k, p > 0);
+      a += packed_a ? m * k : m * x.a_row;
+      c += m * x.ldc;
+    }
+  }
+};
+
+// All panels of B for rows i0 .. i0 + rows of one pass.
+template <class T>
+void panels(const MatmulBlock<T>& x, const Pass<T>& pass, Size i0, T* scratch) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes, nr = Blocks<T>::kVectors * lanes;
+  for (Size j = 0; j < x.n; j += nr) {
+    const Size width = nr < x.n - j ? nr : x.n - j, vectors = (width + lanes - 1) / lanes;
+    const T* b = x.b + pass.p * x.b_k + j * x.b_col;
+    if (x.path == MatmulPath::in_place && width == vectors * lanes) {
+      pass.panel(i0, j, vectors, width, b, x.b_k);
+    } else {
+      pack_panel(scratch, vectors * lanes, b, x.b_k, x.b_col, width, pass.k);
+      pass.panel(i0, j, vectors, width, scratch, vectors * lanes);
+    }
+  }
+}
+
+// One row, B in place: as many vectors side by side as there are, so that loads do not wait for each other.
+template <class T>
+void row_in_place(const MatmulBlock<T>& x) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes, wide = Tiles<T>::kWide;
+  Size j = 0;
+  for (Size vectors; (vectors = (x.n - j) / lanes) > 0; j += vectors * lanes) {
+    if (vectors > wide) vectors = wide;
+    kTiles<T>.wide[vectors](x.c + j, x.ldc, vectors * lanes, x.a, x.a_row, x.a_k, x.b + j, x.b_k, x.k, false);
+  }
+  if (const Size rest = x.n - j; rest > 0) {
+    Vec<T> sum = broadcast(static_cast<T>(0));
+    for (Size p = 0; p < x.k; ++p) sum = fma(broadcast(x.a[p * x.a_k]), load_n(x.b + p * x.b_k + j, rest), sum);
+    store_n(x.c + j, sum, rest);
+  }
+}
+
+template <class T>
+void blocked(const MatmulBlock<T>& x) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes, nr = Blocks<T>::kVectors * lanes;
+  const bool pack_a = x.path == MatmulPath::pack_ab;
+  const Size limit = x.n <= lanes ? Blocks<T>::kNarrowRows : Blocks<T>::kRows;
+  const Parts passes((x.k + lanes - 1) / lanes, Blocks<T>::kDepth / lanes);
+  T* packed_a = x.scratch + nr * Blocks<T>::kDepth;
+  for (Size pass = 0, p = 0; pass < passes.count; ++pass) {
+    const Size whole = passes[pass] * lanes, k = whole < x.k - p ? whole : x.k - p;
+    const Parts row_blocks(x.m, pack_a ? kBlockRows : x.m);
+    for (Size block = 0, i0 = 0; block < row_blocks.count; i0 += row_blocks[block++]) {
+      const Parts rows(row_blocks[block], limit);
+      if (pack_a) {
+        T* to = packed_a;
+        Size i = i0;
+        for (Size part = 0; part < rows.count; to += rows[part] * k, i += rows[part++]) {
+          pack_panel(to, rows[part], x.a + i * x.a_row + p * x.a_k, x.a_k, x.a_row, rows[part], k);
+        }
+      }
+      panels(x, Pass<T>{&x, pack_a ? packed_a : nullptr, p, k, rows}, i0, x.scratch);
+    }
+    p += k;
+  }
+}
+
+template <class T>
+void matmul(const MatmulBlock<T>& x) noexcept {
+  if (x.m <= 0 || x.n <= 0) return;
+  if (x.k <= 0) {
+    for (Size i = 0; i < x.m; ++i) {
+      for (Size j = 0; j < x.n; ++j) x.c[i * x.ldc + j] = 0;
+    }
+  } else if (x.path == MatmulPath::dot) {
+    dot_product(x);
+  } else if (x.path == MatmulPath::in_place && x.m == 1) {
+    row_in_place(x);
+  } else {
+    blocked(x);
+  }
+}
+
+}  // namespace
+}  // namespace backpass::kernels

@@ -1,0 +1,43 @@
+// The table of one instruction set, from the kernels compiled for it.
+#pragma once
+
+#include "kernels/elementwise-inl.h"
+#include "kernels/matmul-inl.h"
+#include "kernels/random-inl.h"
+#include "kernels/rows-inl.h"
+#include "kernels/update-inl.h"
+
+namespace backpass::kernels {
+namespace {
+
+template <class T>
+constexpr Kernels<T> make_table() {
+  Kernels<T> kernels{};
+  kernels.mr = Blocks<T>::kRows;
+  kernels.nr = Blocks<T>::kVectors * Vec<T>::kLanes;
+  kernels.kc = Blocks<T>::kDepth;
+  kernels.vector = Vec<T>::kLanes;
+  kernels.matmul = &matmul<T>;
+  fill_elementwise(kernels);
+  kernels.softmax = &softmax<T>;
+  kernels.row_sum = &row_sum<T>;
+  kernels.row_max = &row_max<T>;
+  kernels.broadcast_column = &broadcast_column<T>;
+  kernels.fill = &fill<T>;
+  kernels.column_sum = &column_sum<T>;
+  kernels.sum = &total<T>;
+  kernels.take_label = &take_label<T>;
+  kernels.put_label = &put_label<T>;
+  kernels.random_keep = &random_keep<T>;
+  kernels.gather_rows = &gather_rows<T>;
+  kernels.transpose = &transpose_kernel<T>;
+  kernels.sgd = &sgd<T>;
+  kernels.adam = &adam<T>;
+  kernels.all_finite = &all_finite<T>;
+  return kernels;
+}
+
+constexpr Tables kTables = {make_table<float>(), make_table<double>()};
+
+}  // namespace
+}  // namespace backpass::kernels
