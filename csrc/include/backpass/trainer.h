@@ -15,7 +15,7 @@ class DivergedError : public std::runtime_error {
   DivergedError(int epoch, Dim batch, std::string layer);
   int epoch;          // both from 0
   Dim batch;
-  std::string layer;  // the first whose output is not finite: "2 (Dense)"
+  std::string layer;  // the first whose output is not finite: "Dense 2"
 };
 
 struct History {

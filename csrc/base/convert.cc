@@ -1,0 +1,92 @@
+// Casts from every element type; the common ones are copies.
+#include "base/convert.h"
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+namespace backpass {
+namespace {
+
+struct Half {
+  std::uint16_t bits;
+  operator float() const noexcept {  // IEEE 754 binary16
+    const std::uint32_t sign = (bits & 0x8000u) << 16, exponent = (bits >> 10) & 31, fraction = bits & 0x3FFu;
+    if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000u | fraction << 13);
+    if (exponent != 0) return std::bit_cast<float>(sign | (exponent + 112) << 23 | fraction << 13);
+    const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
+    return sign ? -magnitude : magnitude;
+  }
+};
+
+template <class To, class From>
+void cast(void* out, const void* a, Dim n) noexcept {
+  To* to = static_cast<To*>(out);
+  const std::byte* from = static_cast<const std::byte*>(a);
+  for (Dim i = 0; i < n; ++i) {
+    From value;
+    std::memcpy(&value, from + static_cast<std::size_t>(i) * sizeof(From), sizeof(From));  // rows may be unaligned
+    if constexpr (std::is_same_v<From, Half>) to[i] = static_cast<To>(static_cast<float>(value));
+    else to[i] = static_cast<To>(value);
+  }
+}
+
+// Calls f with a value of the C++ type that `type` names.
+template <class F>
+auto with_type(ElementType type, F f) noexcept {
+  switch (type) {
+    case ElementType::float16: return f(Half{});
+    case ElementType::float32: return f(float{});
+    case ElementType::float64: return f(double{});
+    case ElementType::int8: return f(std::int8_t{});
+    case ElementType::int16: return f(std::int16_t{});
+    case ElementType::int32: return f(std::int32_t{});
+    case ElementType::int64: return f(std::int64_t{});
+    case ElementType::uint8:
+    case ElementType::boolean: return f(std::uint8_t{});
+    case ElementType::uint16: return f(std::uint16_t{});
+    case ElementType::uint32: return f(std::uint32_t{});
+    case ElementType::uint64: return f(std::uint64_t{});
+  }
+  return f(float{});
+}
+
+bool same(DType dtype, ElementType type) noexcept {
+  return (dtype == DType::float32 && type == ElementType::float32) ||
+         (dtype == DType::float64 && type == ElementType::float64) || (dtype == DType::int32 && type == ElementType::int32);
+}
+
+}  // namespace
+
+void convert(void* out, DType dtype, const void* a, ElementType type, Dim n) noexcept {
+  if (n == 0) return;
+  if (same(dtype, type)) {
+    std::memcpy(out, a, static_cast<std::size_t>(n) * size_of(dtype));
+    return;
+  }
+  with_type(type, [&](auto from) {
+    using From = decltype(from);
+    if (dtype == DType::float32) cast<float, From>(out, a, n);
+    else if (dtype == DType::float64) cast<double, From>(out, a, n);
+    else cast<std::int32_t, From>(out, a, n);
+  });
+}
+
+Finite check_finite(const void* a, ElementType type, DType dtype, Dim n) noexcept {
+  return with_type(type, [&](auto from) {
+    using From = decltype(from);
+    if constexpr (std::is_integral_v<From>) return Finite::yes;
+    const std::byte* bytes = static_cast<const std::byte*>(a);
+    for (Dim i = 0; i < n; ++i) {
+      From value;
+      std::memcpy(&value, bytes + static_cast<std::size_t>(i) * sizeof(From), sizeof(From));
+      const double x = static_cast<double>(value);
+      if (!std::isfinite(x)) return Finite::non_finite;
+      if (dtype == DType::float32 && !std::isfinite(static_cast<float>(x))) return Finite::overflows;
+    }
+    return Finite::yes;
+  });
+}
+
+}  // namespace backpass

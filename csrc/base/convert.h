@@ -1,0 +1,16 @@
+// Casting a row of somebody else's elements to ours.
+#pragma once
+
+#include "backpass/types.h"
+
+namespace backpass {
+
+// out[i] = a[i] cast to dtype, for n elements. Integers beyond int32 wrap: the boundary has checked labels.
+void convert(void* out, DType dtype, const void* a, ElementType type, Dim n) noexcept;
+
+enum class Finite : unsigned char { yes, non_finite, overflows };
+
+// Whether a row is finite, and stays so when cast to dtype.
+Finite check_finite(const void* a, ElementType type, DType dtype, Dim n) noexcept;
+
+}  // namespace backpass

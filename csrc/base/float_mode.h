@@ -1,0 +1,44 @@
+// Subnormal numbers count as zero in our workers, and only there.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__x86_64__)
+#include <xmmintrin.h>
+#endif
+
+namespace backpass {
+
+// Flushes subnormals to zero on this thread for its lifetime, then puts back what was there.
+class FlushSubnormals {
+ public:
+  FlushSubnormals() noexcept : before_(get()) { set(before_ | kFlush); }
+  ~FlushSubnormals() { set(before_); }
+  FlushSubnormals(const FlushSubnormals&) = delete;
+  FlushSubnormals& operator=(const FlushSubnormals&) = delete;
+
+ private:
+#if defined(__x86_64__)
+  using Word = unsigned;
+  static constexpr Word kFlush = 0x8040;  // MXCSR: flush to zero, denormals are zero
+  static Word get() noexcept { return _mm_getcsr(); }
+  static void set(Word word) noexcept { _mm_setcsr(word); }
+#elif defined(__aarch64__)
+  using Word = std::uint64_t;
+  static constexpr Word kFlush = 1u << 24;  // FPCR.FZ
+  static Word get() noexcept {
+    Word word;
+    asm volatile("mrs %0, fpcr" : "=r"(word));
+    return word;
+  }
+  static void set(Word word) noexcept { asm volatile("msr fpcr, %0" ::"r"(word)); }
+#else
+  using Word = unsigned;
+  static constexpr Word kFlush = 0;
+  static Word get() noexcept { return 0; }
+  static void set(Word) noexcept {}
+#endif
+  Word before_;
+};
+
+}  // namespace backpass

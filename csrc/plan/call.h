@@ -1,0 +1,57 @@
+// Call: one kernel call of a plan, cut into tasks by shape.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "backpass/plan.h"
+
+namespace backpass {
+
+// Where the rows of one gathered input come from: an ArrayView in plain terms.
+struct RowSource {
+  const std::byte* data = nullptr;
+  ElementType type = ElementType::float32;
+  std::ptrdiff_t row_stride = 0;  // bytes
+};
+
+// What a walk knows; the same for every call.
+struct Context {
+  std::byte* const* address;        // by value
+  const RowSource* sources;         // by gathered input
+  const std::int64_t* rows;         // which rows of the sources; null: 0, 1, 2, ...
+  std::uint64_t seed, step;         // of random numbers
+  const void* settings;             // of the update kernel
+};
+
+enum class Phase : unsigned char { forward, loss, backward, update };
+
+class Call {
+ public:
+  virtual ~Call() = default;
+  // Task in [0, tasks). scratch: scratch_bytes of this worker's own, 64-byte aligned.
+  virtual void run(const Context& context, Dim task, std::byte* scratch) const noexcept = 0;
+  // Once, after the last task: adds what the tasks left in slots of their own, in the order of tasks.
+  virtual void finish(const Context&) const noexcept {}
+
+  std::string name, detail;
+  Phase phase = Phase::forward;
+  std::vector<int> reads, writes;  // values
+  Dim tasks = 1;
+  bool finishes = false;
+  std::size_t scratch_bytes = 0;
+  double flops = 0, bytes = 0;
+  double cost = 0;                 // nanoseconds of one worker, estimated
+  int stage = 0;
+};
+
+// Measured on AVX2 at 3.5 GHz; only their ratios decide what is shared between workers.
+inline constexpr double kFlopsPerNanosecond = 60;
+inline constexpr double kBytesPerNanosecond = 15;
+inline constexpr double kNanosecondsPerCall = 30;
+
+inline Dim ceil_div(Dim a, Dim b) { return (a + b - 1) / b; }
+
+}  // namespace backpass

@@ -1,0 +1,72 @@
+// The kinds of call that graphs are lowered to, and how each is cut into tasks.
+#pragma once
+
+#include <memory>
+
+#include "plan/program.h"
+
+namespace backpass {
+
+using CallPtr = std::unique_ptr<Call>;
+
+// c (m, n) = a * b, then the epilogue on each finished block while it is in cache.
+struct MatmulSpec {
+  int c = -1, a = -1, b = -1;       // values
+  Dim m = 0, n = 0, k = 0;
+  Dim a_row = 0, a_k = 0;           // A(i, p) = a[i * a_row + p * a_k]
+  Dim b_k = 0, b_col = 0;           // B(p, j) = b[p * b_k + j * b_col]
+  Program epilogue;                 // over (m, n); empty where there is none
+};
+template <class T>
+CallPtr make_matmul_call(const kernels::Kernels<T>& k, MatmulSpec spec);
+template <class T>
+Dim matmul_tasks(const kernels::Kernels<T>& k, const MatmulSpec& spec);
+
+// A program over its whole space. fixed_tasks() says how many tasks, for the slots of its sums.
+template <class T>
+CallPtr make_program_call(const kernels::Kernels<T>& k, Program program);
+Dim program_tasks(const Program& program);
+
+// out (outer, inner) = sum over r of a (outer, r, inner). partials: reduce_partials doubles.
+struct ReduceSpec {
+  int out = -1, a = -1, partials = -1;
+  Dim outer = 1, reduced = 1, inner = 1;
+};
+template <class T>
+CallPtr make_reduce_call(const kernels::Kernels<T>& k, const ReduceSpec& spec);
+std::size_t reduce_partials(const ReduceSpec& spec);
+
+// Moves elements: out[i . out_strides + out_offset] = a[i . a_strides + a_offset] for every index i below dims.
+struct CopyPart {
+  int a = -1;
+  std::vector<Dim> dims, out_strides, a_strides;
+  Dim out_offset = 0, a_offset = 0;
+};
+struct CopySpec {
+  int out = -1;
+  Dim zero_elements = 0;  // how many elements of out are cleared first
+  std::vector<CopyPart> parts;
+};
+template <class T>
+CallPtr make_copy_call(CopySpec spec);
+
+// Rows of gathered input `source` into value `out`, cast to its type.
+struct GatherSpec {
+  int out = -1, source = 0;
+  DType dtype = DType::float32;
+  Dim rows = 0, cols = 0;
+};
+CallPtr make_gather_call(const GatherSpec& spec);
+
+// One sweep of an update kernel over the flat buffers (values), `count` elements.
+enum class UpdateRule : unsigned char { sgd, adam };
+struct UpdateSpec {
+  UpdateRule rule = UpdateRule::sgd;
+  int weight = -1, grad = -1;
+  int slots[2] = {-1, -1};  // velocity; or first and second moments
+  Dim count = 0;
+};
+template <class T>
+CallPtr make_update_call(const kernels::Kernels<T>& k, const UpdateSpec& spec);
+
+}  // namespace backpass

@@ -1,0 +1,94 @@
+// Calls that move elements: transpose, slice, pad, concat, broadcast; and gathering rows with a cast.
+#include <algorithm>
+#include <cstring>
+#include <sstream>
+
+#include "base/convert.h"
+#include "plan/calls.h"
+
+namespace backpass {
+namespace {
+
+template <class T>
+void copy_strided(T* out, const T* a, const CopyPart& part, std::size_t axis) noexcept {
+  const Dim n = part.dims[axis], so = part.out_strides[axis], sa = part.a_strides[axis];
+  if (axis + 1 < part.dims.size()) {
+    for (Dim i = 0; i < n; ++i) copy_strided(out + i * so, a + i * sa, part, axis + 1);
+    return;
+  }
+  for (Dim i = 0; i < n; ++i) out[i * so] = a[i * sa];
+}
+
+template <class T>
+class CopyCall final : public Call {
+ public:
+  explicit CopyCall(CopySpec spec) : s_(std::move(spec)) {
+    name = "copy";
+    writes = {s_.out};
+    for (CopyPart& part : s_.parts) {
+      part.dims.insert(part.dims.begin(), 1);  // so that a scalar has an axis too
+      part.out_strides.insert(part.out_strides.begin(), 0);
+      part.a_strides.insert(part.a_strides.begin(), 0);
+      reads.push_back(part.a);
+      Dim elements = 1;
+      for (Dim dim : part.dims) elements *= dim;
+      bytes += 2.0 * sizeof(T) * static_cast<double>(elements);
+    }
+    cost = kNanosecondsPerCall + bytes / 4;
+  }
+
+  void run(const Context& context, Dim, std::byte*) const noexcept override {
+    T* out = reinterpret_cast<T*>(context.address[s_.out]);
+    std::fill_n(out, s_.zero_elements, T(0));
+    for (const CopyPart& part : s_.parts)
+      copy_strided(out + part.out_offset, reinterpret_cast<const T*>(context.address[part.a]) + part.a_offset, part, 0);
+  }
+
+ private:
+  CopySpec s_;
+};
+
+constexpr Dim kGatherElements = 16384;  // per task
+
+class GatherCall final : public Call {
+ public:
+  explicit GatherCall(const GatherSpec& spec) : s_(spec), rows_per_task_(std::max<Dim>(1, kGatherElements / std::max<Dim>(1, s_.cols))) {
+    name = "gather";
+    std::ostringstream text;
+    text << '(' << s_.rows << ", " << s_.cols << ") " << backpass::name(s_.dtype);
+    detail = text.str();
+    tasks = std::max<Dim>(1, ceil_div(s_.rows, rows_per_task_));
+    writes = {s_.out};
+    bytes = 2.0 * static_cast<double>(size_of(s_.dtype)) * static_cast<double>(s_.rows * s_.cols);
+    cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / kBytesPerNanosecond;
+  }
+
+  void run(const Context& context, Dim task, std::byte*) const noexcept override {
+    const RowSource& source = context.sources[s_.source];
+    const std::size_t row_bytes = static_cast<std::size_t>(s_.cols) * size_of(s_.dtype);
+    const Dim begin = task * rows_per_task_, end = std::min(s_.rows, begin + rows_per_task_);
+    for (Dim i = begin; i < end; ++i) {
+      const std::int64_t row = context.rows ? context.rows[i] : i;
+      convert(context.address[s_.out] + static_cast<std::size_t>(i) * row_bytes, s_.dtype,
+              source.data + row * source.row_stride, source.type, s_.cols);
+    }
+  }
+
+ private:
+  GatherSpec s_;
+  Dim rows_per_task_;
+};
+
+}  // namespace
+
+template <class T>
+CallPtr make_copy_call(CopySpec spec) {
+  return std::make_unique<CopyCall<T>>(std::move(spec));
+}
+
+CallPtr make_gather_call(const GatherSpec& spec) { return std::make_unique<GatherCall>(spec); }
+
+template CallPtr make_copy_call<float>(CopySpec);
+template CallPtr make_copy_call<double>(CopySpec);
+
+}  // namespace backpass

@@ -1,0 +1,95 @@
+// Evaluating a graph once.
+#include <cstring>
+
+#include "base/convert.h"
+#include "base/error.h"
+#include "kernels/dispatch.h"
+#include "plan/boundary.h"
+#include "plan/sharing.h"
+#include "plan/workspace.h"
+
+namespace backpass {
+
+PlanKey plan_key(Dim batch, int variant) {
+  return {batch, variant, kernels::name(kernels::current_isa()), sharing_cut_is_on()};
+}
+
+RowSource row_source(const ArrayView& view) {
+  return {static_cast<const std::byte*>(view.data), view.type, view.row_stride};
+}
+
+Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expected) {
+  bool fits = view.shape.size() == expected.size();
+  for (std::size_t i = 0; fits && i < expected.size(); ++i) fits = expected[i] == kBatch || view.shape[i] == expected[i];
+  if (!fits) fail(who, "expected shape ", to_string(expected), ", got ", to_string(view.shape));
+  return view.shape.empty() ? 1 : view.shape[0];
+}
+
+namespace {
+
+DType real_dtype(const Graph& graph) {
+  for (const Tensor& t : graph.ops())
+    if (t.dtype() != DType::int32) return t.dtype();
+  return DType::float32;
+}
+
+// A dense copy in the tensor's type.
+Array converted(const ArrayView& view, DType dtype) {
+  Array copy(dtype, view.shape);
+  const Dim rows = view.shape.empty() ? 1 : view.shape[0], cols = rows > 0 ? element_count(view.shape) / rows : 0;
+  for (Dim row = 0; row < rows; ++row)
+    convert(static_cast<std::byte*>(copy.data()) + static_cast<std::size_t>(row * cols) * size_of(dtype), dtype,
+            static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, cols);
+  return copy;
+}
+
+Dim batch_of(const Graph& graph, const std::vector<ArrayView>& inputs) {
+  Dim batch = -1;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Shape& shape = graph.inputs()[i].shape();
+    const Dim rows = check_shape("evaluate: input \"" + graph.inputs()[i].name() + "\"", inputs[i], shape);
+    if (shape.empty() || shape[0] != kBatch) continue;
+    if (batch >= 0 && rows != batch) fail("evaluate", "inputs have ", batch, " and ", rows, " rows");
+    batch = rows;
+  }
+  return std::max<Dim>(batch, 0);
+}
+
+}  // namespace
+
+std::vector<Array> evaluate(const Graph& graph, const std::vector<ArrayView>& inputs, bool training, std::uint64_t seed,
+                            std::uint64_t step) {
+  if (inputs.size() != graph.inputs().size()) fail("evaluate", "needs ", graph.inputs().size(), " inputs, got ", inputs.size());
+  if (!graph.parameters().empty()) fail("evaluate", "the graph has parameters: evaluate its network");
+  PlanSpec spec;
+  spec.batch = batch_of(graph, inputs);
+  spec.training = training;
+  spec.dtype = real_dtype(graph);
+  std::vector<Array> held;
+  std::vector<std::byte*> slots(kFirstExternal, nullptr);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    spec.inputs.push_back({graph.inputs()[i], false});
+    held.push_back(converted(inputs[i], graph.inputs()[i].dtype()));
+    slots.push_back(static_cast<std::byte*>(held.back().data()));
+  }
+  std::vector<Array> results;
+  for (const Tensor& output : graph.outputs()) {
+    Shape shape = output.shape();
+    for (Dim& dim : shape)
+      if (dim == kBatch) dim = spec.batch;
+    results.emplace_back(output.dtype(), shape);
+    spec.outputs.push_back({output, {static_cast<int>(slots.size()), 0}});
+    slots.push_back(static_cast<std::byte*>(results.back().data()));
+  }
+  Plan plan(spec);
+  const AlignedBuffer arena(plan.arena_bytes());
+  slots[kArena] = arena.data();
+  PlanRun run{slots};
+  run.seed = seed;
+  run.step = step;
+  run.threads = resolve_threads(0);
+  plan.run(run);
+  return results;
+}
+
+}  // namespace backpass

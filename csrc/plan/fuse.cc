@@ -1,0 +1,211 @@
+// Fusing ops into clusters, greedily and in order.
+#include "plan/fuse.h"
+
+#include <unordered_set>
+
+namespace backpass {
+
+bool is_leaf(const Tensor& t) { return t.op().kind == OpKind::input || t.op().kind == OpKind::parameter; }
+
+bool is_total_sum(const Tensor& t) {
+  return t.op().kind == OpKind::sum && t.op().dims.size() == t.op().inputs[0].shape().size();
+}
+
+bool is_row_sum(const Tensor& t) {
+  const Op& op = t.op();
+  return op.kind == OpKind::sum && !is_total_sum(t) && op.dims.back() + 1 == static_cast<Dim>(op.inputs[0].shape().size());
+}
+
+namespace {
+
+bool is_generator(const Tensor& t) { return t.op().kind == OpKind::random_keep; }
+
+bool is_row_op(const Tensor& t) {
+  const OpKind kind = t.op().kind;
+  return kind == OpKind::softmax || kind == OpKind::log_sum_exp || kind == OpKind::take_label || kind == OpKind::put_label ||
+         is_row_sum(t);
+}
+
+class Fuser {
+ public:
+  Fuser(Sources& sources, const std::unordered_map<const Op*, Phase>& phase_of, bool separate)
+      : sources_(sources), phase_of_(phase_of), separate_(separate) {}
+
+  Fusion run(const std::vector<Tensor>& order, const std::vector<Tensor>& outputs) {
+    find_needed(order, outputs);
+    find_scaled_sums(order, outputs);
+    for (const Tensor& t : order)
+      if (needed_.count(&t.op())) place(t);
+    for (const Tensor& t : outputs) materialize(t);
+    return std::move(fusion_);
+  }
+
+ private:
+  // Roots in reverse order of making: what no output needs is never computed.
+  void find_needed(const std::vector<Tensor>& order, const std::vector<Tensor>& outputs) {
+    for (const Tensor& t : order) sources_.of(t);  // inputs before users, so that resolving never recurses deeply
+    for (const Tensor& t : outputs) need(t);
+    for (auto t = order.rbegin(); t != order.rend(); ++t)
+      if (needed_.count(&t->op()))
+        for (const Tensor& from : t->op().inputs) need(from);
+  }
+
+  void need(const Tensor& t) {
+    const Source source = sources_.of(t);
+    if (source.constant) return;
+    needed_.insert(&source.root.op());
+    ++uses_[&source.root.op()];
+  }
+
+  // sum -> scale by a constant: done when the sum's call finishes.
+  void find_scaled_sums(const std::vector<Tensor>& order, const std::vector<Tensor>& outputs) {
+    std::unordered_set<const Op*> out;
+    for (const Tensor& t : outputs)
+      if (const Source s = sources_.of(t); s.root) out.insert(&s.root.op());
+    for (const Tensor& t : order) {
+      if (!needed_.count(&t.op()) || sources_.elements(t) != 1) continue;
+      const auto scaled = sources_.scaling(t);
+      if (!scaled) continue;
+      const Source from = sources_.of(scaled->second);
+      if (!from.root || from.layout != Layout::full) continue;
+      const auto chained = fusion_.result_of.find(&from.root.op());
+      const Tensor sum = chained != fusion_.result_of.end() ? chained->second : from.root;
+      if (!is_total_sum(sum) || uses_[&from.root.op()] != 1 || out.count(&from.root.op())) continue;
+      ScaledSum& entry = fusion_.scaled_sums[&sum.op()];
+      entry = {t, entry.alpha * scaled->first};
+      fusion_.result_of[&t.op()] = sum;
+    }
+  }
+
+  void place(const Tensor& t) {
+    if (is_leaf(t) || is_generator(t) || fusion_.result_of.count(&t.op())) return;
+    const Op& op = t.op();
+    if (op.kind == OpKind::elementwise || is_total_sum(t) || is_row_op(t)) {
+      for (const Tensor& from : op.inputs) materialize_views(from);
+      join(t);
+      return;
+    }
+    for (const Tensor& from : op.inputs) materialize(from);
+    Cluster::Kind kind = Cluster::Kind::copy;
+    if (op.kind == OpKind::matmul) kind = Cluster::Kind::matmul;
+    if (op.kind == OpKind::sum) kind = Cluster::Kind::reduce;
+    add_cluster(kind, t, sources_.space(t));
+  }
+
+  // Operands of a program may be views of memory; a generator seen as anything but itself is written out.
+  void materialize_views(const Tensor& t) {
+    const Source source = sources_.of(t);
+    if (source.root && is_generator(source.root) && source.layout != Layout::full) write_out(source.root);
+  }
+
+  // An operand that must lie in memory, dense: constants, broadcasts and generators are written out by a call of their own.
+  void materialize(const Tensor& t) {
+    const Source source = sources_.of(t);
+    if (source.root && source.layout == Layout::full && !is_generator(source.root)) return;
+    write_out(source.root && source.layout == Layout::full ? source.root : t);
+  }
+
+  void write_out(const Tensor& t) {
+    if (!fusion_.cluster_of.count(&t.op())) add_cluster(Cluster::Kind::program, t, sources_.space(t));
+  }
+
+  void add_cluster(Cluster::Kind kind, const Tensor& t, Space space) {
+    fusion_.cluster_of[&t.op()] = fusion_.clusters.size();
+    fusion_.clusters.push_back({kind, {t}, space, is_row_op(t), phase(t)});
+  }
+
+  Phase phase(const Tensor& t) const {
+    const auto found = phase_of_.find(&t.op());
+    return found == phase_of_.end() ? Phase::forward : found->second;
+  }
+
+  // The space that an op is computed over: of what it reads where it reduces.
+  Space space(const Tensor& t) const {
+    const Op& op = t.op();
+    if (is_row_sum(t)) {
+      const Dim rows = sources_.elements(t), total = sources_.elements(op.inputs[0]);
+      if (op.dims.size() == 1) return sources_.space(op.inputs[0]);
+      return {rows, rows > 0 ? total / rows : 0};
+    }
+    const bool reduces = is_total_sum(t) || op.kind == OpKind::log_sum_exp || op.kind == OpKind::take_label;
+    const Space own = sources_.space(reduces ? op.inputs[0] : t);
+    // One axis alone is one row for a row operation.
+    if (is_row_op(t) && sources_.shape(reduces ? op.inputs[0] : t).size() == 1) return {1, own.rows};
+    return own;
+  }
+
+  void join(const Tensor& t) {
+    std::size_t latest = fusion_.clusters.size();
+    bool any = false;
+    for (const Tensor& from : t.op().inputs) {
+      const Source source = sources_.of(from);
+      if (!source.root) continue;
+      const auto found = fusion_.cluster_of.find(&producer(source.root).op());
+      if (found == fusion_.cluster_of.end()) continue;
+      latest = any ? std::max(latest, found->second) : found->second;
+      any = true;
+    }
+    if (!any || !try_join(t, latest)) add_cluster(Cluster::Kind::program, t, space(t));
+  }
+
+  // The op whose cluster makes a value: the sum where the value is a scaled sum.
+  Tensor producer(const Tensor& root) const {
+    const auto found = fusion_.result_of.find(&root.op());
+    return found == fusion_.result_of.end() ? root : found->second;
+  }
+
+  bool try_join(const Tensor& t, std::size_t index) {
+    Cluster& cluster = fusion_.clusters[index];
+    if (cluster.kind != Cluster::Kind::program && cluster.kind != Cluster::Kind::matmul) return false;
+    if (separate_ && (cluster.phase == Phase::forward) != (phase(t) == Phase::forward)) return false;
+    if (is_row_op(t) && cluster.kind != Cluster::Kind::program) return false;
+    const Space wanted = space(t);
+    Space merged = cluster.space;
+    if (!spaces_fit(t, wanted, cluster, merged)) return false;
+    for (const Tensor& from : t.op().inputs)
+      if (!operand_fits(from, index, merged)) return false;
+    cluster.space = merged;
+    cluster.whole_rows = cluster.whole_rows || is_row_op(t);
+    cluster.ops.push_back(t);
+    fusion_.cluster_of[&t.op()] = index;
+    return true;
+  }
+
+  bool spaces_fit(const Tensor& t, Space wanted, const Cluster& cluster, Space& merged) const {
+    if (wanted == cluster.space) return true;
+    if (cluster.kind != Cluster::Kind::program || wanted.rows != cluster.space.rows) return false;
+    if (wanted.cols == 1) return !is_row_op(t);          // a column beside full values
+    if (cluster.space.cols != 1) return false;
+    merged = wanted;                                     // columns so far; now their rows have elements
+    return true;
+  }
+
+  // A value of this very cluster must be there tile by tile when it is read.
+  bool operand_fits(const Tensor& from, std::size_t index, Space merged) const {
+    const Source source = sources_.of(from);
+    if (!source.root) return true;
+    const Tensor made = producer(source.root);
+    const auto found = fusion_.cluster_of.find(&made.op());
+    if (found == fusion_.cluster_of.end() || found->second != index) return true;
+    if (is_total_sum(made)) return false;
+    const Space root = sources_.space(source.root), seen = sources_.space(from);
+    if (source.layout == Layout::full) return root == seen || (root.rows * root.cols == merged.rows && seen.cols == 1);
+    return source.layout == Layout::column && root.rows * root.cols == merged.rows;
+  }
+
+  Sources& sources_;
+  const std::unordered_map<const Op*, Phase>& phase_of_;
+  bool separate_;
+  Fusion fusion_;
+  std::unordered_set<const Op*> needed_;
+  std::unordered_map<const Op*, int> uses_;
+};
+
+}  // namespace
+
+Fusion fuse(const std::vector<Tensor>& order, const std::vector<Tensor>& outputs, Sources& sources,
+            const std::unordered_map<const Op*, Phase>& phase_of, bool separate_phases) {
+  return Fuser(sources, phase_of, separate_phases).run(order, outputs);
+}
+
+}  // namespace backpass

@@ -1,0 +1,49 @@
+// Lowering: from clusters of ops to calls over values.
+#pragma once
+
+#include "plan/codegen.h"
+#include "plan/plan.h"
+
+namespace backpass {
+
+class Lowering {
+ public:
+  Lowering(Plan& plan, const PlanSpec& spec);
+  void run();
+
+ private:
+  void choose_outputs();
+  void add_leaves();
+  void choose_stored();
+  void add_values();
+  void lower(std::size_t index);
+  template <class T>
+  CallPtr lower_as(const Cluster& cluster);
+  template <class T>
+  CallPtr lower_matmul(const Cluster& cluster);
+  template <class T>
+  CallPtr lower_program(const Cluster& cluster);
+  template <class T>
+  CallPtr lower_reduce(const Tensor& t);
+  CopySpec copy_spec(const Tensor& t);
+  void add_update();
+  void set_stages();
+  void place_values();
+
+  int add_value(std::size_t bytes, std::string name, int slot = kArena, std::size_t offset = 0);
+  int value_of(const Tensor& t);                   // of what the tensor resolves to
+  int product_value(const Cluster& cluster);
+  void read_and_write(Call& call, const Program& program);
+  std::size_t bytes_of(const Tensor& t) const;
+
+  Plan& plan_;
+  const PlanSpec& spec_;
+  std::vector<Tensor> outputs_;
+  Sources sources_;
+  Fusion fusion_;
+  ValueOf values_;
+  std::unordered_map<const Op*, bool> stored_;
+  std::unordered_map<const Op*, Place> targets_;   // of outputs with a place of their own
+};
+
+}  // namespace backpass

@@ -1,0 +1,128 @@
+// Matmul: cut into blocks of C by shape, each with its epilogue.
+#include <algorithm>
+#include <sstream>
+
+#include "plan/calls.h"
+
+namespace backpass {
+namespace {
+
+// A block of C is at most this many elements: with its operands it stays in L2 until the epilogue has run.
+constexpr Dim kBlockRows = 240, kBlockCols = 512;
+// A task below this much work costs more to hand out than to run (0.7 microseconds at the FMA peak of one core).
+constexpr double kTaskFlops = 65536;
+constexpr Dim kMostTasks = 32;
+
+struct Cut {
+  Dim rows, cols;  // of a block
+  Dim down, across;
+};
+
+Dim round_to(Dim value, Dim unit) { return ceil_div(value, unit) * unit; }
+
+// Halves the side that has more register tiles until the tasks are many enough or small enough.
+Cut cut_blocks(Dim m, Dim n, Dim k, Dim mr, Dim nr) {
+  Cut cut{std::min(round_to(m, mr), round_to(kBlockRows, mr)), std::min(round_to(n, nr), round_to(kBlockCols, nr)), 1, 1};
+  cut.rows = std::max(cut.rows, mr);
+  cut.cols = std::max(cut.cols, nr);
+  for (;;) {
+    cut.down = std::max<Dim>(1, ceil_div(m, cut.rows));
+    cut.across = std::max<Dim>(1, ceil_div(n, cut.cols));
+    const double flops = 2.0 * static_cast<double>(cut.rows) * static_cast<double>(cut.cols) * static_cast<double>(k);
+    if (cut.down * cut.across >= kMostTasks || flops < 2 * kTaskFlops) return cut;
+    if (cut.cols > nr && cut.cols / nr >= cut.rows / mr) cut.cols = round_to(cut.cols / 2, nr);
+    else if (cut.rows > mr) cut.rows = round_to(cut.rows / 2, mr);
+    else if (cut.cols > nr) cut.cols = round_to(cut.cols / 2, nr);
+    else return cut;
+  }
+}
+
+template <class T>
+class MatmulCall final : public Call {
+ public:
+  MatmulCall(const kernels::Kernels<T>& k, MatmulSpec spec)
+      : k_(k), s_(std::move(spec)), cut_(cut_blocks(s_.m, s_.n, s_.k, k.mr, k.nr)) {
+    const Dim rows = std::min(cut_.rows, s_.m), cols = std::min(cut_.cols, s_.n);
+    path_ = kernels::choose_matmul_path(k, rows, cols, s_.k, s_.a_row, s_.a_k, s_.b_k, s_.b_col);
+    pack_bytes_ = round_bytes(kernels::matmul_scratch(k, path_, rows, cols, s_.k));
+    scratch_bytes = pack_bytes_ + static_cast<std::size_t>(s_.epilogue.registers) * round_bytes(block_register());
+    tasks = cut_.down * cut_.across;
+    finishes = !s_.epilogue.sums.empty();
+    describe();
+  }
+
+  void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
+    const Dim row = task / cut_.across * cut_.rows, col = task % cut_.across * cut_.cols;
+    const Tile tile{row, std::min(cut_.rows, s_.m - row), col, std::min(cut_.cols, s_.n - col)};
+    double* partials = nullptr;
+    if (finishes) {
+      partials = reinterpret_cast<double*>(context.address[s_.epilogue.sums[0].partials]) +
+                 static_cast<std::size_t>(task) * s_.epilogue.sums.size();
+      std::fill_n(partials, s_.epilogue.sums.size(), 0.0);
+    }
+    if (tile.rows <= 0 || tile.cols <= 0) return;
+    multiply(context, tile, scratch);
+    if (!s_.epilogue.instructions.empty())
+      run_program(k_, s_.epilogue, context, tile, reinterpret_cast<T*>(scratch + pack_bytes_), partials);
+  }
+
+  void finish(const Context& context) const noexcept override { finish_sums<T>(s_.epilogue, context, tasks); }
+
+ private:
+  void multiply(const Context& context, const Tile& t, std::byte* scratch) const noexcept {
+    T* c = reinterpret_cast<T*>(context.address[s_.c]);
+    const T* a = reinterpret_cast<const T*>(context.address[s_.a]);
+    const T* b = reinterpret_cast<const T*>(context.address[s_.b]);
+    k_.matmul({c + t.row * s_.n + t.col, s_.n, a + t.row * s_.a_row, s_.a_row, s_.a_k, b + t.col * s_.b_col, s_.b_k,
+               s_.b_col, t.rows, t.cols, s_.k, path_, reinterpret_cast<T*>(scratch)});
+  }
+
+  static std::size_t round_bytes(kernels::Size elements) {
+    return (static_cast<std::size_t>(elements) * sizeof(T) + 63) / 64 * 64;
+  }
+  kernels::Size block_register() const { return static_cast<kernels::Size>(s_.epilogue.register_elements()); }
+
+  void describe() {
+    static constexpr const char* kPaths[] = {"dot", "in place", "pack b", "pack a b"};
+    name = "matmul";
+    std::ostringstream text;
+    const bool transpose_a = s_.a_k != 1, transpose_b = s_.b_k == 1 && s_.b_col != 1;
+    text << '(' << s_.m << ", " << s_.k << (transpose_a ? ")T" : ")") << " x (" << s_.k << ", " << s_.n
+         << (transpose_b ? ")T" : ")");
+    const std::string epilogue = s_.epilogue.describe();
+    if (!epilogue.empty()) text << "; " << epilogue;
+    text << "; " << kPaths[static_cast<int>(path_)];
+    detail = text.str();
+    const double m = static_cast<double>(s_.m), n = static_cast<double>(s_.n), k = static_cast<double>(s_.k);
+    flops = 2 * m * n * k;
+    bytes = sizeof(T) * (m * k + k * n + m * n);
+    const double epilogue_cost = m * n * static_cast<double>(s_.epilogue.instructions.size()) * 0.2;
+    cost = kNanosecondsPerCall * static_cast<double>(tasks) + flops / kFlopsPerNanosecond * (sizeof(T) / 4.0) + epilogue_cost;
+  }
+
+  const kernels::Kernels<T>& k_;
+  MatmulSpec s_;
+  Cut cut_;
+  kernels::MatmulPath path_;
+  std::size_t pack_bytes_;
+};
+
+}  // namespace
+
+template <class T>
+CallPtr make_matmul_call(const kernels::Kernels<T>& k, MatmulSpec spec) {
+  return std::make_unique<MatmulCall<T>>(k, std::move(spec));
+}
+
+template <class T>
+Dim matmul_tasks(const kernels::Kernels<T>& k, const MatmulSpec& spec) {
+  const Cut cut = cut_blocks(spec.m, spec.n, spec.k, k.mr, k.nr);
+  return cut.down * cut.across;
+}
+
+template CallPtr make_matmul_call<float>(const kernels::Kernels<float>&, MatmulSpec);
+template CallPtr make_matmul_call<double>(const kernels::Kernels<double>&, MatmulSpec);
+template Dim matmul_tasks<float>(const kernels::Kernels<float>&, const MatmulSpec&);
+template Dim matmul_tasks<double>(const kernels::Kernels<double>&, const MatmulSpec&);
+
+}  // namespace backpass

@@ -1,0 +1,12 @@
+// Threads: how many, and when sharing pays.
+#pragma once
+
+namespace backpass {
+
+// Whether a stage of so many nanoseconds is worth a barrier and a second worker. Always, where the cut is off.
+bool pays_to_share(double nanoseconds);
+bool sharing_cut_is_on();
+// `threads` where positive, else the default.
+int resolve_threads(int threads);
+
+}  // namespace backpass
