@@ -1,0 +1,84 @@
+"""One case: builds the contenders, proves them equal, times those that are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bench.measure import Effort, Others, Timing, interleaved
+from bench.train.cases import TIMED_LEARNING_RATE, Case, make_problem
+from bench.train.contender import OURS, Contender, load_contender
+from bench.train.verify import Proof, Reference, prove
+
+
+@dataclass
+class Entry:
+    """How one contender did in one case."""
+
+    status: str  # "equal", "WRONG" or "failed: ..."
+    proof: Proof | None = None
+    timing: Timing | None = None
+
+
+@dataclass
+class Result:
+    case: Case
+    entries: dict[str, Entry]
+    others: float = 0.0  # the share of the machine that other processes took while this was timed
+
+    def best(self, ours: bool) -> tuple[str, float] | None:
+        """The fastest of us or of the peers: name and seconds per step."""
+        timed = [
+            (entry.timing.median, name)
+            for name, entry in self.entries.items()
+            if entry.timing and (name in OURS) == ours
+        ]
+        if not timed:
+            return None
+        seconds, name = min(timed)
+        return name, seconds
+
+    @property
+    def ratio(self) -> float | None:
+        """Our time as a part of the best peer's."""
+        ours, peer = self.best(ours=True), self.best(ours=False)
+        return ours[1] / peer[1] if ours and peer else None
+
+
+def missing(names: list[str]) -> dict[str, str]:
+    """Contenders whose library is not installed, and what is missing."""
+    absent = {}
+    for name in names:
+        try:
+            load_contender(name)
+        except ModuleNotFoundError as error:
+            absent[name] = f"no {error.name}"
+    return absent
+
+
+def hold(case: Case, names: list[str], threads: int, effort: Effort | None) -> Result:
+    """Runs the case; without an effort it only proves."""
+    problem = make_problem(case, threads)
+    expected: dict[bool, Reference] = {}
+    entries: dict[str, Entry] = {}
+    ready: dict[str, Contender] = {}
+    for name in names:
+        kind = load_contender(name)
+        try:
+            if kind.eps_hat not in expected:
+                expected[kind.eps_hat] = Reference.of(problem, kind.eps_hat)
+            contender = kind(problem)
+            proof = prove(contender, expected[kind.eps_hat])
+        except Exception as error:  # noqa: BLE001 - a contender that fails is reported, and the contest goes on
+            entries[name] = Entry(f"failed: {type(error).__name__}: {error}")
+            continue
+        entries[name] = Entry("equal" if proof.holds else "WRONG", proof)
+        if proof.holds and effort:
+            contender.reset(TIMED_LEARNING_RATE)
+            ready[name] = contender
+    others = Others()
+    if effort and ready:
+        runs = {name: contender.train for name, contender in ready.items()}
+        calls = {name: contender.steps_per_call for name, contender in ready.items()}
+        for name, timing in interleaved(runs, calls, effort).items():
+            entries[name].timing = timing
+    return Result(case, entries, others.share())
