@@ -1,0 +1,398 @@
+"""The mathematics of backpass, in NumPy alone.
+
+Everything that the library computes in C++ is stated here once more, plainly and slowly, so that it can be read,
+checked by hand and compared with. Rows are samples: x is (batch, in), a weight is (out, in), as PyTorch stores it.
+
+The letters are those of the textbooks. A network of L dense layers computes, from a_0 = x,
+
+    z_l = a_{l-1} W_l^T + b_l        a_l = sigma_l(z_l)
+
+and, with delta_l = dLoss / dz_l, the four equations of backpropagation (Rumelhart, Hinton and Williams 1986) are
+
+    (1)  delta_L = dLoss/da_L * sigma_L'(z_L)
+    (2)  delta_l = (delta_{l+1} W_{l+1}) * sigma_l'(z_l)
+    (3)  dLoss/db_l = sum over rows of delta_l
+    (4)  dLoss/dW_l = delta_l^T a_{l-1}
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Activations. Each is a pair: the function of z, and its derivative at z. At a kink the derivative is a documented
+# subgradient: 0 at 0 for relu, the slope for leaky_relu.
+
+erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+def sigmoid(z):
+    """1 / (1 + exp(-z)), from the side on which exp cannot overflow."""
+    e = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def sigmoid_derivative(z):
+    """a (1 - a): never above 1/4, which it reaches at 0."""
+    return sigmoid(z) * sigmoid(-z)
+
+
+def tanh_derivative(z):
+    """1 - a^2: never above 1, which it reaches at 0."""
+    return 1 - np.tanh(z) ** 2
+
+
+def relu(z):
+    return np.where(z > 0, z, 0 * z)
+
+
+def relu_derivative(z):
+    return np.where(z > 0, 1.0, 0.0)
+
+
+def leaky_relu(z, slope=0.01):
+    return np.where(z > 0, z, slope * z)
+
+
+def leaky_relu_derivative(z, slope=0.01):
+    return np.where(z > 0, 1.0, slope)
+
+
+def normal_cdf(z):
+    return 0.5 * (1 + erf(z / math.sqrt(2)))
+
+
+def normal_pdf(z):
+    return np.exp(-0.5 * np.square(z)) / math.sqrt(2 * math.pi)
+
+
+def gelu(z):
+    """z Phi(z), with Phi the distribution function of the normal (Hendrycks and Gimpel 2016)."""
+    return z * normal_cdf(z)
+
+
+def gelu_derivative(z):
+    return normal_cdf(z) + z * normal_pdf(z)
+
+
+def softplus(z):
+    """log(1 + exp(z)) = max(z, 0) + log(1 + exp(-|z|)), which is right for every z."""
+    return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
+
+
+def identity(z):
+    return z
+
+
+ACTIVATIONS = {
+    "identity": (identity, np.ones_like),
+    "relu": (relu, relu_derivative),
+    "leaky_relu": (leaky_relu, leaky_relu_derivative),
+    "sigmoid": (sigmoid, sigmoid_derivative),
+    "tanh": (np.tanh, tanh_derivative),
+    "gelu": (gelu, gelu_derivative),
+    "softplus": (softplus, sigmoid),
+}
+
+
+def softmax(z):
+    """exp(z) / sum(exp(z)) by rows; the largest z is subtracted first, which changes nothing but the overflow."""
+    e = np.exp(z - z.max(axis=-1, keepdims=True)) if z.shape[-1] else z
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def softmax_jacobian(z):
+    """(c, c) for one row: da_i/dz_j = a_i (1[i = j] - a_j)."""
+    a = softmax(z)
+    return np.diag(a) - np.outer(a, a)
+
+
+def log_sum_exp(z):
+    """log(sum(exp(z))) by rows, in the form that neither overflows nor underflows."""
+    top = z.max(axis=-1)
+    return top + np.log(np.exp(z - top[..., None]).sum(axis=-1))
+
+
+def activate(name, z):
+    """a = sigma(z)."""
+    return softmax(z) if name == "softmax" else ACTIVATIONS[name][0](z)
+
+
+def activation_backward(name, z, grad):
+    """dLoss/dz from grad = dLoss/da. Elementwise but for softmax, whose outputs depend on every input of their row."""
+    if name == "softmax":
+        a = softmax(z)
+        return a * (grad - (grad * a).sum(axis=-1, keepdims=True))
+    return grad * ACTIVATIONS[name][1](z)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Dense layers.
+
+
+def dense_forward(x, weight, bias):
+    """z = x W^T + b."""
+    return x @ weight.T + bias
+
+
+def dense_backward(x, weight, delta):
+    """Equations (2) without its activation, (4) and (3): dLoss/dx, dLoss/dW and dLoss/db."""
+    return delta @ weight, delta.T @ x, delta.sum(axis=0)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Losses: each gives its value and its gradient with respect to the prediction. `weight` holds one number per row;
+# without it every row has weight 1. Means over rows are divided by the sum of the weights.
+
+
+def row_weights(n, weight):
+    """w_i / sum(w): what each row contributes."""
+    w = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
+    return w / w.sum()
+
+
+def mse(prediction, target, weight=None):
+    """Mean over all elements of (p - y)^2."""
+    error = prediction - target.reshape(prediction.shape)
+    w = row_weights(len(error), weight)[:, None] / error.shape[1]
+    return (w * error**2).sum(), 2 * w * error
+
+
+def half_mse(prediction, target, weight=None):
+    """Half the squared error summed over outputs, mean over rows. For one row the gradient is p - y."""
+    error = prediction - target.reshape(prediction.shape)
+    w = row_weights(len(error), weight)[:, None]
+    return (0.5 * w * error**2).sum(), w * error
+
+
+def cross_entropy(logits, target, weight=None):
+    """-sum_c y_c log softmax(z)_c = log_sum_exp(z) - y . z, mean over rows; the gradient is softmax(z) - y.
+
+    The target holds labels (n) or rows of probabilities (n, c).
+    """
+    y = one_hot(target, logits.shape[1]) if target.ndim == 1 else target
+    w = row_weights(len(logits), weight)
+    value = (w * (y.sum(axis=1) * log_sum_exp(logits) - (y * logits).sum(axis=1))).sum()
+    return value, w[:, None] * (softmax(logits) * y.sum(axis=1, keepdims=True) - y)
+
+
+def one_hot(labels, classes):
+    return np.eye(classes)[np.asarray(labels, dtype=np.intp)]
+
+
+LOSSES = {"MSE": mse, "HalfMSE": half_mse, "CrossEntropy": cross_entropy}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Random numbers that depend on where they are used and on nothing else: Philox 4x32-10 (Salmon et al. 2011, "Parallel
+# random numbers: as easy as 1, 2, 3"). Ten rounds of two 32 x 32 -> 64 bit products, a key that grows by two constants.
+
+PHILOX_MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
+PHILOX_KEY_STEPS = (0x9E3779B9, 0xBB67AE85)  # the golden ratio, and the square root of 3 less 1
+LOW_WORD = np.uint64(0xFFFFFFFF)
+
+
+def philox(counter, key):
+    """Four random 32-bit words for each counter. counter: (4, n) words, key: two words; returns (4, n) as uint64."""
+    c0, c1, c2, c3 = (np.asarray(word, dtype=np.uint64) for word in counter)
+    k0, k1 = key
+    for _ in range(10):
+        product0 = c0 * np.uint64(PHILOX_MULTIPLIERS[0])
+        product1 = c2 * np.uint64(PHILOX_MULTIPLIERS[1])
+        c0, c1, c2, c3 = (
+            (product1 >> np.uint64(32)) ^ c1 ^ np.uint64(k0),
+            product1 & LOW_WORD,
+            (product0 >> np.uint64(32)) ^ c3 ^ np.uint64(k1),
+            product0 & LOW_WORD,
+        )
+        k0 = (k0 + PHILOX_KEY_STEPS[0]) & 0xFFFFFFFF
+        k1 = (k1 + PHILOX_KEY_STEPS[1]) & 0xFFFFFFFF
+    return np.stack([c0, c1, c2, c3])
+
+
+def random_words(count, seed, stream, step):
+    """One 32-bit word per element: element e takes word e % 4 of block e // 4; the key is the seed."""
+    block = np.arange((count + 3) // 4, dtype=np.uint64)
+    ones = np.ones_like(block)
+    counter = (block & LOW_WORD, block >> np.uint64(32), ones * np.uint64(stream), ones * np.uint64(step & 0xFFFFFFFF))
+    return philox(counter, (seed & 0xFFFFFFFF, seed >> 32)).T.reshape(-1)[:count]
+
+
+def dropout_mask(shape, rate, seed, stream, step):
+    """0 where an element is dropped, 1 / (1 - rate) where it is kept: the mean is 1 (Srivastava et al. 2014)."""
+    words = random_words(math.prod(shape), seed, stream, step)
+    return np.where(words >= rate * 2.0**32, 1 / (1 - rate), 0.0).reshape(shape)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Initializers: the deviation of the weights of a layer with `fan_in` inputs and `fan_out` outputs. A uniform
+# distribution of deviation s lies within +- sqrt(3) s. Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998.
+
+INITIALIZER_DEVIATION = {
+    "glorot_uniform": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
+    "glorot_normal": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
+    "he_uniform": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
+    "he_normal": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
+    "lecun_normal": lambda fan_in, fan_out: math.sqrt(1 / fan_in),
+}
+
+
+def glorot_uniform(rng, fan_out, fan_in):
+    bound = math.sqrt(3) * INITIALIZER_DEVIATION["glorot_uniform"](fan_in, fan_out)
+    return rng.uniform(-bound, bound, (fan_out, fan_in))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A multilayer perceptron.
+
+
+@dataclass
+class Layer:
+    """A dense layer and its activation."""
+
+    weight: np.ndarray  # (out, in)
+    bias: np.ndarray  # (out,)
+    activation: str = "identity"
+
+
+@dataclass
+class Trace:
+    """What a forward pass leaves behind for the backward pass: z and a of every layer; a[0] is the input."""
+
+    z: list = field(default_factory=list)
+    a: list = field(default_factory=list)
+
+
+def forward(layers, x):
+    """The output and the trace."""
+    trace = Trace(a=[x])
+    for layer in layers:
+        trace.z.append(dense_forward(trace.a[-1], layer.weight, layer.bias))
+        trace.a.append(activate(layer.activation, trace.z[-1]))
+    return trace.a[-1], trace
+
+
+def backward(layers, trace, grad_output):
+    """delta, dW and db of every layer, and dLoss/dx."""
+    deltas, weight_grads, bias_grads = [], [], []
+    grad = grad_output
+    for index in reversed(range(len(layers))):
+        delta = activation_backward(layers[index].activation, trace.z[index], grad)
+        grad, weight_grad, bias_grad = dense_backward(trace.a[index], layers[index].weight, delta)
+        deltas.insert(0, delta)
+        weight_grads.insert(0, weight_grad)
+        bias_grads.insert(0, bias_grad)
+    return deltas, weight_grads, bias_grads, grad
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Optimizers: one parameter array at a time, in PyTorch's formulas. `state` begins as an empty dict. Weight decay is
+# coupled: it is added to the gradient.
+
+
+def sgd(w, grad, state, learning_rate, momentum=0.0, nesterov=False, weight_decay=0.0):
+    """w - learning_rate g. With momentum v <- momentum v + g takes the place of g; v starts as the first gradient.
+
+    Nesterov's form looks ahead: g + momentum v.
+    """
+    grad = grad + weight_decay * w
+    if momentum:
+        velocity = momentum * state["velocity"] + grad if "velocity" in state else grad
+        state["velocity"] = velocity
+        grad = grad + momentum * velocity if nesterov else velocity
+    return w - learning_rate * grad
+
+
+def adam(w, grad, state, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    """Running means of g and g^2, corrected for their start at zero (Kingma and Ba 2015, algorithm 1)."""
+    grad = grad + weight_decay * w
+    t = state["t"] = state.get("t", 0) + 1
+    m = state["m"] = betas[0] * state.get("m", 0.0) + (1 - betas[0]) * grad
+    v = state["v"] = betas[1] * state.get("v", 0.0) + (1 - betas[1]) * grad**2
+    m_corrected = m / (1 - betas[0] ** t)
+    v_corrected = v / (1 - betas[1] ** t)
+    return w - learning_rate * m_corrected / (np.sqrt(v_corrected) + eps)
+
+
+OPTIMIZERS = {"SGD": sgd, "Adam": adam}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Training.
+
+
+def train_step(layers, states, x, y, loss, update):
+    """Forward, backward and update of a whole network; returns the loss before the update.
+
+    `states` holds one pair of dicts per layer; `update(w, grad, state)` is an optimizer with its settings.
+    """
+    output, trace = forward(layers, x)
+    value, grad = loss(output, y)
+    _, weight_grads, bias_grads, _ = backward(layers, trace, grad)
+    for layer, (weight_state, bias_state), weight_grad, bias_grad in zip(
+        layers, states, weight_grads, bias_grads, strict=True
+    ):
+        layer.weight = update(layer.weight, weight_grad, weight_state)
+        layer.bias = update(layer.bias, bias_grad, bias_state)
+    return value
+
+
+XOR_INPUTS = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+XOR_TARGETS = np.array([[0.0], [1.0], [1.0], [0.0]])
+
+
+def train_xor(seed, epochs=3000, learning_rate=4.0):
+    """2-4-1, sigmoid twice, full batch, half squared error: the mean of the squared errors at the end."""
+    rng = np.random.default_rng(seed)
+    layers = [
+        Layer(glorot_uniform(rng, 4, 2), np.zeros(4), "sigmoid"),
+        Layer(glorot_uniform(rng, 1, 4), np.zeros(1), "sigmoid"),
+    ]
+    states = [({}, {}) for _ in layers]
+    for _ in range(epochs):
+        train_step(layers, states, XOR_INPUTS, XOR_TARGETS, half_mse, lambda w, g, s: sgd(w, g, s, learning_rate))
+    return mse(forward(layers, XOR_INPUTS)[0], XOR_TARGETS)[0]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Derivatives by differences, to check derivatives by rule.
+
+
+def numerical_gradient(f, x, step=1e-3):
+    """The gradient of a scalar function by central differences, extrapolated twice after Richardson.
+
+    D(h) = (f(x + h) - f(x - h)) / 2h is wrong by c h^2 + d h^4 + ...: (4 D(h/2) - D(h)) / 3 has no h^2 left, and the
+    same once more removes h^4.
+    """
+    x = np.array(x, dtype=np.float64)
+    gradient = np.empty_like(x)
+    for index in np.ndindex(x.shape):
+        gradient[index] = _extrapolated_difference(f, x, index, step)
+    return gradient
+
+
+def _central_difference(f, x, index, step):
+    saved = x[index]
+    x[index] = saved + step
+    above = f(x)
+    x[index] = saved - step
+    below = f(x)
+    x[index] = saved
+    return (above - below) / (2 * step)
+
+
+def _extrapolated_difference(f, x, index, step):
+    d1, d2, d4 = (_central_difference(f, x, index, step / k) for k in (1, 2, 4))
+    once, twice = (4 * d2 - d1) / 3, (4 * d4 - d2) / 3
+    return (16 * twice - once) / 15
+
+
+def relative_error(a, b):
+    """The largest difference, relative to the largest value (or to 1 where all are smaller)."""
+    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if a.shape != b.shape:
+        raise ValueError(f"shapes {a.shape} and {b.shape} differ")
+    if a.size == 0:
+        return 0.0
+    return float(np.abs(a - b).max() / max(1.0, np.abs(a).max(), np.abs(b).max()))

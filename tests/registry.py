@@ -1,0 +1,297 @@
+"""What is under test: lists over which the properties run. A new layer, loss, optimizer or op is one line here."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+import backpass as bp
+import reference
+
+DTYPES = ("float32", "float64")
+ISAS = tuple(bp.available_isas())
+BATCH_SIZES = (0, 1, 7)
+# What rounding may change: some tens of units in the last place of a sum of a few dozen terms.
+TOLERANCE = {"float32": 2e-5, "float64": 1e-12}
+
+
+@contextmanager
+def using_isa(name):
+    """Plans compiled inside run on this instruction set."""
+    before = bp.isa()
+    bp.set_isa(name)
+    try:
+        yield
+    finally:
+        bp.set_isa(before)
+
+
+def generator(*key):
+    """Random numbers that depend on what is tested, and not on what ran before."""
+    return np.random.default_rng([sum(str(part).encode()) * (at + 1) for at, part in enumerate(key)])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Layers.
+
+ACTIVATIONS = {
+    "identity": bp.Identity,
+    "relu": bp.ReLU,
+    "leaky_relu": bp.LeakyReLU,
+    "sigmoid": bp.Sigmoid,
+    "tanh": bp.Tanh,
+    "gelu": bp.GELU,
+    "softplus": bp.Softplus,
+    "softmax": bp.Softmax,
+}
+KINKED = ("relu", "leaky_relu")  # no second derivative, and no first one at 0
+
+
+@dataclass(frozen=True)
+class LayerCase:
+    """A layer, and what it computes: activation(x W^T + b), or activation(x) where it has no units."""
+
+    name: str
+    make: object
+    units: int | None = None
+    activation: str = "identity"
+
+    def forward(self, parameters, x):
+        return reference.activate(self.activation, self._z(parameters, x))
+
+    def backward(self, parameters, x, grad):
+        """The gradient to the input, and those of the parameters by name."""
+        delta = reference.activation_backward(self.activation, self._z(parameters, x), grad)
+        if self.units is None:
+            return delta, {}
+        dx, weight_grad, bias_grad = reference.dense_backward(x, parameters["0.weight"], delta)
+        grads = {"0.weight": weight_grad, "0.bias": bias_grad}
+        return dx, {name: grads[name] for name in parameters}
+
+    def _z(self, parameters, x):
+        if self.units is None:
+            return x
+        return reference.dense_forward(x, parameters["0.weight"], parameters.get("0.bias", np.zeros(self.units)))
+
+
+LAYERS = (
+    LayerCase("Dense", lambda: bp.Dense(5), 5),
+    LayerCase("Dense of one unit", lambda: bp.Dense(1), 1),
+    LayerCase("Dense without bias", lambda: bp.Dense(5, bias=False), 5),
+    LayerCase("Dense wider than a tile", lambda: bp.Dense(67), 67),
+    *(LayerCase(f"Dense {a}", lambda a=a: bp.Dense(4, activation=a), 4, a) for a in ACTIVATIONS),
+    *(LayerCase(layer.__name__, layer, None, a) for a, layer in ACTIVATIONS.items()),
+    LayerCase("Dropout of nothing", lambda: bp.Dropout(0.0)),
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Losses.
+
+
+@dataclass(frozen=True)
+class LossCase:
+    name: str
+    make: object
+    value_and_grad: object  # of the reference
+    takes_labels: bool = False
+    torch: object = None  # torch, prediction, target -> loss
+
+    def target(self, rng, rows, outputs):
+        """A target that fits: labels, or numbers."""
+        return rng.integers(0, outputs, rows) if self.takes_labels else rng.standard_normal((rows, outputs))
+
+
+LOSSES = (
+    LossCase("MSE", bp.MSE, reference.mse, torch=lambda torch, p, y: torch.nn.functional.mse_loss(p, y)),
+    LossCase("HalfMSE", bp.HalfMSE, reference.half_mse, torch=lambda torch, p, y: ((p - y) ** 2).sum(1).mean() / 2),
+    LossCase(
+        "CrossEntropy",
+        bp.CrossEntropy,
+        reference.cross_entropy,
+        takes_labels=True,
+        torch=lambda torch, p, y: torch.nn.functional.cross_entropy(p, y),
+    ),
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Optimizers.
+
+
+@dataclass(frozen=True)
+class OptimizerCase:
+    """The same settings for us, the reference and PyTorch."""
+
+    name: str
+    kind: str
+    settings: dict = field(default_factory=dict)
+
+    def make(self):
+        return getattr(bp, self.kind)(**self.settings)
+
+    def update(self, w, grad, state):
+        return reference.OPTIMIZERS[self.kind](w, grad, state, **self.settings)
+
+    def torch(self, torch, parameters):
+        settings = dict(self.settings)
+        settings["lr"] = settings.pop("learning_rate")
+        return getattr(torch.optim, self.kind)(parameters, **settings)
+
+
+OPTIMIZERS = (
+    OptimizerCase("SGD", "SGD", {"learning_rate": 0.1}),
+    OptimizerCase("SGD, weight decay", "SGD", {"learning_rate": 0.1, "weight_decay": 0.02}),
+    OptimizerCase("momentum", "SGD", {"learning_rate": 0.05, "momentum": 0.9}),
+    OptimizerCase("momentum, weight decay", "SGD", {"learning_rate": 0.05, "momentum": 0.9, "weight_decay": 0.02}),
+    OptimizerCase("nesterov", "SGD", {"learning_rate": 0.05, "momentum": 0.9, "nesterov": True}),
+    OptimizerCase(
+        "nesterov, weight decay",
+        "SGD",
+        {"learning_rate": 0.05, "momentum": 0.8, "nesterov": True, "weight_decay": 0.02},
+    ),
+    OptimizerCase("Adam", "Adam", {"learning_rate": 1e-2}),
+    OptimizerCase("Adam, other betas", "Adam", {"learning_rate": 1e-2, "betas": (0.8, 0.95), "eps": 1e-6}),
+    OptimizerCase("Adam, weight decay", "Adam", {"learning_rate": 1e-2, "weight_decay": 0.05}),
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Graph ops.
+
+
+@dataclass(frozen=True)
+class OpCase:
+    """An op: how it is built from tensors, what it computes, and inputs in its domain.
+
+    `build(*tensors)` and `reference(*arrays)` take as many arguments as there are shapes; `torch(torch, *tensors)`
+    says the same in PyTorch, by default by the reference's own operators. Elements are drawn from [low, high), and
+    where `off_zero` is set from both sides of a gap around 0, because of a kink there.
+    """
+
+    name: str
+    build: object
+    reference: object
+    shapes: tuple = ((3, 5),)
+    low: float = -2.0
+    high: float = 2.0
+    off_zero: bool = False
+    torch: object = None
+
+    def inputs(self, rng, shapes=None):
+        return [self._draw(rng, shape) for shape in shapes or self.shapes]
+
+    def _draw(self, rng, shape):
+        values = rng.uniform(self.low, self.high, shape)
+        return (
+            np.where(np.abs(values) < 0.1, np.where(values < 0, -0.1, 0.1) + values, values)
+            if self.off_zero
+            else values
+        )
+
+
+def rows(a):
+    """Sum of the last axis, kept."""
+    return a.sum(-1, keepdims=True)
+
+
+def unary(name, reference_function, torch=None, **domain):
+    return OpCase(
+        name, getattr(bp, name), reference_function, torch=torch or (lambda t, x: getattr(t, name)(x)), **domain
+    )
+
+
+def functional(name):
+    return lambda torch, x: getattr(torch.nn.functional, name)(x)
+
+
+UNARY = (
+    OpCase("negate", lambda x: -x, lambda x: -x),
+    unary("abs", np.abs, off_zero=True),
+    unary("sign", np.sign, off_zero=True),
+    unary("step", lambda x: np.where(x > 0, 1.0, 0.0), off_zero=True, torch=lambda t, x: (x > 0) * 1.0 + 0 * x),
+    unary("square", np.square),
+    unary("sqrt", np.sqrt, low=0.2),
+    unary("exp", np.exp),
+    unary("log", np.log, low=0.2),
+    unary("erf", reference.erf),
+    unary("relu", reference.relu, off_zero=True),
+    unary("leaky_relu", reference.leaky_relu, off_zero=True, torch=functional("leaky_relu")),
+    unary("sigmoid", reference.sigmoid),
+    unary("tanh", np.tanh),
+    unary("gelu", reference.gelu, torch=functional("gelu")),
+    unary("softplus", reference.softplus, torch=functional("softplus")),
+)
+
+PAIR = ((3, 5), (3, 5))
+BINARY = (
+    OpCase("add", lambda a, b: a + b, lambda a, b: a + b, PAIR),
+    OpCase("subtract", lambda a, b: a - b, lambda a, b: a - b, PAIR),
+    OpCase("multiply", lambda a, b: a * b, lambda a, b: a * b, PAIR),
+    OpCase("divide", lambda a, b: a / b, lambda a, b: a / b, PAIR, low=0.3),
+    OpCase("maximum", bp.maximum, np.maximum, PAIR, torch=lambda t, a, b: t.maximum(a, b)),
+    OpCase("minimum", bp.minimum, np.minimum, PAIR, torch=lambda t, a, b: t.minimum(a, b)),
+    OpCase("greater", bp.greater, lambda a, b: (a > b) * 1.0, PAIR, torch=lambda t, a, b: (a > b) * 1.0 + 0 * a * b),
+)
+
+BROADCAST = (
+    OpCase("add a row", lambda a, b: a + b, lambda a, b: a + b, ((3, 5), (5,))),
+    OpCase("multiply by a column", lambda a, b: a * b, lambda a, b: a * b, ((3, 5), (3, 1))),
+    OpCase("divide a row by a column", lambda a, b: a / b, lambda a, b: a / b, ((1, 5), (3, 1)), low=0.3),
+    OpCase("subtract a scalar tensor", lambda a, b: a - b, lambda a, b: a - b, ((2, 3, 4), ())),
+    OpCase("multiply in three dimensions", lambda a, b: a * b, lambda a, b: a * b, ((2, 1, 4), (3, 1))),
+    OpCase("number on the right", lambda a: (a + 2) * 3 - 1, lambda a: (a + 2) * 3 - 1),
+    OpCase("number on the left", lambda a: 2 - 3 * a, lambda a: 2 - 3 * a),
+    OpCase("divide a number", lambda a: 2 / a, lambda a: 2 / a, low=0.3),
+    OpCase("divide by a number", lambda a: a / 3, lambda a: a / 3),
+)
+
+MATMUL = (
+    OpCase("matmul", lambda a, b: a @ b, lambda a, b: a @ b, ((3, 4), (4, 5))),
+    OpCase(
+        "matmul, b transposed",
+        lambda a, b: bp.matmul(a, b, transpose_b=True),
+        lambda a, b: a @ b.T,
+        ((3, 4), (5, 4)),
+    ),
+    OpCase(
+        "matmul, a transposed",
+        lambda a, b: bp.matmul(a, b, transpose_a=True),
+        lambda a, b: a.T @ b,
+        ((4, 3), (4, 5)),
+    ),
+    OpCase("matmul of rank 3", lambda a, b: a @ b, lambda a, b: a @ b, ((2, 3, 4), (4, 5))),
+    OpCase("matmul with itself", lambda a: a @ a, lambda a: a @ a, ((4, 4),)),
+)
+
+REDUCE = (
+    OpCase("sum", lambda x: bp.sum(x), lambda x: x.sum()),
+    OpCase("sum of columns", lambda x: bp.sum(x, [0]), lambda x: x.sum(0)),
+    OpCase("sum of rows, kept", lambda x: bp.sum(x, [-1], True), rows),
+    OpCase("sum of the outer axes", lambda x: bp.sum(x, [0, 2]), lambda x: x.sum((0, 2)), ((2, 3, 4),)),
+    OpCase("mean", lambda x: bp.mean(x), lambda x: x.mean()),
+    OpCase("mean of rows", lambda x: bp.mean(x, [1]), lambda x: x.mean(1)),
+)
+
+LAYOUT = (
+    OpCase("broadcast_to", lambda x: bp.broadcast_to(x, (3, 4, 5)), lambda x: x + np.zeros((3, 4, 5)), ((4, 1),),
+           torch=lambda t, x: x.broadcast_to((3, 4, 5))),
+    OpCase("reshape", lambda x: bp.reshape(x, (5, 3)), lambda x: x.reshape(5, 3)),
+    OpCase("transpose", lambda x: bp.transpose(x, (2, 0, 1)), lambda x: x.transpose(2, 0, 1), ((2, 3, 4),),
+           torch=lambda t, x: x.permute(2, 0, 1)),
+    OpCase("slice", lambda x: bp.slice(x, 1, 1, 4), lambda x: x[:, 1:4]),
+    OpCase("concat", lambda a, b: bp.concat([a, b, a], 1), lambda a, b: np.concatenate([a, b, a], 1), ((3, 2), (3, 4)),
+           torch=lambda t, a, b: t.cat([a, b, a], 1)),
+)  # fmt: skip
+
+ALONG_ROWS = (
+    OpCase("softmax", bp.softmax, reference.softmax, torch=lambda t, x: t.softmax(x, -1)),
+    OpCase("log_sum_exp", bp.log_sum_exp, reference.log_sum_exp, torch=lambda t, x: t.logsumexp(x, -1)),
+)
+
+OPS = (*UNARY, *BINARY, *BROADCAST, *MATMUL, *REDUCE, *LAYOUT, *ALONG_ROWS)
+
+
+def by_name(cases):
+    """Parameters of a test, told apart by their names."""
+    return {"argvalues": cases, "ids": [case.name for case in cases]}
