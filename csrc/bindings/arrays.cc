@@ -1,0 +1,189 @@
+// The boundary: Python objects in as views of their memory, arrays of ours out without a copy.
+#include "arrays.h"
+
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+namespace backpass::python {
+namespace {
+
+std::string at(const std::string& where, const std::string& name) { return "[" + where + "] " + name; }
+
+[[noreturn]] void refuse(const std::string& where, const std::string& name, const std::string& what) {
+  throw py::type_error(at(where, name) + " must be an array of real numbers, got " + what);
+}
+
+std::optional<ElementType> element_type(const py::dtype& dtype) {
+  constexpr ElementType kSigned[] = {ElementType::int8, ElementType::int16, ElementType::int32, ElementType::int64};
+  constexpr ElementType kUnsigned[] = {ElementType::uint8, ElementType::uint16, ElementType::uint32,
+                                       ElementType::uint64};
+  constexpr ElementType kFloating[] = {ElementType::float16, ElementType::float32, ElementType::float64};
+  const auto size = dtype.itemsize();
+  int log2 = 0;
+  while ((py::ssize_t{1} << log2) < size) ++log2;
+  switch (dtype.kind()) {
+    case 'b': return ElementType::boolean;
+    case 'i': return kSigned[log2];
+    case 'u': return kUnsigned[log2];
+    case 'f': return size <= 8 ? std::optional(kFloating[log2 - 1]) : std::nullopt;
+    default: return std::nullopt;
+  }
+}
+
+bool is_masked(const py::array& array) {
+  const auto modules = py::module_::import("sys").attr("modules").cast<py::dict>();
+  return modules.contains("numpy.ma") && py::isinstance(array, modules["numpy.ma"].attr("MaskedArray"));
+}
+
+// Whatever offers its elements, as an ndarray of native byte order.
+py::array to_array(py::handle value, const std::string& where, const std::string& name) {
+  const py::module_ numpy = py::module_::import("numpy");
+  if (value.is_none()) refuse(where, name, "None");
+  if (py::isinstance<py::str>(value) || py::isinstance<py::bytes>(value)) refuse(where, name, "a string");
+  if (!py::isinstance<py::array>(value) && !py::hasattr(value, "__array__") && py::hasattr(value, "__dlpack__")) {
+    return numpy.attr("from_dlpack")(value);
+  }
+  const bool plain = py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value) ||
+                     py::isinstance<py::float_>(value) || py::isinstance<py::int_>(value);
+  if (!plain && !py::hasattr(value, "__array__")) {
+    refuse(where, name, "an object of type " + py::str(py::type::of(value).attr("__name__")).cast<std::string>());
+  }
+  try {
+    return numpy.attr("asanyarray")(value);
+  } catch (const py::error_already_set& error) {
+    if (!error.matches(PyExc_ValueError)) throw;
+    throw py::value_error(at(where, name) + " is not a rectangular array");
+  }
+}
+
+py::array native_order(const py::array& array) {
+  if (array.dtype().attr("isnative").cast<bool>()) return array;
+  return array.attr("astype")(array.dtype().attr("newbyteorder")("="));
+}
+
+Dim row_bytes(const py::array& array) {
+  Dim bytes = array.itemsize();
+  for (py::ssize_t i = 1; i < array.ndim(); ++i) bytes *= array.shape(i);
+  return bytes;
+}
+
+bool has_dense_rows(const py::array& array) {
+  if ((array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) return false;
+  py::ssize_t dense = array.itemsize();
+  for (py::ssize_t i = array.ndim() - 1; i > 0; --i) {
+    if (array.shape(i) != 1 && array.strides(i) != dense) return false;
+    dense *= array.shape(i);
+  }
+  if (array.ndim() == 0 || array.shape(0) <= 1) return true;
+  return array.strides(0) >= dense && array.strides(0) % array.itemsize() == 0;
+}
+
+template <class T>
+bool row_is_finite(const char* row, Dim count) {
+  const T* values = reinterpret_cast<const T*>(row);
+  for (Dim i = 0; i < count; ++i) {
+    if (!std::isfinite(values[i])) return false;
+  }
+  return true;
+}
+
+// Float16: the exponent's bits are all set in an infinity or a nan.
+bool half_row_is_finite(const char* row, Dim count) {
+  const auto* values = reinterpret_cast<const std::uint16_t*>(row);
+  for (Dim i = 0; i < count; ++i) {
+    if ((values[i] & 0x7c00u) == 0x7c00u) return false;
+  }
+  return true;
+}
+
+bool row_is_finite(ElementType type, const char* row, Dim count) {
+  if (type == ElementType::float16) return half_row_is_finite(row, count);
+  if (type == ElementType::float32) return row_is_finite<float>(row, count);
+  if (type == ElementType::float64) return row_is_finite<double>(row, count);
+  return true;
+}
+
+Dim row_length(const ArrayView& view) {
+  Dim count = 1;
+  for (std::size_t i = 1; i < view.shape.size(); ++i) count *= view.shape[i];
+  return count;
+}
+
+py::dtype numpy_dtype(ElementType type) {
+  constexpr const char* kNames[] = {"float16", "float32", "float64", "int8",   "int16",  "int32",
+                                    "int64",   "uint8",   "uint16",  "uint32", "uint64", "bool"};
+  return py::dtype(kNames[static_cast<std::size_t>(type)]);
+}
+
+}  // namespace
+
+Argument argument(py::handle value, const std::string& where, const std::string& name) {
+  py::array array = py::isinstance<py::array>(value) ? py::reinterpret_borrow<py::array>(value)
+                                                     : to_array(value, where, name);
+  if (Py_TYPE(array.ptr()) != py::detail::npy_api::get().PyArray_Type_ && is_masked(array)) {
+    refuse(where, name, "a masked array: fill or drop what is masked first");
+  }
+  const std::optional<ElementType> type = element_type(array.dtype());
+  if (!type) refuse(where, name, "dtype " + py::str(array.dtype()).cast<std::string>());
+  array = native_order(array);
+  if (!has_dense_rows(array)) array = array.attr("copy")("C");
+  Shape shape(array.shape(), array.shape() + array.ndim());
+  const bool strided = array.ndim() > 0 && array.shape(0) > 1;
+  const std::ptrdiff_t stride = strided ? array.strides(0) : static_cast<std::ptrdiff_t>(row_bytes(array));
+  const void* data = array.data();
+  return {std::move(array), ArrayView(data, *type, std::move(shape), stride)};
+}
+
+Argument optional_argument(py::handle value, const std::string& where, const std::string& name) {
+  return value.is_none() ? Argument{} : argument(value, where, name);
+}
+
+void require_finite(const ArrayView& view, const std::string& where, const std::string& name) {
+  const Dim count = row_length(view);
+  const char* data = static_cast<const char*>(view.data);
+  for (Dim row = 0; !view.empty() && row < view.rows(); ++row) {
+    if (row_is_finite(view.type, data + row * view.row_stride, count)) continue;
+    throw std::invalid_argument(at(where, name) + " holds a nan or an infinity in row " + std::to_string(row) +
+                                "; check_finite=False lets it through");
+  }
+}
+
+py::dtype numpy_dtype(DType dtype) { return py::dtype(backpass::name(dtype)); }
+
+py::array to_numpy(const Array& array) {
+  auto* held = new Array(array);
+  const py::capsule owner(held, [](void* pointer) { delete static_cast<Array*>(pointer); });
+  return writable_view(held->data(), held->dtype(), held->shape(), owner);
+}
+
+py::array to_numpy(const ArrayView& view) {
+  py::array result(numpy_dtype(view.type), view.shape);
+  const Dim bytes = row_length(view) * static_cast<Dim>(size_of(view.type));
+  const char* from = static_cast<const char*>(view.data);
+  char* to = static_cast<char*>(result.mutable_data());
+  for (Dim row = 0; row < view.rows() && bytes > 0; ++row) {
+    std::memcpy(to + row * bytes, from + row * view.row_stride, static_cast<std::size_t>(bytes));
+  }
+  return result;
+}
+
+py::array writable_view(void* data, DType dtype, const Shape& shape, const py::object& owner) {
+  return py::array(numpy_dtype(dtype), shape, data, owner);
+}
+
+py::tuple to_tuple(const Shape& shape) {
+  py::tuple dims(shape.size());
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    dims[i] = shape[i] == kBatch ? py::object(py::none()) : py::object(py::int_(shape[i]));
+  }
+  return dims;
+}
+
+Shape to_shape(const py::sequence& dims) {
+  Shape shape;
+  for (const py::handle dim : dims) shape.push_back(dim.is_none() ? kBatch : dim.cast<Dim>());
+  return shape;
+}
+
+}  // namespace backpass::python

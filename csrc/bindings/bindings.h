@@ -1,0 +1,14 @@
+// The parts of the extension module, one function per file.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace backpass::python {
+
+void bind_tensors(pybind11::module_& module);
+void bind_functions(pybind11::module_& module);
+void bind_networks(pybind11::module_& module);
+void bind_training(pybind11::module_& module);
+void bind_machine(pybind11::module_& module);
+
+}  // namespace backpass::python

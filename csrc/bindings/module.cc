@@ -1,0 +1,49 @@
+// The extension module backpass._core: everything that Python sees of the core, and the errors that cross over.
+#include <backpass/backpass.h>
+
+#include "bindings.h"
+
+namespace py = pybind11;
+
+namespace {
+
+constexpr const char* kDivergedDoc =
+    "`fit` met a loss that is not finite; the model keeps the weights from before that step.\n\n"
+    "Attributes:\n"
+    "    epoch: where it happened, from 0.\n"
+    "    batch: where in the epoch, from 0.\n"
+    "    layer: the first layer whose output is not finite, such as \"2 (Dense)\".\n";
+
+// Lives as long as the process, as the module does.
+PyObject* diverged_error = nullptr;
+
+void translate_diverged(std::exception_ptr pointer) {
+  try {
+    if (pointer) std::rethrow_exception(pointer);
+  } catch (const backpass::DivergedError& error) {
+    const py::object raised = py::handle(diverged_error)(error.what());
+    raised.attr("epoch") = error.epoch;
+    raised.attr("batch") = error.batch;
+    raised.attr("layer") = error.layer;
+    PyErr_SetObject(diverged_error, raised.ptr());
+  }
+}
+
+void bind_errors(py::module_& module) {
+  diverged_error = PyErr_NewExceptionWithDoc("backpass.DivergedError", kDivergedDoc, PyExc_RuntimeError, nullptr);
+  if (diverged_error == nullptr) throw py::error_already_set();
+  module.add_object("DivergedError", diverged_error);
+  py::register_exception_translator(translate_diverged);
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() = "The native core of backpass. Private: the names in backpass itself are the ones to use.";
+  bind_errors(module);
+  backpass::python::bind_machine(module);
+  backpass::python::bind_tensors(module);
+  backpass::python::bind_functions(module);
+  backpass::python::bind_networks(module);
+  backpass::python::bind_training(module);
+}

@@ -1,0 +1,87 @@
+// Tensors with operators, and graphs of them.
+#include <pybind11/operators.h>
+#include <pybind11/stl.h>
+
+#include "arrays.h"
+#include "bindings.h"
+
+namespace backpass::python {
+namespace {
+
+std::string print(const Tensor& x) {
+  std::string text = "<Tensor " + x.kind();
+  if (!x.name().empty()) text += " " + x.name();
+  return text + " " + to_string(x.shape()) + " " + name(x.dtype()) + ">";
+}
+
+void bind_operators(py::class_<Tensor>& tensor) {
+  // A number on the right or left takes part as a constant of every shape.
+  tensor.def(-py::self)
+      .def(py::self + py::self).def(py::self - py::self).def(py::self * py::self).def(py::self / py::self)
+      .def(py::self + double()).def(py::self - double()).def(py::self * double()).def(py::self / double())
+      .def(double() + py::self).def(double() - py::self).def(double() * py::self).def(double() / py::self)
+      .def("__matmul__", [](const Tensor& a, const Tensor& b) { return matmul(a, b); }, py::is_operator())
+      .def("__gt__", [](const Tensor& a, const Tensor& b) { return greater(a, b); }, py::is_operator())
+      .def("__eq__", [](const Tensor& a, const Tensor& b) { return a == b; }, py::is_operator(),
+           "Whether both are the same value of the same graph.")
+      .def("__hash__", [](const Tensor& x) { return std::hash<const void*>()(&x.op()); });
+}
+
+void bind_tensor(py::module_& module) {
+  py::class_<Tensor> tensor(module, "Tensor",
+                            "A value in a graph: its shape and type are known, its elements are not.\n\n"
+                            "Tensors come from `Input`, `input` and `parameter`; operators (`+ - * / @`) and the\n"
+                            "functions of this module make new ones. Shapes are checked at once (ValueError).");
+  tensor.def_property_readonly("shape", [](const Tensor& x) { return to_tuple(x.shape()); },
+                               "The dimensions; None where it is the batch.")
+      .def_property_readonly("dtype", [](const Tensor& x) { return std::string(name(x.dtype())); },
+                             "\"float32\", \"float64\" or \"int32\".")
+      .def_property_readonly("name", &Tensor::name, "Of an input or a parameter, else empty.")
+      .def_property_readonly("kind", &Tensor::kind, "What makes it: \"matmul\", \"relu\", ...")
+      .def("__repr__", &print);
+  tensor.attr("__array_ufunc__") = py::none();  // an array with an operator is a TypeError, not an array of objects
+  bind_operators(tensor);
+}
+
+py::list run(const Graph& graph, const py::args& arrays, bool training, std::uint64_t seed, std::uint64_t step) {
+  std::vector<Argument> held;
+  std::vector<ArrayView> views;
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const std::string& given = i < graph.inputs().size() ? graph.inputs()[i].name() : std::string();
+    held.push_back(argument(arrays[i], "Graph", given.empty() ? "argument " + std::to_string(i) : given));
+    views.push_back(held.back().view);
+  }
+  std::vector<Array> results;
+  {
+    const py::gil_scoped_release release;
+    results = evaluate(graph, views, training, seed, step);
+  }
+  py::list outputs;
+  for (const Array& result : results) outputs.append(to_numpy(result));
+  return outputs;
+}
+
+void bind_graph(py::module_& module) {
+  py::class_<Graph>(module, "Graph",
+                    "The operations between some inputs and some outputs. Printing it shows one line per operation;\n"
+                    "calling it with one array per input computes the outputs.")
+      .def(py::init<std::vector<Tensor>, std::vector<Tensor>>(), py::arg("inputs"), py::arg("outputs"))
+      .def_property_readonly("inputs", &Graph::inputs, "What it is called with.")
+      .def_property_readonly("outputs", &Graph::outputs, "What it computes.")
+      .def_property_readonly("ops", &Graph::ops, "Every tensor, each after those that it needs.")
+      .def_property_readonly("parameters", &Graph::parameters, "The parameters among the leaves.")
+      .def("to_dot", &Graph::to_dot, "The graph in Graphviz's language.")
+      .def("__call__", &run, py::kw_only(), py::arg("training") = false, py::arg("seed") = 0, py::arg("step") = 0,
+           "The outputs as a list of arrays. `training` turns dropout on, with the masks of `seed` and `step`.")
+      .def("__str__", &Graph::to_string)
+      .def("__repr__", &Graph::to_string);
+}
+
+}  // namespace
+
+void bind_tensors(py::module_& module) {
+  bind_tensor(module);
+  bind_graph(module);
+}
+
+}  // namespace backpass::python

@@ -1,0 +1,204 @@
+// Optimizers, and the trainer with its hooks into Python.
+#include <pybind11/stl.h>
+
+#include "arrays.h"
+#include "bindings.h"
+
+namespace backpass::python {
+namespace {
+
+using Metrics = std::vector<std::pair<std::string, Metric>>;
+using Callable = std::shared_ptr<py::object>;
+
+// A Python object that threads without the interpreter's lock may copy and drop.
+Callable hold(const py::handle& object) {
+  return {new py::object(py::reinterpret_borrow<py::object>(object)), [](py::object* held) {
+            const py::gil_scoped_acquire acquire;
+            delete held;
+          }};
+}
+
+double call_metric(const py::object& function, const std::string& name, const ArrayView& y_true,
+                   const ArrayView& y_pred) {
+  const py::gil_scoped_acquire acquire;
+  const py::object value = function(to_numpy(y_true), to_numpy(y_pred));
+  const double number = PyFloat_AsDouble(value.ptr());
+  if (number != -1.0 || !PyErr_Occurred()) return number;
+  PyErr_Clear();
+  throw py::type_error("[metrics] " + name + " must return a number, got " +
+                       py::str(py::type::of(value).attr("__name__")).cast<std::string>());
+}
+
+// From pairs of a name and a callable; None for a metric of our own.
+Metrics to_metrics(const py::list& pairs) {
+  Metrics metrics;
+  for (const py::handle pair : pairs) {
+    const auto [name, function] = pair.cast<std::pair<std::string, py::object>>();
+    if (function.is_none()) {
+      metrics.emplace_back(name, metric(name));
+      continue;
+    }
+    metrics.emplace_back(name, [name = name, held = hold(function)](const ArrayView& y_true, const ArrayView& y_pred) {
+      return call_metric(*held, name, y_true, y_pred);
+    });
+  }
+  return metrics;
+}
+
+py::dict to_dict(const Logs& logs) {
+  py::dict result;
+  for (const auto& [name, value] : logs) result[py::str(name)] = value;
+  return result;
+}
+
+// The hooks that Python asked for; each takes the interpreter's lock for as long as it runs.
+FitHooks to_hooks(const py::dict& functions) {
+  FitHooks hooks;
+  const auto find = [&](const char* name) { return functions.contains(name) ? hold(functions[name]) : Callable(); };
+  const auto forward_to = [](auto& hook, const Callable& function) {
+    if (function) {
+      hook = [function](auto... values) {
+        const py::gil_scoped_acquire acquire;
+        (*function)(values...);
+      };
+    }
+  };
+  forward_to(hooks.epoch_begin, find("epoch_begin"));
+  forward_to(hooks.batch_begin, find("batch_begin"));
+  forward_to(hooks.batch_end, find("batch_end"));
+  forward_to(hooks.progress, find("progress"));
+  if (const Callable function = find("epoch_end")) {
+    hooks.epoch_end = [function](int epoch, const Logs& logs) {
+      const py::gil_scoped_acquire acquire;
+      (*function)(epoch, to_dict(logs));
+    };
+  }
+  hooks.interrupt = [] {
+    const py::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  };
+  return hooks;
+}
+
+// x, y and sample_weight of a call; `prefix` tells validation data from training data.
+struct Data {
+  Argument x, y, sample_weight;
+  Data(const py::handle& x_, const py::handle& y_, const py::handle& weight, const std::string& where,
+       const std::string& prefix = "")
+      : x(argument(x_, where, prefix + "x")), y(argument(y_, where, prefix + "y")),
+        sample_weight(optional_argument(weight, where, prefix + "sample_weight")) {}
+  TrainingData views() const { return {x.view, y.view, sample_weight.view}; }
+};
+
+double step(Trainer& trainer, const py::object& x, const py::object& y, const py::object& sample_weight) {
+  const Data data(x, y, sample_weight, "step");
+  const py::gil_scoped_release release;
+  return trainer.step(data.x.view, data.y.view, data.sample_weight.view);
+}
+
+double gradients(Trainer& trainer, const py::object& x, const py::object& y, const py::object& sample_weight,
+                 std::int64_t random_step) {
+  const Data data(x, y, sample_weight, "value_and_grad");
+  const py::gil_scoped_release release;
+  return trainer.gradients(data.x.view, data.y.view, data.sample_weight.view, random_step);
+}
+
+FitOptions to_options(const py::dict& settings) {
+  FitOptions options;
+  options.epochs = settings["epochs"].cast<int>();
+  options.batch_size = settings["batch_size"].cast<Dim>();
+  options.shuffle = settings["shuffle"].cast<bool>();
+  options.seed = settings["seed"].cast<std::optional<std::uint64_t>>();
+  options.threads = settings["threads"].cast<int>();
+  options.check_finite = settings["check_finite"].cast<bool>();
+  options.metrics = to_metrics(settings["metrics"].cast<py::list>());
+  options.hooks = to_hooks(settings["hooks"].cast<py::dict>());
+  return options;
+}
+
+py::dict fit(Trainer& trainer, const py::object& x, const py::object& y, const py::object& sample_weight,
+             const py::object& validation, const py::dict& settings) {
+  const Data data(x, y, sample_weight, "fit");
+  FitOptions options = to_options(settings);
+  std::optional<Data> held_out;
+  if (!validation.is_none()) {
+    const py::sequence parts = validation;
+    held_out.emplace(parts[0], parts[1], parts[2], "fit", "validation ");
+    options.validation_data = held_out->views();
+  }
+  History history;
+  {
+    const py::gil_scoped_release release;
+    history = trainer.fit(data.views(), options);
+  }
+  py::dict columns;
+  for (const auto& [name, values] : history.columns) columns[py::str(name)] = values;
+  return columns;
+}
+
+py::dict evaluate(Trainer& trainer, const py::object& x, const py::object& y, const py::object& sample_weight,
+                  const py::list& metrics, bool check_finite) {
+  const Data data(x, y, sample_weight, "evaluate");
+  if (check_finite) {
+    require_finite(data.x.view, "evaluate", "x");
+    require_finite(data.y.view, "evaluate", "y");
+    require_finite(data.sample_weight.view, "evaluate", "sample_weight");
+  }
+  const Metrics asked = to_metrics(metrics);
+  Logs logs;
+  {
+    const py::gil_scoped_release release;
+    logs = trainer.evaluate(data.views(), asked);
+  }
+  return to_dict(logs);
+}
+
+py::array hessian_vector(Network& network, const Loss& loss, const py::object& x, const py::object& y,
+                         const py::object& vector, std::int64_t random_step) {
+  const Data data(x, y, py::none(), "hvp");
+  const Argument direction = argument(vector, "hvp", "vector");
+  Array product;
+  {
+    const py::gil_scoped_release release;
+    product = hvp(network, loss, data.x.view, data.y.view, direction.view, random_step);
+  }
+  return to_numpy(product);
+}
+
+void bind_optimizers(py::module_& m) {
+  py::class_<Optimizer>(m, "Optimizer")
+      .def_property("learning_rate", &Optimizer::learning_rate, &Optimizer::set_learning_rate)
+      .def_property_readonly("steps", &Optimizer::steps)
+      .def("step", &Optimizer::step, py::arg("network"), py::call_guard<py::gil_scoped_release>());
+  m.def("sgd", [](double learning_rate, double momentum, bool nesterov, double weight_decay) {
+    return Optimizer(SGD{learning_rate, momentum, nesterov, weight_decay});
+  }, py::arg("learning_rate"), py::arg("momentum"), py::arg("nesterov"), py::arg("weight_decay"));
+  m.def("adam", [](double learning_rate, std::pair<double, double> betas, double eps, double weight_decay) {
+    return Optimizer(Adam{learning_rate, betas, eps, weight_decay});
+  }, py::arg("learning_rate"), py::arg("betas"), py::arg("eps"), py::arg("weight_decay"));
+}
+
+}  // namespace
+
+void bind_training(py::module_& module) {
+  bind_optimizers(module);
+  py::class_<Trainer>(module, "Trainer")
+      .def(py::init([](const Network& network, const Loss& loss, const Optimizer& optimizer, int threads) {
+             return Trainer(network, loss, optimizer, {threads});
+           }), py::arg("network"), py::arg("loss"), py::arg("optimizer"), py::arg("threads"))
+      .def("step", &step, py::arg("x"), py::arg("y"), py::arg("sample_weight"))
+      .def("gradients", &gradients, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("random_step"))
+      .def("fit", &fit, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("validation"),
+           py::arg("settings"))
+      .def("evaluate", &evaluate, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("metrics"),
+           py::arg("check_finite"))
+      .def("stop", &Trainer::stop)
+      .def("plan", &Trainer::plan, py::arg("batch_size"))
+      .def("profile", &Trainer::profile, py::arg("batch_size"), py::arg("repeats"),
+           py::call_guard<py::gil_scoped_release>())
+      .def("memory_estimate", &Trainer::memory_estimate, py::arg("batch_size"));
+  module.def("hvp", &hessian_vector, py::arg("network"), py::arg("loss"), py::arg("x"), py::arg("y"),
+             py::arg("vector"), py::arg("random_step"));
+}
+
+}  // namespace backpass::python

@@ -1,0 +1,169 @@
+"""backpass: backpropagation for dense networks on CPUs, from a C++ core.
+
+>>> import backpass as bp
+>>> x, y = bp.datasets.load_digits()
+>>> model = bp.Sequential(bp.Dense(32, activation="relu"), bp.Dense(10), seed=0)
+>>> history = model.fit(x, y, loss=bp.CrossEntropy(), optimizer=bp.Adam(), epochs=3, metrics=["accuracy"])
+>>> history["accuracy"][-1] > 0.8
+True
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from backpass import _core
+from backpass._callbacks import Callback, EarlyStopping
+from backpass._core import (
+    DivergedError,
+    Graph,
+    Plan,
+    Tensor,
+    abs,
+    broadcast_to,
+    concat,
+    constant,
+    dropout,
+    erf,
+    exp,
+    gelu,
+    gradients,
+    greater,
+    input,
+    leaky_relu,
+    log,
+    log_sum_exp,
+    matmul,
+    maximum,
+    mean,
+    minimum,
+    parameter,
+    relu,
+    reshape,
+    sigmoid,
+    sign,
+    slice,
+    softmax,
+    softplus,
+    sqrt,
+    square,
+    step,
+    stop_gradient,
+    sum,
+    take_label,
+    tanh,
+    transpose,
+)
+from backpass._gradcheck import gradcheck, hvp
+from backpass._layers import (
+    GELU,
+    Dense,
+    Dropout,
+    Identity,
+    Layer,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from backpass._losses import MSE, CrossEntropy, HalfMSE, Loss
+from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
+from backpass._network import Network
+from backpass._optimizers import SGD, Adam, Optimizer
+from backpass._sequential import Sequential, load
+from backpass._tensors import Input
+from backpass._trainer import History, Trainer
+
+if TYPE_CHECKING:
+    from backpass import datasets
+
+__version__ = _core.version()
+
+for _name in ("Graph", "Plan", "Tensor"):  # where users find them, also in pickles and messages
+    getattr(_core, _name).__module__ = "backpass"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "datasets":  # imported when it is used, so that importing backpass stays quick
+        return import_module("backpass.datasets")
+    raise AttributeError(f"module 'backpass' has no attribute {name!r}")
+
+
+__all__ = [
+    "GELU",
+    "MSE",
+    "SGD",
+    "Adam",
+    "Callback",
+    "CrossEntropy",
+    "Dense",
+    "DivergedError",
+    "Dropout",
+    "EarlyStopping",
+    "Graph",
+    "HalfMSE",
+    "History",
+    "Identity",
+    "Input",
+    "Layer",
+    "LeakyReLU",
+    "Loss",
+    "Network",
+    "Optimizer",
+    "Plan",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "Tensor",
+    "Trainer",
+    "__version__",
+    "abs",
+    "available_isas",
+    "broadcast_to",
+    "concat",
+    "constant",
+    "cpu_info",
+    "datasets",
+    "dropout",
+    "erf",
+    "exp",
+    "gelu",
+    "get_include",
+    "get_threads",
+    "gradcheck",
+    "gradients",
+    "greater",
+    "hvp",
+    "input",
+    "isa",
+    "leaky_relu",
+    "load",
+    "log",
+    "log_sum_exp",
+    "matmul",
+    "maximum",
+    "mean",
+    "minimum",
+    "parameter",
+    "relu",
+    "reshape",
+    "set_isa",
+    "set_threads",
+    "sigmoid",
+    "sign",
+    "slice",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "square",
+    "step",
+    "stop_gradient",
+    "sum",
+    "take_label",
+    "tanh",
+    "transpose",
+]

@@ -1,0 +1,146 @@
+"""Callbacks: what is called at the boundaries of a fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from backpass import _checks
+
+if TYPE_CHECKING:
+    from backpass._trainer import Trainer
+    from backpass._types import Array, Logs
+
+
+class Callback:
+    """Override what you need; what is not overridden costs nothing.
+
+    Every method gets the trainer (`trainer.model`, `trainer.optimizer`, `trainer.stop()`) and a dict. An exception
+    ends the fit and passes on; the model stays usable.
+
+    Example:
+        >>> import backpass as bp
+        >>> class Halve(bp.Callback):
+        ...     def on_epoch_end(self, trainer, logs):
+        ...         trainer.optimizer.learning_rate /= 2
+        >>> model, sgd = bp.Sequential(bp.Dense(1), seed=0), bp.SGD(0.4)
+        >>> history = model.fit([[1.0]], [[2.0]], loss=bp.MSE(), optimizer=sgd, epochs=2, callbacks=[Halve()])
+        >>> sgd.learning_rate
+        0.1
+    """
+
+    def on_fit_begin(self, trainer: Trainer, logs: Logs) -> None:
+        """Before the first epoch."""
+
+    def on_fit_end(self, trainer: Trainer, logs: Logs) -> None:
+        """After the last epoch of a fit that was not ended by an exception."""
+
+    def on_epoch_begin(self, trainer: Trainer, logs: Logs) -> None:
+        """`logs["epoch"]` counts from 0."""
+
+    def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
+        """`logs` has "epoch" and what the history will have: "loss", metrics, "val_loss", ..."""
+
+    def on_batch_begin(self, trainer: Trainer, logs: Logs) -> None:
+        """`logs["batch"]` counts from 0 in each epoch."""
+
+    def on_batch_end(self, trainer: Trainer, logs: Logs) -> None:
+        """`logs` has "batch" and "loss", the loss of this batch before its update."""
+
+
+class EarlyStopping(Callback):
+    """Stops when a column has not improved for some epochs, and goes back to the best weights.
+
+    Args:
+        monitor: the column: "val_loss", "loss", or a metric. "accuracy" and "r2" shall rise, all others fall.
+        patience: how many epochs without improvement to wait.
+        restore_best: whether the model ends with the weights of its best epoch, bit for bit.
+
+    Attributes:
+        best: the best value; None before the first epoch.
+        best_epoch: where it was, from 0.
+
+    Raises:
+        ValueError: in fit, where there is no such column.
+
+    Example:
+        >>> import backpass as bp
+        >>> stopping = bp.EarlyStopping(monitor="loss", patience=2)
+        >>> model = bp.Sequential(bp.Dense(1), seed=0)
+        >>> history = model.fit([[1.0]], [[2.0]], loss=bp.MSE(), optimizer=bp.SGD(1.5), epochs=50,
+        ...                     callbacks=[stopping])
+        >>> stopping.best_epoch, history.epochs
+        (0, 3)
+    """
+
+    def __init__(self, monitor: str = "val_loss", patience: int = 5, restore_best: bool = True) -> None:
+        self.monitor = monitor
+        self.patience = _checks.integer("EarlyStopping", "patience", patience, minimum=0)
+        self.restore_best = _checks.flag("EarlyStopping", "restore_best", restore_best)
+        self.best: float | None = None
+        self.best_epoch = -1
+        self._weights: Array | None = None
+
+    def on_fit_begin(self, trainer: Trainer, logs: Logs) -> None:
+        """Forgets an earlier fit."""
+        self.best, self.best_epoch, self._weights = None, -1, None
+
+    def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
+        """Keeps the weights of a better epoch, or stops."""
+        if self.monitor not in logs:
+            known = ", ".join(name for name in logs if name != "epoch")
+            raise ValueError(f"[EarlyStopping] monitor must be one of {known}, got {self.monitor!r}")
+        value, epoch = logs[self.monitor], int(logs["epoch"])
+        if self._improves(value):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best:
+                self._weights = trainer.model.flat_parameters.copy()
+        elif epoch - self.best_epoch >= max(self.patience, 1):
+            trainer.stop()
+
+    def on_fit_end(self, trainer: Trainer, logs: Logs) -> None:
+        """Goes back to the best weights."""
+        if self._weights is not None:
+            trainer.model.flat_parameters[:] = self._weights
+
+    def _improves(self, value: float) -> bool:
+        rising = self.monitor.removeprefix("val_") in ("accuracy", "r2")
+        return self.best is None or (value > self.best if rising else value < self.best)
+
+
+def checked_callbacks(callbacks: Callback | Sequence[Callback]) -> list[Callback]:
+    """The callbacks as a list; one alone is one."""
+    several: list[Callback] = [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
+    for callback in several:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"[fit] callbacks must be instances of Callback, got {callback!r}")
+    return several
+
+
+def hooks_of(trainer: Trainer, callbacks: Sequence[Callback]) -> dict[str, Callable[..., None]]:
+    """The native hooks that somebody asked for."""
+
+    def asked(name: str) -> list[Callable[[Trainer, Logs], None]]:
+        own = getattr(Callback, name)
+        return [getattr(callback, name) for callback in callbacks if getattr(type(callback), name) is not own]
+
+    def call(methods: list[Callable[[Trainer, Logs], None]], logs: Logs) -> None:
+        for method in methods:
+            method(trainer, dict(logs))
+
+    hooks: dict[str, Callable[..., None]] = {}
+    if begins := asked("on_epoch_begin"):
+        hooks["epoch_begin"] = lambda epoch: call(begins, {"epoch": epoch})
+    if ends := asked("on_epoch_end"):
+        hooks["epoch_end"] = lambda epoch, logs: call(ends, {"epoch": epoch, **logs})
+    if batch_begins := asked("on_batch_begin"):
+        hooks["batch_begin"] = lambda batch: call(batch_begins, {"batch": batch})
+    if batch_ends := asked("on_batch_end"):
+        hooks["batch_end"] = lambda batch, loss: call(batch_ends, {"batch": batch, "loss": loss})
+    if updates := _updates(callbacks):
+        hooks["progress"] = updates[0]  # there is one bar at most
+    return hooks
+
+
+def _updates(callbacks: Sequence[Any]) -> list[Callable[[int, float], None]]:
+    return [callback.update for callback in callbacks if hasattr(callback, "update")]

@@ -1,0 +1,68 @@
+"""Checks of arguments: the message names what was wrong, where, and what was given."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+
+def integer(where: str, name: str, value: Any, *, minimum: int | None = None) -> int:
+    """`value` as an int. Floats, strings and truth values are refused with TypeError."""
+    if isinstance(value, bool):
+        raise TypeError(f"[{where}] {name} must be an integer, got {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"[{where}] {name} must be an integer, got {value!r}") from None
+    if minimum is not None and number < minimum:
+        bound = "positive" if minimum == 1 else f"at least {minimum}"
+        raise ValueError(f"[{where}] {name} must be {bound}, got {number}")
+    return number
+
+
+def number(where: str, name: str, value: Any) -> float:
+    """`value` as a float. Strings, truth values and None are refused with TypeError."""
+    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
+        raise TypeError(f"[{where}] {name} must be a number, got {value!r}")
+    return float(value)
+
+
+def flag(where: str, name: str, value: Any) -> bool:
+    """`value` where it is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"[{where}] {name} must be True or False, got {value!r}")
+    return value
+
+
+def choice(where: str, name: str, value: Any, choices: Iterable[str]) -> str:
+    """`value` where it is one of `choices`."""
+    known = tuple(choices)
+    if not isinstance(value, str):
+        raise TypeError(f"[{where}] {name} must be a string, got {value!r}")
+    if value not in known:
+        raise ValueError(f"[{where}] {name} must be one of {', '.join(known)}, got {value!r}")
+    return value
+
+
+def threads(where: str, value: int | None) -> int:
+    """How the core counts threads: 0 is the default."""
+    return 0 if value is None else integer(where, "threads", value, minimum=1)
+
+
+def seed(where: str, value: int | None) -> int | None:
+    """A seed of 64 bits, or None."""
+    if value is None:
+        return None
+    result = integer(where, "seed", value, minimum=0)
+    if result >= 2**64:
+        raise ValueError(f"[{where}] seed must be below 2**64, got {result}")
+    return result
+
+
+def shape(where: str, name: str, value: Any) -> tuple[int, ...]:
+    """The dimensions of one row; a single integer is a row of that many elements."""
+    if isinstance(value, (str, bytes)) or value is None:
+        raise TypeError(f"[{where}] {name} must be a tuple of integers, got {value!r}")
+    dims = value if isinstance(value, Iterable) else (value,)
+    return tuple(integer(where, name, dim, minimum=1) for dim in dims)

@@ -1,0 +1,66 @@
+"""The machine: instruction sets and threads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from backpass import _checks, _core
+
+
+def isa() -> str:
+    """The instruction set in use: "scalar", "neon", "avx2" or "avx512".
+
+    It is the best that this machine has, capped by the environment variable BACKPASS_ISA and by `set_isa`.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.isa() in bp.available_isas()
+        True
+    """
+    return _core.isa()
+
+
+def available_isas() -> list[str]:
+    """The instruction sets that `set_isa` takes on this machine, slowest first."""
+    return _core.available_isas()
+
+
+def set_isa(name: str) -> None:
+    """Chooses an instruction set for plans that are compiled from now on.
+
+    Raises:
+        ValueError: where this machine has no such one; the message lists those that it has.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"[set_isa] name must be a string, got {name!r}")
+    _core.set_isa(name)
+
+
+def get_threads() -> int:
+    """How many threads a call uses that is not told: the CPUs this process may use, capped by OMP_NUM_THREADS."""
+    return _core.get_threads()
+
+
+def set_threads(threads: int) -> None:
+    """Sets that number for the whole process. Results do not depend on it.
+
+    Raises:
+        ValueError: where it is not positive.
+    """
+    _core.set_threads(_checks.integer("set_threads", "threads", threads, minimum=1))
+
+
+def cpu_info() -> dict[str, Any]:
+    """What is known of the processor.
+
+    Returns:
+        "brand", "features" (those that kernels can use), "logical_cpus" (that this process may run on) and
+        "cpu_quota" (of its control group, in CPUs; 0 where there is none).
+    """
+    return _core.cpu_info()
+
+
+def get_include() -> str:
+    """The folder with the C++ headers, for `#include <backpass/backpass.h>`."""
+    return str(Path(__file__).parent / "include")

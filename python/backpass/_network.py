@@ -1,0 +1,239 @@
+"""Network: a graph and its parameters, to run forward and backward, predict, save and load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from backpass import _checks, _core
+from backpass._training import Training
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from backpass._types import Array, ArrayLike, Shape
+
+
+class Network(Training):
+    """A model made of tensors: any graph from inputs to outputs.
+
+    Args:
+        inputs: the tensors given at each call; their first dimension is the batch.
+        outputs: the tensors to compute.
+        seed: of initial weights, shuffling and dropout; None takes a fresh one, which `seed` then tells.
+
+    Raises:
+        ValueError: where an output needs an input that is not among `inputs`.
+
+    Example:
+        >>> import backpass as bp
+        >>> x = bp.Input(2)
+        >>> w = bp.parameter((2, 1), name="w", initializer="ones")
+        >>> model = bp.Network(x, bp.tanh(x @ w) + 1.0, seed=0)
+        >>> model.predict([[0.5, -0.5]]).tolist()
+        [[1.0]]
+    """
+
+    def __init__(
+        self,
+        inputs: _core.Tensor | Sequence[_core.Tensor],
+        outputs: _core.Tensor | Sequence[_core.Tensor],
+        *,
+        seed: int | None = None,
+    ) -> None:
+        given = [inputs] if isinstance(inputs, _core.Tensor) else list(inputs)
+        wanted = [outputs] if isinstance(outputs, _core.Tensor) else list(outputs)
+        self._native: _core.Network | None = _core.Network(given, wanted, _checks.seed("Network", seed))
+
+    @classmethod
+    def _of(cls, native: _core.Network) -> Self:
+        model = cls.__new__(cls)
+        model._native = native
+        return model
+
+    def _built(self) -> _core.Network:
+        if self._native is None:
+            raise RuntimeError(f"[{type(self).__name__}] has no shapes yet: call build(input_shape) or fit first")
+        return self._native
+
+    @contextmanager
+    def _built_for(self, x: ArrayLike, where: str) -> Iterator[_core.Network]:
+        """The native network for rows like x; what is built here is undone where the call refuses its arguments."""
+        yield self._built()
+
+    # What it is made of.
+
+    @property
+    def dtype(self) -> str:
+        """ "float32" or "float64"."""
+        return self._built().dtype
+
+    @property
+    def seed(self) -> int | None:
+        """The seed in use, also where none was given."""
+        return self._built().seed
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are trained."""
+        return self._built().n_parameters
+
+    @property
+    def graph(self) -> _core.Graph:
+        """The operations from inputs to outputs; printing it shows one line each, `to_dot()` gives Graphviz text."""
+        return self._built().graph
+
+    # Parameters and gradients: writable views of two flat buffers, valid as long as anybody holds them.
+
+    def parameters(self) -> dict[str, Array]:
+        """The parameters by name ("0.weight", "0.bias", ...). Writing into a view changes the model.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(2), bp.ReLU(), bp.Dense(1), input_shape=3, seed=0)
+            >>> {name: value.shape for name, value in model.parameters().items()}
+            {'0.weight': (2, 3), '0.bias': (2,), '2.weight': (1, 2), '2.bias': (1,)}
+        """
+        return self._built().parameters()
+
+    def gradients(self) -> dict[str, Array]:
+        """The gradients by name, as `backward` or the last training step left them."""
+        return self._built().gradients()
+
+    @property
+    def flat_parameters(self) -> Array:
+        """All parameters as one view of `n_parameters` elements, in the order of `parameters()`."""
+        return self._built().flat_parameters
+
+    @property
+    def flat_gradients(self) -> Array:
+        """All gradients as one view, like `flat_parameters`."""
+        return self._built().flat_gradients
+
+    # By hand.
+
+    def forward(self, x: ArrayLike, *, training: bool = True, random_step: int | None = None) -> Array:
+        """The output for rows of x; in training it keeps what `backward` needs.
+
+        Args:
+            x: (rows, *input_shape).
+            training: whether dropout drops and intermediate values are kept.
+            random_step: fixes the dropout masks; None takes the next ones.
+
+        Returns:
+            A fresh array (rows, *output_shape).
+
+        Raises:
+            ValueError: where the shape of x does not fit.
+        """
+        step = -1 if random_step is None else _checks.integer("forward", "random_step", random_step, minimum=0)
+        with self._built_for(x, "forward") as native:
+            return native.forward(x, _checks.flag("forward", "training", training), step)
+
+    def backward(self, grad_output: ArrayLike) -> Array:
+        """Adds to the gradients those of sum(output * grad_output), from the values that `forward` kept.
+
+        Args:
+            grad_output: of the output's shape.
+
+        Returns:
+            The gradient with respect to the input, of its shape.
+
+        Raises:
+            RuntimeError: where no forward was kept.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=2, seed=0, dtype="float64")
+            >>> output = model.forward([[1.0, 2.0]])
+            >>> gradient_to_input = model.backward([[1.0]])
+            >>> model.gradients()["0.weight"].tolist()
+            [[1.0, 2.0]]
+        """
+        return self._built().backward(grad_output)
+
+    def zero_grad(self) -> None:
+        """Sets all gradients to zero."""
+        self._built().zero_grad()
+
+    def predict(self, x: ArrayLike, *, batch_size: int | None = None, threads: int | None = None) -> Array:
+        """The output for rows of x, with nothing dropped and nothing kept.
+
+        Args:
+            x: (rows, *input_shape).
+            batch_size: how many rows at a time; None chooses. The result does not depend on it.
+            threads: how many, for this call.
+
+        Returns:
+            (rows, *output_shape) in the model's dtype.
+        """
+        rows = 0 if batch_size is None else _checks.integer("predict", "batch_size", batch_size, minimum=1)
+        workers = _checks.threads("predict", threads)
+        with self._built_for(x, "predict") as native:
+            return native.predict(x, rows, workers)
+
+    # What it costs.
+
+    def plan(self, batch_size: int, training: bool = False) -> _core.Plan:
+        """What a call for `batch_size` rows runs. Printing it shows every kernel call."""
+        rows = _checks.integer("plan", "batch_size", batch_size, minimum=1)
+        return self._built().plan(rows, _checks.flag("plan", "training", training))
+
+    def profile(self, batch_size: int, training: bool = False, *, repeats: int = 20) -> _core.Plan:
+        """The plan with the median time of each call over `repeats` runs on made-up data."""
+        rows = _checks.integer("profile", "batch_size", batch_size, minimum=1)
+        times = _checks.integer("profile", "repeats", repeats, minimum=1)
+        return self._built().profile(rows, _checks.flag("profile", "training", training), times)
+
+    def memory_estimate(self, batch_size: int) -> int:
+        """The bytes that training on batches of this size takes: parameters, gradients, intermediate values."""
+        return self._built().memory_estimate(_checks.integer("memory_estimate", "batch_size", batch_size, minimum=1))
+
+    # Files and copies.
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes graph and parameters as safetensors; an existing file is replaced at once or not at all.
+
+        Raises:
+            RuntimeError: where the file cannot be written.
+        """
+        self._built().save(os.fspath(path))
+
+    def load_weights(self, path: str | os.PathLike[str]) -> None:
+        """Takes the parameters from a file, by name: all of them, or none and a ValueError.
+
+        Raises:
+            OSError: where the file cannot be read.
+            ValueError: where names or shapes do not fit, or the file is damaged.
+        """
+        self._built().load_weights(readable(path))
+
+    def __copy__(self) -> Self:
+        twin = self.__class__.__new__(self.__class__)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = self.__copy__()
+        twin._native = None if self._native is None else self._native.clone()
+        memo[id(self)] = twin
+        return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_native": None if self._native is None else self._native.serialize()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        data = state["_native"]
+        self.__dict__.update(state, _native=None if data is None else _core.Network.deserialize(data))
+
+    def __repr__(self) -> str:
+        shapes: list[Shape] = [tensor.shape for tensor in (*self.graph.inputs, *self.graph.outputs)]
+        return f"{type(self).__name__}({' -> '.join(str(shape) for shape in shapes)})"
+
+
+def readable(path: str | os.PathLike[str]) -> str:
+    """The path of a file that can be opened; the OSError of `open` otherwise."""
+    with open(path, "rb"):
+        return os.fspath(path)

@@ -1,0 +1,191 @@
+"""Sequential: layers one after the other; and loading of saved models."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from backpass import _checks, _core
+from backpass._layers import Dense, Layer, layer_from
+from backpass._network import Network, readable
+from backpass._text import Text, table
+
+if TYPE_CHECKING:
+    from backpass._types import ArrayLike
+
+
+class Sequential(Network):
+    """Layers one after the other.
+
+    Args:
+        layers: `Dense`, `ReLU`, `Dropout`, ...
+        input_shape: the shape of one row, an integer or a tuple; None waits for the first data.
+        seed: of initial weights, shuffling and dropout; None takes a fresh one, which `seed` then tells.
+        dtype: "float32" or "float64".
+        precision: of matrix products: "highest" (accurate to the dtype), "high" or "medium".
+
+    Raises:
+        TypeError: where a layer is not one.
+        ValueError: where there is no layer, or a setting or shape does not fit.
+
+    Example:
+        >>> import backpass as bp
+        >>> import numpy as np
+        >>> model = bp.Sequential(bp.Dense(8, activation="tanh"), bp.Dense(1), seed=0)
+        >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+        >>> history = model.fit(x, x**2, loss=bp.MSE(), optimizer=bp.Adam(0.02), epochs=50)
+        >>> history["loss"][-1] < history["loss"][0]
+        True
+    """
+
+    def __init__(
+        self,
+        *layers: Layer,
+        input_shape: int | tuple[int, ...] | None = None,
+        seed: int | None = None,
+        dtype: str = "float32",
+        precision: str = "highest",
+    ) -> None:
+        for index, layer in enumerate(layers):
+            if not isinstance(layer, Layer):
+                raise TypeError(f"[Sequential] layer {index} must be a layer, got {layer!r}")
+        if not layers:
+            raise ValueError("[Sequential] needs at least one layer")
+        self.layers = layers
+        self._dtype = _checks.choice("Sequential", "dtype", dtype, ("float32", "float64"))
+        self._precision = _checks.choice("Sequential", "precision", precision, ("highest", "high", "medium"))
+        given = _checks.seed("Sequential", seed)
+        self._seed = int.from_bytes(os.urandom(8), "little") if given is None else given
+        self._native = None
+        if input_shape is not None:
+            self.build(input_shape)
+
+    @classmethod
+    def _loaded(cls, native: _core.Network) -> Sequential:
+        model = cls._of(native)
+        model.layers = tuple(layer_from(name, settings) for name, settings, _, _ in native.layers)
+        model._dtype, model._seed, model._precision = native.dtype, native.seed, "highest"
+        return model
+
+    def build(self, input_shape: int | tuple[int, ...]) -> None:
+        """Makes the parameters for rows of this shape. A second call with another shape is a ValueError.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(10))
+            >>> model.build(64)
+            >>> model.n_parameters
+            650
+        """
+        shape = _checks.shape("build", "input_shape", input_shape)
+        if self._native is None:
+            self._warn_of_zeros()
+            self._native = self._draw(shape)
+        elif shape != self.input_shape:
+            raise ValueError(f"[build] the model takes rows of shape {self.input_shape}, got {shape}")
+
+    def _draw(self, shape: tuple[int, ...]) -> _core.Network:
+        native_layers = [layer._native() for layer in self.layers]
+        return _core.sequential(shape, native_layers, self._seed, self._dtype, self._precision)
+
+    def _warn_of_zeros(self) -> None:
+        for index, layer in enumerate(self.layers):
+            if isinstance(layer, Dense) and layer.weight_init == "zeros":
+                message = f"[Dense {index}] all weights are zero: hidden units that start the same stay the same"
+                warnings.warn(message, UserWarning, stacklevel=4)
+
+    @contextmanager
+    def _built_for(self, x: ArrayLike, where: str) -> Iterator[_core.Network]:
+        fresh = self._native is None
+        if fresh:
+            self.build(_core.row_shape(x, where))
+        try:
+            yield self._built()
+        except (TypeError, ValueError):
+            if fresh and self._is_untouched():
+                self._native = None  # the shape of refused data shall not stick
+            raise
+
+    def _is_untouched(self) -> bool:
+        again = self._draw(self.input_shape or ())
+        return bool((again.flat_parameters == self.flat_parameters).all())
+
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """The shape of one row; None while it is not known."""
+        if self._native is None:
+            return None
+        return tuple(dim for dim in self._native.graph.inputs[0].shape[1:] if dim is not None)
+
+    @property
+    def dtype(self) -> str:
+        """ "float32" or "float64"."""
+        return self._dtype
+
+    @property
+    def precision(self) -> str:
+        """ "highest", "high" or "medium"."""
+        return self._precision
+
+    @property
+    def seed(self) -> int:
+        """The seed in use, also where none was given."""
+        return self._seed
+
+    def summary(self) -> Text:
+        """A table of layers, output shapes and numbers of parameters.
+
+        Example:
+            >>> import backpass as bp
+            >>> bp.Sequential(bp.Dense(10), input_shape=64, seed=0).summary()
+            layer  settings  output       parameters
+            -----  --------  -----------  ----------
+            Dense  units=10  (batch, 10)         650
+            <BLANKLINE>
+            650 parameters, float32
+        """
+        native = self._built()
+        rows = [
+            (name, _settings(layer), _shape(shape), f"{count:,}")
+            for layer, (name, _, shape, count) in zip(self.layers, native.layers, strict=True)
+        ]
+        total = f"\n\n{native.n_parameters:,} parameters, {native.dtype}"
+        return Text(table(("layer", "settings", "output", "parameters"), rows) + total)
+
+    def __repr__(self) -> str:
+        return f"Sequential({', '.join(f'{type(layer).__name__}({_settings(layer)})' for layer in self.layers)})"
+
+
+def _settings(layer: Layer) -> str:
+    defaults = {field.name: field.default for field in layer.__dataclass_fields__.values()}
+    changed = {name: value for name, value in vars(layer).items() if value != defaults[name]}
+    return ", ".join(f"{name}={value!r}" for name, value in changed.items())
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return f"({', '.join('batch' if dim is None else str(dim) for dim in shape)})"
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """A model from a file that `save` wrote, in Python or in C++. It predicts the same bits and can train on.
+
+    Loading runs no code from the file.
+
+    Raises:
+        OSError: where the file cannot be read.
+        ValueError: where it is damaged or of a later format.
+
+    Example:
+        >>> import backpass as bp, tempfile, os
+        >>> model = bp.Sequential(bp.Dense(2), input_shape=3, seed=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     model.save(os.path.join(folder, "model.safetensors"))
+        ...     again = bp.load(os.path.join(folder, "model.safetensors"))
+        >>> bool((again.flat_parameters == model.flat_parameters).all())
+        True
+    """
+    native = _core.Network.load(readable(path))
+    return Sequential._loaded(native) if native.layers else Network._of(native)

@@ -1,0 +1,202 @@
+"""Trainer: a model, a loss and an optimizer, stepped by hand or for whole epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from backpass import _checks, _core
+from backpass._callbacks import checked_callbacks, hooks_of
+from backpass._losses import native_loss
+from backpass._optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from backpass._callbacks import Callback
+    from backpass._losses import Loss
+    from backpass._network import Network
+    from backpass._types import ArrayLike, Metrics
+
+
+class History(dict[str, list[float]]):
+    """What happened in a fit: one list per column ("loss", "val_loss", "accuracy", ...), one number per epoch."""
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were finished."""
+        return len(self.get("loss", []))
+
+
+class Trainer:
+    """A model, a loss and an optimizer: `step` makes one update, `fit` runs epochs.
+
+    `fit` and a loop of `step` over the same batches give the same bits.
+
+    Args:
+        model: what is trained; a model without shapes takes them from the first data.
+        loss: `MSE()`, `HalfMSE()` or `CrossEntropy()`.
+        optimizer: `SGD(...)` or `Adam(...)`.
+        threads: how many; None is the default of `get_threads()`.
+
+    Raises:
+        TypeError: where one of them is something else.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Dense(1), input_shape=1, seed=0)
+        >>> trainer = bp.Trainer(model, bp.MSE(), bp.SGD(0.1))
+        >>> losses = [trainer.step([[1.0], [2.0]], [[3.0], [5.0]]) for _ in range(200)]
+        >>> losses[-1] < 0.01
+        True
+    """
+
+    def __init__(self, model: Network, loss: Loss, optimizer: Optimizer, *, threads: int | None = None) -> None:
+        if not hasattr(model, "_built_for"):
+            raise TypeError(f"[Trainer] model must be a Sequential or a Network, got {model!r}")
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"[Trainer] optimizer must be an optimizer such as Adam(), got {optimizer!r}")
+        self._loss = native_loss("Trainer", loss)
+        self._threads = _checks.threads("Trainer", threads)
+        self._native: _core.Trainer | None = None
+        self._network: _core.Network | None = None
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+
+    def _for(self, network: _core.Network) -> _core.Trainer:
+        if self._native is None or self._network is not network:
+            self._native = _core.Trainer(network, self._loss, self.optimizer._native, self._threads)
+            self._network = network
+        return self._native
+
+    def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """One forward, backward and update.
+
+        Args:
+            x: (rows, *input_shape).
+            y: targets, as the loss wants them.
+            sample_weight: (rows,).
+
+        Returns:
+            The loss before the update. Where it is not finite, nothing is updated.
+        """
+        with self.model._built_for(x, "step") as network:
+            return self._for(network).step(x, y, sample_weight)
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        epochs: int = 1,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        validation_data: Sequence[ArrayLike] | None = None,
+        metrics: Metrics = (),
+        sample_weight: ArrayLike | None = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool | str = "auto",
+        seed: int | None = None,
+        check_finite: bool = True,
+    ) -> History:
+        """Trains for some epochs; arguments and results are those of `Sequential.fit`."""
+        n_epochs = _checks.integer("fit", "epochs", epochs, minimum=0)
+        settings: dict[str, Any] = {
+            "epochs": n_epochs,
+            "batch_size": _checks.integer("fit", "batch_size", batch_size, minimum=1),
+            "shuffle": _checks.flag("fit", "shuffle", shuffle),
+            "seed": _checks.seed("fit", seed),
+            "threads": self._threads,
+            "check_finite": _checks.flag("fit", "check_finite", check_finite),
+            "metrics": metric_pairs(metrics),
+        }
+        watchers = checked_callbacks(callbacks)
+        held_out = _validation(validation_data)
+        with self.model._built_for(x, "fit") as network:
+            bar = _bar(progress, x, n_epochs)
+            settings["hooks"] = hooks_of(self, [*watchers, *bar])
+            try:
+                for watcher in watchers:
+                    watcher.on_fit_begin(self, {})
+                columns = self._for(network).fit(x, y, sample_weight, held_out, settings)
+            finally:
+                for part in bar:
+                    part.close()
+            self.model._last_loss = self.loss
+            for watcher in watchers:
+                watcher.on_fit_end(self, {})
+        return History(columns)
+
+    def stop(self) -> None:
+        """Ends a running `fit` after its current batch; for callbacks."""
+        if self._native is not None:
+            self._native.stop()
+
+    def evaluate(
+        self, x: ArrayLike, y: ArrayLike, *, metrics: Metrics = (), sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
+        """The loss and the metrics over all rows; see `Sequential.evaluate`."""
+        return evaluate_with(self.model, self.loss, x, y, metrics, sample_weight, True)
+
+    def plan(self, batch_size: int) -> _core.Plan:
+        """What a step on `batch_size` rows runs. Printing it shows every kernel call."""
+        rows = _checks.integer("plan", "batch_size", batch_size, minimum=1)
+        return self._for(self.model._built()).plan(rows)
+
+    def profile(self, batch_size: int, *, repeats: int = 20) -> _core.Plan:
+        """The plan of a step with the median time of each call; the model is left as it was."""
+        rows = _checks.integer("profile", "batch_size", batch_size, minimum=1)
+        times = _checks.integer("profile", "repeats", repeats, minimum=1)
+        return self._for(self.model._built()).profile(rows, times)
+
+    def memory_estimate(self, batch_size: int) -> int:
+        """The bytes that a step on `batch_size` rows takes, the optimizer's state included."""
+        rows = _checks.integer("memory_estimate", "batch_size", batch_size, minimum=1)
+        return self._for(self.model._built()).memory_estimate(rows)
+
+
+def evaluate_with(
+    model: Network,
+    loss: Loss,
+    x: ArrayLike,
+    y: ArrayLike,
+    metrics: Metrics,
+    sample_weight: ArrayLike | None,
+    check_finite: bool,
+) -> dict[str, float]:
+    """What `evaluate` of models and trainers share."""
+    native = native_loss("evaluate", loss)
+    asked, finite = metric_pairs(metrics), _checks.flag("evaluate", "check_finite", check_finite)
+    with model._built_for(x, "evaluate") as network:
+        trainer = _core.Trainer(network, native, _core.sgd(1.0, 0.0, False, 0.0), 0)
+        return trainer.evaluate(x, y, sample_weight, asked, finite)
+
+
+def metric_pairs(metrics: Metrics) -> list[tuple[str, Any]]:
+    """Pairs of a name and a function; None as function for a metric of the core."""
+    several = (metrics,) if isinstance(metrics, str) or callable(metrics) else metrics
+    return [_metric_pair(metric) for metric in several]
+
+
+def _metric_pair(metric: Any) -> tuple[str, Any]:
+    if isinstance(metric, str):
+        return metric, None
+    if callable(metric):
+        return getattr(metric, "__name__", type(metric).__name__), metric
+    raise TypeError(f"[metrics] a metric is a name or a function (y_true, y_pred) -> float, got {metric!r}")
+
+
+def _validation(data: Sequence[ArrayLike] | None) -> tuple[ArrayLike, ArrayLike, ArrayLike | None] | None:
+    if data is None:
+        return None
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        raise TypeError(f"[fit] validation_data must be (x, y) or (x, y, sample_weight), got {type(data).__name__}")
+    return data[0], data[1], data[2] if len(data) == 3 else None
+
+
+def _bar(progress: bool | str, x: ArrayLike, epochs: int) -> list[Any]:
+    if progress not in (True, False, "auto"):
+        raise ValueError(f"[fit] progress must be True, False or 'auto', got {progress!r}")
+    if not progress:
+        return []
+    from backpass._progress import ProgressBar, is_terminal
+
+    rows = len(x) if hasattr(x, "__len__") else 0
+    return [ProgressBar(rows, epochs)] if progress is True or is_terminal() else []

@@ -1,0 +1,160 @@
+"""Training of a model: fit, evaluate, gradients, and the Trainer beneath them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, cast
+
+from backpass import _core
+from backpass._losses import native_loss
+from backpass._trainer import Trainer, evaluate_with
+
+if TYPE_CHECKING:
+    from backpass._callbacks import Callback
+    from backpass._losses import Loss
+    from backpass._network import Network
+    from backpass._optimizers import Optimizer
+    from backpass._trainer import History
+    from backpass._types import Array, ArrayLike, Metrics
+
+
+class Training:
+    """The methods of a model that need a loss."""
+
+    _last_loss: Loss | None = None
+
+    def _built_for(self, x: ArrayLike, where: str) -> AbstractContextManager[_core.Network]:
+        raise NotImplementedError
+
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        loss: Loss,
+        optimizer: Optimizer,
+        epochs: int = 1,
+        batch_size: int = 32,
+        shuffle: bool = True,
+        validation_data: Sequence[ArrayLike] | None = None,
+        metrics: Metrics = (),
+        sample_weight: ArrayLike | None = None,
+        callbacks: Sequence[Callback] = (),
+        progress: bool | str = "auto",
+        threads: int | None = None,
+        seed: int | None = None,
+        check_finite: bool = True,
+    ) -> History:
+        """Trains the model: for every epoch, for every batch: forward, loss, backward, update.
+
+        Args:
+            x: (rows, *input_shape). Float32 and float64 arrays with dense rows are read in place.
+            y: targets, as the loss wants them: (rows, *output_shape), (rows,) for one output, or integer labels.
+            loss: `MSE()`, `HalfMSE()` or `CrossEntropy()`.
+            optimizer: `SGD(...)` or `Adam(...)`; one that has been used for this model goes on where it stopped.
+            epochs: how often to go through all rows.
+            batch_size: rows of one update; the last batch of an epoch may be smaller.
+            shuffle: whether each epoch has an order of its own.
+            validation_data: (x, y) or (x, y, sample_weight), evaluated after each epoch as "val_loss" and so on.
+            metrics: names ("accuracy", "mae", "rmse", "r2") or functions (y_true, y_pred) -> float.
+            sample_weight: (rows,); means are divided by the sum of the weights.
+            callbacks: `EarlyStopping(...)` and your own.
+            progress: a progress bar: True, False, or "auto" for only on a terminal.
+            threads: how many, for this call. The result does not depend on it.
+            seed: of shuffling and dropout; None goes on in the model's own stream.
+            check_finite: whether data with nan or infinity is refused.
+
+        Returns:
+            What happened: `history["loss"]` and every other column, one number per epoch.
+
+        Raises:
+            TypeError: where data is not an array of real numbers.
+            ValueError: where shapes, labels or settings do not fit, or data is not finite; nothing has changed then.
+            DivergedError: where a loss is not finite; the model keeps the weights from before that step.
+            KeyboardInterrupt: on Ctrl-C; the model is usable as it is.
+        """
+        trainer = Trainer(cast("Network", self), loss, optimizer, threads=threads)
+        return trainer.fit(
+            x,
+            y,
+            epochs=epochs,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            validation_data=validation_data,
+            metrics=metrics,
+            sample_weight=sample_weight,
+            callbacks=callbacks,
+            progress=progress,
+            seed=seed,
+            check_finite=check_finite,
+        )
+
+    def evaluate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        loss: Loss | None = None,
+        metrics: Metrics = (),
+        sample_weight: ArrayLike | None = None,
+        check_finite: bool = True,
+    ) -> dict[str, float]:
+        """The loss and the metrics over all rows, with nothing dropped.
+
+        Args:
+            x: (rows, *input_shape).
+            y: targets, as for `fit`.
+            loss: None means the loss of the last fit.
+            metrics: names or functions, as for `fit`.
+            sample_weight: (rows,).
+            check_finite: whether data with nan or infinity is refused.
+
+        Returns:
+            "loss" and one entry per metric.
+
+        Raises:
+            ValueError: where no loss is known, or shapes do not fit.
+        """
+        chosen = loss if loss is not None else self._last_loss
+        if chosen is None:
+            raise ValueError("[evaluate] loss must be given: the model has not been fitted")
+        return evaluate_with(cast("Network", self), chosen, x, y, metrics, sample_weight, check_finite)
+
+    def value_and_grad(
+        self, x: ArrayLike, y: ArrayLike, loss: Loss, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, dict[str, Array]]:
+        """The loss and its gradient by every parameter, from one forward and one backward run; updates nothing.
+
+        Returns:
+            The loss in training, and fresh arrays by name. The model's gradient buffer holds the same numbers.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
+            >>> model.parameters()["0.weight"][:] = 3
+            >>> model.value_and_grad([[2.0]], [[1.0]], bp.HalfMSE())
+            (12.5, {'0.weight': array([[10.]])})
+        """
+        with self._built_for(x, "value_and_grad") as native:
+            trainer = _core.Trainer(native, native_loss("value_and_grad", loss), _core.sgd(1.0, 0.0, False, 0.0), 0)
+            value = trainer.gradients(x, y, sample_weight, -1)
+            return value, {name: gradient.copy() for name, gradient in native.gradients().items()}
+
+    def backprop(self, x: ArrayLike, y: ArrayLike, loss: Loss) -> list[dict[str, Array]]:
+        """Everything that one forward and one backward run know, layer by layer; updates nothing.
+
+        Returns:
+            One dict per layer of the model. "z" is what goes into its activation, "a" what comes out, "delta" the
+            gradient of the loss by z, and "weight" and "bias" its gradients by the parameters, where it has any.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(1, activation="sigmoid"), input_shape=1, dtype="float64", seed=0)
+            >>> layer, = model.backprop([[1.0]], [[1.0]], bp.HalfMSE())
+            >>> sorted(layer)
+            ['a', 'bias', 'delta', 'weight', 'z']
+        """
+        from backpass._backprop import backprop
+
+        return backprop(cast("Network", self), x, y, loss)

@@ -1,0 +1,16 @@
+"""Names for annotations; nothing here is needed at run time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[Any]
+# What the boundary takes: ndarrays, nested lists of numbers, anything with __array__ or __dlpack__.
+ArrayLike: TypeAlias = Any
+Metric: TypeAlias = str | Callable[[Array, Array], float]
+Metrics: TypeAlias = Metric | Sequence[Metric]
+Logs: TypeAlias = dict[str, float]
+Shape: TypeAlias = tuple[int | None, ...]
