@@ -7,11 +7,16 @@
 #include <cmath>
 
 #include "base/float_mode.h"
+#include "graph/reach.h"
 #include "kernels/dispatch.h"
 #include "plan/lowering.h"
 #include "plan/sharing.h"
 
 namespace backpass {
+
+void mark_phase(PlanSpec& spec, const std::vector<Tensor>& tensors, Phase phase) {
+  for (const Tensor& t : reachable(tensors)) spec.phases.emplace(&t.op(), phase);
+}
 
 Plan::Plan(const PlanSpec& spec) : dtype_(spec.dtype), batch_(spec.batch), isa_(kernels::name(kernels::current_isa())) {
   Lowering(*this, spec).run();

@@ -58,6 +58,9 @@ struct PlanRun {
   Phase first = Phase::forward, last = Phase::update;
 };
 
+// Puts the ops that `tensors` are made from, and that have no phase yet, into a phase.
+void mark_phase(PlanSpec& spec, const std::vector<Tensor>& tensors, Phase phase);
+
 class Plan {
  public:
   struct Value {

@@ -77,6 +77,7 @@ class Network {
 
   struct Impl;
   Impl& impl() const { return *impl_; }
+  const std::shared_ptr<Impl>& shared_impl() const { return impl_; }
 
  private:
   friend Network sequential(Shape, const std::vector<Layer>&, SequentialOptions);

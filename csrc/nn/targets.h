@@ -1,0 +1,20 @@
+// Targets and sample weights as a loss takes them.
+#pragma once
+
+#include "backpass/losses.h"
+
+namespace backpass {
+
+struct Targets {
+  ArrayView y, sample_weight;  // in the shapes that the loss's tensors have
+  bool labels = false;         // y holds class numbers
+  bool weighted() const { return !sample_weight.empty(); }
+  Shape y_shape(const Shape& prediction) const { return labels ? Shape{kBatch} : prediction; }
+};
+
+// y of `rows` rows for a prediction of shape (batch, ...): (n,) is taken for (n, 1), integers of shape (n,) are labels
+// where the loss takes them. Throws std::invalid_argument where shapes do not fit, a label is not in [0, classes), or a
+// weight is negative or not finite.
+Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight, Dim rows);
+
+}  // namespace backpass
