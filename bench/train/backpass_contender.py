@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import backpass as bp
-
 from bench.train.cases import BETAS, EPS, Array, Problem, repeated
 from bench.train.contender import Contender
+
+import backpass as bp
 
 LOSSES = {"mse": bp.MSE, "cross_entropy": bp.CrossEntropy}
 
 
 class Backpass(Contender):
+    optimizer: bp.SGD | bp.Adam
+    last_loss: float
+
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         layers, activation = self.case.layers, self.case.activation

@@ -68,7 +68,7 @@ def hold(case: Case, names: list[str], threads: int, effort: Effort | None) -> R
                 expected[kind.eps_hat] = Reference.of(problem, kind.eps_hat)
             contender = kind(problem)
             proof = prove(contender, expected[kind.eps_hat])
-        except Exception as error:  # noqa: BLE001 - a contender that fails is reported, and the contest goes on
+        except Exception as error:  # a contender that fails is reported, and the contest goes on
             entries[name] = Entry(f"failed: {type(error).__name__}: {error}")
             continue
         entries[name] = Entry("equal" if proof.holds else "WRONG", proof)

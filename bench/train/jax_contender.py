@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-
 from bench.train.cases import BETAS, EPS, Array, Case, Problem
 from bench.train.contender import Contender
 

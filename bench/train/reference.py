@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-
 from bench.train.cases import BETAS, EPS, Array, Case, Problem
 
 
@@ -67,7 +66,8 @@ def train(
     x = problem.x.astype(np.float64)
     y = problem.y.astype(np.float64) if problem.case.loss == "mse" else problem.y
     optimizer = Optimizer(problem.case, learning_rate, parameters, eps_hat)
-    losses, first_gradients = [], []
+    losses: list[float] = []
+    first_gradients: list[Array] = []
     for _ in range(steps):
         loss, gradients = loss_and_gradients(problem.case, parameters, x, y)
         optimizer.step(parameters, gradients)

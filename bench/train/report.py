@@ -21,18 +21,21 @@ def cell(entry: Entry) -> str:
     return "failed" if entry.status.startswith("failed") else entry.status
 
 
-def row(result: Result, names: list[str]) -> list[str]:
+def columns(cells: list[str], names: list[str]) -> str:
+    widths = [11, *(max(13, len(name)) for name in names), 13, 15]
+    return "  ".join(text.rjust(width) for text, width in zip(cells, widths, strict=True))
+
+
+def header(names: list[str]) -> str:
+    line = columns(["case", *names, "best peer", "backpass / best"], names)
+    return f"{line}\n{'-' * len(line)}"
+
+
+def row(result: Result, names: list[str]) -> str:
+    """Median microseconds of a step, ± half the distance between the quartiles."""
     peer, ratio = result.best(ours=False), result.ratio
     cells = [cell(result.entries[name]) for name in names]
-    return [result.case.name, *cells, peer[0] if peer else "-", f"{ratio:.2f}" if ratio else "-"]
-
-
-def table(results: list[Result], names: list[str]) -> str:
-    """Median microseconds of a step, ± half the distance between the quartiles."""
-    rows = [["case", *names, "best peer", "backpass / best"], *(row(result, names) for result in results)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(text.rjust(width) for text, width in zip(cells, widths, strict=True)) for cells in rows]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    return columns([result.case.name, *cells, peer[0] if peer else "-", f"{ratio:.2f}" if ratio else "-"], names)
 
 
 def complaints(results: list[Result]) -> list[str]:

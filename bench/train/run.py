@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from pathlib import Path
 
 from bench.measure import QUICK, Effort, environment, limit_threads
@@ -62,11 +61,10 @@ def main() -> int:
 
     effort = None if options.check else QUICK if options.quick else Effort()
     results = []
+    print("\n" + report.header(names), flush=True)
     for name in cases:
-        start = time.perf_counter()
         results.append(hold(CASES[name], names, options.threads, effort))
-        print(f"{name} done in {time.perf_counter() - start:.1f} s", file=sys.stderr, flush=True)
-    print("\n" + report.table(results, names))
+        print(report.row(results[-1], names), flush=True)
     if effort:
         print("median microseconds of a step, ± half the distance between the quartiles")
     complaints = report.complaints(results)

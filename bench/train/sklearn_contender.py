@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-
 from bench.train.cases import BETAS, EPS, Array, Problem, repeated
 from bench.train.contender import Contender
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 
 class ScikitLearn(Contender):

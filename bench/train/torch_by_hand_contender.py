@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-
 from bench.train.cases import BETAS, EPS, Array, Problem
 from bench.train.contender import Contender
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import torch
-from torch.nn import functional
-
 from bench.train.cases import BETAS, EPS, Array, Case, Problem
 from bench.train.contender import Contender
+from torch.nn import functional
 
 Tensors = list[torch.Tensor]
 

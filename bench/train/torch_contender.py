@@ -5,10 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
-from torch import nn
-
 from bench.train.cases import BETAS, EPS, Array, Problem
 from bench.train.contender import Contender
+from torch import nn
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 LOSSES = {"mse": nn.MSELoss, "cross_entropy": nn.CrossEntropyLoss}

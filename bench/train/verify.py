@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
 from bench.train import reference
 from bench.train.cases import Array, Problem
 from bench.train.contender import Contender
