@@ -6,8 +6,8 @@
 namespace backpass::kernels {
 namespace {
 
-// rows x vectors: the register tile (mr, nr), with narrow_rows where one vector is wide enough; dot_rows x dot_cols: the
-// tile of dot products; depth: kc, a multiple of every vector.
+// rows x vectors: the register tile (mr, nr), with narrow_rows where one vector is wide enough; dot_rows x dot_cols:
+// the tile of dot products; depth: kc, a multiple of every vector.
 template <int rows, int vectors, int narrow_rows, int dot_rows, int dot_cols, int depth>
 struct BlockSizes {
   static constexpr int kRows = rows, kVectors = vectors, kNarrowRows = narrow_rows;

@@ -98,8 +98,10 @@ void set_isa(Isa isa) {
 
 template <class T>
 const Kernels<T>& table(Isa isa) {
-  if constexpr (std::is_same_v<T, float>) return tables(isa).float32;
-  else return tables(isa).float64;
+  if constexpr (std::is_same_v<T, float>)
+    return tables(isa).float32;
+  else
+    return tables(isa).float64;
 }
 
 template const Kernels<float>& table<float>(Isa isa);

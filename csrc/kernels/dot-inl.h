@@ -55,8 +55,10 @@ struct DotTiles {
   template <int m, int n>
   constexpr void fill() {
     by_size[m][n] = &dot_tile<T, m, n>;
-    if constexpr (n > 1) fill<m, n - 1>();
-    else if constexpr (m > 1) fill<m - 1, kCols>();
+    if constexpr (n > 1)
+      fill<m, n - 1>();
+    else if constexpr (m > 1)
+      fill<m - 1, kCols>();
   }
 
   template <int n>

@@ -12,41 +12,73 @@ inline V apply(V a, [[maybe_unused]] V b, [[maybe_unused]] V alpha) {
   using T = typename V::Element;
   [[maybe_unused]] const V zero = broadcast(static_cast<T>(0)), one = broadcast(static_cast<T>(1));
   [[maybe_unused]] V gaussian;
-  if constexpr (fn == Elementwise::copy) return a;
-  else if constexpr (fn == Elementwise::negate) return a * broadcast(static_cast<T>(-1));
-  else if constexpr (fn == Elementwise::absolute) return abs(a);
-  else if constexpr (fn == Elementwise::sign) return select(less(zero, a), one, select(less(a, zero), zero - one, a));
-  else if constexpr (fn == Elementwise::step) return select(less(zero, a), one, zero);
-  else if constexpr (fn == Elementwise::square) return a * a;
-  else if constexpr (fn == Elementwise::sqrt) return sqrt(a);
-  else if constexpr (fn == Elementwise::reciprocal) return one / a;
-  else if constexpr (fn == Elementwise::exp) return exp(a);
-  else if constexpr (fn == Elementwise::log) return log(a);
-  else if constexpr (fn == Elementwise::erf) return erf(a);
-  else if constexpr (fn == Elementwise::scale) return alpha * a;
-  else if constexpr (fn == Elementwise::shift) return a + alpha;
-  else if constexpr (fn == Elementwise::relu) return max(zero, a);
-  else if constexpr (fn == Elementwise::leaky_relu) return select(less(zero, a), a, alpha * a);
-  else if constexpr (fn == Elementwise::sigmoid) return sigmoid(a);
-  else if constexpr (fn == Elementwise::tanh) return tanh(a);
-  else if constexpr (fn == Elementwise::gelu) return a * normal_cdf(a, gaussian);
-  else if constexpr (fn == Elementwise::softplus) return softplus(a);
-  else if constexpr (fn == Elementwise::add) return a + b;
-  else if constexpr (fn == Elementwise::subtract) return a - b;
-  else if constexpr (fn == Elementwise::multiply) return a * b;
-  else if constexpr (fn == Elementwise::divide) return a / b;
-  else if constexpr (fn == Elementwise::maximum) return select(equal(a, a), max(a, b), a);
-  else if constexpr (fn == Elementwise::minimum) return select(equal(a, a), min(a, b), a);
-  else if constexpr (fn == Elementwise::greater) return select(less(b, a), one, zero);
-  else if constexpr (fn == Elementwise::relu_grad) return select(less(zero, b), a, zero);
-  else if constexpr (fn == Elementwise::leaky_relu_grad) return select(less(zero, b), a, alpha * a);
-  else if constexpr (fn == Elementwise::sigmoid_grad) return a * b * (one - b);
-  else if constexpr (fn == Elementwise::tanh_grad) return a * (one - b * b);
+  if constexpr (fn == Elementwise::copy)
+    return a;
+  else if constexpr (fn == Elementwise::negate)
+    return a * broadcast(static_cast<T>(-1));
+  else if constexpr (fn == Elementwise::absolute)
+    return abs(a);
+  else if constexpr (fn == Elementwise::sign)
+    return select(less(zero, a), one, select(less(a, zero), zero - one, a));
+  else if constexpr (fn == Elementwise::step)
+    return select(less(zero, a), one, zero);
+  else if constexpr (fn == Elementwise::square)
+    return a * a;
+  else if constexpr (fn == Elementwise::sqrt)
+    return sqrt(a);
+  else if constexpr (fn == Elementwise::reciprocal)
+    return one / a;
+  else if constexpr (fn == Elementwise::exp)
+    return exp(a);
+  else if constexpr (fn == Elementwise::log)
+    return log(a);
+  else if constexpr (fn == Elementwise::erf)
+    return erf(a);
+  else if constexpr (fn == Elementwise::scale)
+    return alpha * a;
+  else if constexpr (fn == Elementwise::shift)
+    return a + alpha;
+  else if constexpr (fn == Elementwise::relu)
+    return max(zero, a);
+  else if constexpr (fn == Elementwise::leaky_relu)
+    return select(less(zero, a), a, alpha * a);
+  else if constexpr (fn == Elementwise::sigmoid)
+    return sigmoid(a);
+  else if constexpr (fn == Elementwise::tanh)
+    return tanh(a);
+  else if constexpr (fn == Elementwise::gelu)
+    return a * normal_cdf(a, gaussian);
+  else if constexpr (fn == Elementwise::softplus)
+    return softplus(a);
+  else if constexpr (fn == Elementwise::add)
+    return a + b;
+  else if constexpr (fn == Elementwise::subtract)
+    return a - b;
+  else if constexpr (fn == Elementwise::multiply)
+    return a * b;
+  else if constexpr (fn == Elementwise::divide)
+    return a / b;
+  else if constexpr (fn == Elementwise::maximum)
+    return select(equal(a, a), max(a, b), a);
+  else if constexpr (fn == Elementwise::minimum)
+    return select(equal(a, a), min(a, b), a);
+  else if constexpr (fn == Elementwise::greater)
+    return select(less(b, a), one, zero);
+  else if constexpr (fn == Elementwise::relu_grad)
+    return select(less(zero, b), a, zero);
+  else if constexpr (fn == Elementwise::leaky_relu_grad)
+    return select(less(zero, b), a, alpha * a);
+  else if constexpr (fn == Elementwise::sigmoid_grad)
+    return a * b * (one - b);
+  else if constexpr (fn == Elementwise::tanh_grad)
+    return a * (one - b * b);
   else if constexpr (fn == Elementwise::gelu_grad) {
     const V cdf = normal_cdf(b, gaussian);
     return a * fma(b * gaussian, broadcast(static_cast<T>(0.39894228040143267794)), cdf);
-  } else if constexpr (fn == Elementwise::softplus_grad) return a * sigmoid(b);
-  else static_assert(!sizeof(V), "an elementwise function without a kernel");
+  } else if constexpr (fn == Elementwise::softplus_grad)
+    return a * sigmoid(b);
+  else
+    static_assert(!sizeof(V), "an elementwise function without a kernel");
 }
 
 template <class T, Elementwise fn>

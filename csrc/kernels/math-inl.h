@@ -23,12 +23,12 @@ struct Constants<float> {
   // (log((1 + s) / (1 - s)) - 2 s) / s^3 in s^2
   static constexpr float kLog[] = {0.6666668653488159f, 0.3998871147632599f, 0.2958305776119232f};
   // erf(x) / x in x^2 for |x| <= 0.75
-  static constexpr float kErf[] = {1.1283791065216064f, -0.3761261999607086f,  0.11283386498689651f,
+  static constexpr float kErf[] = {1.1283791065216064f,    -0.3761261999607086f,  0.11283386498689651f,
                                    -0.026835113763809204f, 0.005115332081913948f, -0.0006756479851901531f};
   // exp(x^2) erfc(x) (1 + 2 x) in (x - 3) / (x + 3)
-  static constexpr float kErfc[] = {1.2530080080032349f,     -0.13562114536762238f, -0.04756227880716324f,
-                                    0.12964656949043274f,    -0.11927264928817749f, 0.0682935118675232f,
-                                    -0.023790234699845314f,  0.0025794347748160362f, 0.001994474558159709f,
+  static constexpr float kErfc[] = {1.2530080080032349f,     -0.13562114536762238f,   -0.04756227880716324f,
+                                    0.12964656949043274f,    -0.11927264928817749f,   0.0682935118675232f,
+                                    -0.023790234699845314f,  0.0025794347748160362f,  0.001994474558159709f,
                                     -0.0007983391406014562f, -0.00027732690796256065f};
 };
 
@@ -37,7 +37,8 @@ struct Constants<double> {
   static constexpr double kMagic = 6755399441055744.0;  // 1.5 * 2^52
   static constexpr double kSplit = 134217729.0;         // 2^27 + 1
   static constexpr double kExpLow = -746.0, kExpHigh = 710.0, kTanhHigh = 22.0, kErfcHigh = 27.3, kErfcCentre = 3.5;
-  static constexpr double kMinNormal = 2.2250738585072014e-308, kNormalize = 4503599627370496.0, kNormalizeExponent = 52.0;
+  static constexpr double kMinNormal = 2.2250738585072014e-308, kNormalize = 4503599627370496.0,
+                          kNormalizeExponent = 52.0;
   static constexpr double kLn2High = 6.93147180369123816490e-01, kLn2Low = 1.90821492927058770002e-10;
   static constexpr double kExp[] = {0.5,
                                     0.1666666666666667,
@@ -52,19 +53,18 @@ struct Constants<double> {
                                     2.091483135138041e-09};
   static constexpr double kLog[] = {0.666666666666667,   0.3999999999989765,  0.2857142862681398, 0.22222210998123745,
                                     0.18182899068063552, 0.15331391597986554, 0.14620522556371995};
-  static constexpr double kErf[] = {1.1283791670955126,     -0.37612638903183715,  0.11283791670952596,
-                                    -0.026866170644428485,  0.005223977615420539,  -0.0008548326188759752,
-                                    0.00012055289567541706, -1.4924196305569617e-05, 1.643068417974155e-06,
+  static constexpr double kErf[] = {1.1283791670955126,      -0.37612638903183715,    0.11283791670952596,
+                                    -0.026866170644428485,   0.005223977615420539,    -0.0008548326188759752,
+                                    0.00012055289567541706,  -1.4924196305569617e-05, 1.643068417974155e-06,
                                     -1.5940066854661717e-07, 1.1472499701094691e-08};
   // exp(x^2) erfc(x) (1 + 2 x) in (x - 3.5) / (x + 3.5)
-  static constexpr double kErfc[] = {1.2423492448711544,      -0.1400091801376192,     -0.01055559633221747,
-                                     0.09751909515323375,     -0.11508959816025748,    0.08798315382572389,
-                                     -0.048823325825927806,   0.01909933092877757,     -0.0042150199375304,
-                                     -0.00030226775840242436, 0.0005643846740695942,   -0.00012151304643955156,
-                                     -4.2783586890576956e-05, 2.4262992859747633e-05,  2.3328481631751463e-06,
-                                     -3.818685378780347e-06,  -5.3882616483237653e-08, 6.056787643689665e-07,
-                                     4.67133791861664e-09,    -9.699961697068286e-08,  -8.661609308414476e-09,
-                                     1.1631559731051983e-08,  2.905786582486166e-09};
+  static constexpr double kErfc[] = {
+      1.2423492448711544,      -0.1400091801376192,     -0.01055559633221747,   0.09751909515323375,
+      -0.11508959816025748,    0.08798315382572389,     -0.048823325825927806,  0.01909933092877757,
+      -0.0042150199375304,     -0.00030226775840242436, 0.0005643846740695942,  -0.00012151304643955156,
+      -4.2783586890576956e-05, 2.4262992859747633e-05,  2.3328481631751463e-06, -3.818685378780347e-06,
+      -5.3882616483237653e-08, 6.056787643689665e-07,   4.67133791861664e-09,   -9.699961697068286e-08,
+      -8.661609308414476e-09,  1.1631559731051983e-08,  2.905786582486166e-09};
 };
 
 // Horner's rule.
@@ -133,7 +133,8 @@ inline V log(V x) {
 template <class V>
 inline V log1p_unit(V u) {
   using T = typename V::Element;
-  const V zero = broadcast(static_cast<T>(0)), one = broadcast(static_cast<T>(1)), half = broadcast(static_cast<T>(0.5));
+  const V zero = broadcast(static_cast<T>(0)), one = broadcast(static_cast<T>(1)),
+          half = broadcast(static_cast<T>(0.5));
   const auto large = less(broadcast(static_cast<T>(0.41421356237309504880)), u);
   return log_reduced(select(large, one, zero), select(large, (u - one) * half, u));
 }
@@ -150,22 +151,24 @@ inline V tanh(V x) {
   return copysign(e / (e + two), x);
 }
 
-// erfc(x) for x >= 0, and exp(-x^2) on the way.
+// erfc(sqrt(factor) x) for x >= 0, with y = sqrt(factor) x; and exp(-factor x^2) on the way.
 template <class V>
-inline V erfc_positive(V x, V& gaussian) {
+inline V erfc_positive(V x, V y, typename V::Element factor, V& gaussian) {
   using T = typename V::Element;
   using C = Constants<T>;
   const V one = broadcast(static_cast<T>(1)), zero = broadcast(static_cast<T>(0));
-  x = min(broadcast(C::kErfcHigh), x);
+  x = min(broadcast(static_cast<T>(1.5) * C::kErfcHigh), x);
+  y = min(broadcast(C::kErfcHigh), y);
   // x^2 = high^2 + low with high^2 exact: an error in the exponent would be multiplied by x^2.
   const V shifted = x * broadcast(C::kSplit);
   const V high = shifted - (shifted - x);
-  const V low = (x - high) * (x + high);
-  const V coarse = exp(zero - high * high);
-  gaussian = fnma(coarse, low - low * low * broadcast(static_cast<T>(0.5)), coarse);
+  const V low = (x - high) * (x + high) * broadcast(factor);
+  const V coarse = exp(zero - high * high * broadcast(factor));
+  const V tail = fnma(low, fnma(low, broadcast(static_cast<T>(1.0 / 6)), broadcast(static_cast<T>(0.5))), one);
+  gaussian = fnma(coarse, low * tail, coarse);
   const V centre = broadcast(C::kErfcCentre);
-  const V t = (x - centre) / (x + centre);
-  return gaussian * polynomial(t, C::kErfc) / (x + x + one);
+  const V t = (y - centre) / (y + centre);
+  return gaussian * polynomial(t, C::kErfc) / (y + y + one);
 }
 
 template <class V>
@@ -173,7 +176,7 @@ inline V erf(V x) {
   using T = typename V::Element;
   const V magnitude = abs(x);
   V gaussian;
-  const V far = copysign(broadcast(static_cast<T>(1)) - erfc_positive(magnitude, gaussian), x);
+  const V far = copysign(broadcast(static_cast<T>(1)) - erfc_positive(magnitude, magnitude, 1, gaussian), x);
   const V near = x * polynomial(x * x, Constants<T>::kErf);
   return select(less(magnitude, broadcast(static_cast<T>(0.75))), near, far);
 }
@@ -197,8 +200,9 @@ template <class V>
 inline V normal_cdf(V x, V& gaussian) {
   using T = typename V::Element;
   const V one = broadcast(static_cast<T>(1)), zero = broadcast(static_cast<T>(0));
-  const V tail = broadcast(static_cast<T>(0.5)) *
-                 erfc_positive(abs(x) * broadcast(static_cast<T>(0.70710678118654752440)), gaussian);
+  const V magnitude = abs(x), scaled = magnitude * broadcast(static_cast<T>(0.70710678118654752440));
+  const V half = broadcast(static_cast<T>(0.5));
+  const V tail = half * erfc_positive(magnitude, scaled, static_cast<T>(0.5), gaussian);
   return select(less(x, zero), tail, one - tail);
 }
 

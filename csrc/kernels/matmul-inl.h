@@ -16,7 +16,8 @@ namespace {
 
 // The register kernel: c (M, width) = or += a (M, k) * b (k, N vectors).
 template <class T, int M, int N>
-void tile(T* c, Size ldc, Size width, const T* a, Size a_row, Size a_k, const T* b, Size b_k, Size k, bool add) noexcept {
+void tile(T* c, Size ldc, Size width, const T* a, Size a_row, Size a_k, const T* b, Size b_k, Size k,
+          bool add) noexcept {
   constexpr Size lanes = Vec<T>::kLanes;
   Vec<T> sums[M][N];
 #pragma GCC unroll 16
@@ -52,7 +53,8 @@ void tile(T* c, Size ldc, Size width, const T* a, Size a_row, Size a_k, const T*
 template <class T>
 using Tile = void (*)(T*, Size, Size, const T*, Size, Size, const T*, Size, Size, bool) noexcept;
 
-// Register kernels by rows and vectors. One vector wide, twice the rows keep the multipliers busy; one row, many vectors.
+// Register kernels by rows and vectors. One vector wide, twice the rows keep the multipliers busy; one row, many
+// vectors.
 template <class T>
 struct Tiles {
   static constexpr int kRows = Blocks<T>::kRows, kVectors = Blocks<T>::kVectors, kNarrowRows = Blocks<T>::kNarrowRows;
@@ -63,8 +65,10 @@ struct Tiles {
   template <int m, int n>
   constexpr void fill() {
     by_size[n][m] = &tile<T, m, n>;
-    if constexpr (m > 1) fill<m - 1, n>();
-    else if constexpr (n > 1) fill<(n == 2 ? kNarrowRows : kRows), n - 1>();
+    if constexpr (m > 1)
+      fill<m - 1, n>();
+    else if constexpr (n > 1)
+      fill<(n == 2 ? kNarrowRows : kRows), n - 1>();
   }
 
   template <int n>
@@ -120,6 +124,26 @@ void panels(const MatmulBlock<T>& x, const Pass<T>& pass, Size i0, T* scratch) n
   }
 }
 
+// The rows of one block in panels of `rows`; panel after panel where A lies along k, else all panels row by row of k,
+// so that A is read in the order it lies in.
+template <class T>
+void pack_rows(T* out, const Parts& rows, const T* a, Size a_row, Size a_k, Size k) noexcept {
+  const Size step = a_row == 1 ? 1 : k;
+  for (Size p = 0; p < k; p += step) {
+    const T* from = a + p * a_k;
+    T* to = out;
+    for (Size part = 0; part < rows.count; ++part) {
+      const Size m = rows[part];
+      if (a_row == 1)
+        copy_short(to + p * m, from, m);
+      else
+        pack_panel(to, m, from, a_k, a_row, m, k);
+      from += m * a_row;
+      to += m * k;
+    }
+  }
+}
+
 // One row, B in place: as many vectors side by side as there are, so that loads do not wait for each other.
 template <class T>
 void row_in_place(const MatmulBlock<T>& x) noexcept {
@@ -148,13 +172,7 @@ void blocked(const MatmulBlock<T>& x) noexcept {
     const Parts row_blocks(x.m, pack_a ? kBlockRows : x.m);
     for (Size block = 0, i0 = 0; block < row_blocks.count; i0 += row_blocks[block++]) {
       const Parts rows(row_blocks[block], limit);
-      if (pack_a) {
-        T* to = packed_a;
-        Size i = i0;
-        for (Size part = 0; part < rows.count; to += rows[part] * k, i += rows[part++]) {
-          pack_panel(to, rows[part], x.a + i * x.a_row + p * x.a_k, x.a_k, x.a_row, rows[part], k);
-        }
-      }
+      if (pack_a) pack_rows(packed_a, rows, x.a + i0 * x.a_row + p * x.a_k, x.a_row, x.a_k, k);
       panels(x, Pass<T>{&x, pack_a ? packed_a : nullptr, p, k, rows}, i0, x.scratch);
     }
     p += k;

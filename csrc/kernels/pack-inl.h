@@ -11,12 +11,15 @@ template <class T>
 inline void load_square(Vec<T> (&square)[Vec<T>::kLanes], const T* a, Size lda, Size rows, Size cols) {
   constexpr Size lanes = Vec<T>::kLanes;
   for (Size i = 0; i < lanes; ++i) {
-    if (i < rows) square[i] = cols == lanes ? load(a + i * lda) : load_n(a + i * lda, cols);
-    else square[i] = broadcast(static_cast<T>(0));
+    if (i < rows)
+      square[i] = cols == lanes ? load(a + i * lda) : load_n(a + i * lda, cols);
+    else
+      square[i] = broadcast(static_cast<T>(0));
   }
 }
 
-// out (cols, rows) = transpose of a (rows, cols), for rows up to kLanes; `width` columns of out are written, zeros beyond.
+// out (cols, rows) = transpose of a (rows, cols), for rows up to kLanes; `width` columns of out are written, zeros
+// beyond.
 template <class T>
 inline void transpose_strip(T* out, Size ldo, Size width, const T* a, Size lda, Size rows, Size cols) {
   constexpr Size lanes = Vec<T>::kLanes;
@@ -34,10 +37,19 @@ inline void transpose_strip(T* out, Size ldo, Size width, const T* a, Size lda, 
     load_square<T>(square, a + j, lda, rows, count);
     transpose(square);
     for (Size i = 0; i < count; ++i) {
-      if (width == lanes) store(out + (j + i) * ldo, square[i]);
-      else store_n(out + (j + i) * ldo, square[i], width);
+      if (width == lanes)
+        store(out + (j + i) * ldo, square[i]);
+      else
+        store_n(out + (j + i) * ldo, square[i], width);
     }
   }
+}
+
+template <class T>
+inline void copy_short(T* out, const T* a, Size n) {
+  constexpr Size lanes = Vec<T>::kLanes;
+  for (; n >= lanes; n -= lanes, a += lanes, out += lanes) store(out, load(a));
+  store_n(out, load_n(a, n), n);
 }
 
 // out (k, width) = x (k, columns), zeros beyond; x(p, j) = x[p * x_k + j * x_col].

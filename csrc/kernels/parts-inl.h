@@ -8,9 +8,12 @@ namespace {
 
 // `size` in parts of at most `limit` that differ by one at most: parts() of them, the first `longer` have base + 1.
 struct Parts {
-  Size count, base, longer;
-  Parts(Size size, Size limit) : count((size + limit - 1) / limit), base(0), longer(0) {
-    if (count > 0) base = size / count, longer = size % count;
+  Size count = 1, base, longer = 0;
+  Parts(Size size, Size limit) : base(size) {
+    if (size <= limit) return;  // the common case of small networks, without a division
+    count = (size + limit - 1) / limit;
+    base = size / count;
+    longer = size % count;
   }
   Size operator[](Size i) const { return base + (i < longer); }
 };

@@ -80,8 +80,10 @@ void softmax(T* y, Size ldy, T* lse, const T* x, Size ldx, Size rows, Size cols)
     }
     if (!lse) continue;
     const Vec<T> result = load(shifts) + log(load(sums));
-    if (count == lanes) store(lse + i, result);
-    else store_n(lse + i, result, count);
+    if (count == lanes)
+      store(lse + i, result);
+    else
+      store_n(lse + i, result, count);
   }
 }
 

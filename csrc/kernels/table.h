@@ -15,15 +15,15 @@ using Size = std::ptrdiff_t;
 
 // How one block of a product is computed; a function of shapes and strides alone, fixed while compiling.
 enum class MatmulPath : unsigned char {
-  dot,      // vectors run along k, both operands read in place; needs a_k == 1 and b_k == 1
-  in_place, // vectors run along n, A broadcast in place, B read in place (b_col == 1)
-  pack_b,   // as in_place, with B copied panel by panel
-  pack_ab,  // as pack_b, with A copied block by block as well
+  dot,       // vectors run along k, both operands read in place; needs a_k == 1 and b_k == 1
+  in_place,  // vectors run along n, A broadcast in place, B read in place (b_col == 1)
+  pack_b,    // as in_place, with B copied panel by panel
+  pack_ab,   // as pack_b, with A copied block by block as well
 };
 
 template <class T>
 struct MatmulBlock {
-  T* c;        // (m, n), overwritten
+  T* c;  // (m, n), overwritten
   Size ldc;
   const T* a;  // A(i, p) = a[i * a_row + p * a_k]
   Size a_row, a_k;
@@ -71,9 +71,9 @@ struct Kernels {
   // x: (rows, cols), y: (rows, cols), lse: (rows). cols == 0 gives lse = -inf.
   void (*softmax)(T* y, Size ldy, T* lse, const T* x, Size ldx, Size rows, Size cols) noexcept;
 
-  void (*row_sum)(T* out, const T* a, Size lda, Size rows, Size cols) noexcept;            // out: (rows)
-  void (*row_max)(T* out, const T* a, Size lda, Size rows, Size cols) noexcept;            // out: (rows); -inf if empty
-  void (*broadcast_column)(T* out, Size ldo, const T* a, Size rows, Size cols) noexcept;   // a: (rows)
+  void (*row_sum)(T* out, const T* a, Size lda, Size rows, Size cols) noexcept;           // out: (rows)
+  void (*row_max)(T* out, const T* a, Size lda, Size rows, Size cols) noexcept;           // out: (rows); -inf if empty
+  void (*broadcast_column)(T* out, Size ldo, const T* a, Size rows, Size cols) noexcept;  // a: (rows)
   void (*fill)(T* out, Size ldo, T value, Size rows, Size cols) noexcept;
 
   // partial[j] = sum over rows of a(i, j), in double beyond short runs of rows: an error that does not grow with rows.
@@ -88,14 +88,17 @@ struct Kernels {
 
   // out(i) = `keep_scale` with probability 1 - drop, else 0, for elements first .. first + n of the stream: element e
   // takes 32-bit word e % 4 of counter e / 4 and is kept when word >= drop * 2^32.
-  void (*random_keep)(T* out, const RandomStream& stream, std::uint64_t first, Size n, double drop, T keep_scale) noexcept;
+  void (*random_keep)(T* out, const RandomStream& stream, std::uint64_t first, Size n, double drop,
+                      T keep_scale) noexcept;
 
   // out(i, :) = source(index[i], :).
-  void (*gather_rows)(T* out, const T* source, Size ld_source, const std::int64_t* index, Size rows, Size cols) noexcept;
+  void (*gather_rows)(T* out, const T* source, Size ld_source, const std::int64_t* index, Size rows,
+                      Size cols) noexcept;
   // out (cols, rows) = transpose of a (rows, cols).
   void (*transpose)(T* out, Size ldo, const T* a, Size lda, Size rows, Size cols) noexcept;
 
-  // One sweep over n parameters. velocity is null without momentum. No contraction: w - (learning_rate * g), rounded twice.
+  // One sweep over n parameters. velocity is null without momentum. No contraction: w - (learning_rate * g), rounded
+  // twice.
   void (*sgd)(T* weight, const T* grad, T* velocity, const SGDSettings& settings, Size n) noexcept;
   void (*adam)(T* weight, const T* grad, T* m, T* v, const AdamSettings& settings, Size n) noexcept;
 
@@ -108,6 +111,7 @@ Size matmul_scratch(const Kernels<T>& kernels, MatmulPath path, Size m, Size n, 
 
 // The path for a product of this shape and these strides, from measured constants.
 template <class T>
-MatmulPath choose_matmul_path(const Kernels<T>& kernels, Size m, Size n, Size k, Size a_row, Size a_k, Size b_k, Size b_col);
+MatmulPath choose_matmul_path(const Kernels<T>& kernels, Size m, Size n, Size k, Size a_row, Size a_k, Size b_k,
+                              Size b_col);
 
 }  // namespace backpass::kernels

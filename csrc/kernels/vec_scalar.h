@@ -71,9 +71,7 @@ inline Vec<double> pow2(Vec<double> n) {
 }
 inline Vec<float> exponent(Vec<float> x) { return {static_cast<float>(static_cast<int>(bits(x.v) >> 23) - 127)}; }
 inline Vec<double> exponent(Vec<double> x) { return {static_cast<double>(static_cast<int>(bits(x.v) >> 52) - 1023)}; }
-inline Vec<float> mantissa(Vec<float> x) {
-  return {__builtin_bit_cast(float, (bits(x.v) & 0x7fffffu) | 0x3f800000u)};
-}
+inline Vec<float> mantissa(Vec<float> x) { return {__builtin_bit_cast(float, (bits(x.v) & 0x7fffffu) | 0x3f800000u)}; }
 inline Vec<double> mantissa(Vec<double> x) {
   return {__builtin_bit_cast(double, (bits(x.v) & 0xfffffffffffffull) | 0x3ff0000000000000ull)};
 }

@@ -1,0 +1,50 @@
+"""Every kernel of every instruction set against plain references: of this machine, and NEON under an emulator."""
+
+import functools
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+CPP = Path(__file__).resolve().parent / "cpp"
+ISAS = ["scalar", "neon", "avx2", "avx512"]
+
+
+@functools.cache
+def build(folder, *options):
+    """Builds the kernels and their test, once per session."""
+    if shutil.which("cmake") is None:
+        pytest.skip("cmake is not here")
+    subprocess.run(["cmake", "-S", CPP / "kernels", "-B", folder, "-DCMAKE_BUILD_TYPE=Release", *options], check=True)
+    subprocess.run(["cmake", "--build", folder, "--parallel", "2"], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def kernel_build(tmp_path_factory):
+    return build(tmp_path_factory.getbasetemp() / "kernels")
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_kernels_agree_with_references(kernel_build, isa):
+    run = subprocess.run([kernel_build / "test_kernels", isa], capture_output=True, text=True, timeout=300)
+    if "no such instruction set here" in run.stdout:
+        pytest.skip(f"this machine has no {isa}")
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_neon_kernels_under_qemu(tmp_path_factory):
+    for tool in ("aarch64-linux-gnu-g++", "qemu-aarch64"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not here")
+    folder = build(tmp_path_factory.getbasetemp() / "neon", f"-DCMAKE_TOOLCHAIN_FILE={CPP / 'aarch64.cmake'}")
+    run = subprocess.run(["qemu-aarch64", folder / "test_kernels", "neon"], capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_unknown_isa_in_the_environment_is_an_error(kernel_build):
+    run = subprocess.run([kernel_build / "test_kernels", "environment"], env={"BACKPASS_ISA": "foo"}, capture_output=True,
+                         text=True, timeout=60)
+    assert run.returncode == 1
+    assert '[isa] unknown "foo"; available: scalar' in run.stdout
