@@ -1,0 +1,32 @@
+"""What all tests share: a quiet folder for doctests, and numbers that do not depend on what ran before."""
+
+import doctest
+
+import numpy as np
+import pytest
+
+import backpass as bp
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(request, tmp_path, monkeypatch):
+    """Examples in README.md write files."""
+    if isinstance(getattr(request.node, "dtest", None), doctest.DocTest):
+        monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def model():
+    """Four inputs, eight hidden units, three outputs."""
+    return bp.Sequential(bp.Dense(8, activation="tanh"), bp.Dense(3), input_shape=4, seed=1)
+
+
+@pytest.fixture
+def data(rng):
+    """Twenty rows for `model`, and labels."""
+    return rng.standard_normal((20, 4)).astype(np.float32), rng.integers(0, 3, 20)

@@ -1,0 +1,104 @@
+"""The command line, as a person would use it."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import backpass as bp
+
+
+def run(*arguments, cwd, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "backpass", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, run("train", cwd=folder)
+
+
+@pytest.mark.row("G1")
+def test_train_without_arguments_does_the_whole_job(trained):
+    folder, result = trained
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    for words in ("Dense", "parameters, float32", "val_accuracy", "held-out accuracy", "Where it went wrong"):
+        assert words in result.stdout
+    assert (folder / "digits.safetensors").is_file()
+
+
+def test_train_draws_a_picture(trained):
+    pytest.importorskip("matplotlib")
+    folder, result = trained
+    picture = (folder / "digits.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 20_000
+    assert "digits.png" in result.stdout
+
+
+@pytest.mark.row("D12")
+def test_the_trained_model_predicts_what_was_reported(trained):
+    folder, result = trained
+    x, y = bp.datasets.load_digits()
+    _, test = bp.datasets.stratified_split(y, seed=0)
+    right = np.mean(bp.load(folder / "digits.safetensors").predict(x[test]).argmax(axis=1) == y[test])
+    assert f"held-out accuracy {right:.2%}" in result.stdout
+
+
+def test_options_are_honoured(tmp_path):
+    options = ["--epochs", "2", "--hidden", "16", "8", "--seed", "3", "--out", "small.safetensors", "--no-picture"]
+    result = run("train", *options, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["small.safetensors"]
+    shapes = [value.shape for value in bp.load(tmp_path / "small.safetensors").parameters().values()]
+    assert shapes == [(16, 64), (16,), (8, 16), (8,), (10, 8), (10,)]
+
+
+def test_the_same_seed_gives_the_same_file(tmp_path):
+    for name, threads in (("a", "1"), ("b", "2")):
+        options = ("--epochs", "1", "--no-picture", "--threads", threads)
+        run("train", *options, "--out", f"{name}.safetensors", cwd=tmp_path)
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "--epochs", "0"], "must be positive"),
+        (["train", "--hidden", "ten"], "--hidden"),
+        (["train", "--dropout", "1.5"], "[Dropout] rate"),
+        (["train", "--out", "no/such/folder/model.safetensors"], "no folder"),
+        (["fly"], "fly"),
+        ([], "command"),
+    ],
+)
+def test_mistakes_are_explained_in_a_line(tmp_path, arguments, words):
+    result = run(*arguments, cwd=tmp_path)
+    assert result.returncode in (1, 2)
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_info_tells_versions_and_machine(tmp_path):
+    result = run("info", cwd=tmp_path, OMP_NUM_THREADS="1")
+    assert result.returncode == 0, result.stderr
+    for words in (bp.__version__, np.__version__, bp.isa(), "threads   1 ", bp.get_include()):
+        assert words in result.stdout
+
+
+def test_an_unknown_isa_in_the_environment_is_an_error_that_lists_them(tmp_path):
+    result = run("info", cwd=tmp_path, BACKPASS_ISA="mmx")
+    assert result.returncode != 0
+    assert "mmx" in result.stderr
+    assert "scalar" in result.stderr

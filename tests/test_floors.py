@@ -1,0 +1,81 @@
+"""The floors hold: a lower one never includes a higher one, and public headers need the standard library only."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "csrc"
+FLOORS = {
+    "base": 0,
+    "kernels": 1,
+    "graph": 2,
+    "plan": 3,
+    "nn": 4,
+    "optim": 4,
+    "train": 5,
+    "io": 6,
+    "bindings": 7,
+    "c_api": 7,
+}
+# What a public header stands for: a lower floor may name it only where it describes that floor or one below.
+PUBLIC = {
+    "types.h": 0, "machine.h": 1, "graph.h": 2, "plan.h": 3, "layers.h": 4, "losses.h": 4, "network.h": 4,
+    "optimizers.h": 4, "trainer.h": 5, "backpass.h": 7,
+}  # fmt: skip
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
+
+if not ROOT.is_dir():
+    pytest.skip("the sources are not here", allow_module_level=True)
+
+
+def includes(path):
+    return INCLUDE.findall(path.read_text(encoding="utf-8"))
+
+
+def sources(folder):
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".h", ".cc"))
+
+
+def floor_of(name):
+    """The floor that an included file belongs to; None for what is not ours."""
+    first, _, rest = name.partition("/")
+    if first == "backpass":
+        return PUBLIC[rest]
+    return FLOORS.get(first) if rest else None
+
+
+FILES = [path for folder in FLOORS if (ROOT / folder).is_dir() for path in sources(ROOT / folder)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_floor_includes_a_higher_one(path):
+    own = FLOORS[path.relative_to(ROOT).parts[0]]
+    for _, name in includes(path):
+        floor = floor_of(name)
+        assert floor is None or floor <= own, f"{path.name} (floor {own}) includes {name} (floor {floor})"
+
+
+@pytest.mark.parametrize("path", sources(ROOT / "include"), ids=lambda path: path.name)
+def test_public_headers_need_the_standard_library_only(path):
+    assert path.name in PUBLIC
+    for kind, name in includes(path):
+        ours = name.startswith("backpass/")
+        assert ours or (kind == "<" and re.fullmatch(r"[a-z_]+", name)), f"{path.name} includes {name}"
+        assert not ours or PUBLIC[name.removeprefix("backpass/")] <= PUBLIC[path.name]
+    text = path.read_text(encoding="utf-8")
+    assert "__AVX" not in text
+    assert "#pragma omp" not in text
+
+
+@pytest.mark.parametrize("path", sources(ROOT / "bindings"), ids=lambda path: path.name)
+def test_bindings_see_public_headers_only(path):
+    for _, name in includes(path):
+        assert name.split("/")[0] not in {*FLOORS} - {"bindings"}, f"{path.name} includes {name}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "kernels").glob("*-inl.h")), ids=lambda path: path.name)
+def test_sources_compiled_per_instruction_set_include_kernels_only(path):
+    allowed = {"cstddef", "cstdint", "limits", "bit", "type_traits"}
+    for _, name in includes(path):
+        assert name.startswith(("kernels/", "base/")) or name in allowed, f"{path.name} includes {name}"
