@@ -1,0 +1,96 @@
+// Saving and loading networks.
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "graph/op.h"
+#include "io/files.h"
+#include "io/graph_json.h"
+#include "io/model_file.h"
+#include "nn/network_impl.h"
+
+namespace backpass {
+namespace {
+
+std::span<const std::byte> as_bytes(const std::string& text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+
+std::vector<TensorEntry> entries(const Network::Impl& net) {
+  std::vector<TensorEntry> all;
+  for (const ParameterInfo& info : net.parameters)
+    all.push_back({info.name, net.dtype, info.shape,
+                   {net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype),
+                    static_cast<std::size_t>(info.size) * size_of(net.dtype)}});
+  return all;
+}
+
+void copy_parameters(Network::Impl& net, const std::vector<TensorEntry>& tensors) {
+  for (const TensorEntry& tensor : tensors)
+    for (const ParameterInfo& info : net.parameters)
+      if (info.name == tensor.name && info.size > 0)
+        std::memcpy(net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype), tensor.bytes.data(), tensor.bytes.size());
+}
+
+Precision precision_of(const Graph& graph) {
+  for (const Tensor& t : graph.ops())
+    if (t.op().kind == OpKind::matmul) return t.op().precision;
+  return Precision::highest;
+}
+
+// The network that the file's layers make, where they are ours and make the file's graph; else an empty handle. The
+// graph is what counts: layers are for people to read.
+Network from_layers(const ModelFile& file) {
+  const Shape& x = file.graph.inputs()[0].shape();
+  std::vector<Layer> layers;
+  try {
+    for (const auto& [type, attributes] : file.layers) layers.push_back(make_layer(type, attributes));
+    Network network = sequential(Shape(x.begin() + 1, x.end()), layers, {file.seed, file.dtype, precision_of(file.graph)});
+    if (write_json(graph_to_json(network.graph())) == write_json(graph_to_json(file.graph))) return network;
+  } catch (const std::invalid_argument&) {  // somebody's own layer: the graph is all there is
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string Network::serialize() const {
+  const InUse use(*impl_);
+  SavedLayers layers;
+  for (const LayerInfo& layer : impl_->layers) layers.emplace_back(layer.type, layer.attributes);
+  return write_model(impl_->graph, entries(*impl_), layers, impl_->dtype, impl_->seed);
+}
+
+Network Network::deserialize(std::span<const std::byte> bytes) {
+  const ModelFile file = read_model(bytes);
+  if (file.graph.inputs().size() != 1) fail("load", "the graph must have one input, got ", file.graph.inputs().size());
+  Network network = from_layers(file);
+  if (!network) network = Network(file.graph.inputs(), file.graph.outputs(), {file.seed});
+  copy_parameters(network.impl(), file.parameters);
+  return network;
+}
+
+void Network::save(const std::string& path) const { replace_file(path, serialize()); }
+
+Network Network::load(const std::string& path) { return deserialize(as_bytes(read_file(path))); }
+
+void Network::load_weights(const std::string& path) {
+  const InUse use(*impl_);
+  const std::string bytes = read_file(path);
+  const std::vector<TensorEntry> tensors = read_weights(as_bytes(bytes));
+  for (const ParameterInfo& info : impl_->parameters) {
+    const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const TensorEntry& t) { return t.name == info.name; });
+    if (found == tensors.end()) fail("load_weights", "the file has no \"", info.name, '"');
+    if (found->shape != info.shape)
+      fail("load_weights", '"', info.name, "\" has shape ", to_string(found->shape), " in the file, ", to_string(info.shape), " here");
+    if (found->dtype != impl_->dtype)
+      fail("load_weights", '"', info.name, "\" is ", backpass::name(found->dtype), " in the file, ", backpass::name(impl_->dtype), " here");
+  }
+  if (tensors.size() != impl_->parameters.size())
+    for (const TensorEntry& tensor : tensors)
+      if (std::none_of(impl_->parameters.begin(), impl_->parameters.end(), [&](const ParameterInfo& info) { return info.name == tensor.name; }))
+        fail("load_weights", "the network has no \"", tensor.name, '"');
+  copy_parameters(*impl_, tensors);
+}
+
+}  // namespace backpass
