@@ -1,6 +1,7 @@
 // Fusing ops into clusters, greedily and in order.
 #include "plan/fuse.h"
 
+#include <algorithm>
 #include <unordered_set>
 
 namespace backpass {
@@ -134,18 +135,37 @@ class Fuser {
     return own;
   }
 
+  // First the call that makes the latest operand, then a later program that reads one of the same operands.
   void join(const Tensor& t) {
-    std::size_t latest = fusion_.clusters.size();
-    bool any = false;
+    std::size_t earliest = 0;  // the first cluster that could hold t
+    bool made_here = false;
     for (const Tensor& from : t.op().inputs) {
       const Source source = sources_.of(from);
       if (!source.root) continue;
       const auto found = fusion_.cluster_of.find(&producer(source.root).op());
       if (found == fusion_.cluster_of.end()) continue;
-      latest = any ? std::max(latest, found->second) : found->second;
-      any = true;
+      earliest = std::max(earliest, found->second);
+      made_here = true;
     }
-    if (!any || !try_join(t, latest)) add_cluster(Cluster::Kind::program, t, space(t));
+    if (!(made_here && try_join(t, earliest)) && !join_reader(t, earliest)) add_cluster(Cluster::Kind::program, t, space(t));
+    note_reads(t);
+  }
+
+  bool join_reader(const Tensor& t, std::size_t earliest) {
+    for (const Tensor& from : t.op().inputs) {
+      const Source source = sources_.of(from);
+      if (!source.root) continue;
+      const auto found = reader_.find(&source.root.op());
+      if (found != reader_.end() && found->second >= earliest && try_join(t, found->second)) return true;
+    }
+    return false;
+  }
+
+  void note_reads(const Tensor& t) {
+    const std::size_t index = fusion_.cluster_of.at(&t.op());
+    if (fusion_.clusters[index].kind != Cluster::Kind::program) return;
+    for (const Tensor& from : t.op().inputs)
+      if (const Source source = sources_.of(from); source.root) reader_[&source.root.op()] = index;
   }
 
   // The op whose cluster makes a value: the sum where the value is a scaled sum.
@@ -199,6 +219,7 @@ class Fuser {
   Fusion fusion_;
   std::unordered_set<const Op*> needed_;
   std::unordered_map<const Op*, int> uses_;
+  std::unordered_map<const Op*, std::size_t> reader_;  // the latest program that reads a value
 };
 
 }  // namespace

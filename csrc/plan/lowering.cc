@@ -179,10 +179,17 @@ int Lowering::product_value(const Cluster& cluster) {
       if (const Source s = sources_.of(from); s.root && s.root == product) last_use = i;
   for (std::size_t i = std::max<std::size_t>(last_use, 1); i < cluster.ops.size(); ++i) {
     const Tensor& t = cluster.ops[i];
-    if (!stored_.count(&t.op()) || is_total_sum(t) || plan_.values_[static_cast<std::size_t>(value_of(t))].slot != kArena) continue;
-    return value_of(t);
+    if (stored_.count(&t.op()) && !is_total_sum(t) && !shared_with_leaf(t)) return value_of(t);
   }
   return add_value(bytes_of(product), "product");
+}
+
+// A gradient that is added to lies where its old value is read.
+bool Lowering::shared_with_leaf(const Tensor& t) {
+  const Plan::Value& value = plan_.values_[static_cast<std::size_t>(value_of(t))];
+  return std::any_of(spec_.leaves.begin(), spec_.leaves.end(), [&](const auto& leaf) {
+    return value.slot != kArena && leaf.second.slot == value.slot && leaf.second.offset == value.life.offset;
+  });
 }
 
 template <class T>

@@ -33,6 +33,7 @@ class Lowering {
   int add_value(std::size_t bytes, std::string name, int slot = kArena, std::size_t offset = 0);
   int value_of(const Tensor& t);                   // of what the tensor resolves to
   int product_value(const Cluster& cluster);
+  bool shared_with_leaf(const Tensor& t);
   void read_and_write(Call& call, const Program& program);
   std::size_t bytes_of(const Tensor& t) const;
 
