@@ -6,14 +6,15 @@
 namespace backpass::kernels {
 namespace {
 
-// Plain loops over fixed arrays: the compiler makes vectors of them.
-constexpr int kCounters = 16;
+// Plain loops over fixed arrays: the compiler makes vectors of them, where they are too long to unroll whole.
+constexpr int kCounters = 32;
 
 struct PhiloxWords {
   std::uint32_t word[4][kCounters];
 };
 
 inline void philox_round(PhiloxWords& x, std::uint32_t key0, std::uint32_t key1) {
+#pragma GCC ivdep
   for (int i = 0; i < kCounters; ++i) {
     const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * x.word[0][i];
     const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * x.word[2][i];
