@@ -6,39 +6,41 @@
 namespace backpass::kernels {
 namespace {
 
-// Plain loops over fixed arrays: the compiler makes vectors of them, where they are too long to unroll whole.
+// Counters computed at a time: a multiple of every vector.
 constexpr int kCounters = 32;
 
 struct PhiloxWords {
   std::uint32_t word[4][kCounters];
 };
 
-inline void philox_round(PhiloxWords& x, std::uint32_t key0, std::uint32_t key1) {
-#pragma GCC ivdep
-  for (int i = 0; i < kCounters; ++i) {
-    const std::uint64_t product0 = std::uint64_t{0xD2511F53u} * x.word[0][i];
-    const std::uint64_t product1 = std::uint64_t{0xCD9E8D57u} * x.word[2][i];
-    x.word[0][i] = static_cast<std::uint32_t>(product1 >> 32) ^ x.word[1][i] ^ key0;
-    x.word[2][i] = static_cast<std::uint32_t>(product0 >> 32) ^ x.word[3][i] ^ key1;
-    x.word[1][i] = static_cast<std::uint32_t>(product1);
-    x.word[3][i] = static_cast<std::uint32_t>(product0);
+inline void philox_rounds(Words (&x)[4], std::uint64_t seed) {
+  std::uint32_t key0 = static_cast<std::uint32_t>(seed), key1 = static_cast<std::uint32_t>(seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    Words high0, high2;
+    const Words low0 = multiply(x[0], broadcast(std::uint32_t{0xD2511F53u}), high0);
+    const Words low2 = multiply(x[2], broadcast(std::uint32_t{0xCD9E8D57u}), high2);
+    x[0] = high2 ^ x[1] ^ broadcast(key0);
+    x[2] = high0 ^ x[3] ^ broadcast(key1);
+    x[1] = low2;
+    x[3] = low0;
+    key0 += 0x9E3779B9u;
+    key1 += 0xBB67AE85u;
   }
 }
 
 // Counters block .. block + kCounters of the stream.
-inline void philox(PhiloxWords& x, const RandomStream& stream, std::uint64_t block) {
+inline void philox(PhiloxWords& out, const RandomStream& stream, std::uint64_t block) {
+  std::uint32_t low[kCounters], high[kCounters];
   for (int i = 0; i < kCounters; ++i) {
     const std::uint64_t counter = block + static_cast<std::uint64_t>(i);
-    x.word[0][i] = static_cast<std::uint32_t>(counter);
-    x.word[1][i] = static_cast<std::uint32_t>(counter >> 32);
-    x.word[2][i] = stream.op;
-    x.word[3][i] = static_cast<std::uint32_t>(stream.step);
+    low[i] = static_cast<std::uint32_t>(counter);
+    high[i] = static_cast<std::uint32_t>(counter >> 32);
   }
-  std::uint32_t key0 = static_cast<std::uint32_t>(stream.seed), key1 = static_cast<std::uint32_t>(stream.seed >> 32);
-  for (int round = 0; round < 10; ++round) {
-    philox_round(x, key0, key1);
-    key0 += 0x9E3779B9u;
-    key1 += 0xBB67AE85u;
+  for (int i = 0; i < kCounters; i += Words::kLanes) {
+    Words x[4] = {load_words(low + i), load_words(high + i), broadcast(stream.op),
+                  broadcast(static_cast<std::uint32_t>(stream.step))};
+    philox_rounds(x, stream.seed);
+    for (int w = 0; w < 4; ++w) store(out.word[w] + i, x[w]);
   }
 }
 

@@ -189,5 +189,21 @@ inline void transpose(Vec<double> (&rows)[4]) {
   rows[3].v = _mm256_permute2f128_pd(b, d, 0x31);
 }
 
+struct Words {
+  static constexpr int kLanes = 8;
+  __m256i v;
+};
+
+inline Words load_words(const std::uint32_t* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))}; }
+inline void store(std::uint32_t* p, Words a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v); }
+inline Words broadcast(std::uint32_t x) { return {_mm256_set1_epi32(static_cast<int>(x))}; }
+inline Words operator^(Words a, Words b) { return {_mm256_xor_si256(a.v, b.v)}; }
+inline Words multiply(Words a, Words b, Words& high) {
+  const __m256i even = _mm256_mul_epu32(a.v, b.v);
+  const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(a.v, 32), _mm256_srli_epi64(b.v, 32));
+  high = {_mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa)};
+  return {_mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa)};
+}
+
 }  // namespace
 }  // namespace backpass::kernels

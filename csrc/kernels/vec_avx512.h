@@ -175,5 +175,21 @@ inline void transpose(Vec<double> (&rows)[8]) {
   for (int i = 0; i < 8; ++i) rows[i].v = _mm512_castps_pd(halves[i].v);
 }
 
+struct Words {
+  static constexpr int kLanes = 16;
+  __m512i v;
+};
+
+inline Words load_words(const std::uint32_t* p) { return {_mm512_loadu_si512(p)}; }
+inline void store(std::uint32_t* p, Words a) { _mm512_storeu_si512(p, a.v); }
+inline Words broadcast(std::uint32_t x) { return {_mm512_set1_epi32(static_cast<int>(x))}; }
+inline Words operator^(Words a, Words b) { return {_mm512_xor_si512(a.v, b.v)}; }
+inline Words multiply(Words a, Words b, Words& high) {
+  const __m512i even = _mm512_mul_epu32(a.v, b.v);
+  const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a.v, 32), _mm512_srli_epi64(b.v, 32));
+  high = {_mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd)};
+  return {_mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32))};
+}
+
 }  // namespace
 }  // namespace backpass::kernels

@@ -133,5 +133,21 @@ inline void transpose(Vec<float> (&rows)[4]) {
   rows[3].v = vcombine_f32(vget_high_f32(top.val[1]), vget_high_f32(bottom.val[1]));
 }
 
+struct Words {
+  static constexpr int kLanes = 4;
+  uint32x4_t v;
+};
+
+inline Words load_words(const std::uint32_t* p) { return {vld1q_u32(p)}; }
+inline void store(std::uint32_t* p, Words a) { vst1q_u32(p, a.v); }
+inline Words broadcast(std::uint32_t x) { return {vdupq_n_u32(x)}; }
+inline Words operator^(Words a, Words b) { return {veorq_u32(a.v, b.v)}; }
+inline Words multiply(Words a, Words b, Words& high) {
+  const uint32x4_t front = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(a.v), vget_low_u32(b.v)));
+  const uint32x4_t back = vreinterpretq_u32_u64(vmull_high_u32(a.v, b.v));
+  high = {vuzp2q_u32(front, back)};
+  return {vuzp1q_u32(front, back)};
+}
+
 }  // namespace
 }  // namespace backpass::kernels

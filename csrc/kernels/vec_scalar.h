@@ -7,6 +7,8 @@
 //   pow2(n)            2^n for whole n within the exponents of normal numbers
 //   exponent, mantissa x = mantissa * 2^exponent with mantissa in [1, 2), for positive normal x
 //   transpose(rows)    a square of kLanes vectors
+// and Words, a vector of 32-bit integers, with
+//   multiply(a, b, high)  the low half of each product; the high half goes to `high`
 #pragma once
 
 #include <cstddef>
@@ -74,6 +76,21 @@ inline Vec<double> exponent(Vec<double> x) { return {static_cast<double>(static_
 inline Vec<float> mantissa(Vec<float> x) { return {__builtin_bit_cast(float, (bits(x.v) & 0x7fffffu) | 0x3f800000u)}; }
 inline Vec<double> mantissa(Vec<double> x) {
   return {__builtin_bit_cast(double, (bits(x.v) & 0xfffffffffffffull) | 0x3ff0000000000000ull)};
+}
+
+struct Words {
+  static constexpr int kLanes = 1;
+  std::uint32_t v;
+};
+
+inline Words load_words(const std::uint32_t* p) { return {*p}; }
+inline void store(std::uint32_t* p, Words a) { *p = a.v; }
+inline Words broadcast(std::uint32_t x) { return {x}; }
+inline Words operator^(Words a, Words b) { return {a.v ^ b.v}; }
+inline Words multiply(Words a, Words b, Words& high) {
+  const std::uint64_t product = std::uint64_t{a.v} * b.v;
+  high = {static_cast<std::uint32_t>(product >> 32)};
+  return {static_cast<std::uint32_t>(product)};
 }
 
 }  // namespace
