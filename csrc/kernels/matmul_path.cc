@@ -28,9 +28,10 @@ Size matmul_scratch(const Kernels<T>& kernels, MatmulPath path, Size m, Size, Si
 template <class T>
 MatmulPath choose_matmul_path(const Kernels<T>& kernels, Size m, Size n, Size k, Size a_row, Size a_k, Size b_k,
                               Size b_col) {
-  // Measured on Zen 3 with 6 x 16 tiles, float32, in GFLOP/s of about 100: dot products against packed panels have 89
-  // and 82 at 32x784x256, 65 and 57 at 50x1024x50, 70 and 55 at 128x512x10, but 56 and 90 at 64x64x64 (their sums
-  // across vectors cost too much for short k) and 65 and 79 at 32x8192x32 (rows of B no longer stay near).
+  // Measured on Zen 3 with 6 x 16 tiles, float32, in GFLOP/s of about 100, on a shared machine: dot products against
+  // packed panels have 89 and 82 at 32x784x256, 65 and 57 at 50x1024x50, 51 and 45 at 256x2048x10, but 56 and 90 at
+  // 64x64x64 (their sums across vectors cost too much for short k) and 65 and 79 at 32x8192x32 (rows of B no longer
+  // stay near).
   const bool long_rows = k >= 16 * kernels.vector && k <= 2048;
   const bool narrow = m <= 8 * kernels.mr || n < kernels.nr;
   if (a_k == 1 && b_k == 1 && (m <= kernels.mr || n <= 2 || (long_rows && narrow))) return MatmulPath::dot;
@@ -38,7 +39,7 @@ MatmulPath choose_matmul_path(const Kernels<T>& kernels, Size m, Size n, Size k,
   // and 35 at 10x128x512; 62 and 87 at 512x512x512.
   if (b_col == 1 && (m <= 2 * kernels.mr || n * k <= kernels.nr * kernels.kc)) return MatmulPath::in_place;
   // A copy of A pays where it lies across k, or far apart, and several panels use it: 87 and 35 at 512x512x512 with A
-  // transposed; 71 and 79 at 128x64x64.
+  // transposed; 74 and 91 at 128x64x64.
   const bool a_strided = a_k != 1 || (conflicts<T>(a_row) && k > kernels.kc / 4);
   if (a_strided && n > 4 * kernels.nr) return MatmulPath::pack_ab;
   return MatmulPath::pack_b;
