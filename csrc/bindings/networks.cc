@@ -171,9 +171,9 @@ void bind_network(py::module_& m) {
       .def("clone", &Network::clone);
   bind_network_facts(network);
   m.def("row_shape", &row_shape, py::arg("x"), py::arg("where"));
-  m.def("sequential", [](const Shape& shape, const std::vector<Layer>& layers, std::optional<std::uint64_t> seed,
+  m.def("sequential", [](const py::sequence& shape, const std::vector<Layer>& layers, std::optional<std::uint64_t> seed,
                          const std::string& dtype, const std::string& precision) {
-          return sequential(shape, layers, {seed, parse_dtype(dtype), parse_precision(precision)});
+          return sequential(to_shape(shape), layers, {seed, parse_dtype(dtype), parse_precision(precision)});
         }, py::arg("input_shape"), py::arg("layers"), py::arg("seed"), py::arg("dtype"), py::arg("precision"));
 }
 

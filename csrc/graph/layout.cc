@@ -26,8 +26,8 @@ Tensor reshape(const Tensor& x, Shape shape) {
   if (x.shape() == shape) return x;
   // (batch, 1) and (1, batch) hold the same elements: ones may stand before the batch.
   Shape from = x.shape(), to = shape;
-  std::erase(from, 1);
-  std::erase(to, 1);
+  from.erase(std::remove(from.begin(), from.end(), 1), from.end());
+  to.erase(std::remove(to.begin(), to.end(), 1), to.end());
   if (has_batch(from) != has_batch(to) || count_without_batch(from) != count_without_batch(to))
     fail("reshape", "shape ", to_string(x.shape()), " cannot become ", to_string(shape));
   return make_tensor({.kind = OpKind::reshape, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype()});

@@ -1,6 +1,7 @@
 // Forward and backward by hand, and what a network can tell of its plans.
 #include "base/error.h"
 #include "base/convert.h"
+#include "graph/op.h"
 #include "nn/network_impl.h"
 #include "plan/boundary.h"
 #include "plan/sharing.h"
@@ -10,6 +11,14 @@ namespace {
 
 // The external slots of the plans below, after x, which is gathered: it must outlive the caller's array.
 enum : int { kGradOutput = kFirstExternal, kOutput, kGradInput, kSlots };
+
+// A copy for the caller, made in its phase: backward may need the output's values when the caller's array is gone, and
+// a value that is passed through (an identity) is not there before its phase.
+void add_output(PlanSpec& spec, const Tensor& value, int slot, Phase phase) {
+  const Tensor copy = elementwise(Elementwise::copy, value);
+  mark_phase(spec, {copy}, phase);
+  spec.outputs.push_back({copy, {slot, 0}});
+}
 
 // Forward, then backward from an external gradient; parameter gradients are added to the buffer.
 PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
@@ -21,8 +30,7 @@ PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
   spec.separate_phases = true;
   const Tensor grad_output = input(net.y().shape(), net.dtype, "grad_output");
   spec.inputs = {{net.x(), true}, {grad_output, false}};
-  spec.outputs = {{net.y(), {kOutput, 0}}};
-  mark_phase(spec, {net.y()}, Phase::forward);
+  add_output(spec, net.y(), kOutput, Phase::forward);
 
   std::vector<Tensor> wanted = net.graph.parameters();
   wanted.push_back(net.x());
@@ -33,8 +41,8 @@ PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
     spec.leaves[&before.op()] = place;
     spec.outputs.push_back({before + grads[i], place});
   }
-  spec.outputs.push_back({grads.back(), {kGradInput, 0}});
   for (const PlanOutput& output : spec.outputs) mark_phase(spec, {output.tensor}, Phase::backward);
+  add_output(spec, grads.back(), kGradInput, Phase::backward);
   return spec;
 }
 

@@ -10,6 +10,8 @@
 namespace backpass {
 namespace {
 
+std::vector<Dim> dims_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
 std::vector<Dim> strides(const Shape& shape) {
   std::vector<Dim> result(shape.size(), 1);
   for (std::size_t i = shape.size(); i-- > 1;) result[i - 1] = result[i] * shape[i];
@@ -243,13 +245,13 @@ CopySpec Lowering::copy_spec(const Tensor& t) {
   Dim begin = 0;
   for (const Tensor& from : op.inputs) {
     const Shape a_shape = sources_.shape(from);
-    CopyPart part{value_of(from), a_shape, strides(shape), strides(a_shape), 0, 0};
+    CopyPart part{value_of(from), dims_of(a_shape), strides(shape), strides(a_shape), 0, 0};
     const std::vector<Dim> a_strides = part.a_strides;
     if (op.kind == OpKind::transpose) {
-      part.dims = shape;
+      part.dims = dims_of(shape);
       for (std::size_t i = 0; i < shape.size(); ++i) part.a_strides[i] = a_strides[static_cast<std::size_t>(op.dims[i])];
     } else if (op.kind == OpKind::slice) {
-      part.dims = shape;
+      part.dims = dims_of(shape);
       part.a_offset = op.dims[1] * a_strides[static_cast<std::size_t>(op.dims[0])];
     } else if (op.kind == OpKind::pad) {
       part.out_offset = op.dims[1] * part.out_strides[static_cast<std::size_t>(op.dims[0])];
@@ -258,7 +260,7 @@ CopySpec Lowering::copy_spec(const Tensor& t) {
       part.out_offset = begin * part.out_strides[axis];
       begin += a_shape[axis];
     } else {  // broadcast
-      part.dims = shape;
+      part.dims = dims_of(shape);
       part.a_strides.assign(shape.size(), 0);
       const std::size_t skip = shape.size() - a_shape.size();
       for (std::size_t i = 0; i < a_shape.size(); ++i) part.a_strides[skip + i] = a_shape[i] == 1 ? 0 : a_strides[i];

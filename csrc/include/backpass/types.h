@@ -11,12 +11,9 @@
 #include <variant>
 #include <vector>
 
-namespace backpass {
+#include "backpass/shape.h"
 
-using Dim = std::int64_t;
-using Shape = std::vector<Dim>;
-// The one symbolic dimension: the number of rows, known when a graph is compiled.
-inline constexpr Dim kBatch = -1;
+namespace backpass {
 
 enum class DType : unsigned char { float32, float64, int32 };
 enum class Precision : unsigned char { highest, high, medium };

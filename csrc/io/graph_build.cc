@@ -1,0 +1,206 @@
+// Building a graph from JSON that may come from anybody.
+#include <algorithm>
+#include <limits>
+
+#include "base/error.h"
+#include "io/graph_json.h"
+
+namespace backpass {
+namespace {
+
+// Far beyond any network; they keep sums and products of dimensions within int64, and time linear in the file.
+constexpr std::size_t kMaxOperands = 1 << 16, kMaxInputs = 1 << 12;
+constexpr Dim kMaxElements = Dim{1} << 40;
+
+constexpr int kKindCount = static_cast<int>(OpKind::stop_gradient) + 1;
+
+template <class... Parts>
+[[noreturn]] void reject(const Parts&... parts) {
+  fail("graph", parts...);
+}
+
+// The value of an enum with `count` values whose name is `text`.
+template <class Enum>
+Enum parse_name(const char* what, const std::string& text, int count) {
+  for (int i = 0; i < count; ++i) {
+    if (text == name(static_cast<Enum>(i))) return static_cast<Enum>(i);
+  }
+  reject("unknown ", what, " \"", text, '"');
+}
+
+Shape read_shape(const JsonValue& json) {
+  Shape shape;
+  Dim elements = 1;
+  bool batch = false;
+  if (json.as_array().size() > Shape::kMaxRank) reject("rank ", json.as_array().size(), " exceeds ", Shape::kMaxRank);
+  for (const JsonValue& value : json.as_array()) {
+    const bool is_batch = value == JsonValue("batch");
+    if (is_batch && std::exchange(batch, true)) reject("the batch stands twice in a shape");
+    shape.push_back(is_batch ? kBatch : value.as_int());
+    if (shape.back() < 0 && !is_batch) reject("a dimension is negative");
+    if (shape.back() > kMaxElements / elements) reject("a shape has too many elements");
+    elements *= std::max<Dim>(shape.back(), 1);
+  }
+  return shape;
+}
+
+// One op of the file, with the tensors that were built before it.
+struct OpReader {
+  const JsonValue& json;
+  const std::vector<Tensor>& built;
+  OpKind kind;
+  Shape shape;
+  DType dtype;
+
+  std::vector<Tensor> inputs(std::size_t least, std::size_t most) const {
+    std::vector<Tensor> result;
+    if (const JsonValue* list = json.find("inputs")) {
+      if (list->as_array().size() > most) reject("takes at most ", most, " inputs, got ", list->as_array().size());
+      for (const JsonValue& number : list->as_array()) result.push_back(at(number));
+    }
+    if (result.size() < least) reject("takes ", least, " inputs, got ", result.size());
+    return result;
+  }
+  Tensor at(const JsonValue& number) const {
+    const std::int64_t i = number.as_int();
+    if (i < 0 || static_cast<std::size_t>(i) >= built.size()) reject("input ", i, " is not an earlier op");
+    return built[static_cast<std::size_t>(i)];
+  }
+  std::vector<Dim> dims(std::size_t count) const {
+    std::vector<Dim> result = dims();
+    if (result.size() != count) reject("takes ", count, " dims, got ", result.size());
+    return result;
+  }
+  std::vector<Dim> dims() const { return not_batch(read_shape(json.at("dims"))); }
+  static std::vector<Dim> not_batch(const Shape& dims) {
+    if (std::count(dims.begin(), dims.end(), kBatch) != 0) reject("dims are not dimensions of a shape");
+    return {dims.begin(), dims.end()};
+  }
+  void check_real() const {
+    if (dtype == DType::int32) reject("must be float32 or float64");
+  }
+  std::string text(const char* key) const { return json.at(key).as_string(); }
+  double number(const char* key) const { return number_from_json(json.at(key)); }
+  bool flag(const char* key) const { return json.at(key).as_bool(); }
+};
+
+Tensor build_elementwise(const OpReader& op) {
+  const auto fn = parse_name<Elementwise>("function", op.text("fn"), kElementwiseCount);
+  const double alpha = has_alpha(fn) ? op.number("alpha") : 0;
+  const std::size_t arity = is_binary(fn) ? 2 : 1;
+  const std::vector<Tensor> x = op.inputs(arity, arity);
+  return is_binary(fn) ? elementwise(fn, x[0], x[1], alpha) : elementwise(fn, x[0], alpha);
+}
+
+Tensor build_matmul(const OpReader& op) {
+  const std::vector<Tensor> x = op.inputs(2, 2);
+  return matmul(x[0], x[1], op.flag("transpose_a"), op.flag("transpose_b"), parse_precision(op.text("precision")));
+}
+
+// count and random_keep have no inputs and no function of their own, so their checks stand here.
+Tensor build_count(const OpReader& op) {
+  op.check_real();
+  const Shape dims = read_shape(op.json.at("dims"));
+  return make_tensor({.kind = OpKind::count, .dtype = op.dtype, .dims = {dims.begin(), dims.end()}});
+}
+
+Tensor build_random_keep(const OpReader& op) {
+  op.check_real();
+  const double rate = op.number("rate");
+  const std::int64_t stream = op.json.at("stream").as_int();
+  if (!(rate >= 0 && rate < 1)) reject("rate must be at least 0 and below 1, got ", rate);
+  if (stream < 0 || stream > std::numeric_limits<std::uint32_t>::max()) reject("stream is out of range");
+  return make_tensor({.kind = OpKind::random_keep,
+                      .shape = op.shape,
+                      .dtype = op.dtype,
+                      .alpha = rate,
+                      .stream = static_cast<std::uint32_t>(stream)});
+}
+
+Tensor build_layout(const OpReader& op) {
+  const Tensor x = op.inputs(1, 1)[0];
+  if (op.kind == OpKind::broadcast) return broadcast_to(x, op.shape);
+  if (op.kind == OpKind::reshape) return reshape(x, op.shape);
+  if (op.kind == OpKind::transpose) return transpose(x, op.dims());
+  const std::vector<Dim> range = op.dims(3);
+  if (op.kind == OpKind::slice) return slice(x, range[0], range[1], range[2]);
+  return pad(x, range[0], range[1], range[2], op.shape);
+}
+
+Tensor build_labels(const OpReader& op) {
+  const std::vector<Tensor> x = op.inputs(2, 2);
+  return op.kind == OpKind::take_label ? take_label(x[0], x[1]) : put_label(x[0], x[1], op.shape);
+}
+
+Tensor build(const OpReader& op) {
+  switch (op.kind) {
+    case OpKind::input:
+      return input(op.shape, op.dtype, op.text("name"));
+    case OpKind::parameter:
+      return parameter(op.shape, op.dtype, op.text("name"), {op.text("initializer"), op.number("gain")});
+    case OpKind::constant:
+      return constant(op.number("value"), op.shape, op.dtype);
+    case OpKind::count:
+      return build_count(op);
+    case OpKind::random_keep:
+      return build_random_keep(op);
+    case OpKind::elementwise:
+      return build_elementwise(op);
+    case OpKind::matmul:
+      return build_matmul(op);
+    case OpKind::sum:
+      return sum(op.inputs(1, 1)[0], op.dims(), op.flag("keepdims"));
+    case OpKind::broadcast:
+    case OpKind::reshape:
+    case OpKind::transpose:
+    case OpKind::slice:
+    case OpKind::pad:
+      return build_layout(op);
+    case OpKind::concat:
+      return concat(op.inputs(1, kMaxOperands), op.dims(1)[0]);
+    case OpKind::softmax:
+      return softmax(op.inputs(1, 1)[0]);
+    case OpKind::log_sum_exp:
+      return log_sum_exp(op.inputs(1, 1)[0]);
+    case OpKind::take_label:
+    case OpKind::put_label:
+      return build_labels(op);
+    case OpKind::stop_gradient:
+      return stop_gradient(op.inputs(1, 1)[0]);
+  }
+  reject("unknown kind");
+}
+
+Tensor build_op(const JsonValue& json, const std::vector<Tensor>& built) try {
+  const OpReader op{json, built, parse_name<OpKind>("kind", json.at("kind").as_string(), kKindCount),
+                    read_shape(json.at("shape")), parse_name<DType>("dtype", json.at("dtype").as_string(), 3)};
+  const Tensor tensor = build(op);
+  if (tensor.shape() != op.shape) reject("has shape ", to_string(tensor.shape()), ", not ", to_string(op.shape));
+  if (tensor.dtype() != op.dtype) reject("has dtype ", name(tensor.dtype()), ", not ", name(op.dtype));
+  return tensor;
+} catch (const std::invalid_argument& error) {
+  reject("op ", built.size(), ": ", error.what());
+}
+
+std::vector<Tensor> pick(const JsonValue& numbers, const std::vector<Tensor>& built) {
+  if (numbers.as_array().size() > kMaxInputs) reject("more than ", kMaxInputs, " inputs or outputs");
+  std::vector<Tensor> tensors;
+  for (const JsonValue& number : numbers.as_array()) {
+    const std::int64_t i = number.as_int();
+    if (i < 0 || static_cast<std::size_t>(i) >= built.size()) reject("op ", i, " does not exist");
+    tensors.push_back(built[static_cast<std::size_t>(i)]);
+  }
+  return tensors;
+}
+
+}  // namespace
+
+Graph graph_from_json(const JsonValue& json) {
+  const JsonArray& ops = json.at("ops").as_array();
+  if (ops.size() > kMaxGraphOps) reject("has ", ops.size(), " ops, at most ", kMaxGraphOps, " are read");
+  std::vector<Tensor> built;
+  for (const JsonValue& op : ops) built.push_back(build_op(op, built));
+  return Graph(pick(json.at("inputs"), built), pick(json.at("outputs"), built));
+}
+
+}  // namespace backpass

@@ -1,0 +1,128 @@
+// Writing a graph as JSON.
+#include "io/graph_json.h"
+
+#include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <unordered_map>
+
+#include "base/error.h"
+
+namespace backpass {
+namespace {
+
+using Numbers = std::unordered_map<const Op*, std::size_t>;
+
+template <class Dims>
+JsonArray shape_to_json(const Dims& shape) {
+  JsonArray json;
+  for (const Dim dim : shape) json.push_back(dim == kBatch ? JsonValue("batch") : JsonValue(dim));
+  return json;
+}
+
+// One case per kind: what the kind uses, and nothing else.
+void write_attributes(JsonObject& json, const Op& op) {
+  switch (op.kind) {
+    case OpKind::input:
+      json.emplace_back("name", op.name);
+      break;
+    case OpKind::parameter:
+      json.emplace_back("name", op.name);
+      json.emplace_back("initializer", op.initializer.name);
+      json.emplace_back("gain", number_to_json(op.initializer.gain));
+      break;
+    case OpKind::constant:
+      json.emplace_back("value", number_to_json(op.alpha));
+      break;
+    case OpKind::elementwise:
+      json.emplace_back("fn", name(op.fn));
+      if (has_alpha(op.fn)) json.emplace_back("alpha", number_to_json(op.alpha));
+      break;
+    case OpKind::matmul:
+      json.emplace_back("transpose_a", op.transpose_a);
+      json.emplace_back("transpose_b", op.transpose_b);
+      json.emplace_back("precision", name(op.precision));
+      break;
+    case OpKind::sum:
+      json.emplace_back("dims", shape_to_json(op.dims));
+      json.emplace_back("keepdims", op.keepdims);
+      break;
+    case OpKind::count:
+    case OpKind::transpose:
+    case OpKind::slice:
+    case OpKind::pad:
+    case OpKind::concat:
+      json.emplace_back("dims", shape_to_json(op.dims));
+      break;
+    case OpKind::random_keep:
+      json.emplace_back("rate", number_to_json(op.alpha));
+      json.emplace_back("stream", op.stream);
+      break;
+    case OpKind::broadcast:
+    case OpKind::reshape:
+    case OpKind::softmax:
+    case OpKind::log_sum_exp:
+    case OpKind::take_label:
+    case OpKind::put_label:
+    case OpKind::stop_gradient:
+      break;
+  }
+}
+
+JsonArray numbers_to_json(const std::vector<Tensor>& tensors, const Numbers& numbers) {
+  JsonArray json;
+  for (const Tensor& tensor : tensors) json.emplace_back(numbers.at(&tensor.op()));
+  return json;
+}
+
+JsonObject op_to_json(const Op& op, const Numbers& numbers) {
+  JsonObject json;
+  json.emplace_back("kind", name(op.kind));
+  if (!op.inputs.empty()) json.emplace_back("inputs", numbers_to_json(op.inputs, numbers));
+  json.emplace_back("shape", shape_to_json(op.shape));
+  json.emplace_back("dtype", name(op.dtype));
+  write_attributes(json, op);
+  return json;
+}
+
+}  // namespace
+
+bool has_alpha(Elementwise fn) {
+  return fn == Elementwise::scale || fn == Elementwise::shift || fn == Elementwise::leaky_relu ||
+         fn == Elementwise::leaky_relu_grad;
+}
+
+JsonValue number_to_json(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  return value;
+}
+
+double number_from_json(const JsonValue& json) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (!json.is<std::string>()) return json.as_double();
+  const std::string& text = json.as_string();
+  if (text == "inf") return kInfinity;
+  if (text == "-inf") return -kInfinity;
+  if (text == "nan") return std::numeric_limits<double>::quiet_NaN();
+  throw std::invalid_argument("expected a number, found \"" + text + "\"");
+}
+
+JsonValue graph_to_json(const Graph& graph) {
+  Numbers numbers;
+  JsonArray ops;
+  const auto add = [&](const Tensor& tensor) {
+    if (!numbers.emplace(&tensor.op(), numbers.size()).second) return;
+    ops.emplace_back(op_to_json(tensor.op(), numbers));
+  };
+  for (const Tensor& tensor : graph.inputs()) add(tensor);  // an input that no output needs is not among the ops
+  for (const Tensor& tensor : graph.ops()) add(tensor);
+  if (ops.size() > kMaxGraphOps) fail("graph", "has ", ops.size(), " ops, at most ", kMaxGraphOps, " can be saved");
+  JsonObject json;
+  json.emplace_back("ops", std::move(ops));
+  json.emplace_back("inputs", numbers_to_json(graph.inputs(), numbers));
+  json.emplace_back("outputs", numbers_to_json(graph.outputs(), numbers));
+  return json;
+}
+
+}  // namespace backpass

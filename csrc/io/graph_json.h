@@ -1,0 +1,28 @@
+// A graph as JSON: what a saved model is made of.
+#pragma once
+
+#include "graph/op.h"
+#include "io/json.h"
+
+namespace backpass {
+
+// An op holds its inputs, so dropping a chain of tensors recurses: a file must not choose how deep.
+inline constexpr std::size_t kMaxGraphOps = 1 << 13;
+
+// {"ops": [{"kind": "matmul", "inputs": [0, 1], "shape": ["batch", 10], "dtype": "float32", ...}, ...],
+//  "inputs": [0], "outputs": [7]}: ops in topological order, each naming its inputs by their place in the list.
+// Throws std::invalid_argument where the graph has more than kMaxGraphOps ops.
+JsonValue graph_to_json(const Graph& graph);
+
+// Rebuilds every op through the function that checks it, so a file cannot hold what no program could build.
+// Throws std::invalid_argument that names the op.
+Graph graph_from_json(const JsonValue& json);
+
+// Whether `alpha` means something to an elementwise function.
+bool has_alpha(Elementwise fn);
+
+// A number that may be "inf", "-inf" or "nan", which JSON has no numbers for.
+JsonValue number_to_json(double value);
+double number_from_json(const JsonValue& json);
+
+}  // namespace backpass

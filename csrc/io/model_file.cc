@@ -1,0 +1,147 @@
+// Writing and reading models.
+#include "io/model_file.h"
+
+#include <charconv>
+
+#include "base/error.h"
+#include "io/graph_json.h"
+
+namespace backpass {
+namespace {
+
+constexpr const char* kWho = "model";
+constexpr const char* kFormat = "backpass";
+
+JsonValue attributes_to_json(const Attributes& attributes) {
+  JsonObject json;
+  for (const auto& [key, value] : attributes) {
+    std::visit([&](const auto& content) { json.emplace_back(key, content); }, value);
+  }
+  return json;
+}
+
+Attribute attribute_from_json(const JsonValue& json) {
+  if (json.is<bool>()) return json.as_bool();
+  if (json.is<std::int64_t>()) return json.as_int();
+  if (json.is<double>()) return json.as_double();
+  return json.as_string();
+}
+
+JsonValue layers_to_json(const SavedLayers& layers) {
+  JsonArray json;
+  for (const auto& [type, attributes] : layers) {
+    JsonObject layer;
+    layer.emplace_back("type", type);
+    layer.emplace_back("attributes", attributes_to_json(attributes));
+    json.emplace_back(std::move(layer));
+  }
+  return json;
+}
+
+SavedLayers layers_from_json(const JsonValue& json) {
+  SavedLayers layers;
+  for (const JsonValue& layer : json.as_array()) {
+    Attributes attributes;
+    for (const auto& [key, value] : layer.at("attributes").as_object()) {
+      attributes.emplace_back(key, attribute_from_json(value));
+    }
+    layers.emplace_back(layer.at("type").as_string(), std::move(attributes));
+  }
+  return layers;
+}
+
+const std::string& require(const Metadata& metadata, const char* key) {
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) fail(kWho, "metadata \"", key, "\" is missing");
+  return found->second;
+}
+
+std::uint64_t read_number(const Metadata& metadata, const char* key) {
+  const std::string& text = require(metadata, key);
+  const char* end = text.data() + text.size();
+  std::uint64_t value = 0;
+  const auto result = std::from_chars(text.data(), end, value);
+  if (result.ec != std::errc() || result.ptr != end)
+    fail(kWho, "metadata \"", key, "\" is not a number: \"", text, '"');
+  return value;
+}
+
+void check_format(const Metadata& metadata) {
+  const auto format = metadata.find("format");
+  if (format == metadata.end() || format->second != kFormat) {
+    fail(kWho, "not a model of this library; load_weights() reads the tensors of other safetensors files");
+  }
+  const std::uint64_t version = read_number(metadata, "format_version");
+  if (version == 0 || version > kFormatVersion) {
+    fail(kWho, "the file has format version ", version, "; this version of backpass reads 1 to ", kFormatVersion);
+  }
+}
+
+// An error within embedded JSON says in which.
+template <class Read>
+auto read_json(const Metadata& metadata, const char* key, Read read) {
+  const std::string& text = require(metadata, key);
+  try {
+    return read(parse_json(text));
+  } catch (const std::invalid_argument& error) {
+    fail(kWho, key, ": ", error.what());
+  }
+}
+
+void check_match(const Tensor& parameter, const TensorEntry& tensor, DType dtype) {
+  if (tensor.shape != parameter.shape()) {
+    fail(kWho, "parameter \"", tensor.name, "\" has shape ", to_string(parameter.shape()), " in the graph, ",
+         to_string(tensor.shape), " as a tensor");
+  }
+  if (tensor.dtype != parameter.dtype() || tensor.dtype != dtype) {
+    fail(kWho, "parameter \"", tensor.name, "\" is not ", name(dtype), " throughout");
+  }
+}
+
+// The tensors in the order of the graph's parameters, one for each.
+std::vector<TensorEntry> match(const Graph& graph, const std::vector<TensorEntry>& tensors, DType dtype) {
+  std::map<std::string, const TensorEntry*> by_name;
+  for (const TensorEntry& tensor : tensors) {
+    if (!by_name.emplace(tensor.name, &tensor).second) fail(kWho, "two tensors are named \"", tensor.name, '"');
+  }
+  std::vector<TensorEntry> ordered;
+  for (const Tensor& parameter : graph.parameters()) {
+    const auto found = by_name.find(parameter.name());
+    if (found == by_name.end()) fail(kWho, "no tensor is left for parameter \"", parameter.name(), '"');
+    check_match(parameter, *found->second, dtype);
+    ordered.push_back(*found->second);
+    by_name.erase(found);  // so that two parameters of one name are refused
+  }
+  if (!by_name.empty()) fail(kWho, "tensor \"", by_name.begin()->first, "\" is no parameter of the graph");
+  return ordered;
+}
+
+}  // namespace
+
+std::string write_model(const Graph& graph, const std::vector<TensorEntry>& parameters, const SavedLayers& layers,
+                        DType dtype, std::uint64_t seed) {
+  const Metadata metadata = {{"format", kFormat},
+                             {"format_version", std::to_string(kFormatVersion)},
+                             {"graph", write_json(graph_to_json(graph))},
+                             {"layers", write_json(layers_to_json(layers))},
+                             {"dtype", name(dtype)},
+                             {"seed", std::to_string(seed)}};
+  return write_safetensors(match(graph, parameters, dtype), metadata);
+}
+
+ModelFile read_model(std::span<const std::byte> bytes) {
+  const SafetensorsFile file = parse_safetensors(bytes);
+  check_format(file.metadata);
+  const DType dtype = parse_dtype(require(file.metadata, "dtype"));
+  ModelFile model{.graph = read_json(file.metadata, "graph", graph_from_json),
+                  .parameters = {},
+                  .layers = read_json(file.metadata, "layers", layers_from_json),
+                  .dtype = dtype,
+                  .seed = read_number(file.metadata, "seed")};
+  model.parameters = match(model.graph, file.tensors, dtype);
+  return model;
+}
+
+std::vector<TensorEntry> read_weights(std::span<const std::byte> bytes) { return parse_safetensors(bytes).tensors; }
+
+}  // namespace backpass
