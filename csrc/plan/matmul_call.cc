@@ -20,21 +20,29 @@ struct Cut {
 
 Dim round_to(Dim value, Dim unit) { return ceil_div(value, unit) * unit; }
 
+// One side of C in `blocks` blocks of nearly the same size, a multiple of the register tile.
+struct Side {
+  Dim length, unit, size = 0, blocks = 1;
+
+  void cut(Dim wanted) {
+    size = std::max(unit, round_to(ceil_div(length, wanted), unit));
+    blocks = std::max<Dim>(1, ceil_div(length, size));
+  }
+  Dim tiles() const { return size / unit; }
+};
+
 // Halves the side that has more register tiles until the tasks are many enough or small enough.
 Cut cut_blocks(Dim m, Dim n, Dim k, Dim mr, Dim nr) {
-  Cut cut{std::min(round_to(m, mr), round_to(kBlockRows, mr)), std::min(round_to(n, nr), round_to(kBlockCols, nr)), 1, 1};
-  cut.rows = std::max(cut.rows, mr);
-  cut.cols = std::max(cut.cols, nr);
+  Side down{m, mr}, across{n, nr};
+  down.cut(std::max<Dim>(1, ceil_div(m, kBlockRows)));
+  across.cut(std::max<Dim>(1, ceil_div(n, kBlockCols)));
   for (;;) {
-    cut.down = std::max<Dim>(1, ceil_div(m, cut.rows));
-    cut.across = std::max<Dim>(1, ceil_div(n, cut.cols));
-    const double flops = 2.0 * static_cast<double>(cut.rows) * static_cast<double>(cut.cols) * static_cast<double>(k);
-    if (cut.down * cut.across >= kMostTasks || flops < 2 * kTaskFlops) return cut;
-    if (cut.cols > nr && cut.cols / nr >= cut.rows / mr) cut.cols = round_to(cut.cols / 2, nr);
-    else if (cut.rows > mr) cut.rows = round_to(cut.rows / 2, mr);
-    else if (cut.cols > nr) cut.cols = round_to(cut.cols / 2, nr);
-    else return cut;
+    const double flops = 2.0 * static_cast<double>(down.size * across.size) * static_cast<double>(k);
+    Side& longer = across.tiles() >= down.tiles() ? across : down;
+    if (down.blocks * across.blocks >= kMostTasks || flops < 2 * kTaskFlops || longer.tiles() < 2) break;
+    longer.cut(2 * longer.blocks);
   }
+  return {down.size, across.size, down.blocks, across.blocks};
 }
 
 template <class T>
