@@ -109,7 +109,7 @@ def test_fit_refuses_what_is_not_finite(model, rng, part, dtype, value):
     bad[part[-1]][4, 1] = value
     before = model.flat_parameters.copy()
     training = parts if "validation" in part else bad
-    with pytest.raises(ValueError, match=rf"^\[fit\] .*{part[-1]}.*4"):
+    with pytest.raises(ValueError, match=rf"{part}\W.* row 4"):
         model.fit(training["x"], training["y"], validation_data=(bad["x"], bad["y"]), **settings(loss=bp.MSE()))
     np.testing.assert_array_equal(model.flat_parameters, before)
 
@@ -118,7 +118,7 @@ def test_fit_refuses_what_is_not_finite(model, rng, part, dtype, value):
 def test_evaluate_refuses_what_is_not_finite_unless_told(model, rng, part):
     parts = {"x": rng.standard_normal((ROWS, 4)), "y": rng.standard_normal((ROWS, 3))}
     parts[part][4, 1] = np.nan
-    with pytest.raises(ValueError, match=rf"^\[evaluate\] {part} .*row 4"):
+    with pytest.raises(ValueError, match=rf"{part}\W.* row 4"):
         model.evaluate(**parts, loss=bp.MSE())
     assert np.isnan(model.evaluate(**parts, loss=bp.MSE(), check_finite=False)["loss"])
 
@@ -128,7 +128,7 @@ def test_what_overflows_in_the_cast_is_an_error(model, x, y):
     huge[2, 3] = 1e200
     before = model.flat_parameters.copy()
     for call in (lambda: model.fit(huge, y, **settings()), lambda: model.predict(huge), lambda: model.forward(huge)):
-        with pytest.raises(ValueError, match=r"^\[\w+\] x .*float32"):
+        with pytest.raises(ValueError, match=r"x\W.*float32"):
             call()
     np.testing.assert_array_equal(model.flat_parameters, before)
 
@@ -162,14 +162,14 @@ def test_a_vector_fits_one_output_and_nothing_else_is_broadcast(rng):
     x = rng.standard_normal((ROWS, 4))
     assert one.evaluate(x, x[:, 0], loss=bp.MSE()) == one.evaluate(x, x[:, :1], loss=bp.MSE())
     for bad in (x[:, :2], x[:1], x[:, :1].T, np.float64(1.0), x[:, 0].reshape(ROWS, 1, 1)):
-        with pytest.raises(ValueError, match=r"^\[\w+\] y "):
+        with pytest.raises(ValueError, match=r"y\W"):
             one.evaluate(x, bad, loss=bp.MSE())
 
 
 @pytest.mark.row("C5")
 @pytest.mark.parametrize("shape", [(), (4,), (6, 3), (6, 5), (6, 4, 1)])
 def test_rows_of_another_shape_are_refused(model, shape):
-    with pytest.raises(ValueError, match=r"^\[\w+\] x .*4"):
+    with pytest.raises(ValueError, match=r"x\W.*4"):
         model.predict(np.zeros(shape))
 
 
@@ -225,7 +225,7 @@ BAD_SETTINGS = [
 ]
 
 
-@pytest.mark.parametrize(("make", "error", "message"), BAD_SETTINGS)
+@pytest.mark.parametrize(("make", "error", "message"), BAD_SETTINGS, ids=range(len(BAD_SETTINGS)))
 def test_settings_out_of_range_are_refused_where_they_are_given(make, error, message):
     with pytest.raises(error, match=message):
         make()
@@ -252,7 +252,7 @@ BAD_FITS = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "error", "message"), BAD_FITS)
+@pytest.mark.parametrize(("changes", "error", "message"), BAD_FITS, ids=range(len(BAD_FITS)))
 def test_fit_refuses_settings_by_name(model, x, y, changes, error, message):
     with pytest.raises(error, match=message):
         model.fit(x, y, **settings(**changes))

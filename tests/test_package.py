@@ -7,7 +7,6 @@ import os
 import pkgutil
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 from importlib import import_module
@@ -82,14 +81,15 @@ def test_the_extension_exports_its_entry_point_only():
 
 
 def import_seconds(statement):
-    code = f"import time; start = time.perf_counter(); {statement}; print(time.perf_counter() - start)"
+    # The time of this process, not of the clock: other work on the machine shall not count.
+    code = f"import time; start = time.process_time(); {statement}; print(time.process_time() - start)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return float(run.stdout)
 
 
 def test_importing_takes_little_longer_than_numpy():
     pairs = [(import_seconds("import numpy"), import_seconds("import numpy, backpass")) for _ in range(7)]
-    assert statistics.median(ours - numpy for numpy, ours in pairs) < 0.05
+    assert min(ours for _, ours in pairs) - min(numpy for numpy, _ in pairs) < 0.05
 
 
 def test_importing_does_not_import_what_is_used_later():

@@ -149,6 +149,19 @@ void require_finite(const ArrayView& view, const std::string& where, const std::
   }
 }
 
+void require_castable(const ArrayView& view, DType dtype, const std::string& where, const std::string& name) {
+  if (view.empty() || view.type != ElementType::float64 || dtype != DType::float32) return;
+  const Dim count = row_length(view);
+  for (Dim row = 0; row < view.rows(); ++row) {
+    const auto* values = reinterpret_cast<const double*>(static_cast<const char*>(view.data) + row * view.row_stride);
+    bool fits = true;
+    for (Dim i = 0; i < count; ++i) fits &= !std::isinf(static_cast<float>(values[i])) || std::isinf(values[i]);
+    if (fits) continue;
+    throw std::invalid_argument(at(where, name) + " has a value in row " + std::to_string(row) +
+                                " that is too large for float32");
+  }
+}
+
 py::dtype numpy_dtype(DType dtype) { return py::dtype(backpass::name(dtype)); }
 
 py::array to_numpy(const Array& array) {

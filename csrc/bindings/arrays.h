@@ -23,6 +23,8 @@ Argument argument(py::handle value, const std::string& where, const std::string&
 Argument optional_argument(py::handle value, const std::string& where, const std::string& name);
 // Throws std::invalid_argument that names the first row with a nan or an infinity.
 void require_finite(const ArrayView& view, const std::string& where, const std::string& name);
+// Throws std::invalid_argument that names the first row with a finite number too large for `dtype`.
+void require_castable(const ArrayView& view, DType dtype, const std::string& where, const std::string& name);
 
 py::dtype numpy_dtype(DType dtype);
 py::array to_numpy(const Array& array);     // shares the memory

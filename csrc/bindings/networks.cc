@@ -98,6 +98,7 @@ py::list layers_of(const Network& network) {
 
 py::array predict(Network& network, const py::object& x, Dim batch_size, int threads) {
   const Argument rows = argument(x, "predict", "x");
+  require_castable(rows.view, network.dtype(), "predict", "x");
   Array result;
   {
     const py::gil_scoped_release release;
@@ -108,6 +109,7 @@ py::array predict(Network& network, const py::object& x, Dim batch_size, int thr
 
 py::array forward(Network& network, const py::object& x, bool training, std::int64_t random_step) {
   const Argument rows = argument(x, "forward", "x");
+  require_castable(rows.view, network.dtype(), "forward", "x");
   Array result;
   {
     const py::gil_scoped_release release;
@@ -118,6 +120,7 @@ py::array forward(Network& network, const py::object& x, bool training, std::int
 
 py::array backward(Network& network, const py::object& grad_output) {
   const Argument grad = argument(grad_output, "backward", "grad_output");
+  require_castable(grad.view, network.dtype(), "backward", "grad_output");
   Array result;
   {
     const py::gil_scoped_release release;

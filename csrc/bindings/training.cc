@@ -80,6 +80,12 @@ FitHooks to_hooks(const py::dict& functions) {
   return hooks;
 }
 
+// A trainer, and the type that its arrays are cast to.
+struct Session {
+  Trainer trainer;
+  DType dtype;
+};
+
 // x, y and sample_weight of a call; `prefix` tells validation data from training data.
 struct Data {
   Argument x, y, sample_weight;
@@ -88,19 +94,26 @@ struct Data {
       : x(argument(x_, where, prefix + "x")), y(argument(y_, where, prefix + "y")),
         sample_weight(optional_argument(weight, where, prefix + "sample_weight")) {}
   TrainingData views() const { return {x.view, y.view, sample_weight.view}; }
+  // fit checks this itself, where it looks for what is not finite.
+  void require_castable_to(DType dtype, const std::string& where) const {
+    require_castable(x.view, dtype, where, "x");
+    require_castable(y.view, dtype, where, "y");
+  }
 };
 
-double step(Trainer& trainer, const py::object& x, const py::object& y, const py::object& sample_weight) {
+double step(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight) {
   const Data data(x, y, sample_weight, "step");
+  data.require_castable_to(session.dtype, "step");
   const py::gil_scoped_release release;
-  return trainer.step(data.x.view, data.y.view, data.sample_weight.view);
+  return session.trainer.step(data.x.view, data.y.view, data.sample_weight.view);
 }
 
-double gradients(Trainer& trainer, const py::object& x, const py::object& y, const py::object& sample_weight,
+double gradients(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight,
                  std::int64_t random_step) {
   const Data data(x, y, sample_weight, "value_and_grad");
+  data.require_castable_to(session.dtype, "value_and_grad");
   const py::gil_scoped_release release;
-  return trainer.gradients(data.x.view, data.y.view, data.sample_weight.view, random_step);
+  return session.trainer.gradients(data.x.view, data.y.view, data.sample_weight.view, random_step);
 }
 
 FitOptions to_options(const py::dict& settings) {
@@ -116,7 +129,7 @@ FitOptions to_options(const py::dict& settings) {
   return options;
 }
 
-py::dict fit(Trainer& trainer, const py::object& x, const py::object& y, const py::object& sample_weight,
+py::dict fit(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight,
              const py::object& validation, const py::dict& settings) {
   const Data data(x, y, sample_weight, "fit");
   FitOptions options = to_options(settings);
@@ -129,16 +142,17 @@ py::dict fit(Trainer& trainer, const py::object& x, const py::object& y, const p
   History history;
   {
     const py::gil_scoped_release release;
-    history = trainer.fit(data.views(), options);
+    history = session.trainer.fit(data.views(), options);
   }
   py::dict columns;
   for (const auto& [name, values] : history.columns) columns[py::str(name)] = values;
   return columns;
 }
 
-py::dict evaluate(Trainer& trainer, const py::object& x, const py::object& y, const py::object& sample_weight,
+py::dict evaluate(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight,
                   const py::list& metrics, bool check_finite) {
   const Data data(x, y, sample_weight, "evaluate");
+  data.require_castable_to(session.dtype, "evaluate");
   if (check_finite) {
     require_finite(data.x.view, "evaluate", "x");
     require_finite(data.y.view, "evaluate", "y");
@@ -148,7 +162,7 @@ py::dict evaluate(Trainer& trainer, const py::object& x, const py::object& y, co
   Logs logs;
   {
     const py::gil_scoped_release release;
-    logs = trainer.evaluate(data.views(), asked);
+    logs = session.trainer.evaluate(data.views(), asked);
   }
   return to_dict(logs);
 }
@@ -182,9 +196,9 @@ void bind_optimizers(py::module_& m) {
 
 void bind_training(py::module_& module) {
   bind_optimizers(module);
-  py::class_<Trainer>(module, "Trainer")
+  py::class_<Session>(module, "Trainer")
       .def(py::init([](const Network& network, const Loss& loss, const Optimizer& optimizer, int threads) {
-             return Trainer(network, loss, optimizer, {threads});
+             return Session{Trainer(network, loss, optimizer, {threads}), network.dtype()};
            }), py::arg("network"), py::arg("loss"), py::arg("optimizer"), py::arg("threads"))
       .def("step", &step, py::arg("x"), py::arg("y"), py::arg("sample_weight"))
       .def("gradients", &gradients, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("random_step"))
@@ -192,11 +206,13 @@ void bind_training(py::module_& module) {
            py::arg("settings"))
       .def("evaluate", &evaluate, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("metrics"),
            py::arg("check_finite"))
-      .def("stop", &Trainer::stop)
-      .def("plan", &Trainer::plan, py::arg("batch_size"))
-      .def("profile", &Trainer::profile, py::arg("batch_size"), py::arg("repeats"),
-           py::call_guard<py::gil_scoped_release>())
-      .def("memory_estimate", &Trainer::memory_estimate, py::arg("batch_size"));
+      .def("stop", [](Session& self) { self.trainer.stop(); })
+      .def("plan", [](Session& self, Dim batch_size) { return self.trainer.plan(batch_size); }, py::arg("batch_size"))
+      .def("profile", [](Session& self, Dim batch_size, int repeats) {
+             return self.trainer.profile(batch_size, repeats);
+           }, py::arg("batch_size"), py::arg("repeats"), py::call_guard<py::gil_scoped_release>())
+      .def("memory_estimate", [](Session& self, Dim batch_size) { return self.trainer.memory_estimate(batch_size); },
+           py::arg("batch_size"));
   module.def("hvp", &hessian_vector, py::arg("network"), py::arg("loss"), py::arg("x"), py::arg("y"),
              py::arg("vector"), py::arg("random_step"));
 }

@@ -30,14 +30,14 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="backpass", description="Backpropagation for dense networks on CPUs.")
     commands = top.add_subparsers(dest="command", required=True)
     train = commands.add_parser("train", help="train a network on the handwritten digits that ship with backpass")
-    train.add_argument("--epochs", type=positive, default=60, help="default %(default)s")
+    train.add_argument("--epochs", type=positive, default=80, help="default %(default)s")
     train.add_argument("--hidden", type=positive, nargs="*", default=[128], metavar="UNITS",
                        help="units of the hidden layers, default 128")  # fmt: skip
     train.add_argument("--batch-size", type=positive, default=32, help="default %(default)s")
     train.add_argument("--learning-rate", type=float, default=2e-3, help="of Adam, default %(default)s")
-    train.add_argument("--dropout", type=float, default=0.2, help="after each hidden layer, default %(default)s")
+    train.add_argument("--dropout", type=float, default=0.4, help="after each hidden layer, default %(default)s")
     train.add_argument("--seed", type=not_negative, default=0, help="of the split and of training, default 0")
-    train.add_argument("--threads", type=positive, help="default: what this process may use")
+    train.add_argument("--threads", type=positive, default=1, help="default 1: a network of this size gains little")
     train.add_argument("--out", type=Path, default=Path("digits.safetensors"), metavar="FILE",
                        help="where the model goes, default %(default)s; the picture goes beside it")  # fmt: skip
     train.add_argument("--no-picture", action="store_true", help="draw nothing")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NoReturn
 
 from backpass import _checks, _core
 
@@ -11,9 +10,11 @@ ACTIVATIONS = ("relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "sof
 INITIALIZERS = ("zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal")
 
 
-@dataclass(frozen=True)
 class Layer:
-    """What all layers share: they are immutable, compare by their settings and print as they are written."""
+    """What all layers share: they are immutable, compare by their settings and print as they are written.
+
+    A setting that may be left out is a class attribute: its default.
+    """
 
     def settings(self) -> dict[str, bool | int | float | str]:
         """The settings by name, as they are saved with a model; what was left out is an empty string.
@@ -23,17 +24,33 @@ class Layer:
             >>> bp.Dropout(0.5).settings()
             {'rate': 0.5}
         """
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: "" if value is None else value for name, value in values.items()}
+        return {name: "" if value is None else value for name, value in vars(self).items()}
 
     def _native(self) -> _core.Layer:
         return _core.make_layer(type(self).__name__, self.settings())
 
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)  # how a frozen dataclass keeps what its check made of an argument
+    def _keep(self, **settings: object) -> None:
+        self.__dict__.update(settings)
+
+    def _changes(self) -> str:
+        """The settings that are not defaults, as one would write them."""
+        missing = object()
+        changed = [(name, v) for name, v in vars(self).items() if v != getattr(type(self), name, missing)]
+        return ", ".join(f"{name}={value!r}" for name, value in changed)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"[{type(self).__name__}] a layer cannot be changed: make another one")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._changes()})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
 
 
-@dataclass(frozen=True)
 class Dense(Layer):
     """A fully connected layer: y = activation(x Wᵀ + b) over the last axis.
 
@@ -55,7 +72,7 @@ class Dense(Layer):
     Example:
         >>> import backpass as bp
         >>> bp.Dense(3, activation="relu")
-        Dense(units=3, activation='relu', bias=True, weight_init=None, bias_init='zeros')
+        Dense(units=3, activation='relu')
     """
 
     units: int
@@ -64,17 +81,27 @@ class Dense(Layer):
     weight_init: str | None = None
     bias_init: str = "zeros"
 
-    def __post_init__(self) -> None:
-        self._set("units", _checks.integer("Dense", "units", self.units, minimum=1))
-        if self.activation is not None:
-            _checks.choice("Dense", "activation", self.activation, ACTIVATIONS)
-        if self.weight_init is not None:
-            _checks.choice("Dense", "weight_init", self.weight_init, INITIALIZERS)
-        _checks.choice("Dense", "bias_init", self.bias_init, INITIALIZERS)
-        _checks.flag("Dense", "bias", self.bias)
+    def __init__(
+        self,
+        units: int,
+        activation: str | None = None,
+        bias: bool = True,
+        weight_init: str | None = None,
+        bias_init: str = "zeros",
+    ) -> None:
+        self._keep(
+            units=_checks.integer("Dense", "units", units, minimum=1),
+            activation=_one_of("activation", activation, ACTIVATIONS),
+            bias=_checks.flag("Dense", "bias", bias),
+            weight_init=_one_of("weight_init", weight_init, INITIALIZERS),
+            bias_init=_checks.choice("Dense", "bias_init", bias_init, INITIALIZERS),
+        )
 
 
-@dataclass(frozen=True)
+def _one_of(name: str, value: str | None, choices: tuple[str, ...]) -> str | None:
+    return None if value is None else _checks.choice("Dense", name, value, choices)
+
+
 class Dropout(Layer):
     """In training each element is zero with probability `rate`, the others are divided by 1 - rate.
 
@@ -94,19 +121,16 @@ class Dropout(Layer):
 
     rate: float
 
-    def __post_init__(self) -> None:
-        rate = _checks.number("Dropout", "rate", self.rate)
-        if not 0 <= rate < 1:
+    def __init__(self, rate: float) -> None:
+        self._keep(rate=_checks.number("Dropout", "rate", rate))
+        if not 0 <= self.rate < 1:
             raise ValueError(f"[Dropout] rate must be at least 0 and below 1, got {rate}")
-        self._set("rate", rate)
 
 
-@dataclass(frozen=True)
 class ReLU(Layer):
     """max(x, 0), with derivative 0 at 0 (Nair and Hinton 2010)."""
 
 
-@dataclass(frozen=True)
 class LeakyReLU(Layer):
     """x where x > 0, slope x elsewhere; the derivative at 0 is the slope (Maas et al. 2013).
 
@@ -116,39 +140,32 @@ class LeakyReLU(Layer):
 
     slope: float = 0.01
 
-    def __post_init__(self) -> None:
-        slope = _checks.number("LeakyReLU", "slope", self.slope)
-        if not abs(slope) < float("inf"):
+    def __init__(self, slope: float = 0.01) -> None:
+        self._keep(slope=_checks.number("LeakyReLU", "slope", slope))
+        if not abs(self.slope) < float("inf"):
             raise ValueError(f"[LeakyReLU] slope must be finite, got {slope}")
-        self._set("slope", slope)
 
 
-@dataclass(frozen=True)
 class Sigmoid(Layer):
     """a = 1 / (1 + exp(-x)), with derivative a (1 - a)."""
 
 
-@dataclass(frozen=True)
 class Tanh(Layer):
     """a = tanh(x), with derivative 1 - a^2."""
 
 
-@dataclass(frozen=True)
 class GELU(Layer):
     """x Phi(x), where Phi is the standard normal distribution function (Hendrycks and Gimpel 2016)."""
 
 
-@dataclass(frozen=True)
 class Softplus(Layer):
     """log(1 + exp(x)), without overflow; its derivative is the sigmoid."""
 
 
-@dataclass(frozen=True)
 class Softmax(Layer):
     """exp(x_i) / sum_j exp(x_j) over the last axis. `CrossEntropy` takes logits: leave this layer out before it."""
 
 
-@dataclass(frozen=True)
 class Identity(Layer):
     """x."""
 
@@ -160,7 +177,5 @@ LAYERS: dict[str, type[Any]] = {
 
 def layer_from(type_name: str, settings: dict[str, Any]) -> Layer:
     """A layer from what a file says."""
-    cls = LAYERS[type_name]
-    known = {field.name for field in fields(cls)}
-    layer: Layer = cls(**{key: None if value == "" else value for key, value in settings.items() if key in known})
+    layer: Layer = LAYERS[type_name](**{name: None if value == "" else value for name, value in settings.items()})
     return layer

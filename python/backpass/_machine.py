@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import Any
 
 from backpass import _checks, _core
@@ -63,4 +63,4 @@ def cpu_info() -> dict[str, Any]:
 
 def get_include() -> str:
     """The folder with the C++ headers, for `#include <backpass/backpass.h>`."""
-    return str(Path(__file__).parent / "include")
+    return os.path.join(os.path.dirname(__file__), "include")

@@ -149,20 +149,14 @@ class Sequential(Network):
         """
         native = self._built()
         rows = [
-            (name, _settings(layer), _shape(shape), f"{count:,}")
+            (name, layer._changes(), _shape(shape), f"{count:,}")
             for layer, (name, _, shape, count) in zip(self.layers, native.layers, strict=True)
         ]
         total = f"\n\n{native.n_parameters:,} parameters, {native.dtype}"
         return Text(table(("layer", "settings", "output", "parameters"), rows) + total)
 
     def __repr__(self) -> str:
-        return f"Sequential({', '.join(f'{type(layer).__name__}({_settings(layer)})' for layer in self.layers)})"
-
-
-def _settings(layer: Layer) -> str:
-    defaults = {field.name: field.default for field in layer.__dataclass_fields__.values()}
-    changed = {name: value for name, value in vars(layer).items() if value != defaults[name]}
-    return ", ".join(f"{name}={value!r}" for name, value in changed.items())
+        return f"Sequential({', '.join(map(repr, self.layers))})"
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:
