@@ -146,17 +146,26 @@ void pack_rows(T* out, const Parts& rows, const T* a, Size a_row, Size a_k, Size
 
 // One row, B in place: as many vectors side by side as there are, so that loads do not wait for each other.
 template <class T>
-void row_in_place(const MatmulBlock<T>& x) noexcept {
+void row_pass(const MatmulBlock<T>& x, const T* a, const T* b, Size k, bool add) noexcept {
   constexpr Size lanes = Vec<T>::kLanes, wide = Tiles<T>::kWide;
   Size j = 0;
   for (Size vectors; (vectors = (x.n - j) / lanes) > 0; j += vectors * lanes) {
     if (vectors > wide) vectors = wide;
-    kTiles<T>.wide[vectors](x.c + j, x.ldc, vectors * lanes, x.a, x.a_row, x.a_k, x.b + j, x.b_k, x.k, false);
+    kTiles<T>.wide[vectors](x.c + j, x.ldc, vectors * lanes, a, x.a_row, x.a_k, b + j, x.b_k, k, add);
   }
   if (const Size rest = x.n - j; rest > 0) {
     Vec<T> sum = broadcast(static_cast<T>(0));
-    for (Size p = 0; p < x.k; ++p) sum = fma(broadcast(x.a[p * x.a_k]), load_n(x.b + p * x.b_k + j, rest), sum);
-    store_n(x.c + j, sum, rest);
+    for (Size p = 0; p < k; ++p) sum = fma(broadcast(a[p * x.a_k]), load_n(b + p * x.b_k + j, rest), sum);
+    store_n(x.c + j, add ? load_n(x.c + j, rest) + sum : sum, rest);
+  }
+}
+
+template <class T>
+void row_in_place(const MatmulBlock<T>& x) noexcept {
+  // In passes, so that no sum runs over the whole of a long k.
+  for (Size p = 0; p < x.k; p += Blocks<T>::kDepth) {
+    const Size k = Blocks<T>::kDepth < x.k - p ? Blocks<T>::kDepth : x.k - p;
+    row_pass(x, x.a + p * x.a_k, x.b + p * x.b_k, k, p > 0);
   }
 }
 
