@@ -165,8 +165,8 @@ class OpCase:
     """An op: how it is built from tensors, what it computes, and inputs in its domain.
 
     `build(*tensors)` and `reference(*arrays)` take as many arguments as there are shapes; `torch(torch, *tensors)`
-    says the same in PyTorch, by default by the reference's own operators. Elements are drawn from [low, high), and
-    where `off_zero` is set from both sides of a gap around 0, because of a kink there.
+    says the same in PyTorch, by default by the reference's own operators. Elements are drawn from [low, high); those of
+    an op with a kink (at 0, or where its inputs are equal) keep away from it with `off_kinks`.
     """
 
     name: str
@@ -175,19 +175,17 @@ class OpCase:
     shapes: tuple = ((3, 5),)
     low: float = -2.0
     high: float = 2.0
-    off_zero: bool = False
+    off_kinks: bool = False
     torch: object = None
 
     def inputs(self, rng, shapes=None):
-        return [self._draw(rng, shape) for shape in shapes or self.shapes]
+        drawn = [rng.uniform(self.low, self.high, shape) for shape in shapes or self.shapes]
+        return [off_kinks(values, at) for at, values in enumerate(drawn)] if self.off_kinks else drawn
 
-    def _draw(self, rng, shape):
-        values = rng.uniform(self.low, self.high, shape)
-        return (
-            np.where(np.abs(values) < 0.1, np.where(values < 0, -0.1, 0.1) + values, values)
-            if self.off_zero
-            else values
-        )
+
+def off_kinks(values, at):
+    """Moved to a grid of its own: 0.1 or more from zero, and from the values of other inputs."""
+    return np.floor(2 * values) / 2 + 0.1 * (at + 1)
 
 
 def rows(a):
@@ -207,16 +205,16 @@ def functional(name):
 
 UNARY = (
     OpCase("negate", lambda x: -x, lambda x: -x),
-    unary("abs", np.abs, off_zero=True),
-    unary("sign", np.sign, off_zero=True),
-    unary("step", lambda x: np.where(x > 0, 1.0, 0.0), off_zero=True, torch=lambda t, x: (x > 0) * 1.0 + 0 * x),
+    unary("abs", np.abs, off_kinks=True),
+    unary("sign", np.sign, off_kinks=True),
+    unary("step", lambda x: np.where(x > 0, 1.0, 0.0), off_kinks=True, torch=lambda t, x: (x > 0) * 1.0 + 0 * x),
     unary("square", np.square),
     unary("sqrt", np.sqrt, low=0.2),
     unary("exp", np.exp),
     unary("log", np.log, low=0.2),
     unary("erf", reference.erf),
-    unary("relu", reference.relu, off_zero=True),
-    unary("leaky_relu", reference.leaky_relu, off_zero=True, torch=functional("leaky_relu")),
+    unary("relu", reference.relu, off_kinks=True),
+    unary("leaky_relu", reference.leaky_relu, off_kinks=True, torch=functional("leaky_relu")),
     unary("sigmoid", reference.sigmoid),
     unary("tanh", np.tanh),
     unary("gelu", reference.gelu, torch=functional("gelu")),
@@ -229,9 +227,16 @@ BINARY = (
     OpCase("subtract", lambda a, b: a - b, lambda a, b: a - b, PAIR),
     OpCase("multiply", lambda a, b: a * b, lambda a, b: a * b, PAIR),
     OpCase("divide", lambda a, b: a / b, lambda a, b: a / b, PAIR, low=0.3),
-    OpCase("maximum", bp.maximum, np.maximum, PAIR, torch=lambda t, a, b: t.maximum(a, b)),
-    OpCase("minimum", bp.minimum, np.minimum, PAIR, torch=lambda t, a, b: t.minimum(a, b)),
-    OpCase("greater", bp.greater, lambda a, b: (a > b) * 1.0, PAIR, torch=lambda t, a, b: (a > b) * 1.0 + 0 * a * b),
+    OpCase("maximum", bp.maximum, np.maximum, PAIR, off_kinks=True, torch=lambda t, a, b: t.maximum(a, b)),
+    OpCase("minimum", bp.minimum, np.minimum, PAIR, off_kinks=True, torch=lambda t, a, b: t.minimum(a, b)),
+    OpCase(
+        "greater",
+        bp.greater,
+        lambda a, b: (a > b) * 1.0,
+        PAIR,
+        off_kinks=True,
+        torch=lambda t, a, b: (a > b) * 1.0 + 0 * a * b,
+    ),
 )
 
 BROADCAST = (

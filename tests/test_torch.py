@@ -1,0 +1,163 @@
+"""Parity with PyTorch and scikit-learn on the same weights: outputs, gradients, a hundred steps of training."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import backpass as bp
+from registry import ACTIVATIONS, LOSSES, OPS, OPTIMIZERS, by_name, generator
+
+torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.row("C3")
+
+TORCH_ACTIVATIONS = {
+    "identity": torch.nn.Identity,
+    "relu": torch.nn.ReLU,
+    "leaky_relu": torch.nn.LeakyReLU,
+    "sigmoid": torch.nn.Sigmoid,
+    "tanh": torch.nn.Tanh,
+    "gelu": torch.nn.GELU,
+    "softplus": torch.nn.Softplus,
+    "softmax": lambda: torch.nn.Softmax(dim=-1),
+}
+
+
+def close(ours, theirs, limit=1e-10):
+    np.testing.assert_allclose(ours, theirs.detach().numpy(), rtol=limit, atol=limit)
+
+
+def twins(activation, widths=(6, 9, 8, 4), seed=1):
+    """The same network twice; the names of the parameters agree."""
+    ours, theirs = [], []
+    for inputs, units in itertools.pairwise(widths):
+        ours += [bp.Dense(units), ACTIVATIONS[activation]()]
+        theirs += [torch.nn.Linear(inputs, units, dtype=torch.float64), TORCH_ACTIVATIONS[activation]()]
+    model = bp.Sequential(*ours[:-1], input_shape=widths[:1], seed=seed, dtype="float64")
+    twin = torch.nn.Sequential(*theirs[:-1])
+    twin.load_state_dict({name: torch.tensor(value) for name, value in model.parameters().items()})
+    return model, twin
+
+
+def to_torch(array):
+    return torch.tensor(array)
+
+
+def sample(case, rows=13, features=6, outputs=4):
+    rng = generator(case.name)
+    return rng.standard_normal((rows, features)), case.target(rng, rows, outputs)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("case", **by_name(LOSSES))
+def test_outputs_losses_and_gradients(case, activation):
+    model, twin = twins(activation)
+    x, y = sample(case)
+    prediction = model.forward(x)
+    value, grad = case.make().value_and_grad(prediction, y)
+    dx = model.backward(grad)
+
+    their_x = to_torch(x).requires_grad_()
+    their_prediction = twin(their_x)
+    their_value = case.torch(torch, their_prediction, to_torch(y))
+    their_value.backward()
+    close(prediction, their_prediction)
+    close(value, their_value)
+    close(dx, their_x.grad)
+    for name, parameter in twin.named_parameters():
+        close(model.gradients()[name], parameter.grad)
+
+
+@pytest.mark.row("O2")
+@pytest.mark.row("O4")
+@pytest.mark.row("O5")
+@pytest.mark.parametrize("optimizer", **by_name(OPTIMIZERS))
+@pytest.mark.parametrize("case", **by_name(LOSSES))
+def test_a_hundred_steps(case, optimizer):
+    model, twin = twins("tanh")
+    x, y = sample(case)
+    trainer, theirs = bp.Trainer(model, case.make(), optimizer.make()), optimizer.torch(torch, twin.parameters())
+    for _ in range(100):
+        value = trainer.step(x, y)
+        theirs.zero_grad()
+        their_value = case.torch(torch, twin(to_torch(x)), to_torch(y))
+        their_value.backward()
+        theirs.step()
+        close(value, their_value)
+    for name, parameter in twin.named_parameters():
+        close(model.parameters()[name], parameter)
+
+
+@pytest.mark.parametrize("case", **by_name(LOSSES))
+def test_sample_weights(case):
+    """A weighted mean over rows, spelled out."""
+    rng = generator(case.name, "weights")
+    prediction, y, weight = rng.standard_normal((7, 4)), case.target(rng, 7, 4), rng.uniform(0.1, 2, 7)
+    value, grad = case.make().value_and_grad(prediction, y, weight)
+    p = to_torch(prediction).requires_grad_()
+    rows = torch.stack([case.torch(torch, p[i : i + 1], to_torch(y[i : i + 1])) for i in range(7)])
+    their_value = (rows * to_torch(weight)).sum() / weight.sum()
+    their_value.backward()
+    close(value, their_value)
+    close(grad, p.grad)
+
+
+@pytest.mark.parametrize("case", **by_name(OPS))
+def test_ops_and_their_derivatives(case):
+    """Value, gradient, and gradient of the gradient."""
+    arrays = case.inputs(generator(case.name, "torch"))
+    inputs = [bp.input(array.shape, "float64", f"x{at}") for at, array in enumerate(arrays)]
+    y = case.build(*inputs)
+    grads = bp.gradients(bp.sum(bp.square(y)), inputs)
+    total = sum((bp.sum(bp.square(grad)) for grad in grads), bp.constant(0.0, (), "float64"))
+    results = bp.Graph(inputs, [y, *grads, *bp.gradients(total, inputs)])(*arrays)
+
+    theirs = [to_torch(array).requires_grad_() for array in arrays]
+    value = in_torch(case, theirs)
+    their_grads = torch.autograd.grad((value**2).sum(), theirs, create_graph=True)
+    their_total = sum((grad**2).sum() for grad in their_grads) + 0 * sum((x * x).sum() for x in theirs)
+    second = torch.autograd.grad(their_total, theirs)
+    for ours, expected in zip(results, [value, *their_grads, *second], strict=True):
+        close(ours, expected)
+
+
+def in_torch(case, inputs):
+    """The op in PyTorch; where the case has no word for it, its own operators do."""
+    return case.torch(torch, *inputs) if case.torch else case.reference(*inputs)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "softplus", "sigmoid"])
+@pytest.mark.parametrize("case", **by_name(LOSSES))
+def test_hessian_vector_products(case, activation):
+    model, twin = twins(activation)
+    x, y = sample(case)
+    vector = generator("vector").standard_normal(model.n_parameters)
+    parameters = [dict(twin.named_parameters())[name] for name in model.parameters()]
+    cost = case.torch(torch, twin(to_torch(x)), to_torch(y))
+    grads = torch.autograd.grad(cost, parameters, create_graph=True)
+    flat = torch.cat([grad.reshape(-1) for grad in grads])
+    product = torch.autograd.grad(flat @ to_torch(vector), parameters)
+    close(bp.hvp(model, case.make(), x, y, vector), torch.cat([part.reshape(-1) for part in product]))
+
+
+def test_scikit_learn_trains_to_the_same_weights():
+    """MLPClassifier: two classes of softmax by logistic output do not fit ours, three do; full batch, plain SGD."""
+    neural = pytest.importorskip("sklearn.neural_network")
+    rng = generator("sklearn")
+    x, y = rng.standard_normal((40, 5)), rng.integers(0, 3, 40)
+    theirs = neural.MLPClassifier(
+        (7,), activation="tanh", solver="sgd", alpha=0.0, batch_size=40, learning_rate_init=0.2, momentum=0.0,
+        nesterovs_momentum=False, shuffle=False, random_state=1,
+    )  # fmt: skip
+    theirs.partial_fit(x, y, classes=[0, 1, 2])
+    model = bp.Sequential(bp.Dense(7), bp.Tanh(), bp.Dense(3), input_shape=(5,), dtype="float64")
+    for at, (weight, bias) in zip((0, 2), zip(theirs.coefs_, theirs.intercepts_, strict=True), strict=True):
+        model.parameters()[f"{at}.weight"][:] = weight.T
+        model.parameters()[f"{at}.bias"][:] = bias
+    trainer = bp.Trainer(model, bp.CrossEntropy(), bp.SGD(0.2))
+    for _ in range(50):
+        trainer.step(x, y)
+        theirs.partial_fit(x, y)
+    softmax = bp.Sequential(bp.Softmax(), input_shape=(3,), dtype="float64")
+    np.testing.assert_allclose(softmax.predict(model.predict(x)), theirs.predict_proba(x), atol=1e-10)
+    np.testing.assert_allclose(model.parameters()["0.weight"], theirs.coefs_[0].T, atol=1e-10)
