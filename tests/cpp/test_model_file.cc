@@ -1,0 +1,159 @@
+// Models as files: every kind of op comes back as it was, and damaged files are refused.
+#include <limits>
+
+#include "graph/op.h"
+#include "io/graph_json.h"
+#include "io/model_file.h"
+#include "io_check.h"
+
+namespace backpass {
+namespace {
+
+constexpr DType kFloat32 = DType::float32;
+
+// A graph with every kind of op; it computes nothing sensible.
+Graph every_kind() {
+  const Tensor x = input({kBatch, 4}, kFloat32, "x \"\u20ac\""), labels = input({kBatch}, DType::int32, "labels");
+  const Tensor unused = input({2}, kFloat32, "unused");
+  const Tensor w = parameter({6, 4}, kFloat32, "0.weight", {"he_uniform", 0.1}), b = parameter({6}, kFloat32, "0.bias");
+  Tensor z = matmul(x, w, false, true, Precision::medium) + b;
+  z = dropout(leaky_relu(z, 0.2), 0.25, 7) * constant(-std::numeric_limits<double>::infinity());
+  z = softmax(concat({slice(z, 1, 1, 3), slice(z, 1, 0, 2)}, 1)) - reshape(log_sum_exp(z), {kBatch, 1});
+  z = transpose(transpose(z, {1, 0}), {1, 0}) * (1 / 3.0) + stop_gradient(z);
+  const Tensor loss = mean(take_label(z, labels)) + mean(square(z), std::vector<Dim>{1}, true);
+  const std::vector<Tensor> grads = gradients(sum(loss), {w, b});
+  return Graph({x, labels, unused}, {loss, grads[0], grads[1]});
+}
+
+Graph small() {
+  const Tensor x = input({kBatch, 2}), w = parameter({1, 2}, kFloat32, "0.weight");
+  return Graph({x}, {relu(matmul(x, w, false, true))});
+}
+
+constexpr float kWeights[30] = {0.5f, -1};
+
+std::vector<TensorEntry> weights(std::vector<std::pair<std::string, Shape>> shapes) {
+  std::vector<TensorEntry> tensors;
+  for (auto& [name, shape] : shapes) {
+    const auto count = static_cast<std::size_t>(element_count(shape));
+    tensors.push_back({name, kFloat32, shape, std::as_bytes(std::span(kWeights, count))});
+  }
+  return tensors;
+}
+
+const SavedLayers kLayers = {
+    {"Dense", {{"units", std::int64_t{6}}, {"bias", true}, {"activation", std::string("relu")}}},
+    {"Dropout", {{"rate", 0.5}}}};
+
+void test_graph() {
+  const Graph graph = every_kind();
+  const std::string text = write_json(graph_to_json(graph));
+  for (int kind = 0; kind <= static_cast<int>(OpKind::stop_gradient); ++kind) {
+    const std::string name = backpass::name(static_cast<OpKind>(kind));
+    if (text.find("\"" + name + "\"") == std::string::npos) CHECK(name.empty());
+  }
+  const Graph back = graph_from_json(parse_json(text));
+  CHECK(write_json(graph_to_json(back)) == text);
+  CHECK(back.to_string() == graph.to_string());
+  CHECK(back.inputs().size() == 3 && back.outputs().size() == 3);
+  CHECK(back.inputs()[0].name() == "x \"\u20ac\"");
+  CHECK(back.parameters()[0].op().initializer.name == "he_uniform");
+}
+
+void test_graph_refuses() {
+  const std::string text = write_json(graph_to_json(small()));
+  const auto refuse = [&](const std::string& from, const std::string& to, const std::string& part) {
+    std::string changed = text;
+    const std::size_t at = changed.find(from);
+    if (at == std::string::npos) return false;
+    changed.replace(at, from.size(), to);
+    return refuses([&] { graph_from_json(parse_json(changed)); }, part);
+  };
+  CHECK(refuse("\"matmul\"", "\"melt\"", "unknown kind \"melt\""));
+  CHECK(refuse("\"relu\"", "\"add\"", "takes 2 inputs, got 1"));
+  CHECK(refuse("[0,1]", "[0,1,1]", "at most 2"));
+  CHECK(refuse("[0,1]", "[0,3]", "not an earlier op"));
+  CHECK(refuse("[0,1]", "[0,-1]", "not an earlier op"));
+  CHECK(refuse("[1,2]", "[1,3]", "matmul"));
+  CHECK(refuse("[\"batch\",2]", "[\"batch\",-2]", "negative"));
+  CHECK(refuse("[\"batch\",2]", "[\"batch\",\"batch\"]", "twice"));
+  CHECK(refuse("[\"batch\",2]", "[\"batch\",1099511627776,2]", "too many elements"));
+  CHECK(refuse("[\"batch\",2]", "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", "rank"));
+  CHECK(refuse("[\"batch\",1]", "[\"batch\",2]", "has shape (batch, 1)"));
+  CHECK(refuse("\"float32\"", "\"float16\"", "unknown dtype"));
+  CHECK(refuse("\"float32\"", "\"float64\"", "op 2"));
+  CHECK(refuse("\"transpose_a\":false", "\"transpose_a\":0", "boolean"));
+  CHECK(refuse("\"highest\"", "\"lowest\"", "precision"));
+  CHECK(refuse("\"outputs\":[3]", "\"outputs\":[4]", "does not exist"));
+  CHECK(refuse("\"inputs\":[0]", "\"inputs\":[1]", "input"));
+  CHECK(refuse("\"ops\"", "\"opz\"", "missing"));
+}
+
+void test_model() {
+  const auto seed = std::numeric_limits<std::uint64_t>::max();
+  const std::string bytes =
+      write_model(every_kind(), weights({{"0.bias", {6}}, {"0.weight", {6, 4}}}), kLayers, kFloat32, seed);
+  const ModelFile model = read_model(bytes_of(bytes));
+  CHECK(model.graph.to_string() == every_kind().to_string());
+  CHECK(model.layers == kLayers && model.seed == seed && model.dtype == kFloat32);
+  CHECK(model.parameters.size() == 2 && model.parameters[0].name == "0.weight");
+  CHECK(model.parameters[0].bytes.size() == 96 && read_weights(bytes_of(bytes)).size() == 2);
+}
+
+void test_model_refuses() {
+  const auto write = [](std::vector<std::pair<std::string, Shape>> shapes) {
+    return write_model(small(), weights(std::move(shapes)), {}, kFloat32, 0);
+  };
+  CHECK(refuses([&] { write({}); }, "no tensor is left for parameter \"0.weight\""));
+  CHECK(refuses([&] { write({{"0.weight", {2}}}); }, "has shape (1, 2) in the graph, (2,) as a tensor"));
+  CHECK(refuses([&] { write({{"0.weight", {1, 2}}, {"b", {1}}}); }, "\"b\" is no parameter"));
+  const auto refuse = [&](Metadata metadata, const std::string& part) {
+    const std::string bytes = write_safetensors(weights({{"0.weight", {1, 2}}}), metadata);
+    return refuses([&] { read_model(bytes_of(bytes)); }, part);
+  };
+  const Metadata good = parse_safetensors(bytes_of(write({{"0.weight", {1, 2}}}))).metadata;
+  const auto with = [&](const char* key, const char* value) {
+    Metadata metadata = good;
+    metadata[key] = value;
+    return metadata;
+  };
+  CHECK(!refuse(good, ""));
+  CHECK(refuse({}, "load_weights"));
+  CHECK(refuse(with("format", "pt"), "load_weights"));
+  CHECK(refuse(with("format_version", "2"), "format version 2; this version of backpass reads 1"));
+  CHECK(refuse(with("format_version", "one"), "not a number"));
+  CHECK(refuse(with("graph", "{"), "graph: JSON, position 1"));
+  CHECK(refuse(with("layers", "[{}]"), "layers: \"attributes\" is missing"));
+  CHECK(refuse(with("seed", "-1"), "not a number"));
+  CHECK(refuse(with("dtype", "float64"), "not float64 throughout"));
+}
+
+// Dropping a chain of tensors recurses: as many ops as a file may hold must not exhaust the stack, more are refused.
+void test_long_chain() {
+  const auto chain = [](std::size_t ops) {
+    const Tensor first = input({kBatch, 2});
+    Tensor last = first;
+    while (--ops > 0) last = relu(last);
+    return graph_to_json(Graph({first}, {last}));
+  };
+  CHECK(graph_from_json(parse_json(write_json(chain(kMaxGraphOps)))).ops().size() == kMaxGraphOps);
+  CHECK(refuses([&] { chain(kMaxGraphOps + 1); }, "ops"));
+}
+
+}  // namespace
+}  // namespace backpass
+
+int main() {
+  using namespace backpass;
+  test_graph();
+  test_graph_refuses();
+  test_model();
+  test_model_refuses();
+  test_long_chain();
+  damage([](auto bytes) { read_model(bytes); },
+         write_model(small(), weights({{"0.weight", {1, 2}}}), kLayers, kFloat32, 1));
+  damage([](auto bytes) { graph_from_json(parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()})); },
+         write_json(graph_to_json(every_kind())), 11);
+  std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
+  return failures == 0 ? 0 : 1;
+}
