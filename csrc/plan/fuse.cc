@@ -195,7 +195,7 @@ class Fuser {
     if (wanted == cluster.space) return true;
     if (cluster.kind != Cluster::Kind::program || wanted.rows != cluster.space.rows) return false;
     if (wanted.cols == 1) return !is_row_op(t);          // a column beside full values
-    if (cluster.space.cols != 1) return false;
+    if (cluster.space.cols != 1 || cluster.whole_rows) return false;
     merged = wanted;                                     // columns so far; now their rows have elements
     return true;
   }
