@@ -1,18 +1,9 @@
-"""What all tests share: a quiet folder for doctests, and numbers that do not depend on what ran before."""
-
-import doctest
+"""What tests share: a model, data for it, and numbers that do not depend on what ran before."""
 
 import numpy as np
 import pytest
 
 import backpass as bp
-
-
-@pytest.fixture(autouse=True)
-def in_a_folder_of_its_own(request, tmp_path, monkeypatch):
-    """Examples in README.md write files."""
-    if isinstance(getattr(request.node, "dtest", None), doctest.DocTest):
-        monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture

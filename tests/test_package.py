@@ -110,6 +110,14 @@ def test_examples_in_docstrings_run(name, tmp_path, monkeypatch):
     assert doctest.testmod(import_module(name)).failed == 0
 
 
+@pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="the sources are not here")
+def test_examples_in_the_readme_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
+    assert result.attempted > 15
+    assert result.failed == 0
+
+
 def public():
     for name in bp.__all__:
         yield name, getattr(bp, name)
