@@ -1,0 +1,97 @@
+"""A C++ program outside the tree trains, saves and predicts the same bits as Python, in both directions."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import backpass as bp
+
+ROOT = Path(__file__).resolve().parent.parent
+ROWS = 400
+JOBS = os.environ.get("BACKPASS_BUILD_JOBS", "2")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not shutil.which("cmake") or not shutil.which("c++"), reason="needs cmake and a C++ compiler"),
+]
+
+
+def shell(*command, cwd=None):
+    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    """The example, built against a library that was installed under a prefix of its own.
+
+    BACKPASS_PREFIX names one that is installed already; else one is built, at -O1: bits do not depend on it.
+    """
+    folder = tmp_path_factory.mktemp("embed")
+    prefix = os.environ.get("BACKPASS_PREFIX") or installed(folder)
+    shell("cmake", "-S", ROOT / "tests" / "embed", "-B", folder / "spirals", f"-DCMAKE_PREFIX_PATH={prefix}")
+    shell("cmake", "--build", folder / "spirals", "-j", JOBS)
+    return folder / "spirals" / "spirals"
+
+
+def installed(folder):
+    options = [f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}", "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG"]
+    shell("cmake", "-S", ROOT, "-B", folder / "build", *options)
+    shell("cmake", "--build", folder / "build", "-j", JOBS)
+    shell("cmake", "--install", folder / "build")
+    return folder / "prefix"
+
+
+def run(program, command, model):
+    """What the program printed, its inputs and its predictions."""
+    inputs, predictions = model.with_suffix(".inputs"), model.with_suffix(".predictions")
+    out = shell(program, command, model, inputs, predictions)
+    words = dict(line.split() for line in out.splitlines())
+    x = np.fromfile(inputs, dtype=np.float32).reshape(ROWS, 2)
+    return words, x, np.fromfile(predictions, dtype=np.float32).reshape(ROWS, 2)
+
+
+def labels():
+    return np.arange(ROWS) % 2
+
+
+@pytest.mark.row("D12")
+def test_python_predicts_the_bits_of_what_cpp_trained(program, tmp_path):
+    path = tmp_path / "spirals.safetensors"
+    words, x, predictions = run(program, "train", path)
+    assert float(words["accuracy"]) > 0.99
+    model = bp.load(path)
+    np.testing.assert_array_equal(model.predict(x), predictions)
+    assert np.mean(model.predict(x).argmax(axis=1) == labels()) == float(words["accuracy"])
+
+
+@pytest.mark.row("D12")
+def test_cpp_goes_on_with_what_python_trained_and_python_reads_it_back(program, tmp_path):
+    path = tmp_path / "spirals.safetensors"
+    _, x, _ = run(program, "train", tmp_path / "unused.safetensors")
+    model = bp.Sequential(bp.Dense(16), bp.GELU(), bp.Dropout(0.1), bp.Dense(2), input_shape=(2,), seed=3)
+    fit = {"loss": bp.CrossEntropy(), "optimizer": bp.Adam(1e-2), "progress": False}
+    before = model.fit(x, labels(), epochs=50, seed=1, **fit)
+    model.save(path)
+
+    _, _, predictions = run(program, "predict", path)
+    np.testing.assert_array_equal(model.predict(x), predictions)
+
+    words, _, predictions = run(program, "resume", path)
+    assert float(words["loss"]) < before["loss"][-1]
+    resumed = bp.load(path)
+    np.testing.assert_array_equal(resumed.predict(x), predictions)
+    assert not np.array_equal(resumed.flat_parameters, model.flat_parameters)
+
+
+def test_the_program_reports_a_broken_file(program, tmp_path):
+    path = tmp_path / "broken.safetensors"
+    path.write_bytes(b"not a model")
+    done = subprocess.run([program, "predict", path, path, path], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "spirals:" in done.stderr
