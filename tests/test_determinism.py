@@ -10,7 +10,7 @@ from backpass import _core
 from registry import DTYPES, ISAS, OPTIMIZERS, by_name, generator, using_isa
 
 THREADS = (1, 2, 3, 8)
-FEATURES, ROWS = 300, 640
+FEATURES, ROWS = 120, 256
 
 
 @contextmanager
@@ -26,14 +26,14 @@ def sharing_everything():
 def wide_model(dtype, rate=0.2, seed=5):
     """Wide enough that every product of a step is cut into three tasks or more."""
     return bp.Sequential(
-        bp.Dense(400, activation="gelu"), bp.Dropout(rate), bp.Dense(350), bp.ReLU(), bp.Dense(300),
+        bp.Dense(160, activation="gelu"), bp.Dropout(rate), bp.Dense(140), bp.ReLU(), bp.Dense(100),
         input_shape=(FEATURES,), seed=seed, dtype=dtype,
     )  # fmt: skip
 
 
 def data(rows=ROWS):
     rng = generator("determinism", rows)
-    return rng.standard_normal((rows, FEATURES)), rng.integers(0, 300, rows)
+    return rng.standard_normal((rows, FEATURES)), rng.integers(0, 100, rows)
 
 
 def trained(dtype, threads, optimizer=None):
