@@ -10,11 +10,11 @@ namespace {
 
 class Generator {
  public:
-  Generator(const Cluster& cluster, const Fusion& fusion, Sources& sources, const ValueOf& value_of, int product, int partials)
-      : cluster_(cluster), fusion_(fusion), sources_(sources), value_of_(value_of), product_(product), partials_(partials) {
-    program_.rows = cluster.space.rows;
-    program_.cols = cluster.space.cols;
-    program_.whole_rows = cluster.whole_rows;
+  Generator(std::size_t index, const Fusion& fusion, Sources& sources, const ValueOf& value_of, int product, int partials)
+      : index_(index), cluster_(fusion.clusters[index]), fusion_(fusion), sources_(sources), value_of_(value_of), product_(product), partials_(partials) {
+    program_.rows = cluster_.space.rows;
+    program_.cols = cluster_.space.cols;
+    program_.whole_rows = cluster_.whole_rows;
   }
 
   Program run() {
@@ -136,8 +136,7 @@ class Generator {
 
   // What instruction operands read: registers, memory, or a temporary that spreads a constant or a column.
   Operand operand(const Tensor& t, Layout want) {
-    if (fusion_.cluster_of.count(&t.op())) return view({t, Layout::full, {}}, want);
-    return view(sources_.of(t), want);
+    return view(fusion_.seen(t, index_, sources_), want);
   }
 
   Operand view(const Source& source, Layout want) {
@@ -181,6 +180,7 @@ class Generator {
     return out;
   }
 
+  std::size_t index_;
   const Cluster& cluster_;
   const Fusion& fusion_;
   Sources& sources_;
@@ -193,9 +193,9 @@ class Generator {
 
 }  // namespace
 
-Program generate(const Cluster& cluster, const Fusion& fusion, Sources& sources, const ValueOf& value_of, int product,
+Program generate(std::size_t index, const Fusion& fusion, Sources& sources, const ValueOf& value_of, int product,
                  int partials) {
-  return Generator(cluster, fusion, sources, value_of, product, partials).run();
+  return Generator(index, fusion, sources, value_of, product, partials).run();
 }
 
 }  // namespace backpass

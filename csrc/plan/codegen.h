@@ -8,9 +8,9 @@ namespace backpass {
 // Which value (place in memory) holds an op's result; ops without one live in registers.
 using ValueOf = std::unordered_map<const Op*, int>;
 
-// The program of a program cluster, or the epilogue of a matmul cluster whose product lies in value `product`.
+// The program of program cluster `index`, or the epilogue of a matmul cluster whose product lies in value `product`.
 // partials: the value with the slots of total sums; their alphas and values follow from the fusion.
-Program generate(const Cluster& cluster, const Fusion& fusion, Sources& sources, const ValueOf& value_of, int product,
+Program generate(std::size_t index, const Fusion& fusion, Sources& sources, const ValueOf& value_of, int product,
                  int partials);
 
 }  // namespace backpass

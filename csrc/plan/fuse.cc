@@ -17,6 +17,11 @@ bool is_row_sum(const Tensor& t) {
   return op.kind == OpKind::sum && !is_total_sum(t) && op.dims.back() + 1 == static_cast<Dim>(op.inputs[0].shape().size());
 }
 
+Source Fusion::seen(const Tensor& t, std::size_t index, Sources& sources) const {
+  const auto written = cluster_of.find(&t.op());
+  return written != cluster_of.end() && written->second < index ? Source{t, Layout::full, {}} : sources.of(t);
+}
+
 namespace {
 
 bool is_generator(const Tensor& t) { return t.op().kind == OpKind::random_keep; }
@@ -135,12 +140,14 @@ class Fuser {
     return own;
   }
 
+  Source seen(const Tensor& t) { return fusion_.seen(t, fusion_.clusters.size(), sources_); }
+
   // First the call that makes the latest operand, then a later program that reads one of the same operands.
   void join(const Tensor& t) {
     std::size_t earliest = 0;  // the first cluster that could hold t
     bool made_here = false;
     for (const Tensor& from : t.op().inputs) {
-      const Source source = sources_.of(from);
+      const Source source = seen(from);
       if (!source.root) continue;
       const auto found = fusion_.cluster_of.find(&producer(source.root).op());
       if (found == fusion_.cluster_of.end()) continue;
@@ -153,7 +160,7 @@ class Fuser {
 
   bool join_reader(const Tensor& t, std::size_t earliest) {
     for (const Tensor& from : t.op().inputs) {
-      const Source source = sources_.of(from);
+      const Source source = seen(from);
       if (!source.root) continue;
       const auto found = reader_.find(&source.root.op());
       if (found != reader_.end() && found->second >= earliest && try_join(t, found->second)) return true;
@@ -165,7 +172,7 @@ class Fuser {
     const std::size_t index = fusion_.cluster_of.at(&t.op());
     if (fusion_.clusters[index].kind != Cluster::Kind::program) return;
     for (const Tensor& from : t.op().inputs)
-      if (const Source source = sources_.of(from); source.root) reader_[&source.root.op()] = index;
+      if (const Source source = seen(from); source.root) reader_[&source.root.op()] = index;
   }
 
   // The op whose cluster makes a value: the sum where the value is a scaled sum.
@@ -201,8 +208,8 @@ class Fuser {
   }
 
   // A value of this very cluster must be there tile by tile when it is read.
-  bool operand_fits(const Tensor& from, std::size_t index, Space merged) const {
-    const Source source = sources_.of(from);
+  bool operand_fits(const Tensor& from, std::size_t index, Space merged) {
+    const Source source = seen(from);
     if (!source.root) return true;
     const Tensor made = producer(source.root);
     const auto found = fusion_.cluster_of.find(&made.op());

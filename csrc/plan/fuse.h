@@ -26,6 +26,9 @@ struct Fusion {
   std::unordered_map<const Op*, std::size_t> cluster_of;
   std::unordered_map<const Op*, ScaledSum> scaled_sums;       // by the sum's op
   std::unordered_map<const Op*, Tensor> result_of;            // by the scaled result's op: the sum's result
+
+  // What cluster `index` reads for t: a view that an earlier cluster has written out is read from there.
+  Source seen(const Tensor& t, std::size_t index, Sources& sources) const;
 };
 
 bool is_leaf(const Tensor& t);                                // input or parameter

@@ -85,7 +85,7 @@ void Lowering::choose_stored() {
     for (const Tensor& t : cluster.ops) {
       if (cluster.kind != Cluster::Kind::program && cluster.kind != Cluster::Kind::matmul) stored_[&t.op()] = true;
       for (const Tensor& from : t.op().inputs) {
-        const Tensor root = fusion_.cluster_of.count(&from.op()) ? from : sources_.of(from).root;
+        const Tensor root = fusion_.seen(from, i, sources_).root;
         if (!root) continue;
         const auto made = fusion_.cluster_of.find(&root.op());
         if (made != fusion_.cluster_of.end() && made->second != i) stored_[&root.op()] = true;
@@ -125,16 +125,17 @@ int Lowering::value_of(const Tensor& t) {
 
 void Lowering::lower(std::size_t index) {
   const Cluster& cluster = fusion_.clusters[index];
-  CallPtr call = spec_.dtype == DType::float64 ? lower_as<double>(cluster) : lower_as<float>(cluster);
+  CallPtr call = spec_.dtype == DType::float64 ? lower_as<double>(index) : lower_as<float>(index);
   call->phase = cluster.phase;
   plan_.calls_.push_back(std::move(call));
 }
 
 template <class T>
-CallPtr Lowering::lower_as(const Cluster& cluster) {
+CallPtr Lowering::lower_as(std::size_t index) {
+  const Cluster& cluster = fusion_.clusters[index];
   switch (cluster.kind) {
-    case Cluster::Kind::matmul: return lower_matmul<T>(cluster);
-    case Cluster::Kind::program: return lower_program<T>(cluster);
+    case Cluster::Kind::matmul: return lower_matmul<T>(index);
+    case Cluster::Kind::program: return lower_program<T>(index);
     case Cluster::Kind::reduce: return lower_reduce<T>(cluster.ops[0]);
     case Cluster::Kind::copy: return make_copy_call<T>(copy_spec(cluster.ops[0]));
   }
@@ -159,9 +160,9 @@ void Lowering::read_and_write(Call& call, const Program& program) {
 bool has_sums(const Cluster& cluster) { return std::any_of(cluster.ops.begin(), cluster.ops.end(), is_total_sum); }
 
 template <class T>
-CallPtr Lowering::lower_program(const Cluster& cluster) {
-  const int partials = has_sums(cluster) ? add_value(0, "partials") : -1;
-  const Program program = generate(cluster, fusion_, sources_, values_, -1, partials);
+CallPtr Lowering::lower_program(std::size_t index) {
+  const int partials = has_sums(fusion_.clusters[index]) ? add_value(0, "partials") : -1;
+  const Program program = generate(index, fusion_, sources_, values_, -1, partials);
   if (partials >= 0)
     plan_.values_[static_cast<std::size_t>(partials)].life.bytes =
         static_cast<std::size_t>(program_tasks(program)) * program.sums.size() * sizeof(double);
@@ -195,7 +196,8 @@ bool Lowering::shared_with_leaf(const Tensor& t) {
 }
 
 template <class T>
-CallPtr Lowering::lower_matmul(const Cluster& cluster) {
+CallPtr Lowering::lower_matmul(std::size_t index) {
+  const Cluster& cluster = fusion_.clusters[index];
   const kernels::Kernels<T>& k = kernels::table<T>(kernels::current_isa());
   const Op& op = cluster.ops[0].op();
   const Space a = sources_.space(op.inputs[0]), b = sources_.space(op.inputs[1]);
@@ -211,7 +213,7 @@ CallPtr Lowering::lower_matmul(const Cluster& cluster) {
   spec.b_col = op.transpose_b ? b.cols : 1;
   spec.c = product_value(cluster);
   const int partials = has_sums(cluster) ? add_value(0, "partials") : -1;
-  if (cluster.ops.size() > 1) spec.epilogue = generate(cluster, fusion_, sources_, values_, spec.c, partials);
+  if (cluster.ops.size() > 1) spec.epilogue = generate(index, fusion_, sources_, values_, spec.c, partials);
   if (partials >= 0)
     plan_.values_[static_cast<std::size_t>(partials)].life.bytes =
         static_cast<std::size_t>(matmul_tasks(k, spec)) * spec.epilogue.sums.size() * sizeof(double);

@@ -18,11 +18,11 @@ class Lowering {
   void add_values();
   void lower(std::size_t index);
   template <class T>
-  CallPtr lower_as(const Cluster& cluster);
+  CallPtr lower_as(std::size_t index);
   template <class T>
-  CallPtr lower_matmul(const Cluster& cluster);
+  CallPtr lower_matmul(std::size_t index);
   template <class T>
-  CallPtr lower_program(const Cluster& cluster);
+  CallPtr lower_program(std::size_t index);
   template <class T>
   CallPtr lower_reduce(const Tensor& t);
   CopySpec copy_spec(const Tensor& t);
