@@ -39,14 +39,16 @@ Precision precision_of(const Graph& graph) {
 }
 
 // The network that the file's layers make, where they are ours and make the file's graph; else an empty handle. The
-// graph is what counts: layers are for people to read.
+// graph is what counts: layers are for people to read, and take no memory before they are known to agree with it.
 Network from_layers(const ModelFile& file) {
   const Shape& x = file.graph.inputs()[0].shape();
+  if (file.layers.empty() || x.size() < 2) return {};
   std::vector<Layer> layers;
   try {
     for (const auto& [type, attributes] : file.layers) layers.push_back(make_layer(type, attributes));
-    Network network = sequential(Shape(x.begin() + 1, x.end()), layers, {file.seed, file.dtype, precision_of(file.graph)});
-    if (write_json(graph_to_json(network.graph())) == write_json(graph_to_json(file.graph))) return network;
+    const Stack stack = build_stack(Shape(x.begin() + 1, x.end()), layers, file.dtype, precision_of(file.graph));
+    if (write_json(graph_to_json(Graph({stack.x}, {stack.y()}))) == write_json(graph_to_json(file.graph)))
+      return stack_network(stack, layers, file.seed);
   } catch (const std::invalid_argument&) {  // somebody's own layer: the graph is all there is
   }
   return {};

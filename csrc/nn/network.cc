@@ -38,6 +38,7 @@ Network::Impl::Impl(std::vector<Tensor> inputs, std::vector<Tensor> outputs, std
   if (graph.inputs().size() != 1 || graph.outputs().size() != 1) fail("Network", "takes one input and one output");
   check_batched("inputs", graph.inputs());
   check_batched("outputs", graph.outputs());
+  if (dtype == DType::int32 || graph.inputs()[0].dtype() != dtype) fail("Network", "input and output must be of one real type");
   for (const Tensor& t : graph.parameters()) {
     for (const ParameterInfo& other : parameters)
       if (other.name == t.name()) fail("Network", "two parameters are named \"", t.name(), '"');

@@ -42,6 +42,16 @@ struct Network::Impl {
   std::string first_non_finite(const ArrayView& x, const std::int64_t* rows, Dim batch, std::uint64_t random_seed, std::uint64_t random_step);
 };
 
+// Layers built one after the other; no memory is taken for parameters yet.
+struct Stack {
+  Tensor x;
+  std::vector<Tensor> outputs;   // by layer
+  const Tensor& y() const { return outputs.empty() ? x : outputs.back(); }
+};
+
+Stack build_stack(Shape input_shape, const std::vector<Layer>& layers, DType dtype, Precision precision);
+Network stack_network(const Stack& stack, const std::vector<Layer>& layers, std::optional<std::uint64_t> seed);
+
 // Holds a network for one call; throws std::runtime_error where another thread has it. The thread that has it may call
 // again: hooks of fit predict.
 class InUse {

@@ -35,37 +35,42 @@ std::string placed(const std::string& what, const std::string& type, std::size_t
 
 }  // namespace
 
-Network sequential(Shape input_shape, const std::vector<Layer>& layers, SequentialOptions options) {
+Stack build_stack(Shape input_shape, const std::vector<Layer>& layers, DType dtype, Precision precision) {
   for (Dim dim : input_shape)
     if (dim < 0) fail("Sequential", "input_shape must not be negative, got ", to_string(input_shape));
   if (input_shape.empty()) fail("Sequential", "input_shape needs at least one dimension beside the batch");
-  if (options.dtype == DType::int32) fail("Sequential", "dtype must be float32 or float64");
+  if (dtype == DType::int32) fail("Sequential", "dtype must be float32 or float64");
   input_shape.insert(input_shape.begin(), kBatch);
   std::uint32_t streams = 0;
-  LayerContext context{"", options.dtype, options.precision, "", 0.01, &streams};
-  const Tensor x = input(input_shape, options.dtype, "x");
-  std::vector<Tensor> outputs;
-  Tensor y = x;
+  LayerContext context{"", dtype, precision, "", 0.01, &streams};
+  Stack stack{input(input_shape, dtype, "x"), {}};
   for (std::size_t i = 0; i < layers.size(); ++i) {
     context.prefix = std::to_string(i) + ".";
     look_ahead(context, layers, i);
     try {
-      y = layers[i].build(context, y);
+      stack.outputs.push_back(layers[i].build(context, stack.y()));
     } catch (const std::invalid_argument& error) {
       throw std::invalid_argument(placed(error.what(), layers[i].type(), i));
     }
-    outputs.push_back(y);
   }
-  Network network({x}, {y}, {options.seed});
+  return stack;
+}
+
+Network stack_network(const Stack& stack, const std::vector<Layer>& layers, std::optional<std::uint64_t> seed) {
+  Network network({stack.x}, {stack.y()}, {seed});
   Network::Impl& impl = network.impl();
-  impl.layer_outputs = outputs;
+  impl.layer_outputs = stack.outputs;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     Dim n_parameters = 0;
     for (const ParameterInfo& info : impl.parameters)
       if (info.name.rfind(std::to_string(i) + ".", 0) == 0) n_parameters += info.size;
-    impl.layers.push_back({layers[i].type(), layers[i].attributes(), outputs[i].shape(), n_parameters});
+    impl.layers.push_back({layers[i].type(), layers[i].attributes(), stack.outputs[i].shape(), n_parameters});
   }
   return network;
+}
+
+Network sequential(Shape input_shape, const std::vector<Layer>& layers, SequentialOptions options) {
+  return stack_network(build_stack(std::move(input_shape), layers, options.dtype, options.precision), layers, options.seed);
 }
 
 }  // namespace backpass
