@@ -12,6 +12,8 @@ constexpr Dim kBlockRows = 240, kBlockCols = 512;
 // A task below this much work costs more to hand out than to run (0.7 microseconds at the FMA peak of one core).
 constexpr double kTaskFlops = 65536;
 constexpr Dim kMostTasks = 32;
+// A longer inner dimension is summed in chunks that are added in double: the error does not grow with the rows of a batch.
+constexpr Dim kChunk = 4096;
 
 struct Cut {
   Dim rows, cols;  // of a block
@@ -51,9 +53,11 @@ class MatmulCall final : public Call {
   MatmulCall(const kernels::Kernels<T>& k, MatmulSpec spec)
       : k_(k), s_(std::move(spec)), cut_(cut_blocks(s_.m, s_.n, s_.k, k.mr, k.nr)) {
     const Dim rows = std::min(cut_.rows, s_.m), cols = std::min(cut_.cols, s_.n);
-    path_ = kernels::choose_matmul_path(k, rows, cols, s_.k, s_.a_row, s_.a_k, s_.b_k, s_.b_col);
-    pack_bytes_ = round_bytes(kernels::matmul_scratch(k, path_, rows, cols, s_.k));
-    scratch_bytes = pack_bytes_ + static_cast<std::size_t>(s_.epilogue.registers) * round_bytes(block_register());
+    const Dim chunk = std::min(s_.k, kChunk);
+    path_ = kernels::choose_matmul_path(k, rows, cols, chunk, s_.a_row, s_.a_k, s_.b_k, s_.b_col);
+    pack_bytes_ = round_bytes(kernels::matmul_scratch(k, path_, rows, cols, chunk));
+    const std::size_t sums_bytes = s_.k > kChunk ? round_bytes(rows * cols) + static_cast<std::size_t>(rows * cols) * sizeof(double) : 0;
+    scratch_bytes = pack_bytes_ + std::max(sums_bytes, static_cast<std::size_t>(s_.epilogue.registers) * round_bytes(block_register()));
     tasks = cut_.down * cut_.across;
     finishes = !s_.epilogue.sums.empty();
     describe();
@@ -69,7 +73,9 @@ class MatmulCall final : public Call {
       std::fill_n(partials, s_.epilogue.sums.size(), 0.0);
     }
     if (tile.rows <= 0 || tile.cols <= 0) return;
-    multiply(context, tile, scratch);
+    T* c = reinterpret_cast<T*>(context.address[s_.c]) + tile.row * s_.n + tile.col;
+    if (s_.k <= kChunk) multiply(context, c, s_.n, tile, 0, s_.k, scratch);
+    else multiply_in_chunks(context, c, tile, scratch);
     if (!s_.epilogue.instructions.empty())
       run_program(k_, s_.epilogue, context, tile, reinterpret_cast<T*>(scratch + pack_bytes_), partials);
   }
@@ -77,12 +83,24 @@ class MatmulCall final : public Call {
   void finish(const Context& context) const noexcept override { finish_sums<T>(s_.epilogue, context, tasks); }
 
  private:
-  void multiply(const Context& context, const Tile& t, std::byte* scratch) const noexcept {
-    T* c = reinterpret_cast<T*>(context.address[s_.c]);
-    const T* a = reinterpret_cast<const T*>(context.address[s_.a]);
-    const T* b = reinterpret_cast<const T*>(context.address[s_.b]);
-    k_.matmul({c + t.row * s_.n + t.col, s_.n, a + t.row * s_.a_row, s_.a_row, s_.a_k, b + t.col * s_.b_col, s_.b_k,
-               s_.b_col, t.rows, t.cols, s_.k, path_, reinterpret_cast<T*>(scratch)});
+  // c (t.rows, t.cols) = the product over inner indices [first, first + k).
+  void multiply(const Context& context, T* c, kernels::Size ldc, const Tile& t, Dim first, Dim k, std::byte* scratch) const noexcept {
+    const T* a = reinterpret_cast<const T*>(context.address[s_.a]) + t.row * s_.a_row + first * s_.a_k;
+    const T* b = reinterpret_cast<const T*>(context.address[s_.b]) + t.col * s_.b_col + first * s_.b_k;
+    k_.matmul({c, ldc, a, s_.a_row, s_.a_k, b, s_.b_k, s_.b_col, t.rows, t.cols, k, path_, reinterpret_cast<T*>(scratch)});
+  }
+
+  void multiply_in_chunks(const Context& context, T* c, const Tile& t, std::byte* scratch) const noexcept {
+    const Dim elements = t.rows * t.cols;
+    T* part = reinterpret_cast<T*>(scratch + pack_bytes_);
+    double* sums = reinterpret_cast<double*>(scratch + pack_bytes_ + round_bytes(elements));
+    std::fill_n(sums, elements, 0.0);
+    for (Dim first = 0; first < s_.k; first += kChunk) {
+      multiply(context, part, t.cols, t, first, std::min(kChunk, s_.k - first), scratch);
+      for (Dim i = 0; i < elements; ++i) sums[i] += part[i];
+    }
+    for (Dim row = 0; row < t.rows; ++row)
+      for (Dim col = 0; col < t.cols; ++col) c[row * s_.n + col] = static_cast<T>(sums[row * t.cols + col]);
   }
 
   static std::size_t round_bytes(kernels::Size elements) {
