@@ -4,6 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import backpass as bp
 import reference
@@ -99,6 +101,59 @@ def test_forward_and_gradients_equal_the_reference(batch, isa, dtype):
     ours = list(model.gradients().values())
     for at, expected_grad in enumerate(itertools.chain.from_iterable(zip(weight_grads, bias_grads, strict=True))):
         np.testing.assert_allclose(ours[at], expected_grad, atol=max(1, batch / 4) * limit)
+
+
+def random_layers(rng, count):
+    """Layers in any order: dense ones as numbers of units, activations as names."""
+    return [
+        int(rng.integers(1, 20)) if rng.random() < 0.5 else str(rng.choice(list(ACTIVATIONS))) for _ in range(count)
+    ]
+
+
+def follow(description, model, x, loss, y, weight):
+    """What the reference makes of such layers: loss, gradient to the input, gradients by name."""
+    values, a = [], x
+    for at, layer in enumerate(description):
+        values.append(a)
+        if isinstance(layer, int):
+            a = reference.dense_forward(a, model.parameters()[f"{at}.weight"], model.parameters()[f"{at}.bias"])
+        else:
+            a = reference.activate(layer, a)
+    value, grad = loss(a, y, weight)
+    grads = {}
+    for at, layer in reversed(list(enumerate(description))):
+        if isinstance(layer, int):
+            weights = model.parameters()[f"{at}.weight"]
+            grad, grads[f"{at}.weight"], grads[f"{at}.bias"] = reference.dense_backward(values[at], weights, grad)
+        else:
+            grad = reference.activation_backward(layer, values[at], grad)
+    return value, grad, grads
+
+
+@pytest.mark.row("A1")
+@given(layers=st.integers(1, 9), rows=st.integers(1, 40), features=st.integers(1, 20), data=st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+@pytest.mark.parametrize("case", **by_name(LOSSES))
+def test_random_networks(case, layers, rows, features, data):
+    """Layers in any order, trained and by hand, give the gradients of the reference."""
+    rng = np.random.default_rng(data)
+    description = random_layers(rng, layers)
+    made = [bp.Dense(layer) if isinstance(layer, int) else ACTIVATIONS[layer]() for layer in description]
+    model = bp.Sequential(*made, input_shape=(features,), seed=data, dtype="float64")
+    x = rng.uniform(-1, 1, (rows, features))
+    y, weight = case.target(rng, rows, model.predict(x).shape[1]), rng.uniform(0.5, 2, rows)
+    value, dx, grads = follow(description, model, x, case.value_and_grad, y, weight)
+
+    loss, ours = model.value_and_grad(x, y, case.make(), weight)
+    _, grad_output = case.make().value_and_grad(model.forward(x), y, weight)
+    model.zero_grad()
+    by_hand_dx = model.backward(grad_output)
+    assert loss == pytest.approx(value, rel=1e-11, abs=1e-12)
+    np.testing.assert_allclose(by_hand_dx, dx, rtol=1e-9, atol=1e-11)
+    assert ours.keys() == grads.keys()
+    for name, expected in grads.items():
+        np.testing.assert_allclose(ours[name], expected, rtol=1e-9, atol=1e-11)
+        np.testing.assert_allclose(model.gradients()[name], expected, rtol=1e-9, atol=1e-11)
 
 
 # What backprop shows.

@@ -322,7 +322,7 @@ def test_views_outlive_the_model():
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_large_inputs_are_read_in_place(dtype):
     """No array the size of the input is made, neither by NumPy nor by us; the result alone is new."""
-    x = np.ones((200_000, 20), dtype=dtype)
+    x = np.ones((60_000, 20), dtype=dtype)
     model = bp.Sequential(bp.Dense(1), input_shape=(20,), seed=1, dtype=dtype)
     model.predict(x[:8])
     tracemalloc.start()
@@ -453,3 +453,14 @@ def test_memory_grows_linearly_with_depth():
     steps = np.diff(estimates)
     assert (steps >= 4 * 256 * 64 * 4).all()  # the stored activations alone
     assert steps.max() <= 1.1 * steps.min()
+
+
+@pytest.mark.row("M6")
+def test_the_profile_tells_bytes_and_time_of_every_call():
+    trainer = bp.Trainer(classifier(), bp.CrossEntropy(), bp.Adam())
+    before = trainer.model.flat_parameters.copy()
+    profile = trainer.profile(64, repeats=3)
+    assert [call.name for call in profile.calls] == [call.name for call in trainer.plan(64).calls]
+    assert all(call.bytes > 0 for call in profile.calls)
+    assert all(call.milliseconds > 0 for call in profile.calls if call.name == "matmul")
+    np.testing.assert_array_equal(trainer.model.flat_parameters, before)
