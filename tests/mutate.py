@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ("test_graph.py", "test_optimizers.py", "test_layers.py", "test_gradients.py")
-SELECTED = "equal or formula or steps or labels or dropout or ties or fan_out"
+SELECTED = "equal or formula or steps or label or dropout or ties or fan_out"
 VARIABLE = "BACKPASS_MUTANT"
 DECLARATION = "extern int backpass_mutant;\n"
 DEFINITION = f"""
@@ -105,12 +105,15 @@ def kernel_pairs(path, text):
 
 
 def update_kernels(path, text):
-    """Every value that the update sweeps compute or write: half as large again, and with each + and - flipped."""
+    """Every value that the update sweeps compute or write: half as large again, and with each + and - flipped.
+
+    Decoupled weight decay is left alone as long as no optimizer asks for it.
+    """
     for kernel in re.finditer(r"^void (\w+)\(T\* weight.*?^}", text, re.DOTALL | re.MULTILINE):
         body = text.index("sweep<T>", kernel.start())
         for match in re.finditer(r"(?: = |\+ i, )([^;\n]* [-+*] [^;\n]*?)(?:\)?;)\n", text[body : kernel.end()]):
             begin, end = body + match.start(1), body + match.end(1)
-            if not match[1].startswith("read("):
+            if not match[1].startswith("read(") and "if (decoupled)" not in text[begin - 40 : begin]:
                 changes = (*flipped_operators(match[1]), ("scale", IN_KERNEL["scale"].format(match[1])))
                 yield Site(f"update {kernel[1]}, line {line_of(text, begin)}", path, begin, end, changes)
 
