@@ -1,7 +1,5 @@
-// Compiling and walking: the one OpenMP region.
+// Compiling and walking.
 #include "plan/plan.h"
-
-#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,6 +9,7 @@
 #include "kernels/dispatch.h"
 #include "plan/lowering.h"
 #include "plan/sharing.h"
+#include "plan/team.h"
 
 namespace backpass {
 
@@ -41,6 +40,7 @@ void Plan::finish_compiling() {
     shared_ = shared_ || stage.shared;
   }
   address_.resize(values_.size());
+  barrier_ = std::make_unique<Barrier>();
   open_tasks_ = std::make_unique<std::atomic<Dim>[]>(calls_.size());
   for (std::size_t i = 0; i < calls_.size(); ++i) open_tasks_[i] = calls_[i]->tasks;
 }
@@ -55,23 +55,18 @@ void Plan::prepare(const PlanRun& run) {
     std::byte* base = run.slots[static_cast<std::size_t>(values_[i].slot)];
     address_[i] = base ? base + values_[i].life.offset : nullptr;
   }
-  scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(std::max(1, run.threads)) + kAlignment);
+  scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(Team::size_for(run.threads)) + kAlignment);
 }
 
 void Plan::run(const PlanRun& run) noexcept {
   prepare(run);
   const Context context{address_.data(), run.sources.data(), run.rows, run.seed, run.step, run.settings};
-  const int threads = shared_ ? run.threads : 1;
-  if (threads <= 1) {
+  auto job = [&](int worker, int workers) {
     const FlushSubnormals mode;
-    walk(context, run.first, run.last, 0, 1);
-    return;
-  }
-#pragma omp parallel num_threads(threads)
-  {
-    const FlushSubnormals mode;
-    walk(context, run.first, run.last, omp_get_thread_num(), omp_get_num_threads());
-  }
+    walk(context, run.first, run.last, worker, workers);
+  };
+  if (shared_) Team::run(run.threads, job);
+  else job(0, 1);
 }
 
 void Plan::walk(const Context& context, Phase first, Phase last, int worker, int workers) noexcept {
@@ -80,9 +75,7 @@ void Plan::walk(const Context& context, Phase first, Phase last, int worker, int
     if (stage.phase < first || stage.phase > last) continue;
     const bool shared = stage.shared && workers > 1;
     const bool guarded = stage.phase == Phase::update && guard_ >= 0;
-    if (workers > 1 && (shared || !alone || guarded)) {
-#pragma omp barrier
-    }
+    if (workers > 1 && (shared || !alone || guarded)) barrier_->wait(workers);
     if (guarded && !guard_holds()) return;
     if (shared) run_slice(stage, context, worker, workers);
     else if (worker == 0) run_whole(stage, context, scratch_of(0));

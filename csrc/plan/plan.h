@@ -10,6 +10,7 @@
 #include "graph/op.h"
 #include "base/aligned.h"
 #include "plan/arena.h"
+#include "plan/barrier.h"
 #include "plan/calls.h"
 
 namespace backpass {
@@ -75,6 +76,7 @@ class Plan {
   void run(const PlanRun& run) noexcept;
 
   std::size_t arena_bytes() const { return arena_bytes_; }
+  bool shared() const { return shared_; }            // by several workers, where there are some
   Place output(std::size_t index) const;             // where an output lies
   PlanInfo info() const;
   PlanInfo profile(const PlanRun& run, int repeats);  // medians per call, one worker
@@ -103,6 +105,7 @@ class Plan {
   std::vector<Stage> stages_;
   std::vector<std::byte*> address_;    // by value
   std::unique_ptr<std::atomic<Dim>[]> open_tasks_;  // by call
+  std::unique_ptr<Barrier> barrier_;
   AlignedBuffer scratch_;
   std::size_t scratch_bytes_ = 0, arena_bytes_ = 0;
   int guard_ = -1;

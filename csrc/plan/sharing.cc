@@ -14,6 +14,7 @@
 
 #include "backpass/machine.h"
 #include "base/error.h"
+#include "plan/team.h"
 
 namespace backpass {
 namespace {
@@ -26,7 +27,7 @@ std::atomic<bool> sharing_cut{true};
 std::atomic<int> chosen_threads{0};
 
 // A forked child has no workers: without this its first region would wait for them for ever.
-const int fork_handler = pthread_atfork([] { omp_pause_resource_all(omp_pause_soft); }, nullptr, nullptr);
+const int fork_handler = pthread_atfork([] { omp_pause_resource_all(omp_pause_soft); }, nullptr, [] { Team::forget(); });
 
 int affinity_cpus() {
   cpu_set_t set;

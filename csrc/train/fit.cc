@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/philox.h"
+#include "plan/sharing.h"
+#include "plan/team.h"
 #include "train/trainer_impl.h"
 
 namespace backpass {
@@ -51,8 +53,11 @@ class Fit {
 
   History run() {
     check();
-    prepare();
-    for (int epoch = 0; epoch < options_.epochs && !trainer_.stopped; ++epoch) run_epoch(epoch);
+    const bool shared = prepare();
+    auto epochs = [&] {
+      for (int epoch = 0; epoch < options_.epochs && !trainer_.stopped; ++epoch) run_epoch(epoch);
+    };
+    Team::with(shared ? resolve_threads(threads_) : 1, epochs);
     return std::move(history_);
   }
 
@@ -76,24 +81,25 @@ class Fit {
     check_finite_data("validation y", options_.validation_data->y, dtype);
   }
 
-  // Everything that can fail or allocate comes before the first step.
-  void prepare() {
+  // Everything that can fail or allocate comes before the first step. Whether steps are shared between workers.
+  bool prepare() {
     trainer_.optimizer.state()->bind(trainer_.network);
     trainer_.stopped = false;
     order_.resize(static_cast<std::size_t>(rows_));
     std::iota(order_.begin(), order_.end(), 0);
     const bool predict = !options_.metrics.empty();
     const Dim full = std::min(options_.batch_size, rows_), rest = rows_ % options_.batch_size;
-    trainer_.training_plan(full, targets_, predict);
+    const bool shared = trainer_.training_plan(full, targets_, predict).shared();
     if (rest > 0) trainer_.training_plan(rest, targets_, predict);
     if (predict) predictions_ = Array(trainer_.net().dtype, trainer_.net().output_shape(rows_));
     threads_ = options_.threads > 0 ? options_.threads : trainer_.threads;
     seed_ = options_.seed.value_or(trainer_.net().seed);
     add_column("loss");
     for (const auto& [name, compute] : options_.metrics) add_column(name);
-    if (!options_.validation_data) return;
+    if (!options_.validation_data) return shared;
     add_column("val_loss");
     for (const auto& [name, compute] : options_.metrics) add_column("val_" + name);
+    return shared;
   }
 
   void add_column(const std::string& name) {
@@ -103,6 +109,7 @@ class Fit {
 
   void run_epoch(int epoch) {
     if (options_.hooks.epoch_begin) options_.hooks.epoch_begin(epoch);
+    if (trainer_.stopped) return;  // before its first batch
     shuffle();
     const double loss = run_batches(epoch);
     Logs logs{{"loss", loss}};

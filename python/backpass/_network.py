@@ -212,7 +212,7 @@ class Network(Training):
 
     def __copy__(self) -> Self:
         twin = self.__class__.__new__(self.__class__)
-        twin.__dict__.update(self.__dict__)
+        twin.__dict__.update(self.__dict__, _last_trainer=None)
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -222,7 +222,7 @@ class Network(Training):
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_native": None if self._native is None else self._native.serialize()}
+        return {**self.__dict__, "_last_trainer": None, "_native": None if self._native is None else self._native.serialize()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         data = state["_native"]

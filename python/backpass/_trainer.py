@@ -60,6 +60,10 @@ class Trainer:
         self._network: _core.Network | None = None
         self.model, self.loss, self.optimizer = model, loss, optimizer
 
+    def _continues(self, loss: Loss, optimizer: Optimizer, threads: int | None) -> bool:
+        """Whether a fit with these can use this trainer and its plans."""
+        return loss is self.loss and optimizer is self.optimizer and _checks.threads("fit", threads) == self._threads
+
     def _for(self, network: _core.Network) -> _core.Trainer:
         if self._native is None or self._network is not network:
             self._native = _core.Trainer(network, self._loss, self.optimizer._native, self._threads)

@@ -23,6 +23,7 @@ class Training:
     """The methods of a model that need a loss."""
 
     _last_loss: Loss | None = None
+    _last_trainer: Trainer | None = None  # with its compiled plans, for a fit that goes on
 
     def _built_for(self, x: ArrayLike, where: str) -> AbstractContextManager[_core.Network]:
         raise NotImplementedError
@@ -74,7 +75,9 @@ class Training:
             DivergedError: where a loss is not finite; the model keeps the weights from before that step.
             KeyboardInterrupt: on Ctrl-C; the model is usable as it is.
         """
-        trainer = Trainer(cast("Network", self), loss, optimizer, threads=threads)
+        trainer = self._last_trainer
+        if trainer is None or not trainer._continues(loss, optimizer, threads):
+            trainer = self._last_trainer = Trainer(cast("Network", self), loss, optimizer, threads=threads)
         return trainer.fit(
             x,
             y,
