@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from test_kernels import kernel_build  # noqa: F401, a fixture
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +41,9 @@ def test_isa_code_includes_only_kernels_and_types(path):
 def test_kernels_include_nothing_above_them():
     for path in list(KERNELS.glob("*.h")) + list(KERNELS.glob("*.cc")):
         for name in includes(path):
-            assert "/" not in name or name.startswith(("kernels/", "base/", "backpass/")), f"{path.name} includes {name}"
+            assert "/" not in name or name.startswith(("kernels/", "base/", "backpass/")), (
+                f"{path.name} includes {name}"
+            )
 
 
 @pytest.mark.parametrize("path", sorted(KERNELS.glob("vec_*.h")), ids=lambda path: path.stem)
@@ -51,8 +54,9 @@ def test_generic_code_names_no_instruction_set(path):
 
 def exported(library, isa):
     """Defined symbols of isa_<isa>.cc's object that other objects can see."""
-    text = subprocess.run(["nm", "-A", "-C", "--defined-only", "--extern-only", library], capture_output=True, text=True,
-                          check=True).stdout
+    text = subprocess.run(
+        ["nm", "-A", "-C", "--defined-only", "--extern-only", library], capture_output=True, text=True, check=True
+    ).stdout
     lines = [line for line in text.splitlines() if f"isa_{isa}.cc" in line]
     return [line.split(maxsplit=2)[2] for line in lines]
 

@@ -44,7 +44,12 @@ def test_neon_kernels_under_qemu(tmp_path_factory):
 
 
 def test_unknown_isa_in_the_environment_is_an_error(kernel_build):
-    run = subprocess.run([kernel_build / "test_kernels", "environment"], env={"BACKPASS_ISA": "foo"}, capture_output=True,
-                         text=True, timeout=60)
+    run = subprocess.run(
+        [kernel_build / "test_kernels", "environment"],
+        env={"BACKPASS_ISA": "foo"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert run.returncode == 1
     assert '[isa] unknown "foo"; available: scalar' in run.stdout

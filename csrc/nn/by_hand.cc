@@ -47,7 +47,7 @@ PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
 }
 
 Plan& by_hand_plan(Network::Impl& net, Dim batch) {
-  return net.by_hand.plan(plan_key(batch, 0), [&] { return Plan(by_hand_spec(net, batch)); });
+  return net.by_hand.plan(plan_key(batch, 0), [&] { return std::make_unique<Plan>(by_hand_spec(net, batch)); });
 }
 
 void run_phase(Network::Impl& net, Plan& plan, Phase phase, const ArrayView& x, const void* grad_output, void* output, void* grad_input) {

@@ -9,6 +9,7 @@
 #include "nn/network_impl.h"
 #include "plan/boundary.h"
 #include "plan/sharing.h"
+#include "plan/team.h"
 
 namespace backpass {
 namespace {
@@ -143,7 +144,7 @@ bool readable_in_place(const Network::Impl& net, const ArrayView& x) {
 
 void run_predict(Network::Impl& net, const ArrayView& x, Array& out, Dim begin, Dim rows, int threads) {
   const bool gather = !readable_in_place(net, x);
-  Plan& plan = net.predict.plan(plan_key(rows, gather), [&] { return Plan(predict_spec(net, rows, gather)); });
+  Plan& plan = net.predict.plan(plan_key(rows, gather), [&] { return std::make_unique<Plan>(predict_spec(net, rows, gather)); });
   std::byte* from = const_cast<std::byte*>(static_cast<const std::byte*>(x.data)) + begin * x.row_stride;
   const std::size_t row_bytes = out.shape()[0] > 0 ? out.bytes() / static_cast<std::size_t>(out.shape()[0]) : 0;
   std::byte* to = static_cast<std::byte*>(out.data()) + static_cast<std::size_t>(begin) * row_bytes;
@@ -163,7 +164,11 @@ Array Network::predict(const ArrayView& x, Dim batch_size, int threads) {
   const InUse use(*impl_);
   Array out(dtype(), impl_->output_shape(rows));
   const Dim tile = batch_size > 0 ? batch_size : kPredictRows;
-  for (Dim begin = 0; begin < rows; begin += tile) run_predict(*impl_, x, out, begin, std::min(tile, rows - begin), threads);
+  auto tiles = [&] {
+    for (Dim begin = 0; begin < rows; begin += tile) run_predict(*impl_, x, out, begin, std::min(tile, rows - begin), threads);
+  };
+  if (rows > tile) Team::with(resolve_threads(threads), tiles);
+  else tiles();
   return out;
 }
 

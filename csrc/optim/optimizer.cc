@@ -96,7 +96,7 @@ void Optimizer::step(Network& network) {
   spec.rule = state_->update_rule();
   spec.update_count = net.n_parameters;
   spec.update_slots = state_->slot_count();
-  Plan& plan = net.predict.plan(plan_key(0, 1000 + static_cast<int>(spec.rule) * 10 + spec.update_slots), [&] { return Plan(spec); });
+  Plan& plan = net.predict.plan(plan_key(0, 1000 + static_cast<int>(spec.rule) * 10 + spec.update_slots), [&] { return std::make_unique<Plan>(spec); });
   std::byte* slots[kFirstExternal] = {nullptr, net.values.data(), net.gradient_data(), state_->slots[0].data(), state_->slots[1].data()};
   PlanRun run{slots};
   run.settings = state_->next_settings();

@@ -41,14 +41,13 @@ PlanInfo Plan::info() const {
 PlanInfo Plan::profile(const PlanRun& run, int repeats) {
   using Clock = std::chrono::steady_clock;
   prepare(run);
-  const Context context{address_.data(), run.sources.data(), run.rows, run.seed, run.step, run.settings};
   const FlushSubnormals mode;
   std::vector<std::vector<double>> times(calls_.size());
   for (int repeat = 0; repeat < repeats; ++repeat)
     for (std::size_t i = 0; i < calls_.size(); ++i) {
       const Clock::time_point begin = Clock::now();
-      for (Dim task = 0; task < calls_[i]->tasks; ++task) calls_[i]->run(context, task, scratch_of(0));
-      if (calls_[i]->finishes) calls_[i]->finish(context);
+      for (Dim task = 0; task < calls_[i]->tasks; ++task) calls_[i]->run(context_, task, scratch_of(0));
+      if (calls_[i]->finishes) calls_[i]->finish(context_);
       times[i].push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
     }
   PlanInfo result = info();

@@ -35,15 +35,19 @@ void Plan::finish_compiling() {
     }
     scratch_bytes_ = std::max(scratch_bytes_, round_up(call.scratch_bytes));
   }
+  double total = 0;
   for (Stage& stage : stages_) {
     stage.shared = stage.tasks.size() > 1 && pays_to_share(stage.cost.back());
     shared_ = shared_ || stage.shared;
+    total += stage.cost.back();
   }
+  opens_team_ = pays_to_open_team(total);
   address_.resize(values_.size());
-  barrier_ = std::make_unique<Barrier>();
   open_tasks_ = std::make_unique<std::atomic<Dim>[]>(calls_.size());
   for (std::size_t i = 0; i < calls_.size(); ++i) open_tasks_[i] = calls_[i]->tasks;
 }
+
+Plan::~Plan() { Team::let_go(); }
 
 Place Plan::output(std::size_t index) const {
   const Value& value = values_[static_cast<std::size_t>(outputs_[index])];
@@ -55,67 +59,102 @@ void Plan::prepare(const PlanRun& run) {
     std::byte* base = run.slots[static_cast<std::size_t>(values_[i].slot)];
     address_[i] = base ? base + values_[i].life.offset : nullptr;
   }
+  context_ = {address_.data(), run.sources.data(), run.rows, run.seed, run.step, run.settings};
   scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(Team::size_for(run.threads)) + kAlignment);
 }
 
 void Plan::run(const PlanRun& run) noexcept {
   prepare(run);
-  const Context context{address_.data(), run.sources.data(), run.rows, run.seed, run.step, run.settings};
-  auto job = [&](int worker, int workers) {
-    const FlushSubnormals mode;
-    walk(context, run.first, run.last, worker, workers);
-  };
-  if (shared_) Team::run(run.threads, job);
-  else job(0, 1);
+  first_ = run.first;
+  last_ = run.last;
+  const int workers = Team::size_for(run.threads);
+  if (!shared_ || workers == 1 || !(Team::is_open() || opens_team_)) return walk_alone();
+  if (!tickets_.fits(workers)) tickets_.resize(stages_.size(), workers, slices(workers));
+  tickets_.begin_run();
+  Team::run(workers, *this);
 }
 
-void Plan::walk(const Context& context, Phase first, Phase last, int worker, int workers) noexcept {
-  bool alone = true;  // what came before was run by worker 0 alone
+void Plan::walk_alone() noexcept {
+  const FlushSubnormals mode;
   for (const Stage& stage : stages_) {
-    if (stage.phase < first || stage.phase > last) continue;
-    const bool shared = stage.shared && workers > 1;
-    const bool guarded = stage.phase == Phase::update && guard_ >= 0;
-    if (workers > 1 && (shared || !alone || guarded)) barrier_->wait(workers);
-    if (guarded && !guard_holds()) return;
-    if (shared) run_slice(stage, context, worker, workers);
-    else if (worker == 0) run_whole(stage, context, scratch_of(0));
-    alone = !shared;
+    if (!is_asked(stage)) continue;
+    if (stage.phase == Phase::update && !guard_holds()) return;
+    run_whole(stage);
   }
+}
+
+// Of a team that turned out smaller, worker 0 takes what is left: a task belongs to whoever takes it.
+void Plan::work(int worker, int) noexcept {
+  const FlushSubnormals mode;
+  const std::uint32_t run = tickets_.run();
+  for (std::size_t s = 0; s < stages_.size(); ++s) {
+    const Stage& stage = stages_[s];
+    if (!is_asked(stage)) continue;
+    if (stage.phase == Phase::update && !guard_holds()) return;
+    const std::uint32_t tasks = static_cast<std::uint32_t>(stage.tasks.size());
+    if (stage.shared) {
+      if (!run_shared(run, s, worker)) return;
+    } else if (worker == 0) {
+      run_whole(stage);
+      tickets_.complete(s, tasks);
+    }
+    if (!tickets_.wait(run, s, tasks)) return;
+  }
+}
+
+// This worker's tasks, then those of the others; false where the run is over.
+bool Plan::run_shared(std::uint32_t run, std::size_t s, int worker) noexcept {
+  const int workers = tickets_.workers();
+  for (int i = 0; i < workers; ++i)
+    for (;;) {
+      const std::int64_t task = tickets_.take(run, s, (worker + i) % workers);
+      if (task == Tickets::kOver) return false;
+      if (task == Tickets::kNone) break;
+      run_task(stages_[s], static_cast<std::size_t>(task), worker);
+      tickets_.complete(s, 1);
+    }
+  return true;
+}
+
+void Plan::run_task(const Stage& stage, std::size_t i, int worker) noexcept {
+  const auto [index, task] = stage.tasks[i];
+  const Call& call = *calls_[static_cast<std::size_t>(index)];
+  call.run(context_, task, scratch_of(worker));
+  if (!call.finishes) return;
+  std::atomic<Dim>& open = open_tasks_[static_cast<std::size_t>(index)];
+  if (open.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  call.finish(context_);
+  open.store(call.tasks, std::memory_order_relaxed);
 }
 
 // A loss that is not finite changes no parameter.
 bool Plan::guard_holds() const noexcept {
+  if (guard_ < 0) return true;
   const std::byte* loss = address_[static_cast<std::size_t>(guard_)];
   return dtype_ == DType::float64 ? std::isfinite(*reinterpret_cast<const double*>(loss))
                                   : std::isfinite(*reinterpret_cast<const float*>(loss));
 }
 
-void Plan::run_whole(const Stage& stage, const Context& context, std::byte* scratch) noexcept {
+void Plan::run_whole(const Stage& stage) noexcept {
   for (std::size_t i = stage.begin; i < stage.end; ++i) {
     const Call& call = *calls_[i];
-    for (Dim task = 0; task < call.tasks; ++task) call.run(context, task, scratch);
-    if (call.finishes) call.finish(context);
+    for (Dim task = 0; task < call.tasks; ++task) call.run(context_, task, scratch_of(0));
+    if (call.finishes) call.finish(context_);
   }
 }
 
-// The tasks whose middle lies in this worker's part of the stage's cost. Which worker runs a task changes no bit.
-void Plan::run_slice(const Stage& stage, const Context& context, int worker, int workers) noexcept {
-  const double part = stage.cost.back() / workers;
-  const auto bound = [&](int w) {
-    return w == workers ? stage.tasks.size()
-                        : static_cast<std::size_t>(std::lower_bound(stage.cost.begin(), stage.cost.end(), part * w) - stage.cost.begin());
-  };
-  const std::size_t begin = worker == 0 ? 0 : bound(worker), end = bound(worker + 1);
-  for (std::size_t i = begin; i < end; ++i) {
-    const auto [index, task] = stage.tasks[i];
-    const Call& call = *calls_[static_cast<std::size_t>(index)];
-    call.run(context, task, scratch_of(worker));
-    if (!call.finishes) continue;
-    std::atomic<Dim>& open = open_tasks_[static_cast<std::size_t>(index)];
-    if (open.fetch_sub(1, std::memory_order_acq_rel) != 1) continue;
-    call.finish(context);
-    open.store(call.tasks, std::memory_order_relaxed);
+// Each worker's part of a stage has nearly the same cost: tasks whose start lies in its share. Which worker runs a task
+// changes no bit.
+std::vector<std::uint32_t> Plan::slices(int workers) const {
+  std::vector<std::uint32_t> bounds;
+  for (const Stage& stage : stages_) {
+    const double share = stage.cost.back() / workers;
+    for (int w = 0; w <= workers; ++w) {
+      const auto at = w == workers ? stage.cost.end() : std::lower_bound(stage.cost.begin(), stage.cost.end(), share * w);
+      bounds.push_back(w == 0 ? 0 : static_cast<std::uint32_t>(at - stage.cost.begin()));
+    }
   }
+  return bounds;
 }
 
 }  // namespace backpass

@@ -10,8 +10,9 @@
 #include "graph/op.h"
 #include "base/aligned.h"
 #include "plan/arena.h"
-#include "plan/barrier.h"
 #include "plan/calls.h"
+#include "plan/team.h"
+#include "plan/tickets.h"
 
 namespace backpass {
 
@@ -62,7 +63,7 @@ struct PlanRun {
 // Puts the ops that `tensors` are made from, and that have no phase yet, into a phase.
 void mark_phase(PlanSpec& spec, const std::vector<Tensor>& tensors, Phase phase);
 
-class Plan {
+class Plan final : public Job {
  public:
   struct Value {
     Lifetime life;
@@ -71,6 +72,9 @@ class Plan {
   };
 
   explicit Plan(const PlanSpec& spec);
+  ~Plan() override;
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
 
   // Walks the calls of the phases asked for. Allocates nothing after the first run with these threads.
   void run(const PlanRun& run) noexcept;
@@ -93,10 +97,14 @@ class Plan {
 
   void finish_compiling();
   void prepare(const PlanRun& run);
-  void walk(const Context& context, Phase first, Phase last, int worker, int workers) noexcept;
-  void run_slice(const Stage& stage, const Context& context, int worker, int workers) noexcept;
-  void run_whole(const Stage& stage, const Context& context, std::byte* scratch) noexcept;
+  std::vector<std::uint32_t> slices(int workers) const;
+  bool is_asked(const Stage& stage) const noexcept { return stage.phase >= first_ && stage.phase <= last_; }
   bool guard_holds() const noexcept;
+  void walk_alone() noexcept;
+  void work(int worker, int workers) noexcept override;
+  bool run_shared(std::uint32_t run, std::size_t stage, int worker) noexcept;
+  void run_task(const Stage& stage, std::size_t i, int worker) noexcept;
+  void run_whole(const Stage& stage) noexcept;
   std::byte* scratch_of(int worker) noexcept { return scratch_.data() + static_cast<std::size_t>(worker) * scratch_bytes_; }
 
   std::vector<CallPtr> calls_;
@@ -105,11 +113,14 @@ class Plan {
   std::vector<Stage> stages_;
   std::vector<std::byte*> address_;    // by value
   std::unique_ptr<std::atomic<Dim>[]> open_tasks_;  // by call
-  std::unique_ptr<Barrier> barrier_;
+  Tickets tickets_;
+  Context context_{};                  // of the run under way
+  Phase first_ = Phase::forward, last_ = Phase::update;
   AlignedBuffer scratch_;
   std::size_t scratch_bytes_ = 0, arena_bytes_ = 0;
   int guard_ = -1;
-  bool shared_ = false;
+  bool shared_ = false;                // some stage is worth several workers
+  bool opens_team_ = false;            // and one run is worth a team of its own
   DType dtype_ = DType::float32;
   Dim batch_ = 0;
   std::string isa_;

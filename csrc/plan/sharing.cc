@@ -22,6 +22,8 @@ namespace {
 // A region with its barrier costs 0.7 microseconds on two cores, a wake-up of sleeping workers far more: a stage has to
 // save several times that.
 constexpr double kShareFrom = 6000;  // nanoseconds of one worker
+// Opening and leaving a region takes a microsecond on an idle machine and hundreds on a busy one.
+constexpr double kOpenFrom = 100000;
 
 std::atomic<bool> sharing_cut{true};
 std::atomic<int> chosen_threads{0};
@@ -59,6 +61,8 @@ int default_threads() {
 }  // namespace
 
 bool pays_to_share(double nanoseconds) { return !sharing_cut_is_on() || nanoseconds > kShareFrom; }
+
+bool pays_to_open_team(double nanoseconds) { return !sharing_cut_is_on() || nanoseconds > kOpenFrom; }
 
 int resolve_threads(int threads) { return threads > 0 ? threads : get_threads(); }
 

@@ -33,6 +33,7 @@ void Team::with(int threads, Body body) {
         error = std::current_exception();  // no exception leaves the region
       }
       current = nullptr;
+      team.over_.store(true);
       team.post(nullptr);
     } else {
       team.serve(omp_get_thread_num());
@@ -43,38 +44,46 @@ void Team::with(int threads, Body body) {
 
 int Team::size_for(int threads) { return current != nullptr ? current->workers_ : std::max(1, threads); }
 
-void Team::run(int threads, Job job) {
+bool Team::is_open() { return current != nullptr; }
+
+void Team::run(int threads, Job& job) {
   auto share = [&] {
     if (current != nullptr) current->share(job);
-    else job(0, 1);
+    else job.work(0, 1);
   };
   with(threads, share);
 }
 
+void Team::let_go() {
+  if (current == nullptr) return;
+  current->job_.store(nullptr);
+  for (int turn = 0; current->inside_.load() != 0; ++turn) wait_a_turn(turn);
+}
+
 void Team::forget() { current = nullptr; }
 
-void Team::post(const Job* job) {
-  job_ = job;
-  generation_.fetch_add(1, std::memory_order_release);
+void Team::post(Job* job) {
+  job_.store(job);
+  generation_.fetch_add(1);
   generation_.notify_all();
 }
 
-void Team::share(Job job) {
-  done_.store(0, std::memory_order_relaxed);
+void Team::share(Job& job) {
   post(&job);
-  job(0, workers_);
-  for (int turn = 0; done_.load(std::memory_order_acquire) != workers_ - 1; ++turn) wait_a_turn(turn);
+  job.work(0, workers_);
 }
 
 void Team::serve(int worker) {
-  for (unsigned seen = 0;; ++seen) {
-    for (int turn = 0; generation_.load(std::memory_order_acquire) == seen; ++turn) {
+  unsigned seen = 0;
+  while (!over_.load()) {
+    for (int turn = 0; generation_.load() == seen; ++turn) {
       if (turn < kTurnsAwake) wait_a_turn(turn);
-      else generation_.wait(seen, std::memory_order_acquire);
+      else generation_.wait(seen);
     }
-    if (job_ == nullptr) return;
-    (*job_)(worker, workers_);
-    done_.fetch_add(1, std::memory_order_release);
+    seen = generation_.load();
+    inside_.fetch_add(1);  // first seen inside, then reading the job: let_go stores and looks in the other order
+    if (Job* job = job_.load()) job->work(worker, workers_);
+    inside_.fetch_sub(1);
   }
 }
 

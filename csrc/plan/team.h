@@ -6,45 +6,52 @@
 namespace backpass {
 
 // A reference to something callable: no allocation, no ownership.
-template <class... Args>
-class Action {
+class Body {
  public:
   template <class F>
-  Action(F& f) : object_(&f), call_([](void* object, Args... args) { (*static_cast<F*>(object))(args...); }) {}  // NOLINT
-  void operator()(Args... args) const { call_(object_, args...); }
+  Body(F& f) : object_(&f), call_([](void* object) { (*static_cast<F*>(object))(); }) {}  // NOLINT
+  void operator()() const { call_(object_); }
 
  private:
   void* object_;
-  void (*call_)(void*, Args...);
+  void (*call_)(void*);
 };
 
-// Workers wait for jobs of the thread that opened the region: they spin for a moment, then yield, then sleep. libgomp's
-// own waiting spins for milliseconds, which on a busy machine takes the core from whom it waits for; so fit opens one
-// region for all its steps.
+// Work that is done when worker 0 returns from it; the others help as long as there is something to take.
+class Job {
+ public:
+  virtual ~Job() = default;
+  virtual void work(int worker, int workers) noexcept = 0;
+};
+
+// Workers wait for the jobs of the thread that opened the region: they spin for a moment, then yield, then sleep.
+// libgomp's own waiting spins for milliseconds, which on a busy machine takes the core from whom it waits for; so fit
+// opens one region for all its steps, and nobody waits for a worker that has taken nothing.
 class Team {
  public:
-  using Body = Action<>;
-  using Job = Action<int, int>;  // (worker, workers)
-
   // Runs body on this thread with a team of up to `threads` at hand; what body throws passes on. A team inside a team is
   // the outer one.
   static void with(int threads, Body body);
   // How many workers a job that asks for `threads` will have at most.
   static int size_for(int threads);
-  // Runs the job on every worker of this thread's team, or of a team made for it.
-  static void run(int threads, Job job);
+  static bool is_open();                     // on this thread
+  // Runs a job with this thread's team, or with one made for it.
+  static void run(int threads, Job& job);
+  // Returns when no worker of this thread's team is inside a job any more: before a job is destroyed.
+  static void let_go();
   // In the child of a fork there are no workers.
   static void forget();
 
  private:
-  void share(Job job);
+  void share(Job& job);
   void serve(int worker);
-  void post(const Job* job);
+  void post(Job* job);
 
   int workers_ = 1;
+  alignas(64) std::atomic<int> inside_{0};   // workers in a job
+  std::atomic<bool> over_{false};
   alignas(64) std::atomic<unsigned> generation_{0};
-  const Job* job_ = nullptr;  // null: leave
-  alignas(64) std::atomic<int> done_{0};
+  std::atomic<Job*> job_{nullptr};
 };
 
 }  // namespace backpass

@@ -20,13 +20,13 @@ PlanKey plan_key(Dim batch, int variant);
 
 class Workspace {
  public:
-  // The plan of a key, compiled by `compile` where it is not among the last few. The arena fits it.
+  // The plan of a key, compiled by `compile` (which returns a std::unique_ptr) where it is not among the last few. The arena fits it.
   template <class Compile>
   Plan& plan(const PlanKey& key, Compile compile) {
     for (std::size_t i = 0; i < plans_.size(); ++i)
       if (plans_[i].first == key) return use(i);
     if (plans_.size() == kPlans) plans_.erase(plans_.begin());
-    plans_.emplace_back(key, std::make_unique<Plan>(compile()));
+    plans_.emplace_back(key, compile());
     return use(plans_.size() - 1);
   }
   std::byte* arena() const { return arena_.data(); }

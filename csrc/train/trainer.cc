@@ -73,11 +73,11 @@ PlanSpec Trainer::Impl::evaluation_spec(Dim batch, const Targets& targets) const
 }
 
 Plan& Trainer::Impl::training_plan(Dim batch, const Targets& targets, bool predict) {
-  return workspace.plan(plan_key(batch, variant(targets, predict)), [&] { return Plan(training_spec(batch, targets, predict)); });
+  return workspace.plan(plan_key(batch, variant(targets, predict)), [&] { return std::make_unique<Plan>(training_spec(batch, targets, predict)); });
 }
 
 Plan& Trainer::Impl::evaluation_plan(Dim batch, const Targets& targets) {
-  return workspace.plan(plan_key(batch, variant(targets, true) | kEvaluate), [&] { return Plan(evaluation_spec(batch, targets)); });
+  return workspace.plan(plan_key(batch, variant(targets, true) | kEvaluate), [&] { return std::make_unique<Plan>(evaluation_spec(batch, targets)); });
 }
 
 double Trainer::Impl::scalar(Place place) const {

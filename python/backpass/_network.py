@@ -222,7 +222,11 @@ class Network(Training):
         return twin
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_last_trainer": None, "_native": None if self._native is None else self._native.serialize()}
+        return {
+            **self.__dict__,
+            "_last_trainer": None,
+            "_native": None if self._native is None else self._native.serialize(),
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         data = state["_native"]

@@ -1,0 +1,59 @@
+// Taking tasks and completing stages.
+#include "plan/tickets.h"
+
+#include "plan/spin.h"
+
+namespace backpass {
+namespace {
+
+constexpr std::uint64_t tagged(std::uint32_t run, std::uint32_t count) { return std::uint64_t{run} << 32 | count; }
+constexpr std::uint32_t run_of(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32); }
+constexpr std::uint32_t count_of(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
+
+}  // namespace
+
+void Tickets::resize(std::size_t stages, int workers, std::vector<std::uint32_t> bounds) {
+  stages_ = stages;
+  workers_ = workers;
+  bounds_ = std::move(bounds);
+  next_ = std::make_unique<Counter[]>(stages * static_cast<std::size_t>(workers));
+  done_ = std::make_unique<Counter[]>(stages);
+}
+
+std::uint32_t Tickets::begin_run() {
+  const std::uint32_t run = run_.load(std::memory_order_relaxed) + 1;
+  for (std::size_t stage = 0; stage < stages_; ++stage) {
+    done_[stage].value.store(tagged(run, 0), std::memory_order_relaxed);
+    const std::uint32_t* bounds = bounds_.data() + stage * (static_cast<std::size_t>(workers_) + 1);
+    for (int owner = 0; owner < workers_; ++owner)
+      next_[index(stage, owner)].value.store(tagged(run, bounds[owner]), std::memory_order_relaxed);
+  }
+  run_.store(run, std::memory_order_release);
+  return run;
+}
+
+std::int64_t Tickets::take(std::uint32_t run, std::size_t stage, int owner) {
+  const std::uint32_t end = bounds_[stage * (static_cast<std::size_t>(workers_) + 1) + static_cast<std::size_t>(owner) + 1];
+  std::atomic<std::uint64_t>& next = next_[index(stage, owner)].value;
+  std::uint64_t value = next.load(std::memory_order_acquire);
+  for (;;) {
+    if (run_of(value) != run) return kOver;
+    if (count_of(value) >= end) return kNone;
+    if (next.compare_exchange_weak(value, value + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return count_of(value);
+  }
+}
+
+void Tickets::complete(std::size_t stage, std::uint32_t tasks) {
+  done_[stage].value.fetch_add(tasks, std::memory_order_acq_rel);
+}
+
+bool Tickets::wait(std::uint32_t run, std::size_t stage, std::uint32_t tasks) const {
+  for (int turn = 0;; ++turn) {
+    const std::uint64_t value = done_[stage].value.load(std::memory_order_acquire);
+    if (run_of(value) != run) return false;
+    if (count_of(value) == tasks) return true;
+    wait_a_turn(turn);
+  }
+}
+
+}  // namespace backpass
