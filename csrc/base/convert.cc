@@ -27,8 +27,10 @@ void cast(void* out, const void* a, Dim n) noexcept {
   for (Dim i = 0; i < n; ++i) {
     From value;
     std::memcpy(&value, from + static_cast<std::size_t>(i) * sizeof(From), sizeof(From));  // rows may be unaligned
-    if constexpr (std::is_same_v<From, Half>) to[i] = static_cast<To>(static_cast<float>(value));
-    else to[i] = static_cast<To>(value);
+    if constexpr (std::is_same_v<From, Half>)
+      to[i] = static_cast<To>(static_cast<float>(value));
+    else
+      to[i] = static_cast<To>(value);
   }
 }
 
@@ -36,25 +38,37 @@ void cast(void* out, const void* a, Dim n) noexcept {
 template <class F>
 auto with_type(ElementType type, F f) noexcept {
   switch (type) {
-    case ElementType::float16: return f(Half{});
-    case ElementType::float32: return f(float{});
-    case ElementType::float64: return f(double{});
-    case ElementType::int8: return f(std::int8_t{});
-    case ElementType::int16: return f(std::int16_t{});
-    case ElementType::int32: return f(std::int32_t{});
-    case ElementType::int64: return f(std::int64_t{});
+    case ElementType::float16:
+      return f(Half{});
+    case ElementType::float32:
+      return f(float{});
+    case ElementType::float64:
+      return f(double{});
+    case ElementType::int8:
+      return f(std::int8_t{});
+    case ElementType::int16:
+      return f(std::int16_t{});
+    case ElementType::int32:
+      return f(std::int32_t{});
+    case ElementType::int64:
+      return f(std::int64_t{});
     case ElementType::uint8:
-    case ElementType::boolean: return f(std::uint8_t{});
-    case ElementType::uint16: return f(std::uint16_t{});
-    case ElementType::uint32: return f(std::uint32_t{});
-    case ElementType::uint64: return f(std::uint64_t{});
+    case ElementType::boolean:
+      return f(std::uint8_t{});
+    case ElementType::uint16:
+      return f(std::uint16_t{});
+    case ElementType::uint32:
+      return f(std::uint32_t{});
+    case ElementType::uint64:
+      return f(std::uint64_t{});
   }
   return f(float{});
 }
 
 bool same(DType dtype, ElementType type) noexcept {
   return (dtype == DType::float32 && type == ElementType::float32) ||
-         (dtype == DType::float64 && type == ElementType::float64) || (dtype == DType::int32 && type == ElementType::int32);
+         (dtype == DType::float64 && type == ElementType::float64) ||
+         (dtype == DType::int32 && type == ElementType::int32);
 }
 
 }  // namespace
@@ -67,9 +81,12 @@ void convert(void* out, DType dtype, const void* a, ElementType type, Dim n) noe
   }
   with_type(type, [&](auto from) {
     using From = decltype(from);
-    if (dtype == DType::float32) cast<float, From>(out, a, n);
-    else if (dtype == DType::float64) cast<double, From>(out, a, n);
-    else cast<std::int32_t, From>(out, a, n);
+    if (dtype == DType::float32)
+      cast<float, From>(out, a, n);
+    else if (dtype == DType::float64)
+      cast<double, From>(out, a, n);
+    else
+      cast<std::int32_t, From>(out, a, n);
   });
 }
 

@@ -1,4 +1,5 @@
-// The list of elementwise functions: one name each, shared by the graph that differentiates them and the kernels that run them.
+// The list of elementwise functions: one name each, shared by the graph that differentiates them and the kernels that
+// run them.
 #pragma once
 
 namespace backpass {
@@ -9,8 +10,8 @@ enum class Elementwise : unsigned char {
   copy,
   negate,
   absolute,
-  sign,        // -1, 0 or 1
-  step,        // 1 where a > 0, else 0
+  sign,  // -1, 0 or 1
+  step,  // 1 where a > 0, else 0
   square,
   sqrt,
   reciprocal,
@@ -23,8 +24,8 @@ enum class Elementwise : unsigned char {
   leaky_relu,  // a where a > 0, else alpha * a
   sigmoid,
   tanh,
-  gelu,        // a * Phi(a), Phi the normal distribution function
-  softplus,    // log(1 + exp(a)), without overflow
+  gelu,      // a * Phi(a), Phi the normal distribution function
+  softplus,  // log(1 + exp(a)), without overflow
   // Binary: f(a, b).
   add,
   subtract,
@@ -32,7 +33,7 @@ enum class Elementwise : unsigned char {
   divide,
   maximum,
   minimum,
-  greater,     // 1 where a > b, else 0
+  greater,  // 1 where a > b, else 0
   // Derivative pairs: a is the incoming gradient, b what the activation keeps for its backward pass.
   relu_grad,        // a where b > 0, else 0           (b: output)
   leaky_relu_grad,  // a where b > 0, else alpha * a   (b: input)

@@ -33,7 +33,8 @@ class RandomSequence {
 
   std::uint64_t next() {
     if (used_ == 2) {
-      block_ = philox({static_cast<std::uint32_t>(count_), static_cast<std::uint32_t>(count_ >> 32), use_, index_}, seed_);
+      block_ =
+          philox({static_cast<std::uint32_t>(count_), static_cast<std::uint32_t>(count_ >> 32), use_, index_}, seed_);
       ++count_;
       used_ = 0;
     }

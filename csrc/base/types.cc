@@ -8,18 +8,24 @@ namespace backpass {
 
 const char* name(DType dtype) {
   switch (dtype) {
-    case DType::float32: return "float32";
-    case DType::float64: return "float64";
-    case DType::int32: return "int32";
+    case DType::float32:
+      return "float32";
+    case DType::float64:
+      return "float64";
+    case DType::int32:
+      return "int32";
   }
   return "";
 }
 
 const char* name(Precision precision) {
   switch (precision) {
-    case Precision::highest: return "highest";
-    case Precision::high: return "high";
-    case Precision::medium: return "medium";
+    case Precision::highest:
+      return "highest";
+    case Precision::high:
+      return "high";
+    case Precision::medium:
+      return "medium";
   }
   return "";
 }
@@ -42,16 +48,20 @@ std::size_t size_of(ElementType type) {
   switch (type) {
     case ElementType::int8:
     case ElementType::uint8:
-    case ElementType::boolean: return 1;
+    case ElementType::boolean:
+      return 1;
     case ElementType::float16:
     case ElementType::int16:
-    case ElementType::uint16: return 2;
+    case ElementType::uint16:
+      return 2;
     case ElementType::float32:
     case ElementType::int32:
-    case ElementType::uint32: return 4;
+    case ElementType::uint32:
+      return 4;
     case ElementType::float64:
     case ElementType::int64:
-    case ElementType::uint64: return 8;
+    case ElementType::uint64:
+      return 8;
   }
   return 0;
 }

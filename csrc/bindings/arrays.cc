@@ -23,11 +23,16 @@ std::optional<ElementType> element_type(const py::dtype& dtype) {
   int log2 = 0;
   while ((py::ssize_t{1} << log2) < size) ++log2;
   switch (dtype.kind()) {
-    case 'b': return ElementType::boolean;
-    case 'i': return kSigned[log2];
-    case 'u': return kUnsigned[log2];
-    case 'f': return size <= 8 ? std::optional(kFloating[log2 - 1]) : std::nullopt;
-    default: return std::nullopt;
+    case 'b':
+      return ElementType::boolean;
+    case 'i':
+      return kSigned[log2];
+    case 'u':
+      return kUnsigned[log2];
+    case 'f':
+      return size <= 8 ? std::optional(kFloating[log2 - 1]) : std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -119,8 +124,8 @@ py::dtype numpy_dtype(ElementType type) {
 }  // namespace
 
 Argument argument(py::handle value, const std::string& where, const std::string& name) {
-  py::array array = py::isinstance<py::array>(value) ? py::reinterpret_borrow<py::array>(value)
-                                                     : to_array(value, where, name);
+  py::array array =
+      py::isinstance<py::array>(value) ? py::reinterpret_borrow<py::array>(value) : to_array(value, where, name);
   if (Py_TYPE(array.ptr()) != py::detail::npy_api::get().PyArray_Type_ && is_masked(array)) {
     refuse(where, name, "a masked array: fill or drop what is masked first");
   }

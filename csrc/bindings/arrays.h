@@ -1,10 +1,9 @@
 // The boundary: Python objects in as views of their memory, arrays of ours out without a copy.
 #pragma once
 
+#include <backpass/backpass.h>
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
-
-#include <backpass/backpass.h>
 
 namespace backpass::python {
 

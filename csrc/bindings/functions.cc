@@ -16,22 +16,29 @@ std::optional<std::vector<Dim>> axes_of(const Axes& axis) {
 }
 
 void bind_leaves(py::module_& m) {
-  m.def("input", [](const py::sequence& shape, const std::string& dtype, std::string name) {
-          const DType type = dtype == "int32" ? DType::int32 : parse_dtype(dtype);
-          return input(to_shape(shape), type, std::move(name));
-        }, py::arg("shape"), py::arg("dtype") = "float32", py::arg("name") = "x",
-        "A value given when the graph runs. None as first dimension is the batch.");
-  m.def("parameter", [](const py::sequence& shape, const std::string& dtype, std::string name, std::string initializer,
-                        double gain) {
-          return parameter(to_shape(shape), parse_dtype(dtype), std::move(name), {std::move(initializer), gain});
-        }, py::arg("shape"), py::arg("dtype") = "float32", py::arg("name") = "w", py::arg("initializer") = "zeros",
-        py::arg("gain") = 1.0,
-        "A value that training changes. Initializers: zeros, ones, glorot_uniform, glorot_normal, he_uniform,\n"
-        "he_normal, lecun_normal; `gain` multiplies the bound or deviation.");
-  m.def("constant", [](double value, const py::sequence& shape, const std::string& dtype) {
-          return constant(value, to_shape(shape), parse_dtype(dtype));
-        }, py::arg("value"), py::arg("shape") = py::tuple(), py::arg("dtype") = "float32",
-        "`value` in every element.");
+  m.def(
+      "input",
+      [](const py::sequence& shape, const std::string& dtype, std::string name) {
+        const DType type = dtype == "int32" ? DType::int32 : parse_dtype(dtype);
+        return input(to_shape(shape), type, std::move(name));
+      },
+      py::arg("shape"), py::arg("dtype") = "float32", py::arg("name") = "x",
+      "A value given when the graph runs. None as first dimension is the batch.");
+  m.def(
+      "parameter",
+      [](const py::sequence& shape, const std::string& dtype, std::string name, std::string initializer, double gain) {
+        return parameter(to_shape(shape), parse_dtype(dtype), std::move(name), {std::move(initializer), gain});
+      },
+      py::arg("shape"), py::arg("dtype") = "float32", py::arg("name") = "w", py::arg("initializer") = "zeros",
+      py::arg("gain") = 1.0,
+      "A value that training changes. Initializers: zeros, ones, glorot_uniform, glorot_normal, he_uniform,\n"
+      "he_normal, lecun_normal; `gain` multiplies the bound or deviation.");
+  m.def(
+      "constant",
+      [](double value, const py::sequence& shape, const std::string& dtype) {
+        return constant(value, to_shape(shape), parse_dtype(dtype));
+      },
+      py::arg("value"), py::arg("shape") = py::tuple(), py::arg("dtype") = "float32", "`value` in every element.");
 }
 
 void bind_elementwise(py::module_& m) {
@@ -62,26 +69,33 @@ void bind_elementwise(py::module_& m) {
 }
 
 void bind_reductions(py::module_& m) {
-  m.def("matmul", [](const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, const std::string& precision) {
-          return matmul(a, b, transpose_a, transpose_b, parse_precision(precision));
-        }, py::arg("a"), py::arg("b"), py::arg("transpose_a") = false, py::arg("transpose_b") = false,
-        py::arg("precision") = "highest",
-        "a (..., k) times b (k, n) is (..., n); `transpose_b` takes b as (n, k); `transpose_a` takes a (..., m) and\n"
-        "b (..., n), sums over the leading dimensions and gives (m, n).");
-  m.def("sum", [](const Tensor& x, const Axes& axis, bool keepdims) { return sum(x, axes_of(axis), keepdims); },
-        py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false, "The sum over some axes, or over all.");
-  m.def("mean", [](const Tensor& x, const Axes& axis, bool keepdims) { return mean(x, axes_of(axis), keepdims); },
-        py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false, "The mean over some axes, or over all.");
+  m.def(
+      "matmul",
+      [](const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, const std::string& precision) {
+        return matmul(a, b, transpose_a, transpose_b, parse_precision(precision));
+      },
+      py::arg("a"), py::arg("b"), py::arg("transpose_a") = false, py::arg("transpose_b") = false,
+      py::arg("precision") = "highest",
+      "a (..., k) times b (k, n) is (..., n); `transpose_b` takes b as (n, k); `transpose_a` takes a (..., m) and\n"
+      "b (..., n), sums over the leading dimensions and gives (m, n).");
+  m.def(
+      "sum", [](const Tensor& x, const Axes& axis, bool keepdims) { return sum(x, axes_of(axis), keepdims); },
+      py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false, "The sum over some axes, or over all.");
+  m.def(
+      "mean", [](const Tensor& x, const Axes& axis, bool keepdims) { return mean(x, axes_of(axis), keepdims); },
+      py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false, "The mean over some axes, or over all.");
   m.def("softmax", &softmax, py::arg("x"), "exp(x) over its sum, along the last axis.");
   m.def("log_sum_exp", &log_sum_exp, py::arg("x"), "log of the sum of exp(x) along the last axis, which it drops.");
   m.def("take_label", &take_label, py::arg("x"), py::arg("labels"), "x[i, labels[i]] of x (n, c), labels int32 (n).");
 }
 
 void bind_shapes(py::module_& m) {
-  m.def("broadcast_to", [](const Tensor& x, const py::sequence& shape) { return broadcast_to(x, to_shape(shape)); },
-        py::arg("x"), py::arg("shape"), "x repeated to a shape, as in NumPy.");
-  m.def("reshape", [](const Tensor& x, const py::sequence& shape) { return reshape(x, to_shape(shape)); },
-        py::arg("x"), py::arg("shape"), "The same elements in another shape; a batch (None) stays first.");
+  m.def(
+      "broadcast_to", [](const Tensor& x, const py::sequence& shape) { return broadcast_to(x, to_shape(shape)); },
+      py::arg("x"), py::arg("shape"), "x repeated to a shape, as in NumPy.");
+  m.def(
+      "reshape", [](const Tensor& x, const py::sequence& shape) { return reshape(x, to_shape(shape)); }, py::arg("x"),
+      py::arg("shape"), "The same elements in another shape; a batch (None) stays first.");
   m.def("transpose", &transpose, py::arg("x"), py::arg("axes"), "Output axis i is input axis axes[i].");
   m.def("slice", &slice, py::arg("x"), py::arg("axis"), py::arg("begin"), py::arg("end"),
         "Elements begin to end (not included) along an axis that is not the batch.");
@@ -95,11 +109,14 @@ void bind_functions(py::module_& module) {
   bind_elementwise(module);
   bind_reductions(module);
   bind_shapes(module);
-  module.def("gradients", [](const Tensor& y, const std::vector<Tensor>& xs, const std::optional<Tensor>& seed) {
-               return gradients(y, xs, seed.value_or(Tensor()));
-             }, py::arg("y"), py::arg("xs"), py::arg("seed") = py::none(),
-             "d sum(y * seed) / dx for every x in `xs`, by reverse accumulation: tensors that can be differentiated\n"
-             "again. Without a seed y must be a scalar; an x that y does not depend on gets zeros.");
+  module.def(
+      "gradients",
+      [](const Tensor& y, const std::vector<Tensor>& xs, const std::optional<Tensor>& seed) {
+        return gradients(y, xs, seed.value_or(Tensor()));
+      },
+      py::arg("y"), py::arg("xs"), py::arg("seed") = py::none(),
+      "d sum(y * seed) / dx for every x in `xs`, by reverse accumulation: tensors that can be differentiated\n"
+      "again. Without a seed y must be a scalar; an x that y does not depend on gets zeros.");
 }
 
 }  // namespace backpass::python

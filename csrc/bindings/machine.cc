@@ -1,7 +1,6 @@
 // Instruction sets and threads.
-#include <pybind11/stl.h>
-
 #include <backpass/machine.h>
+#include <pybind11/stl.h>
 
 #include "bindings.h"
 

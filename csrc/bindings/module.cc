@@ -12,7 +12,7 @@ constexpr const char* kDivergedDoc =
     "Attributes:\n"
     "    epoch: where it happened, from 0.\n"
     "    batch: where in the epoch, from 0.\n"
-    "    layer: the first layer whose output is not finite, such as \"2 (Dense)\".\n";
+    "    layer: the first layer whose output is not finite, such as \"Dense 2\".\n";
 
 // Lives as long as the process, as the module does.
 PyObject* diverged_error = nullptr;

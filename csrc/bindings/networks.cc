@@ -41,15 +41,19 @@ py::tuple value_and_grad(const Loss& loss, const py::object& prediction, const p
 
 void bind_descriptions(py::module_& m) {
   py::class_<Layer>(m, "Layer").def_property_readonly("type", &Layer::type);
-  m.def("make_layer", [](const std::string& type, const py::dict& settings) {
-          return make_layer(type, to_attributes(settings));
-        }, py::arg("type"), py::arg("settings"));
+  m.def(
+      "make_layer",
+      [](const std::string& type, const py::dict& settings) { return make_layer(type, to_attributes(settings)); },
+      py::arg("type"), py::arg("settings"));
   py::class_<Loss>(m, "Loss")
       .def_property_readonly("type", &Loss::type)
       .def_property_readonly("takes_labels", &Loss::takes_labels)
-      .def("build", [](const Loss& loss, const Tensor& prediction, const Tensor& target, const std::optional<Tensor>& w) {
-             return loss.build(prediction, target, w.value_or(Tensor()));
-           }, py::arg("prediction"), py::arg("target"), py::arg("sample_weight") = py::none())
+      .def(
+          "build",
+          [](const Loss& loss, const Tensor& prediction, const Tensor& target, const std::optional<Tensor>& w) {
+            return loss.build(prediction, target, w.value_or(Tensor()));
+          },
+          py::arg("prediction"), py::arg("target"), py::arg("sample_weight") = py::none())
       .def("value_and_grad", &value_and_grad, py::arg("prediction"), py::arg("target"),
            py::arg("sample_weight") = py::none());
   m.def("make_loss", &make_loss, py::arg("type"));
@@ -57,20 +61,27 @@ void bind_descriptions(py::module_& m) {
 
 void bind_plan(py::module_& m) {
   py::class_<CallInfo>(m, "Call", "One kernel call of a plan.")
-      .def_readonly("name", &CallInfo::name).def_readonly("phase", &CallInfo::phase)
-      .def_readonly("detail", &CallInfo::detail).def_readonly("reads", &CallInfo::reads)
-      .def_readonly("writes", &CallInfo::writes).def_readonly("stage", &CallInfo::stage)
-      .def_readonly("tasks", &CallInfo::tasks).def_readonly("shared", &CallInfo::shared)
-      .def_readonly("flops", &CallInfo::flops).def_readonly("bytes", &CallInfo::bytes)
+      .def_readonly("name", &CallInfo::name)
+      .def_readonly("phase", &CallInfo::phase)
+      .def_readonly("detail", &CallInfo::detail)
+      .def_readonly("reads", &CallInfo::reads)
+      .def_readonly("writes", &CallInfo::writes)
+      .def_readonly("stage", &CallInfo::stage)
+      .def_readonly("tasks", &CallInfo::tasks)
+      .def_readonly("shared", &CallInfo::shared)
+      .def_readonly("flops", &CallInfo::flops)
+      .def_readonly("bytes", &CallInfo::bytes)
       .def_readonly("milliseconds", &CallInfo::milliseconds)
-      .def("__repr__", [](const CallInfo& call) {
-        return "<Call " + call.phase + " " + call.name + " " + call.detail + ">";
-      });
+      .def("__repr__",
+           [](const CallInfo& call) { return "<Call " + call.phase + " " + call.name + " " + call.detail + ">"; });
   py::class_<PlanInfo>(m, "Plan", "What a compiled graph runs, call by call. Printing it shows exactly that.")
-      .def_readonly("calls", &PlanInfo::calls).def_readonly("batch_size", &PlanInfo::batch_size)
-      .def_readonly("arena_bytes", &PlanInfo::arena_bytes).def_readonly("isa", &PlanInfo::isa)
+      .def_readonly("calls", &PlanInfo::calls)
+      .def_readonly("batch_size", &PlanInfo::batch_size)
+      .def_readonly("arena_bytes", &PlanInfo::arena_bytes)
+      .def_readonly("isa", &PlanInfo::isa)
       .def_readonly("stages", &PlanInfo::stages)
-      .def("__str__", &PlanInfo::to_string).def("__repr__", &PlanInfo::to_string);
+      .def("__str__", &PlanInfo::to_string)
+      .def("__repr__", &PlanInfo::to_string);
 }
 
 // Views by name into a flat buffer that belongs to `network`.
@@ -159,9 +170,11 @@ py::tuple row_shape(const py::object& x, const std::string& where) {
 
 void bind_network(py::module_& m) {
   py::class_<Network> network(m, "Network");
-  network.def(py::init([](std::vector<Tensor> inputs, std::vector<Tensor> outputs, std::optional<std::uint64_t> seed) {
-                return Network(std::move(inputs), std::move(outputs), {seed});
-              }), py::arg("inputs"), py::arg("outputs"), py::arg("seed"))
+  network
+      .def(py::init([](std::vector<Tensor> inputs, std::vector<Tensor> outputs, std::optional<std::uint64_t> seed) {
+             return Network(std::move(inputs), std::move(outputs), {seed});
+           }),
+           py::arg("inputs"), py::arg("outputs"), py::arg("seed"))
       .def("predict", &predict, py::arg("x"), py::arg("batch_size"), py::arg("threads"))
       .def("forward", &forward, py::arg("x"), py::arg("training"), py::arg("random_step"))
       .def("backward", &backward, py::arg("grad_output"))
@@ -174,10 +187,13 @@ void bind_network(py::module_& m) {
       .def("clone", &Network::clone);
   bind_network_facts(network);
   m.def("row_shape", &row_shape, py::arg("x"), py::arg("where"));
-  m.def("sequential", [](const py::sequence& shape, const std::vector<Layer>& layers, std::optional<std::uint64_t> seed,
-                         const std::string& dtype, const std::string& precision) {
-          return sequential(to_shape(shape), layers, {seed, parse_dtype(dtype), parse_precision(precision)});
-        }, py::arg("input_shape"), py::arg("layers"), py::arg("seed"), py::arg("dtype"), py::arg("precision"));
+  m.def(
+      "sequential",
+      [](const py::sequence& shape, const std::vector<Layer>& layers, std::optional<std::uint64_t> seed,
+         const std::string& dtype, const std::string& precision) {
+        return sequential(to_shape(shape), layers, {seed, parse_dtype(dtype), parse_precision(precision)});
+      },
+      py::arg("input_shape"), py::arg("layers"), py::arg("seed"), py::arg("dtype"), py::arg("precision"));
 }
 
 }  // namespace

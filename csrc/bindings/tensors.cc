@@ -17,13 +17,25 @@ std::string print(const Tensor& x) {
 void bind_operators(py::class_<Tensor>& tensor) {
   // A number on the right or left takes part as a constant of every shape.
   tensor.def(-py::self)
-      .def(py::self + py::self).def(py::self - py::self).def(py::self * py::self).def(py::self / py::self)
-      .def(py::self + double()).def(py::self - double()).def(py::self * double()).def(py::self / double())
-      .def(double() + py::self).def(double() - py::self).def(double() * py::self).def(double() / py::self)
-      .def("__matmul__", [](const Tensor& a, const Tensor& b) { return matmul(a, b); }, py::is_operator())
-      .def("__gt__", [](const Tensor& a, const Tensor& b) { return greater(a, b); }, py::is_operator())
-      .def("__eq__", [](const Tensor& a, const Tensor& b) { return a == b; }, py::is_operator(),
-           "Whether both are the same value of the same graph.")
+      .def(py::self + py::self)
+      .def(py::self - py::self)
+      .def(py::self * py::self)
+      .def(py::self / py::self)
+      .def(py::self + double())
+      .def(py::self - double())
+      .def(py::self * double())
+      .def(py::self / double())
+      .def(double() + py::self)
+      .def(double() - py::self)
+      .def(double() * py::self)
+      .def(double() / py::self)
+      .def(
+          "__matmul__", [](const Tensor& a, const Tensor& b) { return matmul(a, b); }, py::is_operator())
+      .def(
+          "__gt__", [](const Tensor& a, const Tensor& b) { return greater(a, b); }, py::is_operator())
+      .def(
+          "__eq__", [](const Tensor& a, const Tensor& b) { return a == b; }, py::is_operator(),
+          "Whether both are the same value of the same graph.")
       .def("__hash__", [](const Tensor& x) { return std::hash<const void*>()(&x.op()); });
 }
 
@@ -32,10 +44,12 @@ void bind_tensor(py::module_& module) {
                             "A value in a graph: its shape and type are known, its elements are not.\n\n"
                             "Tensors come from `Input`, `input` and `parameter`; operators (`+ - * / @`) and the\n"
                             "functions of this module make new ones. Shapes are checked at once (ValueError).");
-  tensor.def_property_readonly("shape", [](const Tensor& x) { return to_tuple(x.shape()); },
-                               "The dimensions; None where it is the batch.")
-      .def_property_readonly("dtype", [](const Tensor& x) { return std::string(name(x.dtype())); },
-                             "\"float32\", \"float64\" or \"int32\".")
+  tensor
+      .def_property_readonly(
+          "shape", [](const Tensor& x) { return to_tuple(x.shape()); }, "The dimensions; None where it is the batch.")
+      .def_property_readonly(
+          "dtype", [](const Tensor& x) { return std::string(name(x.dtype())); },
+          "\"float32\", \"float64\" or \"int32\".")
       .def_property_readonly("name", &Tensor::name, "Of an input or a parameter, else empty.")
       .def_property_readonly("kind", &Tensor::kind, "What makes it: \"matmul\", \"relu\", ...")
       .def("__repr__", &print);

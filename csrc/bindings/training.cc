@@ -91,7 +91,8 @@ struct Data {
   Argument x, y, sample_weight;
   Data(const py::handle& x_, const py::handle& y_, const py::handle& weight, const std::string& where,
        const std::string& prefix = "")
-      : x(argument(x_, where, prefix + "x")), y(argument(y_, where, prefix + "y")),
+      : x(argument(x_, where, prefix + "x")),
+        y(argument(y_, where, prefix + "y")),
         sample_weight(optional_argument(weight, where, prefix + "sample_weight")) {}
   TrainingData views() const { return {x.view, y.view, sample_weight.view}; }
   // fit checks this itself, where it looks for what is not finite.
@@ -184,12 +185,18 @@ void bind_optimizers(py::module_& m) {
       .def_property("learning_rate", &Optimizer::learning_rate, &Optimizer::set_learning_rate)
       .def_property_readonly("steps", &Optimizer::steps)
       .def("step", &Optimizer::step, py::arg("network"), py::call_guard<py::gil_scoped_release>());
-  m.def("sgd", [](double learning_rate, double momentum, bool nesterov, double weight_decay) {
-    return Optimizer(SGD{learning_rate, momentum, nesterov, weight_decay});
-  }, py::arg("learning_rate"), py::arg("momentum"), py::arg("nesterov"), py::arg("weight_decay"));
-  m.def("adam", [](double learning_rate, std::pair<double, double> betas, double eps, double weight_decay) {
-    return Optimizer(Adam{learning_rate, betas, eps, weight_decay});
-  }, py::arg("learning_rate"), py::arg("betas"), py::arg("eps"), py::arg("weight_decay"));
+  m.def(
+      "sgd",
+      [](double learning_rate, double momentum, bool nesterov, double weight_decay) {
+        return Optimizer(SGD{learning_rate, momentum, nesterov, weight_decay});
+      },
+      py::arg("learning_rate"), py::arg("momentum"), py::arg("nesterov"), py::arg("weight_decay"));
+  m.def(
+      "adam",
+      [](double learning_rate, std::pair<double, double> betas, double eps, double weight_decay) {
+        return Optimizer(Adam{learning_rate, betas, eps, weight_decay});
+      },
+      py::arg("learning_rate"), py::arg("betas"), py::arg("eps"), py::arg("weight_decay"));
 }
 
 }  // namespace
@@ -199,7 +206,8 @@ void bind_training(py::module_& module) {
   py::class_<Session>(module, "Trainer")
       .def(py::init([](const Network& network, const Loss& loss, const Optimizer& optimizer, int threads) {
              return Session{Trainer(network, loss, optimizer, {threads}), network.dtype()};
-           }), py::arg("network"), py::arg("loss"), py::arg("optimizer"), py::arg("threads"))
+           }),
+           py::arg("network"), py::arg("loss"), py::arg("optimizer"), py::arg("threads"))
       .def("step", &step, py::arg("x"), py::arg("y"), py::arg("sample_weight"))
       .def("gradients", &gradients, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("random_step"))
       .def("fit", &fit, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("validation"),
@@ -207,14 +215,17 @@ void bind_training(py::module_& module) {
       .def("evaluate", &evaluate, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("metrics"),
            py::arg("check_finite"))
       .def("stop", [](Session& self) { self.trainer.stop(); })
-      .def("plan", [](Session& self, Dim batch_size) { return self.trainer.plan(batch_size); }, py::arg("batch_size"))
-      .def("profile", [](Session& self, Dim batch_size, int repeats) {
-             return self.trainer.profile(batch_size, repeats);
-           }, py::arg("batch_size"), py::arg("repeats"), py::call_guard<py::gil_scoped_release>())
-      .def("memory_estimate", [](Session& self, Dim batch_size) { return self.trainer.memory_estimate(batch_size); },
-           py::arg("batch_size"));
-  module.def("hvp", &hessian_vector, py::arg("network"), py::arg("loss"), py::arg("x"), py::arg("y"),
-             py::arg("vector"), py::arg("random_step"));
+      .def(
+          "plan", [](Session& self, Dim batch_size) { return self.trainer.plan(batch_size); }, py::arg("batch_size"))
+      .def(
+          "profile",
+          [](Session& self, Dim batch_size, int repeats) { return self.trainer.profile(batch_size, repeats); },
+          py::arg("batch_size"), py::arg("repeats"), py::call_guard<py::gil_scoped_release>())
+      .def(
+          "memory_estimate", [](Session& self, Dim batch_size) { return self.trainer.memory_estimate(batch_size); },
+          py::arg("batch_size"));
+  module.def("hvp", &hessian_vector, py::arg("network"), py::arg("loss"), py::arg("x"), py::arg("y"), py::arg("vector"),
+             py::arg("random_step"));
 }
 
 }  // namespace backpass::python

@@ -8,11 +8,11 @@ namespace backpass {
 
 const char* name(Elementwise fn) {
   static constexpr const char* kNames[kElementwiseCount] = {
-      "copy",      "negate",          "abs",          "sign",      "step",      "square",   "sqrt",
-      "reciprocal", "exp",            "log",          "erf",       "scale",     "shift",    "relu",
-      "leaky_relu", "sigmoid",        "tanh",         "gelu",      "softplus",  "add",      "subtract",
-      "multiply",  "divide",          "maximum",      "minimum",   "greater",   "relu_grad", "leaky_relu_grad",
-      "sigmoid_grad", "tanh_grad",    "gelu_grad",    "softplus_grad"};
+      "copy",         "negate",    "abs",       "sign",         "step",     "square",    "sqrt",
+      "reciprocal",   "exp",       "log",       "erf",          "scale",    "shift",     "relu",
+      "leaky_relu",   "sigmoid",   "tanh",      "gelu",         "softplus", "add",       "subtract",
+      "multiply",     "divide",    "maximum",   "minimum",      "greater",  "relu_grad", "leaky_relu_grad",
+      "sigmoid_grad", "tanh_grad", "gelu_grad", "softplus_grad"};
   return kNames[static_cast<int>(fn)];
 }
 
@@ -30,11 +30,12 @@ Dim broadcast_dim(const char* who, const Tensor& a, const Tensor& b, Dim i, Dim 
 }
 
 Shape broadcast_shape(const char* who, const Tensor& a, const Tensor& b) {
-  const Shape &longer = a.shape().size() >= b.shape().size() ? a.shape() : b.shape();
-  const Shape &shorter = a.shape().size() >= b.shape().size() ? b.shape() : a.shape();
+  const Shape& longer = a.shape().size() >= b.shape().size() ? a.shape() : b.shape();
+  const Shape& shorter = a.shape().size() >= b.shape().size() ? b.shape() : a.shape();
   Shape shape = longer;
   const std::size_t skip = longer.size() - shorter.size();
-  for (std::size_t i = 0; i < shorter.size(); ++i) shape[skip + i] = broadcast_dim(who, a, b, shape[skip + i], shorter[i]);
+  for (std::size_t i = 0; i < shorter.size(); ++i)
+    shape[skip + i] = broadcast_dim(who, a, b, shape[skip + i], shorter[i]);
   return shape;
 }
 
@@ -42,8 +43,8 @@ Shape broadcast_shape(const char* who, const Tensor& a, const Tensor& b) {
 
 Tensor elementwise(Elementwise fn, const Tensor& a, double alpha) {
   check_real(name(fn), a);
-  return make_tensor({.kind = OpKind::elementwise, .inputs = {a}, .shape = a.shape(), .dtype = a.dtype(), .fn = fn,
-                      .alpha = alpha});
+  return make_tensor(
+      {.kind = OpKind::elementwise, .inputs = {a}, .shape = a.shape(), .dtype = a.dtype(), .fn = fn, .alpha = alpha});
 }
 
 Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alpha) {
@@ -51,8 +52,12 @@ Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alph
   check_real(name(fn), b);
   if (a.dtype() != b.dtype()) fail(name(fn), "types differ: ", name(a.dtype()), " and ", name(b.dtype()));
   const Shape shape = broadcast_shape(name(fn), a, b);
-  return make_tensor({.kind = OpKind::elementwise, .inputs = {broadcast_to(a, shape), broadcast_to(b, shape)},
-                      .shape = shape, .dtype = a.dtype(), .fn = fn, .alpha = alpha});
+  return make_tensor({.kind = OpKind::elementwise,
+                      .inputs = {broadcast_to(a, shape), broadcast_to(b, shape)},
+                      .shape = shape,
+                      .dtype = a.dtype(),
+                      .fn = fn,
+                      .alpha = alpha});
 }
 
 Tensor operator-(const Tensor& x) { return elementwise(Elementwise::negate, x); }

@@ -7,8 +7,8 @@
 namespace backpass {
 namespace {
 
-constexpr double kTwoBySqrtPi = 2 * std::numbers::inv_sqrtpi;                              // d erf(0)
-constexpr double kInvSqrtTwoPi = std::numbers::inv_sqrtpi * 0.5 * std::numbers::sqrt2;     // phi(0)
+constexpr double kTwoBySqrtPi = 2 * std::numbers::inv_sqrtpi;                           // d erf(0)
+constexpr double kInvSqrtTwoPi = std::numbers::inv_sqrtpi * 0.5 * std::numbers::sqrt2;  // phi(0)
 
 Tensor normal_density(const Tensor& x) { return exp(square(x) * -0.5) * kInvSqrtTwoPi; }
 
@@ -24,39 +24,70 @@ Tensor elementwise_derivative(const Tensor& y, const Tensor& g, std::size_t inpu
   const Tensor b = op.inputs.size() > 1 ? op.inputs[1] : Tensor();
   const bool first = input == 0;
   switch (op.fn) {
-    case Elementwise::copy: return g;
-    case Elementwise::negate: return -g;
-    case Elementwise::absolute: return g * sign(a);
-    case Elementwise::sign: return {};
-    case Elementwise::step: return {};
-    case Elementwise::square: return g * (a * 2.0);
-    case Elementwise::sqrt: return g / (y * 2.0);
-    case Elementwise::reciprocal: return -(g * square(y));
-    case Elementwise::exp: return g * y;
-    case Elementwise::log: return g / a;
-    case Elementwise::erf: return g * (exp(-square(a)) * kTwoBySqrtPi);
-    case Elementwise::scale: return g * op.alpha;
-    case Elementwise::shift: return g;
-    case Elementwise::relu: return pair(Elementwise::relu_grad, g, y);
-    case Elementwise::leaky_relu: return pair(Elementwise::leaky_relu_grad, g, a, op.alpha);
-    case Elementwise::sigmoid: return pair(Elementwise::sigmoid_grad, g, y);
-    case Elementwise::tanh: return pair(Elementwise::tanh_grad, g, y);
-    case Elementwise::gelu: return pair(Elementwise::gelu_grad, g, a);
-    case Elementwise::softplus: return pair(Elementwise::softplus_grad, g, a);
+    case Elementwise::copy:
+      return g;
+    case Elementwise::negate:
+      return -g;
+    case Elementwise::absolute:
+      return g * sign(a);
+    case Elementwise::sign:
+      return {};
+    case Elementwise::step:
+      return {};
+    case Elementwise::square:
+      return g * (a * 2.0);
+    case Elementwise::sqrt:
+      return g / (y * 2.0);
+    case Elementwise::reciprocal:
+      return -(g * square(y));
+    case Elementwise::exp:
+      return g * y;
+    case Elementwise::log:
+      return g / a;
+    case Elementwise::erf:
+      return g * (exp(-square(a)) * kTwoBySqrtPi);
+    case Elementwise::scale:
+      return g * op.alpha;
+    case Elementwise::shift:
+      return g;
+    case Elementwise::relu:
+      return pair(Elementwise::relu_grad, g, y);
+    case Elementwise::leaky_relu:
+      return pair(Elementwise::leaky_relu_grad, g, a, op.alpha);
+    case Elementwise::sigmoid:
+      return pair(Elementwise::sigmoid_grad, g, y);
+    case Elementwise::tanh:
+      return pair(Elementwise::tanh_grad, g, y);
+    case Elementwise::gelu:
+      return pair(Elementwise::gelu_grad, g, a);
+    case Elementwise::softplus:
+      return pair(Elementwise::softplus_grad, g, a);
 
-    case Elementwise::add: return g;
-    case Elementwise::subtract: return first ? g : -g;
-    case Elementwise::multiply: return first ? g * b : g * a;
-    case Elementwise::divide: return first ? g / b : -(g * y / b);
-    case Elementwise::maximum: return first ? g - g * greater(b, a) : g * greater(b, a);
-    case Elementwise::minimum: return first ? g - g * greater(a, b) : g * greater(a, b);
-    case Elementwise::greater: return {};
+    case Elementwise::add:
+      return g;
+    case Elementwise::subtract:
+      return first ? g : -g;
+    case Elementwise::multiply:
+      return first ? g * b : g * a;
+    case Elementwise::divide:
+      return first ? g / b : -(g * y / b);
+    case Elementwise::maximum:
+      return first ? g - g * greater(b, a) : g * greater(b, a);
+    case Elementwise::minimum:
+      return first ? g - g * greater(a, b) : g * greater(a, b);
+    case Elementwise::greater:
+      return {};
 
-    case Elementwise::relu_grad: return first ? pair(op.fn, g, b) : Tensor();
-    case Elementwise::leaky_relu_grad: return first ? pair(op.fn, g, b, op.alpha) : Tensor();
-    case Elementwise::sigmoid_grad: return first ? pair(op.fn, g, b) : g * a * (1.0 - b * 2.0);
-    case Elementwise::tanh_grad: return first ? pair(op.fn, g, b) : g * a * (b * -2.0);
-    case Elementwise::gelu_grad: return first ? pair(op.fn, g, b) : g * a * normal_density(b) * (2.0 - square(b));
+    case Elementwise::relu_grad:
+      return first ? pair(op.fn, g, b) : Tensor();
+    case Elementwise::leaky_relu_grad:
+      return first ? pair(op.fn, g, b, op.alpha) : Tensor();
+    case Elementwise::sigmoid_grad:
+      return first ? pair(op.fn, g, b) : g * a * (1.0 - b * 2.0);
+    case Elementwise::tanh_grad:
+      return first ? pair(op.fn, g, b) : g * a * (b * -2.0);
+    case Elementwise::gelu_grad:
+      return first ? pair(op.fn, g, b) : g * a * normal_density(b) * (2.0 - square(b));
     case Elementwise::softplus_grad:
       return first ? pair(op.fn, g, b) : pair(Elementwise::sigmoid_grad, g * a, sigmoid(b));
   }

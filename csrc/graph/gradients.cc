@@ -16,26 +16,40 @@ std::vector<Tensor> derivative(const Tensor& y, const Tensor& g, const std::vect
     case OpKind::parameter:
     case OpKind::constant:
     case OpKind::count:
-    case OpKind::random_keep: return {};
-    case OpKind::stop_gradient: return {Tensor()};
+    case OpKind::random_keep:
+      return {};
+    case OpKind::stop_gradient:
+      return {Tensor()};
     case OpKind::elementwise: {
       std::vector<Tensor> grads(op.inputs.size());
       for (std::size_t i = 0; i < grads.size(); ++i)
         if (wanted[i]) grads[i] = elementwise_derivative(y, g, i);
       return grads;
     }
-    case OpKind::matmul: return matmul_derivative(y, g, wanted);
-    case OpKind::sum: return sum_derivative(y, g);
-    case OpKind::broadcast: return broadcast_derivative(y, g);
-    case OpKind::reshape: return reshape_derivative(y, g);
-    case OpKind::transpose: return transpose_derivative(y, g);
-    case OpKind::slice: return slice_derivative(y, g);
-    case OpKind::pad: return pad_derivative(y, g);
-    case OpKind::concat: return concat_derivative(y, g, wanted);
-    case OpKind::softmax: return softmax_derivative(y, g);
-    case OpKind::log_sum_exp: return log_sum_exp_derivative(y, g);
-    case OpKind::take_label: return take_label_derivative(y, g);
-    case OpKind::put_label: return put_label_derivative(y, g);
+    case OpKind::matmul:
+      return matmul_derivative(y, g, wanted);
+    case OpKind::sum:
+      return sum_derivative(y, g);
+    case OpKind::broadcast:
+      return broadcast_derivative(y, g);
+    case OpKind::reshape:
+      return reshape_derivative(y, g);
+    case OpKind::transpose:
+      return transpose_derivative(y, g);
+    case OpKind::slice:
+      return slice_derivative(y, g);
+    case OpKind::pad:
+      return pad_derivative(y, g);
+    case OpKind::concat:
+      return concat_derivative(y, g, wanted);
+    case OpKind::softmax:
+      return softmax_derivative(y, g);
+    case OpKind::log_sum_exp:
+      return log_sum_exp_derivative(y, g);
+    case OpKind::take_label:
+      return take_label_derivative(y, g);
+    case OpKind::put_label:
+      return put_label_derivative(y, g);
   }
   return {};
 }
@@ -75,7 +89,8 @@ void propagate(GradMap& grads, const OpSet& active, const Tensor& y) {
 
 std::vector<Tensor> gradients(const Tensor& y, const std::vector<Tensor>& xs, const Tensor& seed) {
   if (!y) fail("gradients", "got an empty tensor");
-  if (!seed && !y.shape().empty()) fail("gradients", "needs a seed where y is not a scalar; y is ", to_string(y.shape()));
+  if (!seed && !y.shape().empty())
+    fail("gradients", "needs a seed where y is not a scalar; y is ", to_string(y.shape()));
   if (seed && seed.shape() != y.shape())
     fail("gradients", "seed has shape ", to_string(seed.shape()), ", y has ", to_string(y.shape()));
   const std::vector<Tensor> order = reachable({y});

@@ -59,7 +59,8 @@ std::string attributes(const Op& op) {
                          op.fn == Elementwise::shift || op.fn == Elementwise::leaky_relu;
   if (has_alpha) text << ' ' << op.alpha;
   for (std::size_t i = 0; i < op.dims.size(); ++i)
-    text << (i == 0 ? " [" : ", ") << (op.dims[i] == kBatch && op.kind == OpKind::count ? "batch" : std::to_string(op.dims[i]));
+    text << (i == 0 ? " [" : ", ")
+         << (op.dims[i] == kBatch && op.kind == OpKind::count ? "batch" : std::to_string(op.dims[i]));
   if (!op.dims.empty()) text << ']';
   return text.str();
 }
@@ -89,7 +90,8 @@ std::string Graph::to_dot() const {
   for (const Tensor& t : ops_) {
     const bool leaf = t.op().inputs.empty();
     text << "  n" << number.at(&t.op()) << " [shape=" << (leaf ? "ellipse" : "box") << ", label=\""
-         << (t.name().empty() ? t.kind() : t.name()) << "\\n" << backpass::to_string(t.shape()) << "\"];\n";
+         << (t.name().empty() ? t.kind() : t.name()) << "\\n"
+         << backpass::to_string(t.shape()) << "\"];\n";
     for (const Tensor& from : t.op().inputs)
       text << "  n" << number.at(&from.op()) << " -> n" << number.at(&t.op()) << ";\n";
   }

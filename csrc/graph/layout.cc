@@ -42,7 +42,10 @@ Tensor transpose(const Tensor& x, std::vector<Dim> axes) {
     shape.push_back(x.shape()[static_cast<std::size_t>(axis)]);
   }
   if (sorted == axes) return x;
-  return make_tensor({.kind = OpKind::transpose, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype(),
+  return make_tensor({.kind = OpKind::transpose,
+                      .inputs = {x},
+                      .shape = std::move(shape),
+                      .dtype = x.dtype(),
                       .dims = std::move(axes)});
 }
 
@@ -52,7 +55,10 @@ Tensor slice(const Tensor& x, Dim axis, Dim begin, Dim end) {
   if (begin < 0 || end < begin || end > shape[at])
     fail("slice", "range [", begin, ", ", end, ") does not fit axis ", axis, " of ", to_string(x.shape()));
   shape[at] = end - begin;
-  return make_tensor({.kind = OpKind::slice, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype(),
+  return make_tensor({.kind = OpKind::slice,
+                      .inputs = {x},
+                      .shape = std::move(shape),
+                      .dtype = x.dtype(),
                       .dims = {static_cast<Dim>(at), begin, end}});
 }
 
@@ -62,7 +68,10 @@ Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape) {
   if (at < shape.size()) expected[at] = shape[at];
   if (expected != shape || begin < 0 || end - begin != x.shape()[at] || end > shape[at])
     fail("pad", "range [", begin, ", ", end, ") of ", to_string(shape), " does not take ", to_string(x.shape()));
-  return make_tensor({.kind = OpKind::pad, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype(),
+  return make_tensor({.kind = OpKind::pad,
+                      .inputs = {x},
+                      .shape = std::move(shape),
+                      .dtype = x.dtype(),
                       .dims = {static_cast<Dim>(at), begin, end}});
 }
 
@@ -79,7 +88,10 @@ Tensor concat(const std::vector<Tensor>& xs, Dim axis) {
     if (other[at] = shape[at]; other != shape)
       fail("concat", "shapes ", to_string(xs[0].shape()), " and ", to_string(x.shape()), " differ beyond axis ", axis);
   }
-  return make_tensor({.kind = OpKind::concat, .inputs = xs, .shape = std::move(shape), .dtype = xs[0].dtype(),
+  return make_tensor({.kind = OpKind::concat,
+                      .inputs = xs,
+                      .shape = std::move(shape),
+                      .dtype = xs[0].dtype(),
                       .dims = {static_cast<Dim>(at)}});
 }
 
@@ -87,7 +99,8 @@ Grads reshape_derivative(const Tensor& y, const Tensor& g) { return {reshape(g, 
 
 Grads transpose_derivative(const Tensor& y, const Tensor& g) {
   std::vector<Dim> inverse(y.op().dims.size());
-  for (std::size_t i = 0; i < inverse.size(); ++i) inverse[static_cast<std::size_t>(y.op().dims[i])] = static_cast<Dim>(i);
+  for (std::size_t i = 0; i < inverse.size(); ++i)
+    inverse[static_cast<std::size_t>(y.op().dims[i])] = static_cast<Dim>(i);
   return {transpose(g, inverse)};
 }
 

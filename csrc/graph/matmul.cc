@@ -38,8 +38,13 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
   if (a.shape().back() == kBatch || (transpose_a && b.shape().back() == kBatch))
     fail("matmul", "the last dimension cannot be the batch");
   Shape shape = transpose_a ? contraction_shape(a, b) : product_shape(a, b, transpose_b);
-  return make_tensor({.kind = OpKind::matmul, .inputs = {a, b}, .shape = std::move(shape), .dtype = a.dtype(),
-                      .transpose_a = transpose_a, .transpose_b = transpose_b, .precision = precision});
+  return make_tensor({.kind = OpKind::matmul,
+                      .inputs = {a, b},
+                      .shape = std::move(shape),
+                      .dtype = a.dtype(),
+                      .transpose_a = transpose_a,
+                      .transpose_b = transpose_b,
+                      .precision = precision});
 }
 
 // Y = A B:   dA = G Bᵀ, dB = Aᵀ G.   Y = A Bᵀ: dA = G B, dB = Gᵀ A.   Y = Aᵀ B: dA = B Gᵀ, dB = A G.
@@ -53,7 +58,8 @@ std::vector<Tensor> matmul_derivative(const Tensor& y, const Tensor& g, const st
     return grads;
   }
   if (wanted[0]) grads[0] = matmul(g, b, false, !op.transpose_b, op.precision);
-  if (wanted[1]) grads[1] = op.transpose_b ? matmul(g, a, true, false, op.precision) : matmul(a, g, true, false, op.precision);
+  if (wanted[1])
+    grads[1] = op.transpose_b ? matmul(g, a, true, false, op.precision) : matmul(a, g, true, false, op.precision);
   return grads;
 }
 

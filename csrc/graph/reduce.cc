@@ -49,7 +49,8 @@ Shape kept_shape(Shape shape, const std::vector<Dim>& axes) {
 Tensor sum(const Tensor& x, std::optional<std::vector<Dim>> axes, bool keepdims) {
   const std::vector<Dim> over = axes_or_all("sum", x, axes);
   Tensor y = x;
-  for (std::size_t end = over.size(); end > 0;) {  // from the last run to the first, so that earlier axes keep their numbers
+  for (std::size_t end = over.size();
+       end > 0;) {  // from the last run to the first, so that earlier axes keep their numbers
     std::size_t begin = end - 1;
     while (begin > 0 && over[begin - 1] == over[begin] - 1) --begin;
     y = sum_run(y, over[begin], over[end - 1]);

@@ -8,7 +8,8 @@ namespace {
 void check_rows(const char* who, const Tensor& x) {
   if (!x) fail(who, "got an empty tensor");
   if (x.dtype() == DType::int32) fail(who, "takes float32 or float64, got int32");
-  if (x.shape().empty() || x.shape().back() == kBatch) fail(who, "needs a last axis that is not the batch, got ", to_string(x.shape()));
+  if (x.shape().empty() || x.shape().back() == kBatch)
+    fail(who, "needs a last axis that is not the batch, got ", to_string(x.shape()));
 }
 
 void check_labels(const char* who, const Tensor& labels, const Shape& rows) {
@@ -35,24 +36,29 @@ Tensor softmax(const Tensor& x) {
 
 Tensor log_sum_exp(const Tensor& x) {
   check_rows("log_sum_exp", x);
-  return make_tensor({.kind = OpKind::log_sum_exp, .inputs = {x}, .shape = without_last(x.shape()), .dtype = x.dtype()});
+  return make_tensor(
+      {.kind = OpKind::log_sum_exp, .inputs = {x}, .shape = without_last(x.shape()), .dtype = x.dtype()});
 }
 
 Tensor take_label(const Tensor& x, const Tensor& labels) {
   check_rows("take_label", x);
   check_labels("take_label", labels, without_last(x.shape()));
-  return make_tensor({.kind = OpKind::take_label, .inputs = {x, labels}, .shape = without_last(x.shape()), .dtype = x.dtype()});
+  return make_tensor(
+      {.kind = OpKind::take_label, .inputs = {x, labels}, .shape = without_last(x.shape()), .dtype = x.dtype()});
 }
 
 Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape) {
   if (!value || shape.empty() || value.shape() != without_last(shape))
     fail("put_label", "values do not fit the rows of ", to_string(shape));
   check_labels("put_label", labels, value.shape());
-  return make_tensor({.kind = OpKind::put_label, .inputs = {value, labels}, .shape = std::move(shape), .dtype = value.dtype()});
+  return make_tensor(
+      {.kind = OpKind::put_label, .inputs = {value, labels}, .shape = std::move(shape), .dtype = value.dtype()});
 }
 
 // y = softmax(x): dx = y (g - sum(g y)).
-Grads softmax_derivative(const Tensor& y, const Tensor& g) { return {y * (g - sum(g * y, std::vector<Dim>{-1}, true))}; }
+Grads softmax_derivative(const Tensor& y, const Tensor& g) {
+  return {y * (g - sum(g * y, std::vector<Dim>{-1}, true))};
+}
 
 Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g) {
   const Tensor& x = y.op().inputs[0];
@@ -69,7 +75,9 @@ Grads put_label_derivative(const Tensor& y, const Tensor& g) { return {take_labe
 Tensor dropout(const Tensor& x, double rate, std::uint32_t stream) {
   if (!x || x.dtype() == DType::int32) fail("dropout", "takes a tensor of float32 or float64");
   if (!(rate >= 0 && rate < 1)) fail("dropout", "rate must be at least 0 and below 1, got ", rate);
-  return x * make_tensor({.kind = OpKind::random_keep, .shape = x.shape(), .dtype = x.dtype(), .alpha = rate, .stream = stream});
+  return x *
+         make_tensor(
+             {.kind = OpKind::random_keep, .shape = x.shape(), .dtype = x.dtype(), .alpha = rate, .stream = stream});
 }
 
 Tensor stop_gradient(const Tensor& x) {

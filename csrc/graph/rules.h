@@ -8,18 +8,18 @@ namespace backpass {
 using Grads = std::vector<Tensor>;
 using Wanted = std::vector<bool>;
 
-Grads matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);     // matmul.cc
-Grads sum_derivative(const Tensor& y, const Tensor& g);                              // reduce.cc
-Grads broadcast_derivative(const Tensor& y, const Tensor& g);                        // reduce.cc
-Grads reshape_derivative(const Tensor& y, const Tensor& g);                          // layout.cc
-Grads transpose_derivative(const Tensor& y, const Tensor& g);                        // layout.cc
-Grads slice_derivative(const Tensor& y, const Tensor& g);                            // layout.cc
-Grads pad_derivative(const Tensor& y, const Tensor& g);                              // layout.cc
-Grads concat_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);     // layout.cc
-Grads softmax_derivative(const Tensor& y, const Tensor& g);                          // rows.cc
-Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g);                      // rows.cc
-Grads take_label_derivative(const Tensor& y, const Tensor& g);                       // rows.cc
-Grads put_label_derivative(const Tensor& y, const Tensor& g);                        // rows.cc
+Grads matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);  // matmul.cc
+Grads sum_derivative(const Tensor& y, const Tensor& g);                           // reduce.cc
+Grads broadcast_derivative(const Tensor& y, const Tensor& g);                     // reduce.cc
+Grads reshape_derivative(const Tensor& y, const Tensor& g);                       // layout.cc
+Grads transpose_derivative(const Tensor& y, const Tensor& g);                     // layout.cc
+Grads slice_derivative(const Tensor& y, const Tensor& g);                         // layout.cc
+Grads pad_derivative(const Tensor& y, const Tensor& g);                           // layout.cc
+Grads concat_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);  // layout.cc
+Grads softmax_derivative(const Tensor& y, const Tensor& g);                       // rows.cc
+Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g);                   // rows.cc
+Grads take_label_derivative(const Tensor& y, const Tensor& g);                    // rows.cc
+Grads put_label_derivative(const Tensor& y, const Tensor& g);                     // rows.cc
 
 // Axes as ascending non-negative numbers; throws where one is out of range or named twice.
 std::vector<Dim> normalize_axes(const char* who, const Tensor& x, std::vector<Dim> axes);

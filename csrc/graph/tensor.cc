@@ -16,25 +16,44 @@ std::string Tensor::kind() const {
 
 const char* name(OpKind kind) {
   switch (kind) {
-    case OpKind::input: return "input";
-    case OpKind::parameter: return "parameter";
-    case OpKind::constant: return "constant";
-    case OpKind::count: return "count";
-    case OpKind::elementwise: return "elementwise";
-    case OpKind::matmul: return "matmul";
-    case OpKind::sum: return "sum";
-    case OpKind::broadcast: return "broadcast";
-    case OpKind::reshape: return "reshape";
-    case OpKind::transpose: return "transpose";
-    case OpKind::slice: return "slice";
-    case OpKind::pad: return "pad";
-    case OpKind::concat: return "concat";
-    case OpKind::softmax: return "softmax";
-    case OpKind::log_sum_exp: return "log_sum_exp";
-    case OpKind::take_label: return "take_label";
-    case OpKind::put_label: return "put_label";
-    case OpKind::random_keep: return "random_keep";
-    case OpKind::stop_gradient: return "stop_gradient";
+    case OpKind::input:
+      return "input";
+    case OpKind::parameter:
+      return "parameter";
+    case OpKind::constant:
+      return "constant";
+    case OpKind::count:
+      return "count";
+    case OpKind::elementwise:
+      return "elementwise";
+    case OpKind::matmul:
+      return "matmul";
+    case OpKind::sum:
+      return "sum";
+    case OpKind::broadcast:
+      return "broadcast";
+    case OpKind::reshape:
+      return "reshape";
+    case OpKind::transpose:
+      return "transpose";
+    case OpKind::slice:
+      return "slice";
+    case OpKind::pad:
+      return "pad";
+    case OpKind::concat:
+      return "concat";
+    case OpKind::softmax:
+      return "softmax";
+    case OpKind::log_sum_exp:
+      return "log_sum_exp";
+    case OpKind::take_label:
+      return "take_label";
+    case OpKind::put_label:
+      return "put_label";
+    case OpKind::random_keep:
+      return "random_keep";
+    case OpKind::stop_gradient:
+      return "stop_gradient";
   }
   return "";
 }

@@ -19,7 +19,9 @@ std::span<const std::byte> as_bytes(const std::string& text) {
 std::vector<TensorEntry> entries(const Network::Impl& net) {
   std::vector<TensorEntry> all;
   for (const ParameterInfo& info : net.parameters)
-    all.push_back({info.name, net.dtype, info.shape,
+    all.push_back({info.name,
+                   net.dtype,
+                   info.shape,
                    {net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype),
                     static_cast<std::size_t>(info.size) * size_of(net.dtype)}});
   return all;
@@ -29,7 +31,8 @@ void copy_parameters(Network::Impl& net, const std::vector<TensorEntry>& tensors
   for (const TensorEntry& tensor : tensors)
     for (const ParameterInfo& info : net.parameters)
       if (info.name == tensor.name && info.size > 0)
-        std::memcpy(net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype), tensor.bytes.data(), tensor.bytes.size());
+        std::memcpy(net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype), tensor.bytes.data(),
+                    tensor.bytes.size());
 }
 
 Precision precision_of(const Graph& graph) {
@@ -81,16 +84,20 @@ void Network::load_weights(const std::string& path) {
   const std::string bytes = read_file(path);
   const std::vector<TensorEntry> tensors = read_weights(as_bytes(bytes));
   for (const ParameterInfo& info : impl_->parameters) {
-    const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const TensorEntry& t) { return t.name == info.name; });
+    const auto found =
+        std::find_if(tensors.begin(), tensors.end(), [&](const TensorEntry& t) { return t.name == info.name; });
     if (found == tensors.end()) fail("load_weights", "the file has no \"", info.name, '"');
     if (found->shape != info.shape)
-      fail("load_weights", '"', info.name, "\" has shape ", to_string(found->shape), " in the file, ", to_string(info.shape), " here");
+      fail("load_weights", '"', info.name, "\" has shape ", to_string(found->shape), " in the file, ",
+           to_string(info.shape), " here");
     if (found->dtype != impl_->dtype)
-      fail("load_weights", '"', info.name, "\" is ", backpass::name(found->dtype), " in the file, ", backpass::name(impl_->dtype), " here");
+      fail("load_weights", '"', info.name, "\" is ", backpass::name(found->dtype), " in the file, ",
+           backpass::name(impl_->dtype), " here");
   }
   if (tensors.size() != impl_->parameters.size())
     for (const TensorEntry& tensor : tensors)
-      if (std::none_of(impl_->parameters.begin(), impl_->parameters.end(), [&](const ParameterInfo& info) { return info.name == tensor.name; }))
+      if (std::none_of(impl_->parameters.begin(), impl_->parameters.end(),
+                       [&](const ParameterInfo& info) { return info.name == tensor.name; }))
         fail("load_weights", "the network has no \"", tensor.name, '"');
   copy_parameters(*impl_, tensors);
 }

@@ -8,8 +8,7 @@ namespace {
 
 // c (M, N) = or += rows of a (M, k) times rows of b (N, k).
 template <class T, int M, int N>
-void dot_tile(T* c, Size c_row, Size c_col, const T* a, Size a_row, const T* b, Size b_row, Size k,
-              bool add) noexcept {
+void dot_tile(T* c, Size c_row, Size c_col, const T* a, Size a_row, const T* b, Size b_row, Size k, bool add) noexcept {
   constexpr Size lanes = Vec<T>::kLanes;
   Vec<T> sums[M][N];
 #pragma GCC unroll 8

@@ -6,8 +6,8 @@
 namespace backpass {
 
 struct Activation {
-  const char* name;    // as Dense(activation=...) takes it
-  const char* layer;   // as a layer's type
+  const char* name;         // as Dense(activation=...) takes it
+  const char* layer;        // as a layer's type
   const char* weight_init;  // of the weights before it
   Tensor (*build)(const Tensor& x, double slope);
 };

@@ -1,6 +1,6 @@
 // Forward and backward by hand, and what a network can tell of its plans.
-#include "base/error.h"
 #include "base/convert.h"
+#include "base/error.h"
 #include "graph/op.h"
 #include "nn/network_impl.h"
 #include "plan/boundary.h"
@@ -50,9 +50,15 @@ Plan& by_hand_plan(Network::Impl& net, Dim batch) {
   return net.by_hand.plan(plan_key(batch, 0), [&] { return std::make_unique<Plan>(by_hand_spec(net, batch)); });
 }
 
-void run_phase(Network::Impl& net, Plan& plan, Phase phase, const ArrayView& x, const void* grad_output, void* output, void* grad_input) {
-  std::byte* slots[kSlots] = {net.by_hand.arena(), net.values.data(), net.gradient_data(), nullptr, nullptr,
-                              static_cast<std::byte*>(const_cast<void*>(grad_output)), static_cast<std::byte*>(output),
+void run_phase(Network::Impl& net, Plan& plan, Phase phase, const ArrayView& x, const void* grad_output, void* output,
+               void* grad_input) {
+  std::byte* slots[kSlots] = {net.by_hand.arena(),
+                              net.values.data(),
+                              net.gradient_data(),
+                              nullptr,
+                              nullptr,
+                              static_cast<std::byte*>(const_cast<void*>(grad_output)),
+                              static_cast<std::byte*>(output),
                               static_cast<std::byte*>(grad_input)};
   const RowSource source = row_source(x);
   PlanRun run{slots};
@@ -83,7 +89,9 @@ Array Network::forward(const ArrayView& x, bool training, std::int64_t random_st
 
 Array Network::backward(const ArrayView& grad_output) {
   const InUse use(*impl_);
-  if (impl_->kept.batch < 0) throw std::runtime_error(message("backward", "needs a forward(training=True) before it; each keeps its values for one backward"));
+  if (impl_->kept.batch < 0)
+    throw std::runtime_error(
+        message("backward", "needs a forward(training=True) before it; each keeps its values for one backward"));
   const Dim rows = impl_->kept.batch;
   check_shape("grad_output", grad_output, impl_->output_shape(rows));
   Shape shape = impl_->x().shape();
@@ -127,7 +135,8 @@ PlanInfo Network::profile(Dim batch_size, bool training, int repeats) {
   Shape in = impl_->x().shape(), out = impl_->output_shape(batch_size);
   in[0] = batch_size;
   Array x(dtype(), in), y(dtype(), out), grad_output(dtype(), out), grad_input(dtype(), in);
-  std::byte* slots[kSlots] = {arena.data(), impl_->values.data(), gradients.data(), nullptr, nullptr, nullptr, nullptr, nullptr};
+  std::byte* slots[kSlots] = {arena.data(), impl_->values.data(), gradients.data(), nullptr, nullptr, nullptr, nullptr,
+                              nullptr};
   slots[kFirstExternal] = static_cast<std::byte*>(training ? grad_output.data() : x.data());
   slots[kFirstExternal + 1] = static_cast<std::byte*>(y.data());
   slots[kFirstExternal + 2] = static_cast<std::byte*>(grad_input.data());
@@ -142,8 +151,8 @@ std::size_t Network::memory_estimate(Dim batch_size) {
   return 2 * impl_->bytes() + Plan(by_hand_spec(*impl_, batch_size)).arena_bytes();
 }
 
-std::string Network::Impl::first_non_finite(const ArrayView& data, const std::int64_t* rows, Dim batch, std::uint64_t random_seed,
-                                            std::uint64_t random_step) {
+std::string Network::Impl::first_non_finite(const ArrayView& data, const std::int64_t* rows, Dim batch,
+                                            std::uint64_t random_seed, std::uint64_t random_step) {
   std::vector<std::pair<std::string, Tensor>> watched;
   for (std::size_t i = 0; i < layer_outputs.size(); ++i)
     watched.emplace_back(layers[i].type + " " + std::to_string(i), layer_outputs[i]);
@@ -173,7 +182,9 @@ std::string Network::Impl::first_non_finite(const ArrayView& data, const std::in
     for (Dim& dim : shape)
       if (dim == kBatch) dim = batch;
     const ElementType type = dtype == DType::float64 ? ElementType::float64 : ElementType::float32;
-    if (place.slot == kArena && check_finite(arena.data() + place.offset, type, dtype, element_count(shape)) != Finite::yes) return watched[i].first;
+    if (place.slot == kArena &&
+        check_finite(arena.data() + place.offset, type, dtype, element_count(shape)) != Finite::yes)
+      return watched[i].first;
   }
   return "the loss";
 }

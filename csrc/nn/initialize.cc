@@ -56,13 +56,17 @@ void check_initializer(const std::string& who, const std::string& name) {
   fail(who, "unknown initializer \"", name, "\"; there are ", names);
 }
 
-void initialize(void* values, const Shape& shape, DType dtype, const Initializer& initializer, std::uint64_t seed, std::uint32_t index) {
+void initialize(void* values, const Shape& shape, DType dtype, const Initializer& initializer, std::uint64_t seed,
+                std::uint32_t index) {
   check_initializer("parameter", initializer.name);
   const Dim n = element_count(shape);
-  const double last = shape.empty() ? 1 : static_cast<double>(shape.back()), first = shape.empty() ? 1 : static_cast<double>(shape[0]);
+  const double last = shape.empty() ? 1 : static_cast<double>(shape.back()),
+               first = shape.empty() ? 1 : static_cast<double>(shape[0]);
   const Fans fans{last > 0 ? last : 1, first > 0 ? first : 1};
-  if (dtype == DType::float64) fill(static_cast<double*>(values), n, initializer, fans, seed, index);
-  else fill(static_cast<float*>(values), n, initializer, fans, seed, index);
+  if (dtype == DType::float64)
+    fill(static_cast<double*>(values), n, initializer, fans, seed, index);
+  else
+    fill(static_cast<float*>(values), n, initializer, fans, seed, index);
 }
 
 }  // namespace backpass

@@ -66,14 +66,19 @@ Initializer weight_initializer(const std::string& activation, double slope) {
 }
 
 Attributes Dense::attributes() const {
-  return {{"units", units}, {"activation", activation}, {"bias", bias}, {"weight_init", weight_init}, {"bias_init", bias_init}};
+  return {{"units", units},
+          {"activation", activation},
+          {"bias", bias},
+          {"weight_init", weight_init},
+          {"bias_init", bias_init}};
 }
 
 Tensor Dense::build(LayerContext& context, const Tensor& x) const {
   if (units < 1) fail("Dense", "units must be positive, got ", units);
   if (x.shape().size() < 2) fail("Dense", "needs an input of shape (batch, ..., features), got ", to_string(x.shape()));
   const Activation* own = activation.empty() ? nullptr : find_activation(activation);
-  if (!activation.empty() && own == nullptr) fail("Dense", "unknown activation \"", activation, "\"; there are ", activation_names());
+  if (!activation.empty() && own == nullptr)
+    fail("Dense", "unknown activation \"", activation, "\"; there are ", activation_names());
   const std::string next = activation.empty() ? context.next_activation : activation;
   Initializer initializer = weight_initializer(next, activation.empty() ? context.next_slope : kDefaultSlope);
   if (!weight_init.empty()) initializer = {weight_init, 1.0};

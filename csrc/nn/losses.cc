@@ -40,7 +40,8 @@ Tensor HalfMSE::build(const Tensor& prediction, const Tensor& target, const Tens
 }
 
 Tensor CrossEntropy::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
-  if (prediction.shape().size() != 2) fail("CrossEntropy", "prediction must be (batch, classes), got ", to_string(prediction.shape()));
+  if (prediction.shape().size() != 2)
+    fail("CrossEntropy", "prediction must be (batch, classes), got ", to_string(prediction.shape()));
   const Tensor lse = log_sum_exp(prediction);
   if (target.dtype() == DType::int32) return over_rows(lse - take_label(prediction, target), weight);
   check_same_shape("CrossEntropy", prediction, target);
@@ -49,13 +50,15 @@ Tensor CrossEntropy::build(const Tensor& prediction, const Tensor& target, const
   return over_rows(sum(target, last) * lse - sum(target * prediction, last), weight);
 }
 
-std::pair<double, Array> Loss::value_and_grad(const ArrayView& prediction, const ArrayView& target, const ArrayView& sample_weight) const {
+std::pair<double, Array> Loss::value_and_grad(const ArrayView& prediction, const ArrayView& target,
+                                              const ArrayView& sample_weight) const {
   const DType dtype = prediction.type == ElementType::float64 ? DType::float64 : DType::float32;
   Shape shape = prediction.shape;
   if (shape.empty()) fail(type(), "prediction needs rows, got ", to_string(shape));
   shape[0] = kBatch;
   const Targets targets = fit_targets(*this, shape, target, sample_weight, prediction.rows());
-  const Tensor p = input(shape, dtype, "prediction"), t = input(targets.y_shape(shape), targets.labels ? DType::int32 : dtype, "target");
+  const Tensor p = input(shape, dtype, "prediction"),
+               t = input(targets.y_shape(shape), targets.labels ? DType::int32 : dtype, "target");
   const Tensor w = targets.weighted() ? input({kBatch}, dtype, "sample_weight") : Tensor();
   const Tensor loss = build(p, t, w);
   std::vector<Tensor> inputs{p, t};

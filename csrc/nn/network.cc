@@ -39,11 +39,14 @@ Network::Impl::Impl(std::vector<Tensor> inputs, std::vector<Tensor> outputs, std
   if (graph.inputs().size() != 1 || graph.outputs().size() != 1) fail("Network", "takes one input and one output");
   check_batched("inputs", graph.inputs());
   check_batched("outputs", graph.outputs());
-  if (dtype == DType::int32 || graph.inputs()[0].dtype() != dtype) fail("Network", "input and output must be of one real type");
+  if (dtype == DType::int32 || graph.inputs()[0].dtype() != dtype)
+    fail("Network", "input and output must be of one real type");
   for (const Tensor& t : graph.parameters()) {
     for (const ParameterInfo& other : parameters)
       if (other.name == t.name()) fail("Network", "two parameters are named \"", t.name(), '"');
-    if (t.dtype() != dtype) fail("Network", "parameter \"", t.name(), "\" is ", backpass::name(t.dtype()), ", the output ", backpass::name(dtype));
+    if (t.dtype() != dtype)
+      fail("Network", "parameter \"", t.name(), "\" is ", backpass::name(t.dtype()), ", the output ",
+           backpass::name(dtype));
     places[&t.op()] = {kParameters, static_cast<std::size_t>(n_parameters) * size_of(dtype)};
     const Dim size = element_count(t.shape());
     parameters.push_back({t.name(), t.shape(), n_parameters, size});
@@ -72,10 +75,12 @@ InUse::InUse(Network::Impl& network) : network_(network) {
 }
 
 Network::Network(std::vector<Tensor> inputs, std::vector<Tensor> outputs, NetworkOptions options)
-    : impl_(std::make_shared<Impl>(std::move(inputs), std::move(outputs), options.seed ? *options.seed : fresh_seed())) {
+    : impl_(
+          std::make_shared<Impl>(std::move(inputs), std::move(outputs), options.seed ? *options.seed : fresh_seed())) {
   std::uint32_t index = 0;
   for (const Tensor& t : impl_->graph.parameters())
-    initialize(impl_->values.data() + impl_->places.at(&t.op()).offset, t.shape(), t.dtype(), t.op().initializer, impl_->seed, index++);
+    initialize(impl_->values.data() + impl_->places.at(&t.op()).offset, t.shape(), t.dtype(), t.op().initializer,
+               impl_->seed, index++);
 }
 
 const Graph& Network::graph() const { return impl_->graph; }
@@ -99,7 +104,8 @@ const ParameterInfo& find(const std::vector<ParameterInfo>& parameters, const st
 
 void* Network::at(const std::string& name, ElementType type) {
   const ParameterInfo& info = find(impl_->parameters, name);
-  if ((type == ElementType::float64) != (dtype() == DType::float64)) fail("Network", "holds ", backpass::name(dtype()), ", not the type asked for");
+  if ((type == ElementType::float64) != (dtype() == DType::float64))
+    fail("Network", "holds ", backpass::name(dtype()), ", not the type asked for");
   return impl_->values.data() + static_cast<std::size_t>(info.offset) * size_of(dtype());
 }
 
@@ -118,7 +124,8 @@ Network Network::clone() const {
   copy.impl_->step = impl_->step;
   copy.impl_->epoch = impl_->epoch;
   std::copy_n(impl_->values.data(), impl_->bytes(), copy.impl_->values.data());
-  if (impl_->gradients.data() != nullptr) std::copy_n(impl_->gradients.data(), impl_->bytes(), copy.impl_->gradient_data());
+  if (impl_->gradients.data() != nullptr)
+    std::copy_n(impl_->gradients.data(), impl_->bytes(), copy.impl_->gradient_data());
   return copy;
 }
 
@@ -138,17 +145,22 @@ PlanSpec predict_spec(const Network::Impl& net, Dim batch, bool gather) {
 bool readable_in_place(const Network::Impl& net, const ArrayView& x) {
   const ElementType own = net.dtype == DType::float64 ? ElementType::float64 : ElementType::float32;
   const Dim rows = x.rows();
-  const std::ptrdiff_t dense = rows > 0 ? static_cast<std::ptrdiff_t>(static_cast<std::size_t>(element_count(x.shape) / rows) * size_of(own)) : 0;
-  return x.type == own && (rows <= 1 || x.row_stride == dense) && reinterpret_cast<std::uintptr_t>(x.data) % size_of(own) == 0;
+  const std::ptrdiff_t dense =
+      rows > 0 ? static_cast<std::ptrdiff_t>(static_cast<std::size_t>(element_count(x.shape) / rows) * size_of(own))
+               : 0;
+  return x.type == own && (rows <= 1 || x.row_stride == dense) &&
+         reinterpret_cast<std::uintptr_t>(x.data) % size_of(own) == 0;
 }
 
 void run_predict(Network::Impl& net, const ArrayView& x, Array& out, Dim begin, Dim rows, int threads) {
   const bool gather = !readable_in_place(net, x);
-  Plan& plan = net.predict.plan(plan_key(rows, gather), [&] { return std::make_unique<Plan>(predict_spec(net, rows, gather)); });
+  Plan& plan =
+      net.predict.plan(plan_key(rows, gather), [&] { return std::make_unique<Plan>(predict_spec(net, rows, gather)); });
   std::byte* from = const_cast<std::byte*>(static_cast<const std::byte*>(x.data)) + begin * x.row_stride;
   const std::size_t row_bytes = out.shape()[0] > 0 ? out.bytes() / static_cast<std::size_t>(out.shape()[0]) : 0;
   std::byte* to = static_cast<std::byte*>(out.data()) + static_cast<std::size_t>(begin) * row_bytes;
-  std::byte* slots[kFirstExternal + 2] = {net.predict.arena(), net.values.data(), nullptr, nullptr, nullptr, gather ? to : from, to};
+  std::byte* slots[kFirstExternal + 2] = {
+      net.predict.arena(), net.values.data(), nullptr, nullptr, nullptr, gather ? to : from, to};
   const RowSource source{from, x.type, x.row_stride};
   PlanRun run{slots};
   run.sources = {&source, 1};
@@ -165,10 +177,13 @@ Array Network::predict(const ArrayView& x, Dim batch_size, int threads) {
   Array out(dtype(), impl_->output_shape(rows));
   const Dim tile = batch_size > 0 ? batch_size : kPredictRows;
   auto tiles = [&] {
-    for (Dim begin = 0; begin < rows; begin += tile) run_predict(*impl_, x, out, begin, std::min(tile, rows - begin), threads);
+    for (Dim begin = 0; begin < rows; begin += tile)
+      run_predict(*impl_, x, out, begin, std::min(tile, rows - begin), threads);
   };
-  if (rows > tile) Team::with(resolve_threads(threads), tiles);
-  else tiles();
+  if (rows > tile)
+    Team::with(resolve_threads(threads), tiles);
+  else
+    tiles();
   return out;
 }
 

@@ -17,19 +17,19 @@ struct Network::Impl {
   DType dtype;
   std::uint64_t seed;
   std::vector<ParameterInfo> parameters;
-  std::unordered_map<const Op*, Place> places;   // of the parameters, in slot kParameters
+  std::unordered_map<const Op*, Place> places;  // of the parameters, in slot kParameters
   std::vector<LayerInfo> layers;
-  std::vector<Tensor> layer_outputs;             // known where sequential() made the network
-  AlignedBuffer values, gradients;               // gradients: allocated at first use
+  std::vector<Tensor> layer_outputs;  // known where sequential() made the network
+  AlignedBuffer values, gradients;    // gradients: allocated at first use
   Dim n_parameters = 0;
-  std::uint64_t step = 0;                        // of random numbers: training walks so far
-  std::uint64_t epoch = 0;                       // of shuffling: epochs so far
-  std::atomic<std::thread::id> owner{};          // the thread that has a call under way
+  std::uint64_t step = 0;                // of random numbers: training walks so far
+  std::uint64_t epoch = 0;               // of shuffling: epochs so far
+  std::atomic<std::thread::id> owner{};  // the thread that has a call under way
 
   Workspace predict, by_hand;
   // Set by forward(training): what backward continues.
   struct Kept {
-    Dim batch = -1;                              // -1: nothing kept
+    Dim batch = -1;  // -1: nothing kept
     std::uint64_t step = 0;
   } kept;
 
@@ -39,13 +39,14 @@ struct Network::Impl {
   const Tensor& x() const { return graph.inputs()[0]; }
   const Tensor& y() const { return graph.outputs()[0]; }
   // What the first non-finite value of a forward walk belongs to: "Dense 2"; "the loss" where all are finite.
-  std::string first_non_finite(const ArrayView& x, const std::int64_t* rows, Dim batch, std::uint64_t random_seed, std::uint64_t random_step);
+  std::string first_non_finite(const ArrayView& x, const std::int64_t* rows, Dim batch, std::uint64_t random_seed,
+                               std::uint64_t random_step);
 };
 
 // Layers built one after the other; no memory is taken for parameters yet.
 struct Stack {
   Tensor x;
-  std::vector<Tensor> outputs;   // by layer
+  std::vector<Tensor> outputs;  // by layer
   const Tensor& y() const { return outputs.empty() ? x : outputs.back(); }
 };
 

@@ -70,7 +70,8 @@ Network stack_network(const Stack& stack, const std::vector<Layer>& layers, std:
 }
 
 Network sequential(Shape input_shape, const std::vector<Layer>& layers, SequentialOptions options) {
-  return stack_network(build_stack(std::move(input_shape), layers, options.dtype, options.precision), layers, options.seed);
+  return stack_network(build_stack(std::move(input_shape), layers, options.dtype, options.precision), layers,
+                       options.seed);
 }
 
 }  // namespace backpass

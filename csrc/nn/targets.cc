@@ -10,7 +10,8 @@ namespace backpass {
 namespace {
 
 bool is_integer(ElementType type) {
-  return type != ElementType::float16 && type != ElementType::float32 && type != ElementType::float64 && type != ElementType::boolean;
+  return type != ElementType::float16 && type != ElementType::float32 && type != ElementType::float64 &&
+         type != ElementType::boolean;
 }
 
 // Element `row` of a vector, as a double.
@@ -31,12 +32,16 @@ Dim first_bad_label(const ArrayView& y, Dim classes) {
 
 void check_labels(const ArrayView& y, Dim classes) {
   Dim bad = -1;
-  if (y.type == ElementType::int64) bad = first_bad_label<std::int64_t>(y, classes);
-  else if (y.type == ElementType::int32) bad = first_bad_label<std::int32_t>(y, classes);
+  if (y.type == ElementType::int64)
+    bad = first_bad_label<std::int64_t>(y, classes);
+  else if (y.type == ElementType::int32)
+    bad = first_bad_label<std::int32_t>(y, classes);
   else
     for (Dim row = 0; row < y.rows() && bad < 0; ++row)
       if (const double label = element(y, row); !(label >= 0 && label < static_cast<double>(classes))) bad = row;
-  if (bad >= 0) fail("y", "labels must be in [0, ", classes, "), got ", static_cast<std::int64_t>(element(y, bad)), " in row ", bad);
+  if (bad >= 0)
+    fail("y", "labels must be in [0, ", classes, "), got ", static_cast<std::int64_t>(element(y, bad)), " in row ",
+         bad);
 }
 
 void check_weights(const ArrayView& weight, Dim rows) {
@@ -44,7 +49,8 @@ void check_weights(const ArrayView& weight, Dim rows) {
   double total = 0;
   for (Dim row = 0; row < rows; ++row) {
     const double value = element(weight, row);
-    if (!(value >= 0) || !std::isfinite(value)) fail("sample_weight", "must be finite and not negative, got ", value, " in row ", row);
+    if (!(value >= 0) || !std::isfinite(value))
+      fail("sample_weight", "must be finite and not negative, got ", value, " in row ", row);
     total += value;
   }
   if (rows > 0 && total == 0) fail("sample_weight", "must not be zero for every row");
@@ -52,7 +58,8 @@ void check_weights(const ArrayView& weight, Dim rows) {
 
 }  // namespace
 
-Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight, Dim rows) {
+Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight,
+                    Dim rows) {
   Targets targets{y, sample_weight, false};
   Shape expected = prediction;
   expected[0] = rows;

@@ -15,6 +15,7 @@ struct Targets {
 // y of `rows` rows for a prediction of shape (batch, ...): (n,) is taken for (n, 1), integers of shape (n,) are labels
 // where the loss takes them. Throws std::invalid_argument where shapes do not fit, a label is not in [0, classes), or a
 // weight is negative or not finite.
-Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight, Dim rows);
+Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight,
+                    Dim rows);
 
 }  // namespace backpass

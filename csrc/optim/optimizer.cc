@@ -45,10 +45,16 @@ std::string Optimizer::type() const { return std::holds_alternative<SGD>(state_-
 
 Attributes Optimizer::attributes() const {
   if (const SGD* sgd = std::get_if<SGD>(&state_->rule))
-    return {{"learning_rate", sgd->learning_rate}, {"momentum", sgd->momentum}, {"nesterov", sgd->nesterov}, {"weight_decay", sgd->weight_decay}};
+    return {{"learning_rate", sgd->learning_rate},
+            {"momentum", sgd->momentum},
+            {"nesterov", sgd->nesterov},
+            {"weight_decay", sgd->weight_decay}};
   const Adam& adam = std::get<Adam>(state_->rule);
-  return {{"learning_rate", adam.learning_rate}, {"beta1", adam.betas.first}, {"beta2", adam.betas.second},
-          {"eps", adam.eps}, {"weight_decay", adam.weight_decay}};
+  return {{"learning_rate", adam.learning_rate},
+          {"beta1", adam.betas.first},
+          {"beta2", adam.betas.second},
+          {"eps", adam.eps},
+          {"weight_decay", adam.weight_decay}};
 }
 
 double Optimizer::learning_rate() const {
@@ -82,8 +88,13 @@ const void* Optimizer::State::next_settings() {
   }
   const Adam& r = std::get<Adam>(rule);
   const double t = static_cast<double>(steps + 1);
-  adam = {r.learning_rate, r.betas.first, r.betas.second, r.eps, r.weight_decay,
-          1 - std::pow(r.betas.first, t), 1 - std::pow(r.betas.second, t)};
+  adam = {r.learning_rate,
+          r.betas.first,
+          r.betas.second,
+          r.eps,
+          r.weight_decay,
+          1 - std::pow(r.betas.first, t),
+          1 - std::pow(r.betas.second, t)};
   return &adam;
 }
 
@@ -96,8 +107,10 @@ void Optimizer::step(Network& network) {
   spec.rule = state_->update_rule();
   spec.update_count = net.n_parameters;
   spec.update_slots = state_->slot_count();
-  Plan& plan = net.predict.plan(plan_key(0, 1000 + static_cast<int>(spec.rule) * 10 + spec.update_slots), [&] { return std::make_unique<Plan>(spec); });
-  std::byte* slots[kFirstExternal] = {nullptr, net.values.data(), net.gradient_data(), state_->slots[0].data(), state_->slots[1].data()};
+  Plan& plan = net.predict.plan(plan_key(0, 1000 + static_cast<int>(spec.rule) * 10 + spec.update_slots),
+                                [&] { return std::make_unique<Plan>(spec); });
+  std::byte* slots[kFirstExternal] = {nullptr, net.values.data(), net.gradient_data(), state_->slots[0].data(),
+                                      state_->slots[1].data()};
   PlanRun run{slots};
   run.settings = state_->next_settings();
   run.threads = resolve_threads(0);

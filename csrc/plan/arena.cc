@@ -8,7 +8,8 @@
 namespace backpass {
 
 std::size_t place(std::vector<Lifetime*> lifetimes) {
-  std::stable_sort(lifetimes.begin(), lifetimes.end(), [](const Lifetime* a, const Lifetime* b) { return a->bytes > b->bytes; });
+  std::stable_sort(lifetimes.begin(), lifetimes.end(),
+                   [](const Lifetime* a, const Lifetime* b) { return a->bytes > b->bytes; });
   std::vector<Lifetime*> placed;  // by offset
   std::size_t size = 0;
   for (Lifetime* value : lifetimes) {

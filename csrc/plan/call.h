@@ -19,11 +19,11 @@ struct RowSource {
 
 // What a walk knows; the same for every call.
 struct Context {
-  std::byte* const* address;        // by value
-  const RowSource* sources;         // by gathered input
-  const std::int64_t* rows;         // which rows of the sources; null: 0, 1, 2, ...
-  std::uint64_t seed, step;         // of random numbers
-  const void* settings;             // of the update kernel
+  std::byte* const* address;  // by value
+  const RowSource* sources;   // by gathered input
+  const std::int64_t* rows;   // which rows of the sources; null: 0, 1, 2, ...
+  std::uint64_t seed, step;   // of random numbers
+  const void* settings;       // of the update kernel
 };
 
 enum class Phase : unsigned char { forward, loss, backward, update };
@@ -43,7 +43,7 @@ class Call {
   bool finishes = false;
   std::size_t scratch_bytes = 0;
   double flops = 0, bytes = 0;
-  double cost = 0;                 // nanoseconds of one worker, estimated
+  double cost = 0;  // nanoseconds of one worker, estimated
   int stage = 0;
 };
 

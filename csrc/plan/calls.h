@@ -11,11 +11,11 @@ using CallPtr = std::unique_ptr<Call>;
 
 // c (m, n) = a * b, then the epilogue on each finished block while it is in cache.
 struct MatmulSpec {
-  int c = -1, a = -1, b = -1;       // values
+  int c = -1, a = -1, b = -1;  // values
   Dim m = 0, n = 0, k = 0;
-  Dim a_row = 0, a_k = 0;           // A(i, p) = a[i * a_row + p * a_k]
-  Dim b_k = 0, b_col = 0;           // B(p, j) = b[p * b_k + j * b_col]
-  Program epilogue;                 // over (m, n); empty where there is none
+  Dim a_row = 0, a_k = 0;  // A(i, p) = a[i * a_row + p * a_k]
+  Dim b_k = 0, b_col = 0;  // B(p, j) = b[p * b_k + j * b_col]
+  Program epilogue;        // over (m, n); empty where there is none
 };
 template <class T>
 CallPtr make_matmul_call(const kernels::Kernels<T>& k, MatmulSpec spec);

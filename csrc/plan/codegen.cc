@@ -10,8 +10,15 @@ namespace {
 
 class Generator {
  public:
-  Generator(std::size_t index, const Fusion& fusion, Sources& sources, const ValueOf& value_of, int product, int partials)
-      : index_(index), cluster_(fusion.clusters[index]), fusion_(fusion), sources_(sources), value_of_(value_of), product_(product), partials_(partials) {
+  Generator(std::size_t index, const Fusion& fusion, Sources& sources, const ValueOf& value_of, int product,
+            int partials)
+      : index_(index),
+        cluster_(fusion.clusters[index]),
+        fusion_(fusion),
+        sources_(sources),
+        value_of_(value_of),
+        product_(product),
+        partials_(partials) {
     program_.rows = cluster_.space.rows;
     program_.cols = cluster_.space.cols;
     program_.whole_rows = cluster_.whole_rows;
@@ -37,18 +44,36 @@ class Generator {
   void emit(const Tensor& t) {
     const Op& op = t.op();
     switch (op.kind) {
-      case OpKind::elementwise: emit_elementwise(t); break;
-      case OpKind::softmax: emit_softmax(t, true); break;
-      case OpKind::log_sum_exp: emit_softmax(t, false); break;
+      case OpKind::elementwise:
+        emit_elementwise(t);
+        break;
+      case OpKind::softmax:
+        emit_softmax(t, true);
+        break;
+      case OpKind::log_sum_exp:
+        emit_softmax(t, false);
+        break;
       case OpKind::take_label:
-        push({.code = Code::take_label, .a = operand(op.inputs[0], Layout::full), .b = memory(op.inputs[1], Layout::column)}, t);
+        push({.code = Code::take_label,
+              .a = operand(op.inputs[0], Layout::full),
+              .b = memory(op.inputs[1], Layout::column)},
+             t);
         break;
       case OpKind::put_label:
-        push({.code = Code::put_label, .a = operand(op.inputs[0], Layout::column), .b = memory(op.inputs[1], Layout::column)}, t);
+        push({.code = Code::put_label,
+              .a = operand(op.inputs[0], Layout::column),
+              .b = memory(op.inputs[1], Layout::column)},
+             t);
         break;
-      case OpKind::sum: is_total_sum(t) ? emit_total(t) : emit_row_sum(t); break;
-      case OpKind::random_keep: emit_keep(t); break;
-      case OpKind::matmul: made_[&op] = {Layout::full, false, product_}; break;
+      case OpKind::sum:
+        is_total_sum(t) ? emit_total(t) : emit_row_sum(t);
+        break;
+      case OpKind::random_keep:
+        emit_keep(t);
+        break;
+      case OpKind::matmul:
+        made_[&op] = {Layout::full, false, product_};
+        break;
       case OpKind::input:
       case OpKind::parameter:
       case OpKind::constant:
@@ -59,7 +84,9 @@ class Generator {
       case OpKind::slice:
       case OpKind::pad:
       case OpKind::concat:
-      case OpKind::stop_gradient: emit_copy(t); break;
+      case OpKind::stop_gradient:
+        emit_copy(t);
+        break;
     }
   }
 
@@ -70,8 +97,10 @@ class Generator {
     const bool adds = op.fn == Elementwise::add || op.fn == Elementwise::subtract;
     if (adds)
       if (const Source b = sources_.of(op.inputs[1]); b.constant)
-        return push({.fn = Elementwise::shift, .alpha = op.fn == Elementwise::add ? *b.constant : -*b.constant,
-                     .a = operand(op.inputs[0], want)}, t);
+        return push({.fn = Elementwise::shift,
+                     .alpha = op.fn == Elementwise::add ? *b.constant : -*b.constant,
+                     .a = operand(op.inputs[0], want)},
+                    t);
     Instruction i{.fn = op.fn, .alpha = op.alpha, .a = operand(op.inputs[0], want)};
     if (op.inputs.size() > 1) i.b = operand(op.inputs[1], want);
     push(i, t);
@@ -87,7 +116,9 @@ class Generator {
     if (made_.count(&t.op())) return;
     Tensor other;
     for (const Tensor& u : cluster_.ops)
-      if (u.op().kind == (probabilities ? OpKind::log_sum_exp : OpKind::softmax) && u.op().inputs[0] == t.op().inputs[0]) other = u;
+      if (u.op().kind == (probabilities ? OpKind::log_sum_exp : OpKind::softmax) &&
+          u.op().inputs[0] == t.op().inputs[0])
+        other = u;
     const Tensor &y = probabilities ? t : other, &lse = probabilities ? other : t;
     Instruction i{.code = Code::softmax, .a = operand(t.op().inputs[0], Layout::full)};
     i.a = dense(i.a);
@@ -96,18 +127,17 @@ class Generator {
     program_.instructions.push_back(i);
   }
 
-  void emit_row_sum(const Tensor& t) {
-    push({.code = Code::row_sum, .a = operand(t.op().inputs[0], Layout::full)}, t);
-  }
+  void emit_row_sum(const Tensor& t) { push({.code = Code::row_sum, .a = operand(t.op().inputs[0], Layout::full)}, t); }
 
   void emit_total(const Tensor& t) {
     const Tensor& x = t.op().inputs[0];
     const Layout want = kind(x);
     const auto scaled = fusion_.scaled_sums.find(&t.op());
     const Tensor& result = scaled == fusion_.scaled_sums.end() ? t : scaled->second.result;
-    program_.sums.push_back({value_of_.at(&result.op()), partials_, scaled == fusion_.scaled_sums.end() ? 1 : scaled->second.alpha});
-    program_.instructions.push_back({.code = Code::total_sum, .sum = static_cast<int>(program_.sums.size()) - 1,
-                                     .a = dense(operand(x, want))});
+    program_.sums.push_back(
+        {value_of_.at(&result.op()), partials_, scaled == fusion_.scaled_sums.end() ? 1 : scaled->second.alpha});
+    program_.instructions.push_back(
+        {.code = Code::total_sum, .sum = static_cast<int>(program_.sums.size()) - 1, .a = dense(operand(x, want))});
   }
 
   void emit_keep(const Tensor& t) {
@@ -115,9 +145,7 @@ class Generator {
   }
 
   // A view or a constant that must lie in memory.
-  void emit_copy(const Tensor& t) {
-    push({.fn = Elementwise::copy, .a = view(sources_.of(t), Layout::full)}, t);
-  }
+  void emit_copy(const Tensor& t) { push({.fn = Elementwise::copy, .a = view(sources_.of(t), Layout::full)}, t); }
 
   void push(Instruction i, const Tensor& t) {
     i.out = made_[&t.op()] = destination(t);
@@ -132,12 +160,12 @@ class Generator {
 
   Operand temporary(Layout layout) { return {layout, true, program_.registers++}; }
 
-  Operand memory(const Tensor& t, Layout layout) const { return {layout, false, value_of_.at(&sources_.of(t).root.op())}; }
+  Operand memory(const Tensor& t, Layout layout) const {
+    return {layout, false, value_of_.at(&sources_.of(t).root.op())};
+  }
 
   // What instruction operands read: registers, memory, or a temporary that spreads a constant or a column.
-  Operand operand(const Tensor& t, Layout want) {
-    return view(fusion_.seen(t, index_, sources_), want);
-  }
+  Operand operand(const Tensor& t, Layout want) { return view(fusion_.seen(t, index_, sources_), want); }
 
   Operand view(const Source& source, Layout want) {
     if (source.constant) return spread({.code = Code::fill, .alpha = *source.constant}, want);
@@ -145,11 +173,13 @@ class Generator {
     if (made != made_.end()) return fit(made->second, want);
     const auto value = value_of_.find(&source.root.op());
     if (value == value_of_.end()) {  // a generator: drawn here
-      if (source.root.op().kind != OpKind::random_keep) throw std::logic_error("[plan] an operand of a program is nowhere");
+      if (source.root.op().kind != OpKind::random_keep)
+        throw std::logic_error("[plan] an operand of a program is nowhere");
       emit_keep(source.root);
       return fit(made_.at(&source.root.op()), want);
     }
-    if (source.layout == Layout::scalar) return spread({.code = Code::load_scalar, .a = {Layout::scalar, false, value->second}}, want);
+    if (source.layout == Layout::scalar)
+      return spread({.code = Code::load_scalar, .a = {Layout::scalar, false, value->second}}, want);
     if (source.layout == Layout::row) return {Layout::row, false, value->second};
     const bool column = source.layout == Layout::column || want == Layout::column;
     return fit({column && !one_column() ? Layout::column : Layout::full, false, value->second}, want);

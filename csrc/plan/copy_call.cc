@@ -52,7 +52,8 @@ constexpr Dim kGatherElements = 16384;  // per task
 
 class GatherCall final : public Call {
  public:
-  explicit GatherCall(const GatherSpec& spec) : s_(spec), rows_per_task_(std::max<Dim>(1, kGatherElements / std::max<Dim>(1, s_.cols))) {
+  explicit GatherCall(const GatherSpec& spec)
+      : s_(spec), rows_per_task_(std::max<Dim>(1, kGatherElements / std::max<Dim>(1, s_.cols))) {
     name = "gather";
     std::ostringstream text;
     text << '(' << s_.rows << ", " << s_.cols << ") " << backpass::name(s_.dtype);

@@ -20,7 +20,8 @@ RowSource row_source(const ArrayView& view) {
 
 Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expected) {
   bool fits = view.shape.size() == expected.size();
-  for (std::size_t i = 0; fits && i < expected.size(); ++i) fits = expected[i] == kBatch || view.shape[i] == expected[i];
+  for (std::size_t i = 0; fits && i < expected.size(); ++i)
+    fits = expected[i] == kBatch || view.shape[i] == expected[i];
   if (!fits) fail(who, "expected shape ", to_string(expected), ", got ", to_string(view.shape));
   return view.shape.empty() ? 1 : view.shape[0];
 }
@@ -59,7 +60,8 @@ Dim batch_of(const Graph& graph, const std::vector<ArrayView>& inputs) {
 
 std::vector<Array> evaluate(const Graph& graph, const std::vector<ArrayView>& inputs, bool training, std::uint64_t seed,
                             std::uint64_t step) {
-  if (inputs.size() != graph.inputs().size()) fail("evaluate", "needs ", graph.inputs().size(), " inputs, got ", inputs.size());
+  if (inputs.size() != graph.inputs().size())
+    fail("evaluate", "needs ", graph.inputs().size(), " inputs, got ", inputs.size());
   if (!graph.parameters().empty()) fail("evaluate", "the graph has parameters: evaluate its network");
   PlanSpec spec;
   spec.batch = batch_of(graph, inputs);

@@ -14,7 +14,8 @@ bool is_total_sum(const Tensor& t) {
 
 bool is_row_sum(const Tensor& t) {
   const Op& op = t.op();
-  return op.kind == OpKind::sum && !is_total_sum(t) && op.dims.back() + 1 == static_cast<Dim>(op.inputs[0].shape().size());
+  return op.kind == OpKind::sum && !is_total_sum(t) &&
+         op.dims.back() + 1 == static_cast<Dim>(op.inputs[0].shape().size());
 }
 
 Source Fusion::seen(const Tensor& t, std::size_t index, Sources& sources) const {
@@ -28,8 +29,8 @@ bool is_generator(const Tensor& t) { return t.op().kind == OpKind::random_keep; 
 
 bool is_row_op(const Tensor& t) {
   const OpKind kind = t.op().kind;
-  return kind == OpKind::softmax || kind == OpKind::log_sum_exp || kind == OpKind::take_label || kind == OpKind::put_label ||
-         is_row_sum(t);
+  return kind == OpKind::softmax || kind == OpKind::log_sum_exp || kind == OpKind::take_label ||
+         kind == OpKind::put_label || is_row_sum(t);
 }
 
 class Fuser {
@@ -104,7 +105,8 @@ class Fuser {
     if (source.root && is_generator(source.root) && source.layout != Layout::full) write_out(source.root);
   }
 
-  // An operand that must lie in memory, dense: constants, broadcasts and generators are written out by a call of their own.
+  // An operand that must lie in memory, dense: constants, broadcasts and generators are written out by a call of their
+  // own.
   void materialize(const Tensor& t) {
     const Source source = sources_.of(t);
     if (source.root && source.layout == Layout::full && !is_generator(source.root)) return;
@@ -154,7 +156,8 @@ class Fuser {
       earliest = std::max(earliest, found->second);
       made_here = true;
     }
-    if (!(made_here && try_join(t, earliest)) && !join_reader(t, earliest)) add_cluster(Cluster::Kind::program, t, space(t));
+    if (!(made_here && try_join(t, earliest)) && !join_reader(t, earliest))
+      add_cluster(Cluster::Kind::program, t, space(t));
     note_reads(t);
   }
 
@@ -201,9 +204,9 @@ class Fuser {
   bool spaces_fit(const Tensor& t, Space wanted, const Cluster& cluster, Space& merged) const {
     if (wanted == cluster.space) return true;
     if (cluster.kind != Cluster::Kind::program || wanted.rows != cluster.space.rows) return false;
-    if (wanted.cols == 1) return !is_row_op(t);          // a column beside full values
+    if (wanted.cols == 1) return !is_row_op(t);  // a column beside full values
     if (cluster.space.cols != 1 || cluster.whole_rows) return false;
-    merged = wanted;                                     // columns so far; now their rows have elements
+    merged = wanted;  // columns so far; now their rows have elements
     return true;
   }
 

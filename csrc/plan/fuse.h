@@ -9,7 +9,7 @@ namespace backpass {
 struct Cluster {
   enum class Kind : unsigned char { program, matmul, reduce, copy };
   Kind kind = Kind::program;
-  std::vector<Tensor> ops;   // for matmul the first is the product
+  std::vector<Tensor> ops;  // for matmul the first is the product
   Space space;
   bool whole_rows = false;
   Phase phase = Phase::forward;
@@ -22,21 +22,21 @@ struct ScaledSum {
 };
 
 struct Fusion {
-  std::vector<Cluster> clusters;                              // an op's inputs are in its cluster or in earlier ones
+  std::vector<Cluster> clusters;  // an op's inputs are in its cluster or in earlier ones
   std::unordered_map<const Op*, std::size_t> cluster_of;
-  std::unordered_map<const Op*, ScaledSum> scaled_sums;       // by the sum's op
-  std::unordered_map<const Op*, Tensor> result_of;            // by the scaled result's op: the sum's result
+  std::unordered_map<const Op*, ScaledSum> scaled_sums;  // by the sum's op
+  std::unordered_map<const Op*, Tensor> result_of;       // by the scaled result's op: the sum's result
 
   // What cluster `index` reads for t: a view that an earlier cluster has written out is read from there.
   Source seen(const Tensor& t, std::size_t index, Sources& sources) const;
 };
 
-bool is_leaf(const Tensor& t);                                // input or parameter
+bool is_leaf(const Tensor& t);  // input or parameter
 bool is_total_sum(const Tensor& t);
 bool is_row_sum(const Tensor& t);
 
-// Few rules: an elementwise op joins the call that produces its latest operand where both cover the same space (a matmul
-// takes it as its epilogue); a row operation joins a program of the same rows; sums of everything end a call.
+// Few rules: an elementwise op joins the call that produces its latest operand where both cover the same space (a
+// matmul takes it as its epilogue); a row operation joins a program of the same rows; sums of everything end a call.
 // phase_of says in which phase an op runs; where `separate_phases`, forward and backward never share a call.
 Fusion fuse(const std::vector<Tensor>& order, const std::vector<Tensor>& outputs, Sources& sources,
             const std::unordered_map<const Op*, Phase>& phase_of, bool separate_phases);

@@ -57,9 +57,11 @@ void Lowering::choose_outputs() {
   std::unordered_map<const Op*, bool> taken;
   for (const PlanOutput& output : spec_.outputs) {
     const Source source = sources_.of(output.tensor);
-    const bool elsewhere = !source.root || source.layout != Layout::full || is_leaf(source.root) || taken[&source.root.op()];
+    const bool elsewhere =
+        !source.root || source.layout != Layout::full || is_leaf(source.root) || taken[&source.root.op()];
     if (source.root) taken[&source.root.op()] = true;
-    outputs_.push_back(output.place.slot != kArena && elsewhere ? elementwise(Elementwise::copy, output.tensor) : output.tensor);
+    outputs_.push_back(output.place.slot != kArena && elsewhere ? elementwise(Elementwise::copy, output.tensor)
+                                                                : output.tensor);
   }
 }
 
@@ -67,7 +69,8 @@ void Lowering::choose_outputs() {
 void Lowering::add_leaves() {
   int external = kFirstExternal, gathered = 0;
   for (const PlanInput& in : spec_.inputs) {
-    const int value = add_value(bytes_of(in.tensor), in.tensor.name(), in.gather ? static_cast<int>(kArena) : external++);
+    const int value =
+        add_value(bytes_of(in.tensor), in.tensor.name(), in.gather ? static_cast<int>(kArena) : external++);
     values_[&in.tensor.op()] = value;
     if (!in.gather) continue;
     const Dim elements = sources_.elements(in.tensor);
@@ -75,7 +78,8 @@ void Lowering::add_leaves() {
     plan_.calls_.push_back(make_gather_call({value, gathered++, in.tensor.dtype(), rows, cols}));
   }
   for (const auto& [op, place] : spec_.leaves)
-    values_[op] = add_value(static_cast<std::size_t>(element_count(op->shape)) * size_of(op->dtype), op->name, place.slot, place.offset);
+    values_[op] = add_value(static_cast<std::size_t>(element_count(op->shape)) * size_of(op->dtype), op->name,
+                            place.slot, place.offset);
 }
 
 // A value lies in memory where another call or the caller reads it; else it lives in registers.
@@ -134,10 +138,14 @@ template <class T>
 CallPtr Lowering::lower_as(std::size_t index) {
   const Cluster& cluster = fusion_.clusters[index];
   switch (cluster.kind) {
-    case Cluster::Kind::matmul: return lower_matmul<T>(index);
-    case Cluster::Kind::program: return lower_program<T>(index);
-    case Cluster::Kind::reduce: return lower_reduce<T>(cluster.ops[0]);
-    case Cluster::Kind::copy: return make_copy_call<T>(copy_spec(cluster.ops[0]));
+    case Cluster::Kind::matmul:
+      return lower_matmul<T>(index);
+    case Cluster::Kind::program:
+      return lower_program<T>(index);
+    case Cluster::Kind::reduce:
+      return lower_reduce<T>(cluster.ops[0]);
+    case Cluster::Kind::copy:
+      return make_copy_call<T>(copy_spec(cluster.ops[0]));
   }
   return nullptr;
 }
@@ -154,7 +162,9 @@ void Lowering::read_and_write(Call& call, const Program& program) {
     add_once(call.writes, sum.value);
     add_once(call.writes, sum.partials);
   }
-  std::erase_if(call.reads, [&](int value) { return std::find(call.writes.begin(), call.writes.end(), value) != call.writes.end(); });
+  std::erase_if(call.reads, [&](int value) {
+    return std::find(call.writes.begin(), call.writes.end(), value) != call.writes.end();
+  });
 }
 
 bool has_sums(const Cluster& cluster) { return std::any_of(cluster.ops.begin(), cluster.ops.end(), is_total_sum); }
@@ -251,7 +261,8 @@ CopySpec Lowering::copy_spec(const Tensor& t) {
     const std::vector<Dim> a_strides = part.a_strides;
     if (op.kind == OpKind::transpose) {
       part.dims = dims_of(shape);
-      for (std::size_t i = 0; i < shape.size(); ++i) part.a_strides[i] = a_strides[static_cast<std::size_t>(op.dims[i])];
+      for (std::size_t i = 0; i < shape.size(); ++i)
+        part.a_strides[i] = a_strides[static_cast<std::size_t>(op.dims[i])];
     } else if (op.kind == OpKind::slice) {
       part.dims = dims_of(shape);
       part.a_offset = op.dims[1] * a_strides[static_cast<std::size_t>(op.dims[0])];
@@ -275,10 +286,12 @@ CopySpec Lowering::copy_spec(const Tensor& t) {
 void Lowering::add_update() {
   if (spec_.update_count == 0) return;
   const std::size_t bytes = static_cast<std::size_t>(spec_.update_count) * size_of(spec_.dtype);
-  UpdateSpec update{spec_.rule, add_value(bytes, "parameters", kParameters), add_value(bytes, "gradients", kGradients),
-                    {-1, -1}, spec_.update_count};
-  for (int i = 0; i < spec_.update_slots; ++i)
-    update.slots[i] = add_value(bytes, "optimizer state", kOptimizer0 + i);
+  UpdateSpec update{spec_.rule,
+                    add_value(bytes, "parameters", kParameters),
+                    add_value(bytes, "gradients", kGradients),
+                    {-1, -1},
+                    spec_.update_count};
+  for (int i = 0; i < spec_.update_slots; ++i) update.slots[i] = add_value(bytes, "optimizer state", kOptimizer0 + i);
   plan_.calls_.push_back(spec_.dtype == DType::float64
                              ? make_update_call(kernels::table<double>(kernels::current_isa()), update)
                              : make_update_call(kernels::table<float>(kernels::current_isa()), update));
@@ -300,7 +313,8 @@ void Lowering::set_stages() {
     last = std::max(last, stage + 1);
     for (int value : call->writes) made[static_cast<std::size_t>(value)] = stage + 1;
   }
-  std::stable_sort(plan_.calls_.begin(), plan_.calls_.end(), [](const CallPtr& a, const CallPtr& b) { return a->stage < b->stage; });
+  std::stable_sort(plan_.calls_.begin(), plan_.calls_.end(),
+                   [](const CallPtr& a, const CallPtr& b) { return a->stage < b->stage; });
 }
 
 void Lowering::place_values() {

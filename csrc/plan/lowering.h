@@ -31,7 +31,7 @@ class Lowering {
   void place_values();
 
   int add_value(std::size_t bytes, std::string name, int slot = kArena, std::size_t offset = 0);
-  int value_of(const Tensor& t);                   // of what the tensor resolves to
+  int value_of(const Tensor& t);  // of what the tensor resolves to
   int product_value(const Cluster& cluster);
   bool shared_with_leaf(const Tensor& t);
   void read_and_write(Call& call, const Program& program);
@@ -44,7 +44,7 @@ class Lowering {
   Fusion fusion_;
   ValueOf values_;
   std::unordered_map<const Op*, bool> stored_;
-  std::unordered_map<const Op*, Place> targets_;   // of outputs with a place of their own
+  std::unordered_map<const Op*, Place> targets_;  // of outputs with a place of their own
 };
 
 }  // namespace backpass

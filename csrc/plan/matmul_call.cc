@@ -12,7 +12,8 @@ constexpr Dim kBlockRows = 240, kBlockCols = 512;
 // A task below this much work costs more to hand out than to run (0.7 microseconds at the FMA peak of one core).
 constexpr double kTaskFlops = 65536;
 constexpr Dim kMostTasks = 32;
-// A longer inner dimension is summed in chunks that are added in double: the error does not grow with the rows of a batch.
+// A longer inner dimension is summed in chunks that are added in double: the error does not grow with the rows of a
+// batch.
 constexpr Dim kChunk = 4096;
 
 struct Cut {
@@ -56,8 +57,10 @@ class MatmulCall final : public Call {
     const Dim chunk = std::min(s_.k, kChunk);
     path_ = kernels::choose_matmul_path(k, rows, cols, chunk, s_.a_row, s_.a_k, s_.b_k, s_.b_col);
     pack_bytes_ = round_bytes(kernels::matmul_scratch(k, path_, rows, cols, chunk));
-    const std::size_t sums_bytes = s_.k > kChunk ? round_bytes(rows * cols) + static_cast<std::size_t>(rows * cols) * sizeof(double) : 0;
-    scratch_bytes = pack_bytes_ + std::max(sums_bytes, static_cast<std::size_t>(s_.epilogue.registers) * round_bytes(block_register()));
+    const std::size_t sums_bytes =
+        s_.k > kChunk ? round_bytes(rows * cols) + static_cast<std::size_t>(rows * cols) * sizeof(double) : 0;
+    scratch_bytes = pack_bytes_ + std::max(sums_bytes, static_cast<std::size_t>(s_.epilogue.registers) *
+                                                           round_bytes(block_register()));
     tasks = cut_.down * cut_.across;
     finishes = !s_.epilogue.sums.empty();
     describe();
@@ -74,8 +77,10 @@ class MatmulCall final : public Call {
     }
     if (tile.rows <= 0 || tile.cols <= 0) return;
     T* c = reinterpret_cast<T*>(context.address[s_.c]) + tile.row * s_.n + tile.col;
-    if (s_.k <= kChunk) multiply(context, c, s_.n, tile, 0, s_.k, scratch);
-    else multiply_in_chunks(context, c, tile, scratch);
+    if (s_.k <= kChunk)
+      multiply(context, c, s_.n, tile, 0, s_.k, scratch);
+    else
+      multiply_in_chunks(context, c, tile, scratch);
     if (!s_.epilogue.instructions.empty())
       run_program(k_, s_.epilogue, context, tile, reinterpret_cast<T*>(scratch + pack_bytes_), partials);
   }
@@ -84,10 +89,12 @@ class MatmulCall final : public Call {
 
  private:
   // c (t.rows, t.cols) = the product over inner indices [first, first + k).
-  void multiply(const Context& context, T* c, kernels::Size ldc, const Tile& t, Dim first, Dim k, std::byte* scratch) const noexcept {
+  void multiply(const Context& context, T* c, kernels::Size ldc, const Tile& t, Dim first, Dim k,
+                std::byte* scratch) const noexcept {
     const T* a = reinterpret_cast<const T*>(context.address[s_.a]) + t.row * s_.a_row + first * s_.a_k;
     const T* b = reinterpret_cast<const T*>(context.address[s_.b]) + t.col * s_.b_col + first * s_.b_k;
-    k_.matmul({c, ldc, a, s_.a_row, s_.a_k, b, s_.b_k, s_.b_col, t.rows, t.cols, k, path_, reinterpret_cast<T*>(scratch)});
+    k_.matmul(
+        {c, ldc, a, s_.a_row, s_.a_k, b, s_.b_k, s_.b_col, t.rows, t.cols, k, path_, reinterpret_cast<T*>(scratch)});
   }
 
   void multiply_in_chunks(const Context& context, T* c, const Tile& t, std::byte* scratch) const noexcept {
@@ -123,7 +130,8 @@ class MatmulCall final : public Call {
     flops = 2 * m * n * k;
     bytes = sizeof(T) * (m * k + k * n + m * n);
     const double epilogue_cost = m * n * static_cast<double>(s_.epilogue.instructions.size()) * 0.2;
-    cost = kNanosecondsPerCall * static_cast<double>(tasks) + flops / kFlopsPerNanosecond * (sizeof(T) / 4.0) + epilogue_cost;
+    cost = kNanosecondsPerCall * static_cast<double>(tasks) + flops / kFlopsPerNanosecond * (sizeof(T) / 4.0) +
+           epilogue_cost;
   }
 
   const kernels::Kernels<T>& k_;

@@ -26,7 +26,8 @@ Plan::Plan(const PlanSpec& spec) : dtype_(spec.dtype), batch_(spec.batch), isa_(
 void Plan::finish_compiling() {
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     const Call& call = *calls_[i];
-    if (stages_.empty() || calls_[stages_.back().begin]->stage != call.stage) stages_.push_back({i, i, call.phase, false, {}, {}});
+    if (stages_.empty() || calls_[stages_.back().begin]->stage != call.stage)
+      stages_.push_back({i, i, call.phase, false, {}, {}});
     Stage& stage = stages_.back();
     stage.end = i + 1;
     for (Dim task = 0; task < call.tasks; ++task) {
@@ -150,7 +151,8 @@ std::vector<std::uint32_t> Plan::slices(int workers) const {
   for (const Stage& stage : stages_) {
     const double share = stage.cost.back() / workers;
     for (int w = 0; w <= workers; ++w) {
-      const auto at = w == workers ? stage.cost.end() : std::lower_bound(stage.cost.begin(), stage.cost.end(), share * w);
+      const auto at =
+          w == workers ? stage.cost.end() : std::lower_bound(stage.cost.begin(), stage.cost.end(), share * w);
       bounds.push_back(w == 0 ? 0 : static_cast<std::uint32_t>(at - stage.cost.begin()));
     }
   }

@@ -7,8 +7,8 @@
 #include <span>
 #include <unordered_map>
 
-#include "graph/op.h"
 #include "base/aligned.h"
+#include "graph/op.h"
 #include "plan/arena.h"
 #include "plan/calls.h"
 #include "plan/team.h"
@@ -26,22 +26,22 @@ struct Place {
 
 struct PlanInput {
   Tensor tensor;
-  bool gather = false;     // rows are gathered into the arena; otherwise external slot kFirstExternal + its position
+  bool gather = false;  // rows are gathered into the arena; otherwise external slot kFirstExternal + its position
 };
 
 struct PlanOutput {
   Tensor tensor;
-  Place place;             // kArena: anywhere in the arena, kept to the end
+  Place place;  // kArena: anywhere in the arena, kept to the end
 };
 
 struct PlanSpec {
   std::vector<PlanInput> inputs;
   std::vector<PlanOutput> outputs;
-  std::unordered_map<const Op*, Place> leaves;     // of parameters, and of inputs with a place of their own
-  std::unordered_map<const Op*, Phase> phases;     // forward where absent
+  std::unordered_map<const Op*, Place> leaves;  // of parameters, and of inputs with a place of their own
+  std::unordered_map<const Op*, Phase> phases;  // forward where absent
   Dim batch = 1;
   bool training = false;
-  bool separate_phases = false;                    // forward and backward are run apart
+  bool separate_phases = false;  // forward and backward are run apart
   DType dtype = DType::float32;
   // The update phase, where `count` > 0; it is skipped where the scalar `guard` is not finite.
   UpdateRule rule = UpdateRule::sgd;
@@ -80,18 +80,18 @@ class Plan final : public Job {
   void run(const PlanRun& run) noexcept;
 
   std::size_t arena_bytes() const { return arena_bytes_; }
-  bool shared() const { return shared_; }            // by several workers, where there are some
-  Place output(std::size_t index) const;             // where an output lies
+  bool shared() const { return shared_; }  // by several workers, where there are some
+  Place output(std::size_t index) const;   // where an output lies
   PlanInfo info() const;
   PlanInfo profile(const PlanRun& run, int repeats);  // medians per call, one worker
 
  private:
   friend class Lowering;
   struct Stage {
-    std::size_t begin = 0, end = 0;   // calls
+    std::size_t begin = 0, end = 0;  // calls
     Phase phase = Phase::forward;
     bool shared = false;
-    std::vector<double> cost;         // cumulative, by task
+    std::vector<double> cost;                // cumulative, by task
     std::vector<std::pair<int, Dim>> tasks;  // (call, task)
   };
 
@@ -105,22 +105,24 @@ class Plan final : public Job {
   bool run_shared(std::uint32_t run, std::size_t stage, int worker) noexcept;
   void run_task(const Stage& stage, std::size_t i, int worker) noexcept;
   void run_whole(const Stage& stage) noexcept;
-  std::byte* scratch_of(int worker) noexcept { return scratch_.data() + static_cast<std::size_t>(worker) * scratch_bytes_; }
+  std::byte* scratch_of(int worker) noexcept {
+    return scratch_.data() + static_cast<std::size_t>(worker) * scratch_bytes_;
+  }
 
   std::vector<CallPtr> calls_;
   std::vector<Value> values_;
-  std::vector<int> outputs_;           // values
+  std::vector<int> outputs_;  // values
   std::vector<Stage> stages_;
-  std::vector<std::byte*> address_;    // by value
+  std::vector<std::byte*> address_;                 // by value
   std::unique_ptr<std::atomic<Dim>[]> open_tasks_;  // by call
   Tickets tickets_;
-  Context context_{};                  // of the run under way
+  Context context_{};  // of the run under way
   Phase first_ = Phase::forward, last_ = Phase::update;
   AlignedBuffer scratch_;
   std::size_t scratch_bytes_ = 0, arena_bytes_ = 0;
   int guard_ = -1;
-  bool shared_ = false;                // some stage is worth several workers
-  bool opens_team_ = false;            // and one run is worth a team of its own
+  bool shared_ = false;      // some stage is worth several workers
+  bool opens_team_ = false;  // and one run is worth a team of its own
   DType dtype_ = DType::float32;
   Dim batch_ = 0;
   std::string isa_;

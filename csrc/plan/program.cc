@@ -32,11 +32,15 @@ class TileRunner {
     if (operand.layout == Layout::none) return {};
     T* base = reinterpret_cast<T*>(context_.address[operand.index]);
     switch (operand.layout) {
-      case Layout::full: return {base + tile_.row * program_.cols + tile_.col, program_.cols};
-      case Layout::row: return {base + tile_.col, 0};
-      case Layout::column: return {base + tile_.row, 0};
+      case Layout::full:
+        return {base + tile_.row * program_.cols + tile_.col, program_.cols};
+      case Layout::row:
+        return {base + tile_.col, 0};
+      case Layout::column:
+        return {base + tile_.row, 0};
       case Layout::scalar:
-      case Layout::none: break;
+      case Layout::none:
+        break;
     }
     return {base, 0};
   }
@@ -59,17 +63,34 @@ class TileRunner {
                                                rows_of(i.out), cols_of(i.out));
         break;
       }
-      case Code::fill: k_.fill(out.data, out.ld, static_cast<T>(i.alpha), rows_of(i.out), cols_of(i.out)); break;
-      case Code::load_scalar: k_.fill(out.data, out.ld, *a.data, rows_of(i.out), cols_of(i.out)); break;
-      case Code::broadcast_column: k_.broadcast_column(out.data, out.ld, a.data, rows, cols); break;
-      case Code::softmax:
-        k_.softmax(out.data, out.ld, i.out2.layout == Layout::none ? nullptr : at(i.out2).data, a.data, a.ld, rows, cols);
+      case Code::fill:
+        k_.fill(out.data, out.ld, static_cast<T>(i.alpha), rows_of(i.out), cols_of(i.out));
         break;
-      case Code::row_sum: k_.row_sum(out.data, a.data, a.ld, rows, cols); break;
-      case Code::take_label: k_.take_label(out.data, a.data, a.ld, labels(i.b), rows); break;
-      case Code::put_label: k_.put_label(out.data, out.ld, a.data, labels(i.b), rows, cols); break;
-      case Code::random_keep: keep(i, out); break;
-      case Code::total_sum: partials[i.sum] += k_.sum(a.data, a.ld, rows_of(i.a), cols_of(i.a)); break;
+      case Code::load_scalar:
+        k_.fill(out.data, out.ld, *a.data, rows_of(i.out), cols_of(i.out));
+        break;
+      case Code::broadcast_column:
+        k_.broadcast_column(out.data, out.ld, a.data, rows, cols);
+        break;
+      case Code::softmax:
+        k_.softmax(out.data, out.ld, i.out2.layout == Layout::none ? nullptr : at(i.out2).data, a.data, a.ld, rows,
+                   cols);
+        break;
+      case Code::row_sum:
+        k_.row_sum(out.data, a.data, a.ld, rows, cols);
+        break;
+      case Code::take_label:
+        k_.take_label(out.data, a.data, a.ld, labels(i.b), rows);
+        break;
+      case Code::put_label:
+        k_.put_label(out.data, out.ld, a.data, labels(i.b), rows, cols);
+        break;
+      case Code::random_keep:
+        keep(i, out);
+        break;
+      case Code::total_sum:
+        partials[i.sum] += k_.sum(a.data, a.ld, rows_of(i.a), cols_of(i.a));
+        break;
     }
   }
 
@@ -81,7 +102,8 @@ class TileRunner {
     const Dim row_length = column ? 1 : program_.cols;
     for (Dim row = 0; row < rows; ++row)
       k_.random_keep(out.data + row * out.ld, stream,
-                     static_cast<std::uint64_t>((tile_.row + row) * row_length + (column ? 0 : tile_.col)), cols, i.alpha, scale);
+                     static_cast<std::uint64_t>((tile_.row + row) * row_length + (column ? 0 : tile_.col)), cols,
+                     i.alpha, scale);
   }
 
   const kernels::Kernels<T>& k_;
@@ -120,15 +142,18 @@ void finish_sums(const Program& program, const Context& context, Dim tasks) noex
 }
 
 std::string Program::describe() const {
-  static constexpr const char* kCodes[] = {"", "fill", "load", "broadcast", "softmax", "row_sum", "take_label",
-                                           "put_label", "dropout", "sum"};
+  static constexpr const char* kCodes[] = {"",        "fill",       "load",      "broadcast", "softmax",
+                                           "row_sum", "take_label", "put_label", "dropout",   "sum"};
   std::string text;
   for (const Instruction& i : instructions) {
     if (i.code == Code::fill || i.code == Code::load_scalar || i.code == Code::broadcast_column) continue;
     if (!text.empty()) text += ' ';
-    if (i.code != Code::elementwise) text += kCodes[static_cast<int>(i.code)];
-    else if (i.fn == Elementwise::add && i.b.layout == Layout::row && !i.b.in_register) text += "+bias";
-    else text += name(i.fn);
+    if (i.code != Code::elementwise)
+      text += kCodes[static_cast<int>(i.code)];
+    else if (i.fn == Elementwise::add && i.b.layout == Layout::row && !i.b.in_register)
+      text += "+bias";
+    else
+      text += name(i.fn);
   }
   return text;
 }

@@ -63,7 +63,9 @@ struct Program {
 
   Dim tile_cols() const { return whole_rows ? cols : std::min(cols, kTileElements); }
   // One register, in elements: any tile fits.
-  std::size_t register_elements() const { return (static_cast<std::size_t>(std::max(kTileElements, tile_cols())) + 15) / 16 * 16; }
+  std::size_t register_elements() const {
+    return (static_cast<std::size_t>(std::max(kTileElements, tile_cols())) + 15) / 16 * 16;
+  }
   std::string describe() const;
 };
 

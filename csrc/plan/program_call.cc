@@ -28,7 +28,8 @@ Cut cut_space(const Program& program) {
 template <class T>
 class ProgramCall final : public Call {
  public:
-  ProgramCall(const kernels::Kernels<T>& k, Program program) : k_(k), program_(std::move(program)), cut_(cut_space(program_)) {
+  ProgramCall(const kernels::Kernels<T>& k, Program program)
+      : k_(k), program_(std::move(program)), cut_(cut_space(program_)) {
     tasks = cut_.down * cut_.across;
     finishes = !program_.sums.empty();
     scratch_bytes = static_cast<std::size_t>(program_.registers) * program_.register_elements() * sizeof(T);
@@ -58,7 +59,9 @@ class ProgramCall final : public Call {
       lse = lse || (i.code == Code::softmax && i.out2.layout != Layout::none);
       random = random || i.code == Code::random_keep;
     }
-    name = lse && (labels || !program_.sums.empty()) ? "softmax_cross_entropy" : program_.whole_rows ? "rowwise" : "elementwise";
+    name = lse && (labels || !program_.sums.empty()) ? "softmax_cross_entropy"
+           : program_.whole_rows                     ? "rowwise"
+                                                     : "elementwise";
     std::ostringstream text;
     text << '(' << program_.rows << ", " << program_.cols << "); " << program_.describe();
     detail = text.str();

@@ -16,7 +16,8 @@ Dim blocks(const ReduceSpec& s) { return std::max<Dim>(1, ceil_div(s.inner, kChu
 template <class T>
 class ReduceCall final : public Call {
  public:
-  ReduceCall(const kernels::Kernels<T>& k, const ReduceSpec& spec) : k_(k), s_(spec), chunks_(chunks(spec)), blocks_(blocks(spec)) {
+  ReduceCall(const kernels::Kernels<T>& k, const ReduceSpec& spec)
+      : k_(k), s_(spec), chunks_(chunks(spec)), blocks_(blocks(spec)) {
     name = s_.outer == 1 ? "column_sum" : "sum";
     std::ostringstream text;
     if (s_.outer != 1) text << s_.outer << " x ";

@@ -43,14 +43,16 @@ void merge_scalings(Program& program) {
 
 class Scan {
  public:
-  explicit Scan(Program& program) : program_(program), last_(static_cast<std::size_t>(program.registers), -1), name_(last_) {}
+  explicit Scan(Program& program)
+      : program_(program), last_(static_cast<std::size_t>(program.registers), -1), name_(last_) {}
 
   void run() {
     for (std::size_t at = 0; at < program_.instructions.size(); ++at)
       for_operands(program_.instructions[at], [&](Operand& o) {
         if (o.in_register) last_[static_cast<std::size_t>(o.index)] = static_cast<int>(at);
       });
-    for (std::size_t at = 0; at < program_.instructions.size(); ++at) rename(program_.instructions[at], static_cast<int>(at));
+    for (std::size_t at = 0; at < program_.instructions.size(); ++at)
+      rename(program_.instructions[at], static_cast<int>(at));
     program_.registers = used_;
   }
 
@@ -61,7 +63,8 @@ class Scan {
     rename(i.b);
     // An elementwise function may write over an operand that covers the tile as its result does.
     const bool in_place = i.code == Code::elementwise;
-    const bool a_early = in_place && a.layout == out.layout, b_early = in_place && b.layout == out.layout && b.index != a.index;
+    const bool a_early = in_place && a.layout == out.layout,
+               b_early = in_place && b.layout == out.layout && b.index != a.index;
     if (a_early) release(a, at);
     if (b_early) release(b, at);
     rename(i.out);
@@ -83,7 +86,8 @@ class Scan {
   }
 
   void release(const Operand& o, int at) {
-    if (o.in_register && last_[static_cast<std::size_t>(o.index)] == at) free_.push_back(name_[static_cast<std::size_t>(o.index)]);
+    if (o.in_register && last_[static_cast<std::size_t>(o.index)] == at)
+      free_.push_back(name_[static_cast<std::size_t>(o.index)]);
   }
 
   Program& program_;

@@ -29,7 +29,8 @@ std::atomic<bool> sharing_cut{true};
 std::atomic<int> chosen_threads{0};
 
 // A forked child has no workers: without this its first region would wait for them for ever.
-const int fork_handler = pthread_atfork([] { omp_pause_resource_all(omp_pause_soft); }, nullptr, [] { Team::forget(); });
+const int fork_handler =
+    pthread_atfork([] { omp_pause_resource_all(omp_pause_soft); }, nullptr, [] { Team::forget(); });
 
 int affinity_cpus() {
   cpu_set_t set;
@@ -52,7 +53,8 @@ double group_quota() {
 
 int default_threads() {
   int threads = affinity_cpus();
-  if (const double quota = group_quota(); quota > 0) threads = std::min(threads, std::max(1, static_cast<int>(std::ceil(quota))));
+  if (const double quota = group_quota(); quota > 0)
+    threads = std::min(threads, std::max(1, static_cast<int>(std::ceil(quota))));
   if (const char* limit = std::getenv("OMP_NUM_THREADS"))
     if (const int n = std::atoi(limit); n > 0) threads = std::min(threads, n);
   return threads;

@@ -10,9 +10,9 @@ namespace backpass {
 
 // The value that a tensor stands for, as seen from the tensor's own (rows, cols).
 struct Source {
-  Tensor root;                      // holds the elements; empty where `constant` is set
-  Layout layout = Layout::full;     // how root covers the tensor
-  std::optional<double> constant;   // every element
+  Tensor root;                     // holds the elements; empty where `constant` is set
+  Layout layout = Layout::full;    // how root covers the tensor
+  std::optional<double> constant;  // every element
 };
 
 // The two-dimensional space of a shape: all axes but the last, and the last. One axis is a column.

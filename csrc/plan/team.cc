@@ -48,8 +48,10 @@ bool Team::is_open() { return current != nullptr; }
 
 void Team::run(int threads, Job& job) {
   auto share = [&] {
-    if (current != nullptr) current->share(job);
-    else job.work(0, 1);
+    if (current != nullptr)
+      current->share(job);
+    else
+      job.work(0, 1);
   };
   with(threads, share);
 }
@@ -77,8 +79,10 @@ void Team::serve(int worker) {
   unsigned seen = 0;
   while (!over_.load()) {
     for (int turn = 0; generation_.load() == seen; ++turn) {
-      if (turn < kTurnsAwake) wait_a_turn(turn);
-      else generation_.wait(seen);
+      if (turn < kTurnsAwake)
+        wait_a_turn(turn);
+      else
+        generation_.wait(seen);
     }
     seen = generation_.load();
     inside_.fetch_add(1);  // first seen inside, then reading the job: let_go stores and looks in the other order

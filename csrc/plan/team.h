@@ -29,12 +29,12 @@ class Job {
 // opens one region for all its steps, and nobody waits for a worker that has taken nothing.
 class Team {
  public:
-  // Runs body on this thread with a team of up to `threads` at hand; what body throws passes on. A team inside a team is
-  // the outer one.
+  // Runs body on this thread with a team of up to `threads` at hand; what body throws passes on. A team inside a team
+  // is the outer one.
   static void with(int threads, Body body);
   // How many workers a job that asks for `threads` will have at most.
   static int size_for(int threads);
-  static bool is_open();                     // on this thread
+  static bool is_open();  // on this thread
   // Runs a job with this thread's team, or with one made for it.
   static void run(int threads, Job& job);
   // Returns when no worker of this thread's team is inside a job any more: before a job is destroyed.
@@ -48,7 +48,7 @@ class Team {
   void post(Job* job);
 
   int workers_ = 1;
-  alignas(64) std::atomic<int> inside_{0};   // workers in a job
+  alignas(64) std::atomic<int> inside_{0};  // workers in a job
   std::atomic<bool> over_{false};
   alignas(64) std::atomic<unsigned> generation_{0};
   std::atomic<Job*> job_{nullptr};

@@ -33,13 +33,15 @@ std::uint32_t Tickets::begin_run() {
 }
 
 std::int64_t Tickets::take(std::uint32_t run, std::size_t stage, int owner) {
-  const std::uint32_t end = bounds_[stage * (static_cast<std::size_t>(workers_) + 1) + static_cast<std::size_t>(owner) + 1];
+  const std::uint32_t end =
+      bounds_[stage * (static_cast<std::size_t>(workers_) + 1) + static_cast<std::size_t>(owner) + 1];
   std::atomic<std::uint64_t>& next = next_[index(stage, owner)].value;
   std::uint64_t value = next.load(std::memory_order_acquire);
   for (;;) {
     if (run_of(value) != run) return kOver;
     if (count_of(value) >= end) return kNone;
-    if (next.compare_exchange_weak(value, value + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return count_of(value);
+    if (next.compare_exchange_weak(value, value + 1, std::memory_order_acq_rel, std::memory_order_acquire))
+      return count_of(value);
   }
 }
 

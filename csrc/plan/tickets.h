@@ -8,8 +8,9 @@
 
 namespace backpass {
 
-// Every stage has one range of tasks for each worker. A worker takes its own tasks in order, then those that others have
-// not come to. Counters carry the number of the run, so that whoever comes late to a run that is over takes nothing.
+// Every stage has one range of tasks for each worker. A worker takes its own tasks in order, then those that others
+// have not come to. Counters carry the number of the run, so that whoever comes late to a run that is over takes
+// nothing.
 class Tickets {
  public:
   enum : std::int64_t { kNone = -1, kOver = -2 };
@@ -19,7 +20,7 @@ class Tickets {
   bool fits(int workers) const { return workers == workers_; }
   int workers() const { return workers_; }
 
-  std::uint32_t begin_run();                      // on worker 0, when nobody holds a task
+  std::uint32_t begin_run();  // on worker 0, when nobody holds a task
   std::uint32_t run() const { return run_.load(std::memory_order_acquire); }
 
   // A task of `owner`'s range, kNone where all are taken, kOver where `run` is over.
@@ -30,15 +31,17 @@ class Tickets {
 
  private:
   struct alignas(64) Counter {
-    std::atomic<std::uint64_t> value{0};          // run << 32 | count
+    std::atomic<std::uint64_t> value{0};  // run << 32 | count
   };
 
-  std::size_t index(std::size_t stage, int owner) const { return stage * static_cast<std::size_t>(workers_) + static_cast<std::size_t>(owner); }
+  std::size_t index(std::size_t stage, int owner) const {
+    return stage * static_cast<std::size_t>(workers_) + static_cast<std::size_t>(owner);
+  }
 
   std::size_t stages_ = 0;
   int workers_ = 0;
   std::vector<std::uint32_t> bounds_;
-  std::unique_ptr<Counter[]> next_, done_;        // by stage and owner; by stage
+  std::unique_ptr<Counter[]> next_, done_;  // by stage and owner; by stage
   std::atomic<std::uint32_t> run_{0};
 };
 

@@ -10,7 +10,7 @@ namespace backpass {
 // Everything that a plan depends on beyond the graph it was compiled from.
 struct PlanKey {
   Dim batch = 0;
-  int variant = 0;     // the owner's: training, labels, weights, ...
+  int variant = 0;  // the owner's: training, labels, weights, ...
   std::string isa = {};
   bool cut = true;
   bool operator==(const PlanKey&) const = default;
@@ -20,7 +20,8 @@ PlanKey plan_key(Dim batch, int variant);
 
 class Workspace {
  public:
-  // The plan of a key, compiled by `compile` (which returns a std::unique_ptr) where it is not among the last few. The arena fits it.
+  // The plan of a key, compiled by `compile` (which returns a std::unique_ptr) where it is not among the last few. The
+  // arena fits it.
   template <class Compile>
   Plan& plan(const PlanKey& key, Compile compile) {
     for (std::size_t i = 0; i < plans_.size(); ++i)
@@ -36,7 +37,9 @@ class Workspace {
 
   // Moves the plan to the end: the least recently used one goes first.
   Plan& use(std::size_t i) {
-    if (i + 1 != plans_.size()) std::rotate(plans_.begin() + static_cast<std::ptrdiff_t>(i), plans_.begin() + static_cast<std::ptrdiff_t>(i) + 1, plans_.end());
+    if (i + 1 != plans_.size())
+      std::rotate(plans_.begin() + static_cast<std::ptrdiff_t>(i), plans_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+                  plans_.end());
     Plan& plan = *plans_.back().second;
     arena_.reserve(plan.arena_bytes());
     return plan;

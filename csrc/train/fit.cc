@@ -13,9 +13,11 @@
 namespace backpass {
 
 DivergedError::DivergedError(int at_epoch, Dim at_batch, std::string at_layer)
-    : std::runtime_error(message("fit", "the loss is not finite in epoch ", at_epoch, ", batch ", at_batch, "; first in ", at_layer,
-                                 "; the network keeps the weights from before this step")),
-      epoch(at_epoch), batch(at_batch), layer(std::move(at_layer)) {}
+    : std::runtime_error(message("fit", "the loss is not finite in epoch ", at_epoch, ", batch ", at_batch,
+                                 "; first in ", at_layer, "; the network keeps the weights from before this step")),
+      epoch(at_epoch),
+      batch(at_batch),
+      layer(std::move(at_layer)) {}
 
 const std::vector<double>& History::operator[](const std::string& name) const {
   for (const auto& [key, values] : columns)
@@ -150,7 +152,8 @@ class Fit {
     const std::uint64_t step = options_.seed ? own_step_++ : trainer_.net().step++;
     const bool predict = !options_.metrics.empty();
     const double loss = trainer_.train({&data_.x, &targets_, rows, count, seed_, step, threads_, predict});
-    if (!std::isfinite(loss)) throw DivergedError(epoch, batch, trainer_.net().first_non_finite(data_.x, rows, count, seed_, step));
+    if (!std::isfinite(loss))
+      throw DivergedError(epoch, batch, trainer_.net().first_non_finite(data_.x, rows, count, seed_, step));
     if (predict) keep_predictions(rows, count);
     return loss;
   }
@@ -168,7 +171,8 @@ class Fit {
     const ArrayView& x = options_.validation_data->x;
     Array predictions(trainer_.net().dtype, trainer_.net().output_shape(x.rows()));
     logs.emplace_back("val_loss", trainer_.evaluate(x, validation_targets_, threads_, &predictions));
-    for (const auto& [name, compute] : options_.metrics) logs.emplace_back("val_" + name, compute(validation_targets_.y, predictions));
+    for (const auto& [name, compute] : options_.metrics)
+      logs.emplace_back("val_" + name, compute(validation_targets_.y, predictions));
   }
 
   Trainer::Impl& trainer_;

@@ -27,7 +27,8 @@ Tensor inner_product(const std::vector<Tensor>& a, const std::vector<Tensor>& b,
 
 }  // namespace
 
-Array hvp(Network& network, const Loss& loss, const ArrayView& x, const ArrayView& y, const ArrayView& vector, std::int64_t random_step) {
+Array hvp(Network& network, const Loss& loss, const ArrayView& x, const ArrayView& y, const ArrayView& vector,
+          std::int64_t random_step) {
   Network::Impl& net = network.impl();
   const InUse use(net);
   const Dim rows = check_shape("x", x, net.x().shape());

@@ -16,7 +16,8 @@ class Rows {
       : view_(view), row_(static_cast<std::size_t>(view.rows() > 0 ? element_count(view.shape) / view.rows() : 0)) {}
   Dim rows() const { return view_.rows(); }
   const std::vector<double>& at(Dim row) {
-    convert(row_.data(), DType::float64, static_cast<const std::byte*>(view_.data) + row * view_.row_stride, view_.type, static_cast<Dim>(row_.size()));
+    convert(row_.data(), DType::float64, static_cast<const std::byte*>(view_.data) + row * view_.row_stride, view_.type,
+            static_cast<Dim>(row_.size()));
     return row_;
   }
 
@@ -38,8 +39,10 @@ double accuracy(const ArrayView& y_true, const ArrayView& y_pred) {
   double right = 0;
   for (Dim row = 0; row < truth.rows(); ++row) {
     const std::vector<double>&t = truth.at(row), &p = prediction.at(row);
-    if (p.size() == 1) right += std::lround(t[0]) == (p[0] > 0.5 ? 1 : 0);
-    else right += (t.size() == 1 ? static_cast<std::size_t>(t[0]) : argmax(t)) == argmax(p);
+    if (p.size() == 1)
+      right += std::lround(t[0]) == (p[0] > 0.5 ? 1 : 0);
+    else
+      right += (t.size() == 1 ? static_cast<std::size_t>(t[0]) : argmax(t)) == argmax(p);
   }
   return right / static_cast<double>(truth.rows());
 }
@@ -60,7 +63,9 @@ double mean_error(const ArrayView& y_true, const ArrayView& y_pred, double (*f)(
 double square_of(double x) { return x * x; }
 
 double mae(const ArrayView& y_true, const ArrayView& y_pred) { return mean_error(y_true, y_pred, std::fabs); }
-double rmse(const ArrayView& y_true, const ArrayView& y_pred) { return std::sqrt(mean_error(y_true, y_pred, square_of)); }
+double rmse(const ArrayView& y_true, const ArrayView& y_pred) {
+  return std::sqrt(mean_error(y_true, y_pred, square_of));
+}
 
 // 1 - residual / total sum of squares, outputs averaged uniformly as scikit-learn does.
 double r2(const ArrayView& y_true, const ArrayView& y_pred) {
@@ -78,7 +83,8 @@ double r2(const ArrayView& y_true, const ArrayView& y_pred) {
     }
   }
   double score = 0;
-  for (std::size_t i = 0; i < outputs; ++i) score += total[i] > 0 ? 1 - residual[i] / total[i] : residual[i] == 0 ? 1.0 : 0.0;
+  for (std::size_t i = 0; i < outputs; ++i)
+    score += total[i] > 0 ? 1 - residual[i] / total[i] : residual[i] == 0 ? 1.0 : 0.0;
   return score / static_cast<double>(outputs);
 }
 

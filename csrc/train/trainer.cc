@@ -73,22 +73,28 @@ PlanSpec Trainer::Impl::evaluation_spec(Dim batch, const Targets& targets) const
 }
 
 Plan& Trainer::Impl::training_plan(Dim batch, const Targets& targets, bool predict) {
-  return workspace.plan(plan_key(batch, variant(targets, predict)), [&] { return std::make_unique<Plan>(training_spec(batch, targets, predict)); });
+  return workspace.plan(plan_key(batch, variant(targets, predict)),
+                        [&] { return std::make_unique<Plan>(training_spec(batch, targets, predict)); });
 }
 
 Plan& Trainer::Impl::evaluation_plan(Dim batch, const Targets& targets) {
-  return workspace.plan(plan_key(batch, variant(targets, true) | kEvaluate), [&] { return std::make_unique<Plan>(evaluation_spec(batch, targets)); });
+  return workspace.plan(plan_key(batch, variant(targets, true) | kEvaluate),
+                        [&] { return std::make_unique<Plan>(evaluation_spec(batch, targets)); });
 }
 
 double Trainer::Impl::scalar(Place place) const {
-  return net().dtype == DType::float64 ? *reinterpret_cast<const double*>(at(place)) : static_cast<double>(*reinterpret_cast<const float*>(at(place)));
+  return net().dtype == DType::float64 ? *reinterpret_cast<const double*>(at(place))
+                                       : static_cast<double>(*reinterpret_cast<const float*>(at(place)));
 }
 
 double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
   Optimizer::State& state = *optimizer.state();
-  std::byte* slots[kFirstExternal] = {workspace.arena(), net().values.data(), net().gradient_data(), state.slots[0].data(), state.slots[1].data()};
-  const RowSource sources[] = {row_source(*batch.x), row_source(batch.targets->y), row_source(batch.targets->sample_weight)};
-  PlanRun run{slots, sources, batch.rows, batch.seed, batch.step, nullptr, resolve_threads(batch.threads), Phase::forward, last};
+  std::byte* slots[kFirstExternal] = {workspace.arena(), net().values.data(), net().gradient_data(),
+                                      state.slots[0].data(), state.slots[1].data()};
+  const RowSource sources[] = {row_source(*batch.x), row_source(batch.targets->y),
+                               row_source(batch.targets->sample_weight)};
+  PlanRun run{slots,          sources, batch.rows, batch.seed, batch.step, nullptr, resolve_threads(batch.threads),
+              Phase::forward, last};
   if (last == Phase::update) run.settings = state.next_settings();
   plan.run(run);
   return scalar(plan.output(0));
@@ -115,7 +121,9 @@ double Trainer::Impl::evaluate(const ArrayView& x, const Targets& targets, int t
       weight = 0;
       for (Dim i = 0; i < count; ++i) {
         double value = 0;
-        convert(&value, DType::float64, static_cast<const std::byte*>(tile.sample_weight.data) + i * tile.sample_weight.row_stride, tile.sample_weight.type, 1);
+        convert(&value, DType::float64,
+                static_cast<const std::byte*>(tile.sample_weight.data) + i * tile.sample_weight.row_stride,
+                tile.sample_weight.type, 1);
         weight += value;
       }
     }
@@ -124,14 +132,16 @@ double Trainer::Impl::evaluate(const ArrayView& x, const Targets& targets, int t
     if (weight > 0) total += value * weight;
     total_weight += weight;
     if (predictions)
-      std::memcpy(static_cast<std::byte*>(predictions->data()) + static_cast<std::size_t>(begin) * row_bytes, at(plan.output(1)), static_cast<std::size_t>(count) * row_bytes);
+      std::memcpy(static_cast<std::byte*>(predictions->data()) + static_cast<std::size_t>(begin) * row_bytes,
+                  at(plan.output(1)), static_cast<std::size_t>(count) * row_bytes);
   }
   return total / total_weight;
 }
 
 Targets check_data(const Trainer::Impl& trainer, const TrainingData& data) {
   const Dim rows = check_shape("x", data.x, trainer.net().x().shape());
-  if (data.y.shape.empty() || data.y.rows() != rows) fail("y", "expected ", rows, " rows as x has, got shape ", to_string(data.y.shape));
+  if (data.y.shape.empty() || data.y.rows() != rows)
+    fail("y", "expected ", rows, " rows as x has, got shape ", to_string(data.y.shape));
   return fit_targets(trainer.loss, trainer.net().y().shape(), data.y, data.sample_weight, rows);
 }
 
@@ -139,8 +149,10 @@ void check_finite_data(const char* what, const ArrayView& view, DType dtype) {
   if (view.empty()) return;
   const Dim rows = view.rows(), cols = rows > 0 ? element_count(view.shape) / rows : 0;
   for (Dim row = 0; row < rows; ++row) {
-    const Finite finite = check_finite(static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, dtype, cols);
-    if (finite == Finite::non_finite) fail(what, "has a value that is not finite in row ", row, "; check_finite=False lets it pass");
+    const Finite finite =
+        check_finite(static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, dtype, cols);
+    if (finite == Finite::non_finite)
+      fail(what, "has a value that is not finite in row ", row, "; check_finite=False lets it pass");
     if (finite == Finite::overflows) fail(what, "has a value in row ", row, " that is too large for ", name(dtype));
   }
 }
@@ -148,7 +160,8 @@ void check_finite_data(const char* what, const ArrayView& view, DType dtype) {
 Trainer::Trainer(Network network, Loss loss, Optimizer optimizer, TrainerOptions options) {
   if (!network) fail("Trainer", "needs a network");
   if (options.threads < 0) fail("Trainer", "threads must not be negative, got ", options.threads);
-  impl_ = std::shared_ptr<Impl>(new Impl{std::move(network), std::move(loss), std::move(optimizer), options.threads, {}, false});
+  impl_ = std::shared_ptr<Impl>(
+      new Impl{std::move(network), std::move(loss), std::move(optimizer), options.threads, {}, false});
 }
 
 double Trainer::step(const ArrayView& x, const ArrayView& y, const ArrayView& sample_weight) {
@@ -159,12 +172,14 @@ double Trainer::step(const ArrayView& x, const ArrayView& y, const ArrayView& sa
   return impl_->train({&x, &targets, nullptr, x.rows(), net.seed, net.step++, impl_->threads});
 }
 
-double Trainer::gradients(const ArrayView& x, const ArrayView& y, const ArrayView& sample_weight, std::int64_t random_step) {
+double Trainer::gradients(const ArrayView& x, const ArrayView& y, const ArrayView& sample_weight,
+                          std::int64_t random_step) {
   const InUse use(impl_->net());
   const Targets targets = check_data(*impl_, {x, y, sample_weight});
   Network::Impl& net = impl_->net();
   const std::uint64_t step = random_step >= 0 ? static_cast<std::uint64_t>(random_step) : net.step++;
-  return impl_->walk(impl_->training_plan(x.rows(), targets, false), {&x, &targets, nullptr, x.rows(), net.seed, step, impl_->threads}, Phase::backward);
+  return impl_->walk(impl_->training_plan(x.rows(), targets, false),
+                     {&x, &targets, nullptr, x.rows(), net.seed, step, impl_->threads}, Phase::backward);
 }
 
 void Trainer::stop() { impl_->stopped = true; }
@@ -204,7 +219,8 @@ PlanInfo Trainer::profile(Dim batch_size, int repeats) {
   const std::size_t bytes = net.bytes();
   Shape in = net.x().shape();
   in[0] = batch_size;
-  const Array x(net.dtype, in), y = shape.labels ? Array(DType::int32, {batch_size}) : Array(net.dtype, net.output_shape(batch_size));
+  const Array x(net.dtype, in),
+      y = shape.labels ? Array(DType::int32, {batch_size}) : Array(net.dtype, net.output_shape(batch_size));
   // The update works on copies: profiling changes nothing.
   const AlignedBuffer arena(plan.arena_bytes()), weights(bytes), grads(bytes), first(bytes), second(bytes);
   std::memcpy(weights.data(), net.values.data(), bytes);
@@ -217,7 +233,8 @@ PlanInfo Trainer::profile(Dim batch_size, int repeats) {
 
 std::size_t Trainer::memory_estimate(Dim batch_size) {
   const Plan plan(impl_->training_spec(batch_size, plain_targets(*impl_), false));
-  return (2 + static_cast<std::size_t>(impl_->optimizer.state()->slot_count())) * impl_->net().bytes() + plan.arena_bytes();
+  return (2 + static_cast<std::size_t>(impl_->optimizer.state()->slot_count())) * impl_->net().bytes() +
+         plan.arena_bytes();
 }
 
 }  // namespace backpass

@@ -24,7 +24,7 @@ struct Trainer::Impl {
     Dim count;
     std::uint64_t seed, step;
     int threads;
-    bool predict = false;      // keep the predictions
+    bool predict = false;  // keep the predictions
   };
 
   Network::Impl& net() const { return network.impl(); }
@@ -35,9 +35,9 @@ struct Trainer::Impl {
 
   // Forward, loss, backward and, unless `last` is earlier, update. Returns the loss.
   double walk(Plan& plan, const Batch& batch, Phase last);
-  double train(const Batch& batch);                      // a full step; counts it where the loss is finite
+  double train(const Batch& batch);  // a full step; counts it where the loss is finite
   const std::byte* at(Place place) const { return workspace.arena() + place.offset; }
-  double scalar(Place place) const;                      // of a plan's output
+  double scalar(Place place) const;  // of a plan's output
   double evaluate(const ArrayView& x, const Targets& targets, int threads_, Array* predictions);
 };
 

@@ -64,7 +64,8 @@ void write(const std::string& path, const float* values, std::size_t count) {
   if (!file) throw std::runtime_error("cannot write " + path);
 }
 
-void run(const std::string& command, const std::string& model, const std::string& inputs, const std::string& predictions) {
+void run(const std::string& command, const std::string& model, const std::string& inputs,
+         const std::string& predictions) {
   const Data data = make_spirals();
   bp::Network network = command == "train" ? new_network() : bp::Network::load(model);
   if (command != "predict") {

@@ -52,7 +52,7 @@ Tensor sqrt(const Tensor& x);
 Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
 Tensor erf(const Tensor& x);
-Tensor relu(const Tensor& x);  // derivative at 0: 0
+Tensor relu(const Tensor& x);                             // derivative at 0: 0
 Tensor leaky_relu(const Tensor& x, double slope = 0.01);  // derivative at 0: slope
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
@@ -86,15 +86,15 @@ Tensor sum(const Tensor& x, std::optional<std::vector<Dim>> axes = {}, bool keep
 Tensor mean(const Tensor& x, std::optional<std::vector<Dim>> axes = {}, bool keepdims = false);
 
 Tensor broadcast_to(const Tensor& x, Shape shape);
-Tensor reshape(const Tensor& x, Shape shape);                     // keeps kBatch as first dimension if x has it
-Tensor transpose(const Tensor& x, std::vector<Dim> axes);         // output axis i is input axis axes[i]
-Tensor slice(const Tensor& x, Dim axis, Dim begin, Dim end);      // not along kBatch
-Tensor concat(const std::vector<Tensor>& xs, Dim axis);           // not along kBatch
+Tensor reshape(const Tensor& x, Shape shape);                 // keeps kBatch as first dimension if x has it
+Tensor transpose(const Tensor& x, std::vector<Dim> axes);     // output axis i is input axis axes[i]
+Tensor slice(const Tensor& x, Dim axis, Dim begin, Dim end);  // not along kBatch
+Tensor concat(const std::vector<Tensor>& xs, Dim axis);       // not along kBatch
 
 // Along the last axis.
 Tensor softmax(const Tensor& x);
-Tensor log_sum_exp(const Tensor& x);                               // drops the axis
-Tensor take_label(const Tensor& x, const Tensor& labels);          // x (n, c), labels int32 (n): x[i, labels[i]]
+Tensor log_sum_exp(const Tensor& x);                       // drops the axis
+Tensor take_label(const Tensor& x, const Tensor& labels);  // x (n, c), labels int32 (n): x[i, labels[i]]
 
 // Zero with probability `rate`, else x / (1 - rate), in training; x itself otherwise (Srivastava et al. 2014, in the
 // inverted form). `stream` tells the dropouts of one network apart.

@@ -7,12 +7,12 @@ namespace backpass {
 
 // What a layer sees while a network is built.
 struct LayerContext {
-  std::string prefix;                 // "0." for the first layer
+  std::string prefix;  // "0." for the first layer
   DType dtype = DType::float32;
   Precision precision = Precision::highest;
-  std::string next_activation;        // type of the first activation after this layer, "" if there is none
-  double next_slope = 0.01;           // of that activation, where it is a LeakyReLU
-  std::uint32_t* streams = nullptr;   // how many random streams are taken
+  std::string next_activation;       // type of the first activation after this layer, "" if there is none
+  double next_slope = 0.01;          // of that activation, where it is a LeakyReLU
+  std::uint32_t* streams = nullptr;  // how many random streams are taken
 };
 
 // Any class with these three is a layer:
@@ -47,11 +47,12 @@ class Layer {
 };
 
 // y = x Wᵀ + b over the last axis; weight (units, in), bias (units).
-// weight_init "" chooses by the next activation: He uniform before the ReLU family, GELU and Softplus, else Glorot uniform.
-// Throws std::invalid_argument where units < 1 or a name is unknown.
+// weight_init "" chooses by the next activation: He uniform before the ReLU family, GELU and Softplus, else Glorot
+// uniform. Throws std::invalid_argument where units < 1 or a name is unknown.
 struct Dense {
   Dim units = 0;
-  std::string activation = "";  // "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "softmax", "identity" or ""
+  std::string activation =
+      "";  // "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "softmax", "identity" or ""
   bool bias = true;
   std::string weight_init = "";
   std::string bias_init = "zeros";
@@ -78,11 +79,11 @@ struct LeakyReLU {
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
-#define BACKPASS_PLAIN_LAYER(Name)                               \
-  struct Name {                                                  \
-    std::string type() const { return #Name; }                   \
-    Attributes attributes() const { return {}; }                 \
-    Tensor build(LayerContext& context, const Tensor& x) const;  \
+#define BACKPASS_PLAIN_LAYER(Name)                              \
+  struct Name {                                                 \
+    std::string type() const { return #Name; }                  \
+    Attributes attributes() const { return {}; }                \
+    Tensor build(LayerContext& context, const Tensor& x) const; \
   }
 BACKPASS_PLAIN_LAYER(ReLU);
 BACKPASS_PLAIN_LAYER(Sigmoid);

@@ -8,21 +8,21 @@ namespace backpass {
 
 const char* version();
 
-std::string isa();                            // the one in use: "scalar", "neon", "avx2" or "avx512"
-std::vector<std::string> available_isas();    // slowest first
-void set_isa(const std::string& name);        // plans compiled from now on; throws std::invalid_argument
+std::string isa();                          // the one in use: "scalar", "neon", "avx2" or "avx512"
+std::vector<std::string> available_isas();  // slowest first
+void set_isa(const std::string& name);      // plans compiled from now on; throws std::invalid_argument
 
 struct CpuInfo {
   std::string brand;
-  std::vector<std::string> features;          // those that the kernels can use
-  int logical_cpus = 1;                       // that this process may run on (affinity)
-  double cpu_quota = 0;                       // of its control group, in CPUs; 0 where there is none
+  std::vector<std::string> features;  // those that the kernels can use
+  int logical_cpus = 1;               // that this process may run on (affinity)
+  double cpu_quota = 0;               // of its control group, in CPUs; 0 where there is none
 };
 CpuInfo cpu_info();
 
 // The default number of threads of a call: the smaller of affinity and control-group quota, capped by OMP_NUM_THREADS.
 int get_threads();
-void set_threads(int threads);                // throws std::invalid_argument below 1
+void set_threads(int threads);  // throws std::invalid_argument below 1
 
 // Whether calls too small to share are run by one thread (the default). Tests switch it off: bits do not change.
 void set_sharing_cut(bool on);

@@ -20,10 +20,10 @@ struct SequentialOptions {
 };
 
 struct ParameterInfo {
-  std::string name;   // "0.weight"
+  std::string name;  // "0.weight"
   Shape shape;
-  Dim offset;         // elements into the flat buffers
-  Dim size;           // elements
+  Dim offset;  // elements into the flat buffers
+  Dim size;    // elements
 };
 
 // One line of a summary.
@@ -63,17 +63,17 @@ class Network {
   Array backward(const ArrayView& grad_output);
   void zero_grad();
 
-  PlanInfo plan(Dim batch_size, bool training = false);     // of forward (and backward)
+  PlanInfo plan(Dim batch_size, bool training = false);  // of forward (and backward)
   PlanInfo profile(Dim batch_size, bool training = false, int repeats = 20);
-  std::size_t memory_estimate(Dim batch_size);              // bytes of a training step: parameters, gradients, arena
+  std::size_t memory_estimate(Dim batch_size);  // bytes of a training step: parameters, gradients, arena
 
   // safetensors, replaced atomically. Errors: std::runtime_error (input/output), std::invalid_argument (content).
   void save(const std::string& path) const;
   static Network load(const std::string& path);
-  std::string serialize() const;                            // the bytes of that file
+  std::string serialize() const;  // the bytes of that file
   static Network deserialize(std::span<const std::byte> bytes);
-  void load_weights(const std::string& path);               // by name; all or nothing
-  Network clone() const;                                    // parameters copied
+  void load_weights(const std::string& path);  // by name; all or nothing
+  Network clone() const;                       // parameters copied
 
   struct Impl;
   Impl& impl() const { return *impl_; }

@@ -5,7 +5,8 @@
 
 namespace backpass {
 
-// w <- w - learning_rate * g; with momentum the gradient is replaced by a velocity (PyTorch's form: v <- momentum v + g).
+// w <- w - learning_rate * g; with momentum the gradient is replaced by a velocity (PyTorch's form: v <- momentum v +
+// g).
 struct SGD {
   double learning_rate = 1e-2;
   double momentum = 0.0;

@@ -6,15 +6,15 @@
 namespace backpass {
 
 struct CallInfo {
-  std::string name;            // "matmul", "softmax_cross_entropy", "column_sum", "adam", ...
-  std::string phase;           // "forward", "loss", "backward" or "update"
-  std::string detail;          // shapes, epilogue, path
+  std::string name;    // "matmul", "softmax_cross_entropy", "column_sum", "adam", ...
+  std::string phase;   // "forward", "loss", "backward" or "update"
+  std::string detail;  // shapes, epilogue, path
   std::vector<std::string> reads, writes;
-  int stage = 0;               // calls of one stage run side by side; a barrier stands between stages
+  int stage = 0;  // calls of one stage run side by side; a barrier stands between stages
   Dim tasks = 1;
-  bool shared = false;         // by several threads
-  double flops = 0, bytes = 0; // of one run
-  double milliseconds = 0;     // median; 0 unless profiled
+  bool shared = false;          // by several threads
+  double flops = 0, bytes = 0;  // of one run
+  double milliseconds = 0;      // median; 0 unless profiled
 };
 
 // A snapshot for people to read: printing it shows what a step does.

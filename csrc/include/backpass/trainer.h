@@ -13,13 +13,13 @@ namespace backpass {
 class DivergedError : public std::runtime_error {
  public:
   DivergedError(int epoch, Dim batch, std::string layer);
-  int epoch;          // both from 0
+  int epoch;  // both from 0
   Dim batch;
   std::string layer;  // the first whose output is not finite: "Dense 2"
 };
 
 struct History {
-  std::vector<std::pair<std::string, std::vector<double>>> columns;  // "loss", "val_loss", "accuracy", ...
+  std::vector<std::pair<std::string, std::vector<double>>> columns;      // "loss", "val_loss", "accuracy", ...
   const std::vector<double>& operator[](const std::string& name) const;  // throws std::out_of_range
 };
 
@@ -66,7 +66,9 @@ class Trainer {
   // One forward, backward and update; the loss before the update. A loss that is not finite updates nothing.
   double step(const ArrayView& x, const ArrayView& y, const ArrayView& sample_weight = {});
   History fit(const TrainingData& data, const FitOptions& options = {});
-  History fit(const ArrayView& x, const ArrayView& y, const FitOptions& options = {}) { return fit({x, y, {}}, options); }
+  History fit(const ArrayView& x, const ArrayView& y, const FitOptions& options = {}) {
+    return fit({x, y, {}}, options);
+  }
   void stop();  // ends fit after the current batch; for hooks
   // "loss" and the metrics; threads 0: the default.
   Logs evaluate(const TrainingData& data, const std::vector<std::pair<std::string, Metric>>& metrics = {});

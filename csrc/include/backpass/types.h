@@ -19,7 +19,18 @@ enum class DType : unsigned char { float32, float64, int32 };
 enum class Precision : unsigned char { highest, high, medium };
 // What memory handed to us may hold.
 enum class ElementType : unsigned char {
-  float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64, boolean,
+  float16,
+  float32,
+  float64,
+  int8,
+  int16,
+  int32,
+  int64,
+  uint8,
+  uint16,
+  uint32,
+  uint64,
+  boolean,
 };
 
 const char* name(DType dtype);
@@ -37,12 +48,18 @@ using Attributes = std::vector<std::pair<std::string, Attribute>>;
 
 template <class T>
 constexpr ElementType element_type_of() {
-  if constexpr (std::is_same_v<T, float>) return ElementType::float32;
-  else if constexpr (std::is_same_v<T, double>) return ElementType::float64;
-  else if constexpr (std::is_same_v<T, std::int32_t>) return ElementType::int32;
-  else if constexpr (std::is_same_v<T, std::int64_t>) return ElementType::int64;
-  else if constexpr (std::is_same_v<T, std::uint8_t>) return ElementType::uint8;
-  else static_assert(sizeof(T) == 0, "an array holds float, double, int32_t, int64_t or uint8_t");
+  if constexpr (std::is_same_v<T, float>)
+    return ElementType::float32;
+  else if constexpr (std::is_same_v<T, double>)
+    return ElementType::float64;
+  else if constexpr (std::is_same_v<T, std::int32_t>)
+    return ElementType::int32;
+  else if constexpr (std::is_same_v<T, std::int64_t>)
+    return ElementType::int64;
+  else if constexpr (std::is_same_v<T, std::uint8_t>)
+    return ElementType::uint8;
+  else
+    static_assert(sizeof(T) == 0, "an array holds float, double, int32_t, int64_t or uint8_t");
 }
 
 // Somebody else's memory, read in place: rows along the first axis `row_stride` bytes apart, each row dense.
