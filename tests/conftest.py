@@ -1,5 +1,9 @@
 """What tests share: a model, data for it, and numbers that do not depend on what ran before."""
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -21,3 +25,30 @@ def model():
 def data(rng):
     """Twenty rows for `model`, and labels."""
     return rng.standard_normal((20, 4)).astype(np.float32), rng.integers(0, 3, 20)
+
+
+def shell(*command):
+    """What a command printed; a failure shows its last lines."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def core_build(tmp_path_factory):
+    """The core without Python, and its C++ tests, in a folder of their own; at -O1, which changes no bit."""
+    if not shutil.which("cmake") or not shutil.which("c++"):
+        pytest.skip("needs cmake and a C++ compiler")
+    folder = tmp_path_factory.mktemp("core")
+    options = ["-DBACKPASS_BUILD_TESTS=ON", "-DBACKPASS_WERROR=ON", "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG"]
+    root = Path(__file__).resolve().parent.parent
+    shell("cmake", "-S", root, "-B", folder, f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}", *options)
+    shell("cmake", "--build", folder, "--parallel", "2", "--target", "backpass", "test_io", "test_model_file")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def core_prefix(core_build):
+    """Where the core is installed, for programs outside the tree."""
+    shell("cmake", "--install", core_build)
+    return core_build / "prefix"

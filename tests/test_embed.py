@@ -1,50 +1,26 @@
 """A C++ program outside the tree trains, saves and predicts the same bits as Python, in both directions."""
 
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import shell
 
 import backpass as bp
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = 400
-JOBS = os.environ.get("BACKPASS_BUILD_JOBS", "2")
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not shutil.which("cmake") or not shutil.which("c++"), reason="needs cmake and a C++ compiler"),
-]
-
-
-def shell(*command, cwd=None):
-    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True)
-    assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-    return done.stdout
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    """The example, built against a library that was installed under a prefix of its own.
-
-    BACKPASS_PREFIX names one that is installed already; else one is built, at -O1: bits do not depend on it.
-    """
+def program(tmp_path_factory, core_prefix):
+    """The example, built against the installed library."""
     folder = tmp_path_factory.mktemp("embed")
-    prefix = os.environ.get("BACKPASS_PREFIX") or installed(folder)
-    shell("cmake", "-S", ROOT / "tests" / "embed", "-B", folder / "spirals", f"-DCMAKE_PREFIX_PATH={prefix}")
-    shell("cmake", "--build", folder / "spirals", "-j", JOBS)
-    return folder / "spirals" / "spirals"
-
-
-def installed(folder):
-    options = [f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}", "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG"]
-    shell("cmake", "-S", ROOT, "-B", folder / "build", *options)
-    shell("cmake", "--build", folder / "build", "-j", JOBS)
-    shell("cmake", "--install", folder / "build")
-    return folder / "prefix"
+    shell("cmake", "-S", ROOT / "tests" / "embed", "-B", folder, f"-DCMAKE_PREFIX_PATH={core_prefix}")
+    shell("cmake", "--build", folder)
+    return folder / "spirals"
 
 
 def run(program, command, model):

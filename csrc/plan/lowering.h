@@ -13,6 +13,7 @@ class Lowering {
 
  private:
   void choose_outputs();
+  Tensor copy_of(const Tensor& t);
   void add_leaves();
   void choose_stored();
   void add_values();
@@ -40,6 +41,7 @@ class Lowering {
   Plan& plan_;
   const PlanSpec& spec_;
   std::vector<Tensor> outputs_;
+  std::unordered_map<const Op*, Phase> phases_;
   Sources sources_;
   Fusion fusion_;
   ValueOf values_;

@@ -1,0 +1,180 @@
+// Lowering each kind of cluster to its call.
+#include <algorithm>
+
+#include "kernels/dispatch.h"
+#include "plan/lowering.h"
+
+namespace backpass {
+namespace {
+
+std::vector<Dim> dims_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+std::vector<Dim> strides(const Shape& shape) {
+  std::vector<Dim> result(shape.size(), 1);
+  for (std::size_t i = shape.size(); i-- > 1;) result[i - 1] = result[i] * shape[i];
+  return result;
+}
+
+void add_once(std::vector<int>& list, int value) {
+  if (value >= 0 && std::find(list.begin(), list.end(), value) == list.end()) list.push_back(value);
+}
+
+bool has_sums(const Cluster& cluster) { return std::any_of(cluster.ops.begin(), cluster.ops.end(), is_total_sum); }
+
+}  // namespace
+
+void Lowering::lower(std::size_t index) {
+  const Cluster& cluster = fusion_.clusters[index];
+  CallPtr call = spec_.dtype == DType::float64 ? lower_as<double>(index) : lower_as<float>(index);
+  call->phase = cluster.phase;
+  plan_.calls_.push_back(std::move(call));
+}
+
+template <class T>
+CallPtr Lowering::lower_as(std::size_t index) {
+  const Cluster& cluster = fusion_.clusters[index];
+  switch (cluster.kind) {
+    case Cluster::Kind::matmul:
+      return lower_matmul<T>(index);
+    case Cluster::Kind::program:
+      return lower_program<T>(index);
+    case Cluster::Kind::reduce:
+      return lower_reduce<T>(cluster.ops[0]);
+    case Cluster::Kind::copy:
+      return make_copy_call<T>(copy_spec(cluster.ops[0]));
+  }
+  return nullptr;
+}
+
+// Every value that the program's operands name, and the slots of its sums.
+void Lowering::read_and_write(Call& call, const Program& program) {
+  for (const Instruction& i : program.instructions) {
+    for (const Operand* operand : {&i.a, &i.b})
+      if (operand->layout != Layout::none && !operand->in_register) add_once(call.reads, operand->index);
+    for (const Operand* operand : {&i.out, &i.out2})
+      if (operand->layout != Layout::none && !operand->in_register) add_once(call.writes, operand->index);
+  }
+  for (const TotalSum& sum : program.sums) {
+    add_once(call.writes, sum.value);
+    add_once(call.writes, sum.partials);
+  }
+  std::erase_if(call.reads, [&](int value) {
+    return std::find(call.writes.begin(), call.writes.end(), value) != call.writes.end();
+  });
+}
+
+template <class T>
+CallPtr Lowering::lower_program(std::size_t index) {
+  const int partials = has_sums(fusion_.clusters[index]) ? add_value(0, "partials") : -1;
+  const Program program = generate(index, fusion_, sources_, values_, -1, partials);
+  if (partials >= 0)
+    plan_.values_[static_cast<std::size_t>(partials)].life.bytes =
+        static_cast<std::size_t>(program_tasks(program)) * program.sums.size() * sizeof(double);
+  CallPtr call = make_program_call(kernels::table<T>(kernels::current_isa()), program);
+  read_and_write(*call, program);
+  return call;
+}
+
+// Where the product lies until its epilogue is done: in its own value, or in that of an epilogue's result that is
+// written when the product is no longer needed and shares no memory with what the epilogue reads.
+int Lowering::product_value(const Cluster& cluster) {
+  const Tensor& product = cluster.ops[0];
+  if (stored_.count(&product.op())) return value_of(product);
+  std::size_t last_use = 0;
+  for (std::size_t i = 1; i < cluster.ops.size(); ++i)
+    for (const Tensor& from : cluster.ops[i].op().inputs)
+      if (const Source s = sources_.of(from); s.root && s.root == product) last_use = i;
+  for (std::size_t i = std::max<std::size_t>(last_use, 1); i < cluster.ops.size(); ++i) {
+    const Tensor& t = cluster.ops[i];
+    if (stored_.count(&t.op()) && !is_total_sum(t) && !shared_with_leaf(t)) return value_of(t);
+  }
+  return add_value(bytes_of(product), "product");
+}
+
+// A gradient that is added to lies where its old value is read.
+bool Lowering::shared_with_leaf(const Tensor& t) {
+  const Plan::Value& value = plan_.values_[static_cast<std::size_t>(value_of(t))];
+  return std::any_of(spec_.leaves.begin(), spec_.leaves.end(), [&](const auto& leaf) {
+    return value.slot != kArena && leaf.second.slot == value.slot && leaf.second.offset == value.life.offset;
+  });
+}
+
+template <class T>
+CallPtr Lowering::lower_matmul(std::size_t index) {
+  const Cluster& cluster = fusion_.clusters[index];
+  const kernels::Kernels<T>& k = kernels::table<T>(kernels::current_isa());
+  const Op& op = cluster.ops[0].op();
+  const Space a = sources_.space(op.inputs[0]), b = sources_.space(op.inputs[1]);
+  MatmulSpec spec;
+  spec.a = value_of(op.inputs[0]);
+  spec.b = value_of(op.inputs[1]);
+  spec.m = op.transpose_a ? a.cols : a.rows;
+  spec.k = op.transpose_a ? a.rows : a.cols;
+  spec.n = op.transpose_b ? b.rows : b.cols;
+  spec.a_row = op.transpose_a ? 1 : a.cols;
+  spec.a_k = op.transpose_a ? a.cols : 1;
+  spec.b_k = op.transpose_b ? 1 : b.cols;
+  spec.b_col = op.transpose_b ? b.cols : 1;
+  spec.c = product_value(cluster);
+  const int partials = has_sums(cluster) ? add_value(0, "partials") : -1;
+  if (cluster.ops.size() > 1) spec.epilogue = generate(index, fusion_, sources_, values_, spec.c, partials);
+  if (partials >= 0)
+    plan_.values_[static_cast<std::size_t>(partials)].life.bytes =
+        static_cast<std::size_t>(matmul_tasks(k, spec)) * spec.epilogue.sums.size() * sizeof(double);
+  CallPtr call = make_matmul_call(k, spec);
+  add_once(call->writes, spec.c);
+  add_once(call->reads, spec.a);
+  add_once(call->reads, spec.b);
+  read_and_write(*call, spec.epilogue);
+  return call;
+}
+
+template <class T>
+CallPtr Lowering::lower_reduce(const Tensor& t) {
+  const Shape shape = sources_.shape(t.op().inputs[0]);
+  const auto at = [&](Dim axis) { return shape.begin() + axis; };
+  ReduceSpec spec;
+  spec.out = value_of(t);
+  spec.a = value_of(t.op().inputs[0]);
+  spec.outer = element_count(Shape(shape.begin(), at(t.op().dims.front())));
+  spec.reduced = element_count(Shape(at(t.op().dims.front()), at(t.op().dims.back() + 1)));
+  spec.inner = element_count(Shape(at(t.op().dims.back() + 1), shape.end()));
+  spec.partials = add_value(reduce_partials(spec) * sizeof(double), "partials");
+  return make_reduce_call(kernels::table<T>(kernels::current_isa()), spec);
+}
+
+// transpose, slice, pad, concat and broadcasts of any rank are copies between strides.
+CopySpec Lowering::copy_spec(const Tensor& t) {
+  const Op& op = t.op();
+  const Shape shape = sources_.shape(t);
+  CopySpec spec{value_of(t), op.kind == OpKind::pad ? element_count(shape) : 0, {}};
+  Dim begin = 0;
+  for (const Tensor& from : op.inputs) {
+    const Shape a_shape = sources_.shape(from);
+    CopyPart part{value_of(from), dims_of(a_shape), strides(shape), strides(a_shape), 0, 0};
+    const std::vector<Dim> a_strides = part.a_strides;
+    if (op.kind == OpKind::transpose) {
+      part.dims = dims_of(shape);
+      for (std::size_t i = 0; i < shape.size(); ++i)
+        part.a_strides[i] = a_strides[static_cast<std::size_t>(op.dims[i])];
+    } else if (op.kind == OpKind::slice) {
+      part.dims = dims_of(shape);
+      part.a_offset = op.dims[1] * a_strides[static_cast<std::size_t>(op.dims[0])];
+    } else if (op.kind == OpKind::pad) {
+      part.out_offset = op.dims[1] * part.out_strides[static_cast<std::size_t>(op.dims[0])];
+    } else if (op.kind == OpKind::concat) {
+      const std::size_t axis = static_cast<std::size_t>(op.dims[0]);
+      part.out_offset = begin * part.out_strides[axis];
+      begin += a_shape[axis];
+    } else {  // broadcast
+      part.dims = dims_of(shape);
+      part.a_strides.assign(shape.size(), 0);
+      const std::size_t skip = shape.size() - a_shape.size();
+      for (std::size_t i = 0; i < a_shape.size(); ++i) part.a_strides[skip + i] = a_shape[i] == 1 ? 0 : a_strides[i];
+    }
+    spec.parts.push_back(std::move(part));
+  }
+  return spec;
+}
+
+}  // namespace backpass

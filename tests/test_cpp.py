@@ -1,0 +1,11 @@
+"""The tests that are written in C++: file formats, and damage that they must survive."""
+
+import pytest
+from conftest import shell
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", ["test_io", "test_model_file"])
+def test_cpp(core_build, name):
+    shell(core_build / "tests" / "cpp" / name)
