@@ -1,6 +1,7 @@
 """The tests that are written in C++: file formats, and damage that they must survive."""
 
 import pytest
+
 from conftest import shell
 
 pytestmark = pytest.mark.slow

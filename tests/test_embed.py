@@ -1,12 +1,13 @@
 """A C++ program outside the tree trains, saves and predicts the same bits as Python, in both directions."""
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import shell
 
 import backpass as bp
+from conftest import shell
 
 ROOT = Path(__file__).resolve().parent.parent
 ROWS = 400
