@@ -64,7 +64,7 @@ void Plan::prepare(const PlanRun& run) {
   scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(Team::size_for(run.threads)) + kAlignment);
 }
 
-void Plan::run(const PlanRun& run) noexcept {
+void Plan::run(const PlanRun& run) {
   prepare(run);
   first_ = run.first;
   last_ = run.last;

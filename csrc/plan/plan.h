@@ -77,7 +77,7 @@ class Plan final : public Job {
   Plan& operator=(const Plan&) = delete;
 
   // Walks the calls of the phases asked for. Allocates nothing after the first run with these threads.
-  void run(const PlanRun& run) noexcept;
+  void run(const PlanRun& run);
 
   std::size_t arena_bytes() const { return arena_bytes_; }
   bool shared() const { return shared_; }  // by several workers, where there are some

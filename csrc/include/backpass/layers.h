@@ -79,20 +79,45 @@ struct LeakyReLU {
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
-#define BACKPASS_PLAIN_LAYER(Name)                              \
-  struct Name {                                                 \
-    std::string type() const { return #Name; }                  \
-    Attributes attributes() const { return {}; }                \
-    Tensor build(LayerContext& context, const Tensor& x) const; \
-  }
-BACKPASS_PLAIN_LAYER(ReLU);
-BACKPASS_PLAIN_LAYER(Sigmoid);
-BACKPASS_PLAIN_LAYER(Tanh);
-BACKPASS_PLAIN_LAYER(GELU);
-BACKPASS_PLAIN_LAYER(Softplus);
-BACKPASS_PLAIN_LAYER(Softmax);  // over the last axis
-BACKPASS_PLAIN_LAYER(Identity);
-#undef BACKPASS_PLAIN_LAYER
+// What layers without settings share.
+struct WithoutSettings {
+  Attributes attributes() const { return {}; }
+};
+
+struct ReLU : WithoutSettings {
+  std::string type() const { return "ReLU"; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+struct Sigmoid : WithoutSettings {
+  std::string type() const { return "Sigmoid"; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+struct Tanh : WithoutSettings {
+  std::string type() const { return "Tanh"; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+struct GELU : WithoutSettings {
+  std::string type() const { return "GELU"; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+struct Softplus : WithoutSettings {
+  std::string type() const { return "Softplus"; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+struct Softmax : WithoutSettings {  // over the last axis
+  std::string type() const { return "Softmax"; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+struct Identity : WithoutSettings {
+  std::string type() const { return "Identity"; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
 
 // From type and attributes, as saved. Throws std::invalid_argument where either is unknown.
 Layer make_layer(const std::string& type, const Attributes& attributes);
