@@ -371,3 +371,23 @@ def test_a_graph_prints_its_ops_and_draws_itself():
         assert word in text
     assert dot.startswith("digraph")
     assert dot.count("->") == 3
+
+
+def test_the_plan_of_two_layers_holds_exactly_the_calls_of_the_design():
+    model = bp.Sequential(bp.Dense(128), bp.ReLU(), bp.Dense(10), input_shape=64, seed=0)
+    trainer = bp.Trainer(model, bp.CrossEntropy(), bp.Adam())
+    stages = {}
+    for call in trainer.plan(32).calls:
+        stages.setdefault(call.stage, []).append(call.name)
+    assert [sorted(names) for names in stages.values()] == [
+        ["gather", "gather"],
+        ["matmul"],
+        ["matmul"],
+        ["softmax_cross_entropy"],
+        ["column_sum", "matmul", "matmul"],
+        ["column_sum", "matmul"],
+        ["adam"],
+    ]
+    details = [call.detail for call in trainer.plan(32).calls if call.name == "matmul"]
+    assert "+bias relu" in details[0]
+    assert sum("relu_grad" in detail for detail in details) == 1

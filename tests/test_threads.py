@@ -142,3 +142,11 @@ def test_the_default_number_of_threads_is_capped_by_the_environment():
         [sys.executable, "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True
     )
     assert run.stdout.strip() == "1"
+
+
+def test_the_default_number_of_threads_is_capped_by_threadpoolctl():
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    before = bp.get_threads()
+    with threadpoolctl.threadpool_limits(1):
+        assert bp.get_threads() == 1
+    assert bp.get_threads() == before

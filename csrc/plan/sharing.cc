@@ -71,7 +71,8 @@ int resolve_threads(int threads) { return threads > 0 ? threads : get_threads();
 int get_threads() {
   const int chosen = chosen_threads.load(std::memory_order_relaxed);
   static const int by_default = default_threads();
-  return chosen > 0 ? chosen : by_default;
+  // omp_get_max_threads is what threadpoolctl and omp_set_num_threads change.
+  return chosen > 0 ? chosen : std::min(by_default, std::max(1, omp_get_max_threads()));
 }
 
 void set_threads(int threads) {

@@ -20,7 +20,8 @@ struct CpuInfo {
 };
 CpuInfo cpu_info();
 
-// The default number of threads of a call: the smaller of affinity and control-group quota, capped by OMP_NUM_THREADS.
+// The default number of threads of a call: the smaller of affinity and control-group quota, capped by OMP_NUM_THREADS
+// and by what threadpoolctl sets (omp_get_max_threads).
 int get_threads();
 void set_threads(int threads);  // throws std::invalid_argument below 1
 
