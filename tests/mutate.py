@@ -83,7 +83,7 @@ def elementwise_rules(path, text):
 
 def matmul_rules(path, text):
     """`grads[0] = matmul(...)`: one site per storage case and operand."""
-    for match in re.finditer(r"if \(wanted\[(\d)\]\) grads\[\d\] = (.*?);", text, re.DOTALL):
+    for match in re.finditer(r"if \(wanted\[(\d)\]\)\s+grads\[\d\] =\s+(.*?);", text, re.DOTALL):
         name = f"d matmul, operand {match[1]}, line {line_of(text, match.start())}"
         yield site(name, path, text, match.start(2), match.end(2), IN_GRAPH)
 
@@ -92,7 +92,7 @@ def op_rules(path, text):
     """`case OpKind::sum: return sum_derivative(y, g);`: all that a rule returns; and where several uses add up."""
     changed = "[&] {{ auto grads = {}; for (Tensor& each : grads) if (each) each = each * FACTOR; return grads; }}()"
     patterns = {"sign": changed.replace("FACTOR", "-1.0"), "scale": changed.replace("FACTOR", "1.5")}
-    for match in re.finditer(r"case OpKind::(\w+): return (\w+_derivative\(y, g(?:, wanted)?\));", text):
+    for match in re.finditer(r"case OpKind::(\w+):\s+return (\w+_derivative\(y, g(?:, wanted)?\));", text):
         yield site(f"d {match[1]}", path, text, match.start(2), match.end(2), patterns)
     for match in re.finditer(r"sum = sum \? (sum \+ g) : g;", text):
         yield site("accumulation", path, text, match.start(1), match.end(1), IN_GRAPH)
