@@ -70,9 +70,10 @@ void Plan::run(const PlanRun& run) {
   last_ = run.last;
   const int workers = Team::size_for(run.threads);
   if (!shared_ || workers == 1 || !(Team::is_open() || opens_team_)) return walk_alone();
-  if (!tickets_.fits(workers)) tickets_.resize(stages_.size(), workers, slices(workers));
+  if (!tickets_.fits(workers)) tickets_.resize(stages_.size() + 1, workers, slices(workers));
   tickets_.begin_run();
   Team::run(workers, *this);
+  tickets_.end_run();
 }
 
 void Plan::walk_alone() noexcept {
@@ -84,14 +85,16 @@ void Plan::walk_alone() noexcept {
   }
 }
 
-// Of a team that turned out smaller, worker 0 takes what is left: a task belongs to whoever takes it.
+// Of a team that turned out smaller, worker 0 takes what is left: a task belongs to whoever takes it. Only worker 0 and
+// whoever holds a task may look at the values: the others may have come when the run is over and its memory gone.
 void Plan::work(int worker, int) noexcept {
   const FlushSubnormals mode;
   const std::uint32_t run = tickets_.run();
+  if (run == 0) return;  // late
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     const Stage& stage = stages_[s];
     if (!is_asked(stage)) continue;
-    if (stage.phase == Phase::update && !guard_holds()) return;
+    if (stage.phase == Phase::update && !passes_guard(run, worker)) return;
     const std::uint32_t tasks = static_cast<std::uint32_t>(stage.tasks.size());
     if (stage.shared) {
       if (!run_shared(run, s, worker)) return;
@@ -101,6 +104,16 @@ void Plan::work(int worker, int) noexcept {
     }
     if (!tickets_.wait(run, s, tasks)) return;
   }
+}
+
+// Worker 0 looks at the loss and tells the others by the stage behind the last; where it does not hold, it ends the
+// run.
+bool Plan::passes_guard(std::uint32_t run, int worker) noexcept {
+  const std::size_t guard_stage = stages_.size();
+  if (worker != 0) return tickets_.wait(run, guard_stage, 1);
+  const bool holds = guard_holds();
+  if (holds) tickets_.complete(guard_stage, 1);
+  return holds;
 }
 
 // This worker's tasks, then those of the others; false where the run is over.
@@ -156,6 +169,7 @@ std::vector<std::uint32_t> Plan::slices(int workers) const {
       bounds.push_back(w == 0 ? 0 : static_cast<std::uint32_t>(at - stage.cost.begin()));
     }
   }
+  bounds.resize(bounds.size() + static_cast<std::size_t>(workers) + 1, 0);  // the guard's stage has no tasks
   return bounds;
 }
 

@@ -100,6 +100,7 @@ class Plan final : public Job {
   std::vector<std::uint32_t> slices(int workers) const;
   bool is_asked(const Stage& stage) const noexcept { return stage.phase >= first_ && stage.phase <= last_; }
   bool guard_holds() const noexcept;
+  bool passes_guard(std::uint32_t run, int worker) noexcept;
   void walk_alone() noexcept;
   void work(int worker, int workers) noexcept override;
   bool run_shared(std::uint32_t run, std::size_t stage, int worker) noexcept;

@@ -20,16 +20,23 @@ void Tickets::resize(std::size_t stages, int workers, std::vector<std::uint32_t>
   done_ = std::make_unique<Counter[]>(stages);
 }
 
-std::uint32_t Tickets::begin_run() {
-  const std::uint32_t run = run_.load(std::memory_order_relaxed) + 1;
+void Tickets::begin_run() {
+  if (++runs_ == 0) ++runs_;
   for (std::size_t stage = 0; stage < stages_; ++stage) {
-    done_[stage].value.store(tagged(run, 0), std::memory_order_relaxed);
+    done_[stage].value.store(tagged(runs_, 0), std::memory_order_relaxed);
     const std::uint32_t* bounds = bounds_.data() + stage * (static_cast<std::size_t>(workers_) + 1);
     for (int owner = 0; owner < workers_; ++owner)
-      next_[index(stage, owner)].value.store(tagged(run, bounds[owner]), std::memory_order_relaxed);
+      next_[index(stage, owner)].value.store(tagged(runs_, bounds[owner]), std::memory_order_relaxed);
   }
-  run_.store(run, std::memory_order_release);
-  return run;
+  run_.store(runs_, std::memory_order_release);
+}
+
+void Tickets::end_run() {
+  run_.store(0, std::memory_order_release);
+  for (std::size_t stage = 0; stage < stages_; ++stage) {
+    done_[stage].value.store(0, std::memory_order_release);
+    for (int owner = 0; owner < workers_; ++owner) next_[index(stage, owner)].value.store(0, std::memory_order_release);
+  }
 }
 
 std::int64_t Tickets::take(std::uint32_t run, std::size_t stage, int owner) {

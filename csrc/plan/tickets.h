@@ -20,8 +20,10 @@ class Tickets {
   bool fits(int workers) const { return workers == workers_; }
   int workers() const { return workers_; }
 
-  std::uint32_t begin_run();  // on worker 0, when nobody holds a task
-  std::uint32_t run() const { return run_.load(std::memory_order_acquire); }
+  // On worker 0, when nobody holds a task. Between runs there is nothing to take and nothing to wait for.
+  void begin_run();
+  void end_run();
+  std::uint32_t run() const { return run_.load(std::memory_order_acquire); }  // 0 between runs
 
   // A task of `owner`'s range, kNone where all are taken, kOver where `run` is over.
   std::int64_t take(std::uint32_t run, std::size_t stage, int owner);
@@ -43,6 +45,7 @@ class Tickets {
   std::vector<std::uint32_t> bounds_;
   std::unique_ptr<Counter[]> next_, done_;  // by stage and owner; by stage
   std::atomic<std::uint32_t> run_{0};
+  std::uint32_t runs_ = 0;  // so far
 };
 
 }  // namespace backpass
