@@ -38,7 +38,7 @@ def set_isa(name: str) -> None:
 
 
 def get_threads() -> int:
-    """How many threads a call uses that is not told: the CPUs this process may use, capped by OMP_NUM_THREADS and threadpoolctl."""
+    """How many threads a call uses by default: the CPUs at hand, capped by OMP_NUM_THREADS and threadpoolctl."""
     return _core.get_threads()
 
 
