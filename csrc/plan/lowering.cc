@@ -2,7 +2,6 @@
 #include "plan/lowering.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "graph/reach.h"
 #include "kernels/dispatch.h"

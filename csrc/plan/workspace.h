@@ -1,7 +1,7 @@
 // What running plans needs beside them: an arena, and the few plans compiled last.
 #pragma once
 
-#include <tuple>
+#include <algorithm>
 
 #include "plan/plan.h"
 
