@@ -58,8 +58,19 @@ def test_a_seed_that_was_not_given_is_told():
 
 def test_the_summary_counts_what_is_there(model):
     text = str(model.summary())
-    assert text.splitlines()[2].split() == ["Dense", "units=8,", "activation='tanh'", "(batch,", "8)", "40"]
-    assert text.endswith("67 parameters, float32")
+    flops, size = str(2 * 4 * 8 + 8 + 8), str(8 * 4)  # of a row: multiply-adds, bias, tanh; float32
+    assert text.splitlines()[2].split() == [
+        "Dense",
+        "0",
+        "units=8,",
+        "activation='tanh'",
+        "(batch,",
+        "8)",
+        flops,
+        size,
+        "40",
+    ]
+    assert "67 parameters, float32; forward, per row: 131 FLOPs, 44 bytes of outputs" in text
     assert repr(model) == "Sequential(Dense(units=8, activation='tanh'), Dense(units=3))"
 
 

@@ -40,8 +40,8 @@ EXACT = {"dy": -0.5465493, "slope2": 0.2478332, "dz2": -0.1354530, "dw2": -0.084
 
 @pytest.fixture
 def model():
-    neuron = bp.Dense(1, activation="sigmoid", bias=False)
-    net = bp.Sequential(neuron, neuron, input_shape=(1,), dtype="float64")
+    hidden, output = (bp.Dense(1, activation="sigmoid", bias=False) for _ in range(2))
+    net = bp.Sequential(hidden, output, input_shape=(1,), dtype="float64")
     net.parameters()["0.weight"][:] = W1
     net.parameters()["1.weight"][:] = W2
     return net

@@ -9,13 +9,13 @@
 
 namespace backpass {
 
-// Flushes subnormals to zero on this thread for its lifetime, then puts back what was there.
-class FlushSubnormals {
+// Sets on this thread for its lifetime whether subnormals are flushed to zero, then puts back what was there.
+class FloatMode {
  public:
-  FlushSubnormals() noexcept : before_(get()) { set(before_ | kFlush); }
-  ~FlushSubnormals() { set(before_); }
-  FlushSubnormals(const FlushSubnormals&) = delete;
-  FlushSubnormals& operator=(const FlushSubnormals&) = delete;
+  explicit FloatMode(bool flush) noexcept : before_(get()) { set(flush ? before_ | kFlush : before_ & ~kFlush); }
+  ~FloatMode() { set(before_); }
+  FloatMode(const FloatMode&) = delete;
+  FloatMode& operator=(const FloatMode&) = delete;
 
  private:
 #if defined(__x86_64__)
@@ -39,6 +39,15 @@ class FlushSubnormals {
   static void set(Word) noexcept {}
 #endif
   Word before_;
+};
+
+struct FlushSubnormals : FloatMode {
+  FlushSubnormals() noexcept : FloatMode(true) {}
+};
+
+// For what the host program computes in the midst of our walk.
+struct HostFloatMode : FloatMode {
+  HostFloatMode() noexcept : FloatMode(false) {}
 };
 
 }  // namespace backpass

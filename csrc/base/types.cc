@@ -110,4 +110,10 @@ void Array::check(ElementType type) const {
   if (type != ArrayView(*this).type) fail("array", "holds ", name(dtype_), ", not the type asked for");
 }
 
+ArrayViews::ArrayViews(const std::vector<ArrayView>& several) : size_(several.size()) {
+  if (several.empty()) return;
+  first_ = several[0];
+  rest_.assign(several.begin() + 1, several.end());
+}
+
 }  // namespace backpass

@@ -140,6 +140,67 @@ Argument argument(py::handle value, const std::string& where, const std::string&
   return {std::move(array), ArrayView(data, *type, std::move(shape), stride)};
 }
 
+Callable hold(const py::handle& object) {
+  return {new py::object(py::reinterpret_borrow<py::object>(object)), [](py::object* held) {
+            const py::gil_scoped_acquire acquire;
+            delete held;
+          }};
+}
+
+namespace {
+
+// The parts of a list, a tuple or a dict, in the order of the tensors.
+std::vector<py::object> parts_of(py::handle value, const std::vector<Tensor>& tensors, const std::string& where,
+                                 const std::string& name) {
+  std::vector<py::object> parts;
+  if (py::isinstance<py::dict>(value)) {
+    const py::dict by_name = py::reinterpret_borrow<py::dict>(value);
+    for (const Tensor& t : tensors) {
+      if (!by_name.contains(t.name())) throw std::invalid_argument(at(where, name) + " has no \"" + t.name() + '"');
+      parts.push_back(by_name[t.name().c_str()]);
+    }
+    if (by_name.size() != parts.size()) throw std::invalid_argument(at(where, name) + " has names that are no inputs");
+    return parts;
+  }
+  if (!py::isinstance<py::list>(value) && !py::isinstance<py::tuple>(value))
+    throw py::type_error(at(where, name) + " must be a list of " + std::to_string(tensors.size()) + " arrays, got " +
+                         py::str(py::type::of(value).attr("__name__")).cast<std::string>());
+  for (const py::handle part : value) parts.push_back(py::reinterpret_borrow<py::object>(part));
+  if (parts.size() != tensors.size())
+    throw std::invalid_argument(at(where, name) + " must hold " + std::to_string(tensors.size()) + " arrays, got " +
+                                std::to_string(parts.size()));
+  return parts;
+}
+
+// A class number is not a fraction.
+Argument typed_argument(py::handle value, const Tensor& tensor, const std::string& where, const std::string& name) {
+  Argument given = argument(value, where, name);
+  const ElementType type = given.view.type;
+  const bool real = type == ElementType::float16 || type == ElementType::float32 || type == ElementType::float64;
+  if (tensor.dtype() == DType::int32 && real) refuse(where, name, "real numbers for an input of integers");
+  return given;
+}
+
+}  // namespace
+
+Arguments arguments(py::handle value, const std::vector<Tensor>& tensors, const std::string& where,
+                    const std::string& name) {
+  Arguments result;
+  if (tensors.size() == 1) {
+    result.first = typed_argument(value, tensors[0], where, name);
+    result.views = result.first.view;
+    return result;
+  }
+  std::vector<ArrayView> views;
+  const std::vector<py::object> parts = parts_of(value, tensors, where, name);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    result.rest.push_back(typed_argument(parts[i], tensors[i], where, name + "[" + std::to_string(i) + "]"));
+    views.push_back(result.rest.back().view);
+  }
+  result.views = views;
+  return result;
+}
+
 Argument optional_argument(py::handle value, const std::string& where, const std::string& name) {
   return value.is_none() ? Argument{} : argument(value, where, name);
 }
@@ -165,6 +226,10 @@ void require_castable(const ArrayView& view, DType dtype, const std::string& whe
     throw std::invalid_argument(at(where, name) + " has a value in row " + std::to_string(row) +
                                 " that is too large for float32");
   }
+}
+
+void require_castable(const Arguments& arguments, DType dtype, const std::string& where, const std::string& name) {
+  for (std::size_t i = 0; i < arguments.views.size(); ++i) require_castable(arguments.views[i], dtype, where, name);
 }
 
 py::dtype numpy_dtype(DType dtype) { return py::dtype(backpass::name(dtype)); }

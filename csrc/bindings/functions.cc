@@ -26,8 +26,9 @@ void bind_leaves(py::module_& m) {
       "A value given when the graph runs. None as first dimension is the batch.");
   m.def(
       "parameter",
-      [](const py::sequence& shape, const std::string& dtype, std::string name, std::string initializer, double gain) {
-        return parameter(to_shape(shape), parse_dtype(dtype), std::move(name), {std::move(initializer), gain});
+      [](const py::sequence& shape, const std::string& dtype, std::string name, const py::object& initializer,
+         double gain) {
+        return parameter(to_shape(shape), parse_dtype(dtype), std::move(name), to_initializer(initializer, gain));
       },
       py::arg("shape"), py::arg("dtype") = "float32", py::arg("name") = "w", py::arg("initializer") = "zeros",
       py::arg("gain") = 1.0,
@@ -62,9 +63,14 @@ void bind_elementwise(py::module_& m) {
   m.def("maximum", &maximum, py::arg("a"), py::arg("b"), "The larger; ties send the gradient to `a`.");
   m.def("minimum", &minimum, py::arg("a"), py::arg("b"), "The smaller; ties send the gradient to `a`.");
   m.def("greater", &greater, py::arg("a"), py::arg("b"), "1 where a > b, else 0; derivative 0.");
-  m.def("dropout", &dropout, py::arg("x"), py::arg("rate"), py::arg("stream") = 0,
-        "In training zero with probability `rate`, else x / (1 - rate) (Srivastava et al. 2014); x otherwise.\n"
-        "`stream` tells the dropouts of one graph apart.");
+  m.def(
+      "dropout",
+      [](const Tensor& x, double rate, const std::optional<std::uint32_t>& stream) {
+        return dropout(x, rate, stream.value_or(kNextStream));
+      },
+      py::arg("x"), py::arg("rate"), py::arg("stream") = py::none(),
+      "In training zero with probability `rate`, else x / (1 - rate) (Srivastava et al. 2014); x otherwise.\n"
+      "Dropouts of one `stream` drop the same elements; without one, a network gives each its own.");
   unary("stop_gradient", &stop_gradient, "x, through which no gradient flows.");
 }
 
@@ -86,7 +92,9 @@ void bind_reductions(py::module_& m) {
       py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false, "The mean over some axes, or over all.");
   m.def("softmax", &softmax, py::arg("x"), "exp(x) over its sum, along the last axis.");
   m.def("log_sum_exp", &log_sum_exp, py::arg("x"), "log of the sum of exp(x) along the last axis, which it drops.");
-  m.def("take_label", &take_label, py::arg("x"), py::arg("labels"), "x[i, labels[i]] of x (n, c), labels int32 (n).");
+  m.def("take_label", &take_label, py::arg("x"), py::arg("labels"),
+        "x[i, labels[i]] of x (n, c), labels int32 (n); nan where\n"
+        "a label names no column.");
 }
 
 void bind_shapes(py::module_& m) {

@@ -44,6 +44,7 @@ PYBIND11_MODULE(_core, module) {
   backpass::python::bind_machine(module);
   backpass::python::bind_tensors(module);
   backpass::python::bind_functions(module);
+  backpass::python::bind_layers(module);
   backpass::python::bind_networks(module);
   backpass::python::bind_training(module);
 }

@@ -7,18 +7,6 @@
 namespace backpass::python {
 namespace {
 
-py::dict to_dict(const Attributes& attributes) {
-  py::dict result;
-  for (const auto& [key, value] : attributes) result[py::str(key)] = py::cast(value);
-  return result;
-}
-
-Attributes to_attributes(const py::dict& settings) {
-  Attributes attributes;
-  for (const auto& [key, value] : settings) attributes.emplace_back(key.cast<std::string>(), value.cast<Attribute>());
-  return attributes;
-}
-
 Loss make_loss(const std::string& type) {
   if (type == "MSE") return MSE{};
   if (type == "HalfMSE") return HalfMSE{};
@@ -39,12 +27,29 @@ py::tuple value_and_grad(const Loss& loss, const py::object& prediction, const p
   return py::make_tuple(result.first, to_numpy(result.second));
 }
 
-void bind_descriptions(py::module_& m) {
-  py::class_<Layer>(m, "Layer").def_property_readonly("type", &Layer::type);
+// A class or function written in Python: `build(prediction, target, sample_weight)` of the object gives the tensor.
+struct PythonLoss {
+  std::string name;
+  bool labels;
+  Callable build_tensor;
+
+  std::string type() const { return name; }
+  Attributes attributes() const { return {}; }
+  bool takes_labels() const { return labels; }
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
+    const py::gil_scoped_acquire acquire;
+    const py::object given = weight ? py::cast(weight) : py::object(py::none());
+    return (*build_tensor)(prediction, target, given).cast<Tensor>();
+  }
+};
+
+void bind_losses(py::module_& m) {
   m.def(
-      "make_layer",
-      [](const std::string& type, const py::dict& settings) { return make_layer(type, to_attributes(settings)); },
-      py::arg("type"), py::arg("settings"));
+      "python_loss",
+      [](const std::string& type, bool takes_labels, const py::object& build) {
+        return Loss(PythonLoss{type, takes_labels, hold(build)});
+      },
+      py::arg("type"), py::arg("takes_labels"), py::arg("build"));
   py::class_<Loss>(m, "Loss")
       .def_property_readonly("type", &Loss::type)
       .def_property_readonly("takes_labels", &Loss::takes_labels)
@@ -102,42 +107,93 @@ py::array flat_view(Network& network, void* flat) {
 py::list layers_of(const Network& network) {
   py::list layers;
   for (const LayerInfo& info : network.layers()) {
-    layers.append(py::make_tuple(info.type, to_dict(info.attributes), to_tuple(info.output_shape), info.n_parameters));
+    py::dict layer;
+    layer["name"] = info.name;
+    layer["type"] = info.type;
+    layer["settings"] = to_dict(info.attributes);
+    layer["inputs"] = info.inputs;
+    layer["output_shape"] = to_tuple(info.output_shape);
+    layer["n_parameters"] = info.n_parameters;
+    layer["flops"] = info.flops;
+    layer["bytes"] = info.bytes;
+    layers.append(layer);
   }
   return layers;
 }
 
-py::array predict(Network& network, const py::object& x, Dim batch_size, int threads) {
-  const Argument rows = argument(x, "predict", "x");
-  require_castable(rows.view, network.dtype(), "predict", "x");
-  Array result;
-  {
-    const py::gil_scoped_release release;
-    result = network.predict(rows.view, batch_size, threads);
+// One dict per layer: "name", "type", the tensors "z" and "a", and "parameters" by name.
+py::list trace_of(const Network& network) {
+  py::list layers;
+  for (const LayerTrace& trace : network.trace()) {
+    py::dict layer, parameters;
+    for (const auto& [name, tensor] : trace.parameters) parameters[py::str(name)] = tensor;
+    layer["name"] = trace.name;
+    layer["type"] = trace.type;
+    layer["z"] = trace.z;
+    layer["a"] = trace.a;
+    layer["parameters"] = parameters;
+    layers.append(layer);
   }
-  return to_numpy(result);
+  return layers;
 }
 
-py::array forward(Network& network, const py::object& x, bool training, std::int64_t random_step) {
-  const Argument rows = argument(x, "forward", "x");
-  require_castable(rows.view, network.dtype(), "forward", "x");
-  Array result;
-  {
-    const py::gil_scoped_release release;
-    result = network.forward(rows.view, training, random_step);
-  }
-  return to_numpy(result);
+// One array alone, or a list where there are several.
+py::object to_python(const std::vector<Array>& arrays) {
+  if (arrays.size() == 1) return to_numpy(arrays[0]);
+  py::list list;
+  for (const Array& array : arrays) list.append(to_numpy(array));
+  return list;
 }
 
-py::array backward(Network& network, const py::object& grad_output) {
-  const Argument grad = argument(grad_output, "backward", "grad_output");
-  require_castable(grad.view, network.dtype(), "backward", "grad_output");
-  Array result;
+py::object predict(Network& network, const py::object& x, Dim batch_size, int threads) {
+  const Arguments rows = arguments(x, network.graph().inputs(), "predict", "x");
+  require_castable(rows, network.dtype(), "predict", "x");
+  std::vector<Array> results;
   {
     const py::gil_scoped_release release;
-    result = network.backward(grad.view);
+    results = network.predict_all(rows.views, batch_size, threads);
   }
-  return to_numpy(result);
+  return to_python(results);
+}
+
+py::object forward(Network& network, const py::object& x, bool training, std::int64_t random_step) {
+  const Arguments rows = arguments(x, network.graph().inputs(), "forward", "x");
+  require_castable(rows, network.dtype(), "forward", "x");
+  std::vector<Array> results;
+  {
+    const py::gil_scoped_release release;
+    results = network.forward_all(rows.views, training, random_step);
+  }
+  return to_python(results);
+}
+
+py::object backward(Network& network, const py::object& grad_output) {
+  const Arguments grads = arguments(grad_output, network.graph().outputs(), "backward", "grad_output");
+  require_castable(grads, network.dtype(), "backward", "grad_output");
+  std::vector<Array> results;
+  {
+    const py::gil_scoped_release release;
+    results = network.backward_all(grads.views);
+  }
+  return to_python(results);
+}
+
+py::list evaluate_tensors(Network& network, const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,
+                          const py::list& values, std::int64_t random_step) {
+  std::vector<Argument> held;
+  std::vector<ArrayView> views;
+  for (const py::handle value : values) {
+    held.push_back(argument(value, "evaluate", "x"));
+    views.push_back(held.back().view);
+  }
+  std::vector<Array> results;
+  {
+    const py::gil_scoped_release release;
+    results = network.evaluate(inputs, outputs, views, random_step);
+  }
+  py::list list;
+  for (const Array& array : results) list.append(to_numpy(array));
+  return list;
 }
 
 Network deserialize(const py::bytes& bytes) {
@@ -151,6 +207,7 @@ void bind_network_facts(py::class_<Network>& network) {
       .def_property_readonly("seed", &Network::seed)
       .def_property_readonly("n_parameters", &Network::n_parameters)
       .def_property_readonly("layers", &layers_of)
+      .def_property_readonly("trace", &trace_of)
       .def("parameters", [](Network& self) { return named_views(self, self.flat_parameters()); })
       .def("gradients", [](Network& self) { return named_views(self, self.flat_gradients()); })
       .def_property_readonly("flat_parameters", [](Network& self) { return flat_view(self, self.flat_parameters()); })
@@ -171,20 +228,30 @@ py::tuple row_shape(const py::object& x, const std::string& where) {
 void bind_network(py::module_& m) {
   py::class_<Network> network(m, "Network");
   network
-      .def(py::init([](std::vector<Tensor> inputs, std::vector<Tensor> outputs, std::optional<std::uint64_t> seed) {
-             return Network(std::move(inputs), std::move(outputs), {seed});
+      .def(py::init([](std::vector<Tensor> inputs, std::vector<Tensor> outputs, std::optional<std::uint64_t> seed,
+                       const std::optional<std::string>& precision) {
+             NetworkOptions options{seed, {}};
+             if (precision) options.precision = parse_precision(*precision);
+             return Network(std::move(inputs), std::move(outputs), options);
            }),
-           py::arg("inputs"), py::arg("outputs"), py::arg("seed"))
+           py::arg("inputs"), py::arg("outputs"), py::arg("seed"), py::arg("precision"))
       .def("predict", &predict, py::arg("x"), py::arg("batch_size"), py::arg("threads"))
       .def("forward", &forward, py::arg("x"), py::arg("training"), py::arg("random_step"))
       .def("backward", &backward, py::arg("grad_output"))
+      .def("evaluate", &evaluate_tensors, py::arg("inputs"), py::arg("outputs"), py::arg("values"),
+           py::arg("random_step"))
       .def("zero_grad", &Network::zero_grad)
       .def("save", &Network::save, py::arg("path"), py::call_guard<py::gil_scoped_release>())
       .def_static("load", &Network::load, py::arg("path"), py::call_guard<py::gil_scoped_release>())
       .def("serialize", [](const Network& self) { return py::bytes(self.serialize()); })
       .def_static("deserialize", &deserialize, py::arg("data"))
       .def("load_weights", &Network::load_weights, py::arg("path"), py::call_guard<py::gil_scoped_release>())
-      .def("clone", &Network::clone);
+      .def(
+          "clone",
+          [](const Network& self, const std::optional<std::string>& dtype) {
+            return dtype ? self.clone(parse_dtype(*dtype)) : self.clone();
+          },
+          py::arg("dtype") = py::none());
   bind_network_facts(network);
   m.def("row_shape", &row_shape, py::arg("x"), py::arg("where"));
   m.def(
@@ -199,7 +266,7 @@ void bind_network(py::module_& m) {
 }  // namespace
 
 void bind_networks(py::module_& module) {
-  bind_descriptions(module);
+  bind_losses(module);
   bind_plan(module);
   bind_network(module);
 }

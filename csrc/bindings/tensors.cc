@@ -2,6 +2,8 @@
 #include <pybind11/operators.h>
 #include <pybind11/stl.h>
 
+#include <cmath>
+
 #include "arrays.h"
 #include "bindings.h"
 
@@ -12,6 +14,20 @@ std::string print(const Tensor& x) {
   std::string text = "<Tensor " + x.kind();
   if (!x.name().empty()) text += " " + x.name();
   return text + " " + to_string(x.shape()) + " " + name(x.dtype()) + ">";
+}
+
+// x ** p: a whole p by repeated products, any other through logarithms.
+Tensor power(const Tensor& x, double p) {
+  if (p == 0.5) return sqrt(x);
+  const double whole = std::abs(p);
+  if (whole != std::floor(whole) || whole > 64) return exp(p * log(x));
+  if (p == 0) return x * 0.0 + 1.0;
+  Tensor result, square_of = x;
+  for (int left = static_cast<int>(whole); left > 0; left /= 2) {
+    if (left % 2 == 1) result = result ? result * square_of : square_of;
+    if (left > 1) square_of = square(square_of);
+  }
+  return p > 0 ? result : 1.0 / result;
 }
 
 void bind_operators(py::class_<Tensor>& tensor) {
@@ -31,6 +47,9 @@ void bind_operators(py::class_<Tensor>& tensor) {
       .def(double() / py::self)
       .def(
           "__matmul__", [](const Tensor& a, const Tensor& b) { return matmul(a, b); }, py::is_operator())
+      .def("__pow__", &power, py::is_operator())
+      .def(
+          "__abs__", [](const Tensor& x) { return abs(x); }, py::is_operator())
       .def(
           "__gt__", [](const Tensor& a, const Tensor& b) { return greater(a, b); }, py::is_operator())
       .def(

@@ -8,16 +8,6 @@ namespace backpass::python {
 namespace {
 
 using Metrics = std::vector<std::pair<std::string, Metric>>;
-using Callable = std::shared_ptr<py::object>;
-
-// A Python object that threads without the interpreter's lock may copy and drop.
-Callable hold(const py::handle& object) {
-  return {new py::object(py::reinterpret_borrow<py::object>(object)), [](py::object* held) {
-            const py::gil_scoped_acquire acquire;
-            delete held;
-          }};
-}
-
 double call_metric(const py::object& function, const std::string& name, const ArrayView& y_true,
                    const ArrayView& y_pred) {
   const py::gil_scoped_acquire acquire;
@@ -80,41 +70,42 @@ FitHooks to_hooks(const py::dict& functions) {
   return hooks;
 }
 
-// A trainer, and the type that its arrays are cast to.
+// A trainer and its network.
 struct Session {
   Trainer trainer;
-  DType dtype;
+  Network network;
 };
 
 // x, y and sample_weight of a call; `prefix` tells validation data from training data.
 struct Data {
-  Argument x, y, sample_weight;
-  Data(const py::handle& x_, const py::handle& y_, const py::handle& weight, const std::string& where,
-       const std::string& prefix = "")
-      : x(argument(x_, where, prefix + "x")),
-        y(argument(y_, where, prefix + "y")),
+  Arguments x, y;
+  Argument sample_weight;
+  Data(const Network& network, const py::handle& x_, const py::handle& y_, const py::handle& weight,
+       const std::string& where, const std::string& prefix = "")
+      : x(arguments(x_, network.graph().inputs(), where, prefix + "x")),
+        y(arguments(y_, network.graph().outputs(), where, prefix + "y")),
         sample_weight(optional_argument(weight, where, prefix + "sample_weight")) {}
-  TrainingData views() const { return {x.view, y.view, sample_weight.view}; }
+  TrainingData views() const { return {x.views, y.views, sample_weight.view}; }
   // fit checks this itself, where it looks for what is not finite.
   void require_castable_to(DType dtype, const std::string& where) const {
-    require_castable(x.view, dtype, where, "x");
-    require_castable(y.view, dtype, where, "y");
+    require_castable(x, dtype, where, "x");
+    require_castable(y, dtype, where, "y");
   }
 };
 
 double step(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight) {
-  const Data data(x, y, sample_weight, "step");
-  data.require_castable_to(session.dtype, "step");
+  const Data data(session.network, x, y, sample_weight, "step");
+  data.require_castable_to(session.network.dtype(), "step");
   const py::gil_scoped_release release;
-  return session.trainer.step(data.x.view, data.y.view, data.sample_weight.view);
+  return session.trainer.step(data.x.views, data.y.views, data.sample_weight.view);
 }
 
 double gradients(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight,
                  std::int64_t random_step) {
-  const Data data(x, y, sample_weight, "value_and_grad");
-  data.require_castable_to(session.dtype, "value_and_grad");
+  const Data data(session.network, x, y, sample_weight, "value_and_grad");
+  data.require_castable_to(session.network.dtype(), "value_and_grad");
   const py::gil_scoped_release release;
-  return session.trainer.gradients(data.x.view, data.y.view, data.sample_weight.view, random_step);
+  return session.trainer.gradients(data.x.views, data.y.views, data.sample_weight.view, random_step);
 }
 
 FitOptions to_options(const py::dict& settings) {
@@ -132,12 +123,12 @@ FitOptions to_options(const py::dict& settings) {
 
 py::dict fit(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight,
              const py::object& validation, const py::dict& settings) {
-  const Data data(x, y, sample_weight, "fit");
+  const Data data(session.network, x, y, sample_weight, "fit");
   FitOptions options = to_options(settings);
   std::optional<Data> held_out;
   if (!validation.is_none()) {
     const py::sequence parts = validation;
-    held_out.emplace(parts[0], parts[1], parts[2], "fit", "validation ");
+    held_out.emplace(session.network, parts[0], parts[1], parts[2], "fit", "validation ");
     options.validation_data = held_out->views();
   }
   History history;
@@ -152,11 +143,11 @@ py::dict fit(Session& session, const py::object& x, const py::object& y, const p
 
 py::dict evaluate(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight,
                   const py::list& metrics, bool check_finite) {
-  const Data data(x, y, sample_weight, "evaluate");
-  data.require_castable_to(session.dtype, "evaluate");
+  const Data data(session.network, x, y, sample_weight, "evaluate");
+  data.require_castable_to(session.network.dtype(), "evaluate");
   if (check_finite) {
-    require_finite(data.x.view, "evaluate", "x");
-    require_finite(data.y.view, "evaluate", "y");
+    for (std::size_t i = 0; i < data.x.views.size(); ++i) require_finite(data.x.views[i], "evaluate", "x");
+    for (std::size_t i = 0; i < data.y.views.size(); ++i) require_finite(data.y.views[i], "evaluate", "y");
     require_finite(data.sample_weight.view, "evaluate", "sample_weight");
   }
   const Metrics asked = to_metrics(metrics);
@@ -168,14 +159,14 @@ py::dict evaluate(Session& session, const py::object& x, const py::object& y, co
   return to_dict(logs);
 }
 
-py::array hessian_vector(Network& network, const Loss& loss, const py::object& x, const py::object& y,
+py::array hessian_vector(Network& network, const std::vector<Loss>& losses, const py::object& x, const py::object& y,
                          const py::object& vector, std::int64_t random_step) {
-  const Data data(x, y, py::none(), "hvp");
+  const Data data(network, x, y, py::none(), "hvp");
   const Argument direction = argument(vector, "hvp", "vector");
   Array product;
   {
     const py::gil_scoped_release release;
-    product = hvp(network, loss, data.x.view, data.y.view, direction.view, random_step);
+    product = hvp(network, losses, data.x.views, data.y.views, direction.view, random_step);
   }
   return to_numpy(product);
 }
@@ -204,10 +195,9 @@ void bind_optimizers(py::module_& m) {
 void bind_training(py::module_& module) {
   bind_optimizers(module);
   py::class_<Session>(module, "Trainer")
-      .def(py::init([](const Network& network, const Loss& loss, const Optimizer& optimizer, int threads) {
-             return Session{Trainer(network, loss, optimizer, {threads}), network.dtype()};
-           }),
-           py::arg("network"), py::arg("loss"), py::arg("optimizer"), py::arg("threads"))
+      .def(py::init([](const Network& network, const std::vector<Loss>& losses, const Optimizer& optimizer,
+                       int threads) { return Session{Trainer(network, losses, optimizer, {threads}), network}; }),
+           py::arg("network"), py::arg("losses"), py::arg("optimizer"), py::arg("threads"))
       .def("step", &step, py::arg("x"), py::arg("y"), py::arg("sample_weight"))
       .def("gradients", &gradients, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("random_step"))
       .def("fit", &fit, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("validation"),
@@ -224,8 +214,8 @@ void bind_training(py::module_& module) {
       .def(
           "memory_estimate", [](Session& self, Dim batch_size) { return self.trainer.memory_estimate(batch_size); },
           py::arg("batch_size"));
-  module.def("hvp", &hessian_vector, py::arg("network"), py::arg("loss"), py::arg("x"), py::arg("y"), py::arg("vector"),
-             py::arg("random_step"));
+  module.def("hvp", &hessian_vector, py::arg("network"), py::arg("losses"), py::arg("x"), py::arg("y"),
+             py::arg("vector"), py::arg("random_step"));
 }
 
 }  // namespace backpass::python

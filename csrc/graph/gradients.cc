@@ -50,6 +50,8 @@ std::vector<Tensor> derivative(const Tensor& y, const Tensor& g, const std::vect
       return take_label_derivative(y, g);
     case OpKind::put_label:
       return put_label_derivative(y, g);
+    case OpKind::host:
+      return host_derivative(y, g, wanted);
   }
   return {};
 }
@@ -87,16 +89,13 @@ void propagate(GradMap& grads, const OpSet& active, const Tensor& y) {
 
 }  // namespace
 
-std::vector<Tensor> gradients(const Tensor& y, const std::vector<Tensor>& xs, const Tensor& seed) {
-  if (!y) fail("gradients", "got an empty tensor");
-  if (!seed && !y.shape().empty())
-    fail("gradients", "needs a seed where y is not a scalar; y is ", to_string(y.shape()));
-  if (seed && seed.shape() != y.shape())
-    fail("gradients", "seed has shape ", to_string(seed.shape()), ", y has ", to_string(y.shape()));
-  const std::vector<Tensor> order = reachable({y});
+std::vector<Tensor> gradients_of_all(const std::vector<Tensor>& ys, const std::vector<Tensor>& xs,
+                                     const std::vector<Tensor>& seeds) {
+  const std::vector<Tensor> order = reachable(ys);
   const OpSet active = between(order, xs);
   GradMap grads;
-  if (active.count(&y.op())) grads[&y.op()] = seed ? seed : constant(1.0, {}, y.dtype());
+  for (std::size_t i = 0; i < ys.size(); ++i)
+    if (active.count(&ys[i].op())) accumulate(grads, ys[i], seeds[i]);
   for (auto t = order.rbegin(); t != order.rend(); ++t)
     if (active.count(&t->op())) propagate(grads, active, *t);
 
@@ -106,6 +105,15 @@ std::vector<Tensor> gradients(const Tensor& y, const std::vector<Tensor>& xs, co
     results.push_back(found != grads.end() ? found->second : constant(0.0, x.shape(), x.dtype()));
   }
   return results;
+}
+
+std::vector<Tensor> gradients(const Tensor& y, const std::vector<Tensor>& xs, const Tensor& seed) {
+  if (!y) fail("gradients", "got an empty tensor");
+  if (!seed && !y.shape().empty())
+    fail("gradients", "needs a seed where y is not a scalar; y is ", to_string(y.shape()));
+  if (seed && seed.shape() != y.shape())
+    fail("gradients", "seed has shape ", to_string(seed.shape()), ", y has ", to_string(y.shape()));
+  return gradients_of_all({y}, xs, {seed ? seed : constant(1.0, {}, y.dtype())});
 }
 
 }  // namespace backpass

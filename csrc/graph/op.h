@@ -26,10 +26,13 @@ enum class OpKind : unsigned char {
   put_label,    // inputs: value (n), labels (n); to shape (n, c): the derivative of take_label
   random_keep,  // alpha: rate; stream. 1 / (1 - rate) or 0 in training, 1 otherwise
   stop_gradient,
+  host,  // host: computed by the host program
 };
 
 const char* name(OpKind kind);
 const char* name(Elementwise fn);
+
+struct LayerUse;
 
 struct Op {
   OpKind kind = OpKind::input;
@@ -45,7 +48,21 @@ struct Op {
   std::uint32_t stream = 0;
   std::string name = {};
   Initializer initializer = {};
-  std::uint64_t id = 0;  // order of making; an op's inputs have smaller ones
+  std::shared_ptr<const HostFunction> host = nullptr;
+  std::uint64_t owner = 0;                          // of a parameter: the layer that made it; 0: nobody
+  std::shared_ptr<const LayerUse> layer = nullptr;  // of a layer's output: which call of which layer made it
+  std::uint64_t id = 0;                             // order of making; an op's inputs have smaller ones
+};
+
+// One call of a layer on tensors. A network names its parameters and describes itself by these.
+struct LayerUse {
+  std::uint64_t layer = 0;   // who: every layer has a number of its own
+  std::uint64_t call = 0;    // when: calls count up
+  std::uint64_t parent = 0;  // the call that this one is part of; 0: none
+  std::string name = {};     // within the parent; empty: its number there
+  Description description = {};
+  std::vector<Tensor> inputs = {};
+  Tensor z = {};  // what goes into its activation; empty: the output itself
 };
 
 // Checks nothing: the functions of graph.h do. Gives the op its id.
@@ -55,6 +72,10 @@ Tensor make_tensor(Op op);
 // One rule per kind (and per elementwise function); `wanted` says for which inputs it is needed.
 std::vector<Tensor> derivative(const Tensor& y, const Tensor& grad, const std::vector<bool>& wanted);
 Tensor elementwise_derivative(const Tensor& y, const Tensor& grad, std::size_t input);
+
+// gradients() of several outputs at once, each with its seed.
+std::vector<Tensor> gradients_of_all(const std::vector<Tensor>& ys, const std::vector<Tensor>& xs,
+                                     const std::vector<Tensor>& seeds);
 
 // Building blocks that graph.h does not offer.
 Tensor elementwise(Elementwise fn, const Tensor& a, double alpha = 0);

@@ -24,4 +24,6 @@ Grads put_label_derivative(const Tensor& y, const Tensor& g);                   
 // Axes as ascending non-negative numbers; throws where one is out of range or named twice.
 std::vector<Dim> normalize_axes(const char* who, const Tensor& x, std::vector<Dim> axes);
 
+std::vector<Tensor> host_derivative(const Tensor& y, const Tensor& g, const std::vector<bool>& wanted);
+
 }  // namespace backpass

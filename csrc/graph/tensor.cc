@@ -54,6 +54,8 @@ const char* name(OpKind kind) {
       return "random_keep";
     case OpKind::stop_gradient:
       return "stop_gradient";
+    case OpKind::host:
+      return "host";
   }
   return "";
 }

@@ -167,6 +167,8 @@ Tensor build(const OpReader& op) {
       return build_labels(op);
     case OpKind::stop_gradient:
       return stop_gradient(op.inputs(1, 1)[0]);
+    case OpKind::host:
+      reject("is computed by the host program");
   }
   reject("unknown kind");
 }

@@ -28,7 +28,7 @@ void write_attributes(JsonObject& json, const Op& op) {
       break;
     case OpKind::parameter:
       json.emplace_back("name", op.name);
-      json.emplace_back("initializer", op.initializer.name);
+      json.emplace_back("initializer", op.initializer.fill ? "zeros" : op.initializer.name);  // the file has the values
       json.emplace_back("gain", number_to_json(op.initializer.gain));
       break;
     case OpKind::constant:
@@ -58,6 +58,9 @@ void write_attributes(JsonObject& json, const Op& op) {
       json.emplace_back("rate", number_to_json(op.alpha));
       json.emplace_back("stream", op.stream);
       break;
+    case OpKind::host:
+      fail("graph", '"', op.host->name, "\" is computed by the host program, so it cannot be saved; a layer or loss that ",
+           "composes operations can");
     case OpKind::broadcast:
     case OpKind::reshape:
     case OpKind::softmax:

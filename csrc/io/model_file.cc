@@ -12,27 +12,32 @@ namespace {
 constexpr const char* kWho = "model";
 constexpr const char* kFormat = "backpass";
 
-JsonValue attributes_to_json(const Attributes& attributes) {
-  JsonObject json;
-  for (const auto& [key, value] : attributes) {
-    std::visit([&](const auto& content) { json.emplace_back(key, content); }, value);
-  }
-  return json;
+JsonValue layers_to_json(const SavedLayers& layers);
+SavedLayers layers_from_json(const JsonValue& json);
+
+JsonValue attribute_to_json(const Attribute& attribute) {
+  if (const auto* layers = std::get_if<std::vector<Description>>(&attribute)) return layers_to_json(*layers);
+  if (const auto* text = std::get_if<std::string>(&attribute)) return *text;
+  if (const auto* number = std::get_if<double>(&attribute)) return number_to_json(*number);
+  if (const auto* whole = std::get_if<std::int64_t>(&attribute)) return *whole;
+  return std::get<bool>(attribute);
 }
 
 Attribute attribute_from_json(const JsonValue& json) {
   if (json.is<bool>()) return json.as_bool();
   if (json.is<std::int64_t>()) return json.as_int();
   if (json.is<double>()) return json.as_double();
+  if (json.is<JsonArray>()) return layers_from_json(json);
   return json.as_string();
 }
 
 JsonValue layers_to_json(const SavedLayers& layers) {
   JsonArray json;
   for (const auto& [type, attributes] : layers) {
-    JsonObject layer;
+    JsonObject settings, layer;
+    for (const auto& [key, value] : attributes) settings.emplace_back(key, attribute_to_json(value));
     layer.emplace_back("type", type);
-    layer.emplace_back("attributes", attributes_to_json(attributes));
+    layer.emplace_back("attributes", std::move(settings));
     json.emplace_back(std::move(layer));
   }
   return json;
@@ -42,10 +47,9 @@ SavedLayers layers_from_json(const JsonValue& json) {
   SavedLayers layers;
   for (const JsonValue& layer : json.as_array()) {
     Attributes attributes;
-    for (const auto& [key, value] : layer.at("attributes").as_object()) {
+    for (const auto& [key, value] : layer.at("attributes").as_object())
       attributes.emplace_back(key, attribute_from_json(value));
-    }
-    layers.emplace_back(layer.at("type").as_string(), std::move(attributes));
+    layers.push_back({layer.at("type").as_string(), std::move(attributes)});
   }
   return layers;
 }

@@ -8,7 +8,7 @@ namespace backpass {
 
 inline constexpr int kFormatVersion = 1;  // the newest that is read, and the one that is written
 
-using SavedLayers = std::vector<std::pair<std::string, Attributes>>;  // type and attributes
+using SavedLayers = std::vector<Description>;
 
 struct ModelFile {
   Graph graph;

@@ -8,6 +8,7 @@
 #include "io/graph_json.h"
 #include "io/model_file.h"
 #include "nn/network_impl.h"
+#include "nn/sequential.h"
 
 namespace backpass {
 namespace {
@@ -41,20 +42,19 @@ Precision precision_of(const Graph& graph) {
   return Precision::highest;
 }
 
-// The network that the file's layers make, where they are ours and make the file's graph; else an empty handle. The
-// graph is what counts: layers are for people to read, and take no memory before they are known to agree with it.
-Network from_layers(const ModelFile& file) {
-  const Shape& x = file.graph.inputs()[0].shape();
-  if (file.layers.empty() || x.size() < 2) return {};
-  std::vector<Layer> layers;
-  try {
-    for (const auto& [type, attributes] : file.layers) layers.push_back(make_layer(type, attributes));
-    const Stack stack = build_stack(Shape(x.begin() + 1, x.end()), layers, file.dtype, precision_of(file.graph));
-    if (write_json(graph_to_json(Graph({stack.x}, {stack.y()}))) == write_json(graph_to_json(file.graph)))
-      return stack_network(stack, layers, file.seed);
-  } catch (const std::invalid_argument&) {  // somebody's own layer: the graph is all there is
-  }
-  return {};
+// The graph that the file's layers make, where they are ours and make the file's graph; else the file's. It is the
+// graph that counts: layers are for people to read.
+SettledGraph with_layers(const ModelFile& file) {
+  const Shape& x = file.graph.inputs().at(0).shape();
+  if (!file.layers.empty() && x.size() >= 2) try {
+      std::vector<Layer> layers;
+      for (const auto& [type, attributes] : file.layers) layers.push_back(make_layer(type, attributes));
+      SettledGraph settled =
+          settle(stack_layers(Shape(x.begin() + 1, x.end()), layers, file.dtype), {precision_of(file.graph), {}});
+      if (write_json(graph_to_json(settled.graph)) == write_json(graph_to_json(file.graph))) return settled;
+    } catch (const std::invalid_argument&) {  // somebody's own layer, or not one after the other
+    }
+  return settle(file.graph);
 }
 
 }  // namespace
@@ -62,15 +62,15 @@ Network from_layers(const ModelFile& file) {
 std::string Network::serialize() const {
   const InUse use(*impl_);
   SavedLayers layers;
-  for (const LayerInfo& layer : impl_->layers) layers.emplace_back(layer.type, layer.attributes);
+  for (const LayerInfo& layer : this->layers()) layers.push_back({layer.type, layer.attributes});
   return write_model(impl_->graph, entries(*impl_), layers, impl_->dtype, impl_->seed);
 }
 
 Network Network::deserialize(std::span<const std::byte> bytes) {
   const ModelFile file = read_model(bytes);
-  if (file.graph.inputs().size() != 1) fail("load", "the graph must have one input, got ", file.graph.inputs().size());
-  Network network = from_layers(file);
-  if (!network) network = Network(file.graph.inputs(), file.graph.outputs(), {file.seed});
+  if (file.graph.inputs().empty()) fail("load", "the graph has no input");
+  const SettledGraph settled = with_layers(file);
+  Network network(settled.graph.inputs(), settled.graph.outputs(), {file.seed});
   copy_parameters(network.impl(), file.parameters);
   return network;
 }

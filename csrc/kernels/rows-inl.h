@@ -179,16 +179,18 @@ void fill(T* out, Size ldo, T value, Size rows, Size cols) noexcept {
   for (Size i = 0; i < rows; ++i) fill_row(out + i * ldo, value, cols);
 }
 
+// A label that names no column gives nan: graphs of the user's own may be fed anything.
 template <class T>
-void take_label(T* out, const T* a, Size lda, const std::int32_t* labels, Size rows) noexcept {
-  for (Size i = 0; i < rows; ++i) out[i] = a[i * lda + labels[i]];
+void take_label(T* out, const T* a, Size lda, const std::int32_t* labels, Size rows, Size cols) noexcept {
+  for (Size i = 0; i < rows; ++i)
+    out[i] = labels[i] >= 0 && labels[i] < cols ? a[i * lda + labels[i]] : static_cast<T>(__builtin_nan(""));
 }
 
 template <class T>
 void put_label(T* out, Size ldo, const T* value, const std::int32_t* labels, Size rows, Size cols) noexcept {
   fill(out, ldo, static_cast<T>(0), rows, cols);
-  if (cols <= 0) return;
-  for (Size i = 0; i < rows; ++i) out[i * ldo + labels[i]] = value[i];
+  for (Size i = 0; i < rows; ++i)
+    if (labels[i] >= 0 && labels[i] < cols) out[i * ldo + labels[i]] = value[i];
 }
 
 template <class T>

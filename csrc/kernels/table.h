@@ -82,7 +82,7 @@ struct Kernels {
   double (*sum)(const T* a, Size lda, Size rows, Size cols) noexcept;
 
   // out(i) = a(i, labels[i]); labels are within [0, cols).
-  void (*take_label)(T* out, const T* a, Size lda, const std::int32_t* labels, Size rows) noexcept;
+  void (*take_label)(T* out, const T* a, Size lda, const std::int32_t* labels, Size rows, Size cols) noexcept;
   // out(i, j) = value(i) where j == labels[i], else 0.
   void (*put_label)(T* out, Size ldo, const T* value, const std::int32_t* labels, Size rows, Size cols) noexcept;
 

@@ -9,9 +9,6 @@
 namespace backpass {
 namespace {
 
-// The external slots of the plans below, after x, which is gathered: it must outlive the caller's array.
-enum : int { kGradOutput = kFirstExternal, kOutput, kGradInput, kSlots };
-
 // A copy for the caller, made in its phase: backward may need the output's values when the caller's array is gone, and
 // a value that is passed through (an identity) is not there before its phase.
 void add_output(PlanSpec& spec, const Tensor& value, int slot, Phase phase) {
@@ -20,7 +17,16 @@ void add_output(PlanSpec& spec, const Tensor& value, int slot, Phase phase) {
   spec.outputs.push_back({copy, {slot, 0}});
 }
 
-// Forward, then backward from an external gradient; parameter gradients are added to the buffer.
+// The inputs that have gradients.
+std::vector<Tensor> real_inputs(const Network::Impl& net) {
+  std::vector<Tensor> real;
+  for (const Tensor& x : net.inputs())
+    if (x.dtype() != DType::int32) real.push_back(x);
+  return real;
+}
+
+// Forward, then backward from external gradients; parameter gradients are added to the buffer. x is gathered: it must
+// outlive the caller's array. External slots: the gradients of the outputs, the outputs, the gradients of real inputs.
 PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
   PlanSpec spec;
   spec.leaves = net.places;
@@ -28,21 +34,28 @@ PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
   spec.dtype = net.dtype;
   spec.training = true;
   spec.separate_phases = true;
-  const Tensor grad_output = input(net.y().shape(), net.dtype, "grad_output");
-  spec.inputs = {{net.x(), true}, {grad_output, false}};
-  add_output(spec, net.y(), kOutput, Phase::forward);
+  int slot = kFirstExternal;
+  for (const Tensor& x : net.inputs()) spec.inputs.push_back({x, true});
+  std::vector<Tensor> seeds;
+  for (const Tensor& y : net.outputs()) {
+    seeds.push_back(input(y.shape(), net.dtype, "grad_output"));
+    spec.inputs.push_back({seeds.back(), false});
+    ++slot;
+  }
+  for (const Tensor& y : net.outputs()) add_output(spec, y, slot++, Phase::forward);
 
   std::vector<Tensor> wanted = net.graph.parameters();
-  wanted.push_back(net.x());
-  const std::vector<Tensor> grads = gradients(net.y(), wanted, grad_output);
-  for (std::size_t i = 0; i + 1 < wanted.size(); ++i) {
+  const std::size_t n_parameters = wanted.size();
+  for (const Tensor& x : real_inputs(net)) wanted.push_back(x);
+  const std::vector<Tensor> grads = gradients_of_all(net.outputs(), wanted, seeds);
+  for (std::size_t i = 0; i < n_parameters; ++i) {
     const Place place{kGradients, net.places.at(&wanted[i].op()).offset};
     const Tensor before = input(wanted[i].shape(), net.dtype, "grad " + wanted[i].name());
     spec.leaves[&before.op()] = place;
     spec.outputs.push_back({before + grads[i], place});
   }
   for (const PlanOutput& output : spec.outputs) mark_phase(spec, {output.tensor}, Phase::backward);
-  add_output(spec, grads.back(), kGradInput, Phase::backward);
+  for (std::size_t i = n_parameters; i < grads.size(); ++i) add_output(spec, grads[i], slot++, Phase::backward);
   return spec;
 }
 
@@ -50,19 +63,27 @@ Plan& by_hand_plan(Network::Impl& net, Dim batch) {
   return net.by_hand.plan(plan_key(batch, 0), [&] { return std::make_unique<Plan>(by_hand_spec(net, batch)); });
 }
 
-void run_phase(Network::Impl& net, Plan& plan, Phase phase, const ArrayView& x, const void* grad_output, void* output,
-               void* grad_input) {
-  std::byte* slots[kSlots] = {net.by_hand.arena(),
-                              net.values.data(),
-                              net.gradient_data(),
-                              nullptr,
-                              nullptr,
-                              static_cast<std::byte*>(const_cast<void*>(grad_output)),
-                              static_cast<std::byte*>(output),
-                              static_cast<std::byte*>(grad_input)};
-  const RowSource source = row_source(x);
-  PlanRun run{slots};
-  run.sources = {&source, 1};
+// The arrays of one phase; those of the other are absent.
+struct ByHand {
+  const ArrayViews* x = nullptr;
+  std::vector<Array>*grad_outputs = nullptr, *outputs = nullptr, *grad_inputs = nullptr;
+};
+
+void push_slots(std::vector<std::byte*>& slots, const std::vector<Array>* arrays, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i)
+    slots.push_back(arrays ? static_cast<std::byte*>(const_cast<void*>((*arrays)[i].data())) : nullptr);
+}
+
+void run_phase(Network::Impl& net, Plan& plan, Phase phase, const ByHand& arrays) {
+  net.slots.assign({net.by_hand.arena(), net.values.data(), net.gradient_data(), nullptr, nullptr});
+  push_slots(net.slots, arrays.grad_outputs, net.outputs().size());
+  push_slots(net.slots, arrays.outputs, net.outputs().size());
+  push_slots(net.slots, arrays.grad_inputs, real_inputs(net).size());
+  net.sources.clear();
+  for (std::size_t i = 0; i < net.inputs().size(); ++i)
+    net.sources.push_back(arrays.x ? row_source((*arrays.x)[i]) : RowSource{});
+  PlanRun run{net.slots};
+  run.sources = net.sources;
   run.seed = net.seed;
   run.step = net.kept.step;
   run.threads = resolve_threads(0);
@@ -77,30 +98,46 @@ Array dense(const ArrayView& view, DType dtype) {
 
 }  // namespace
 
-Array Network::forward(const ArrayView& x, bool training, std::int64_t random_step) {
-  const Dim rows = check_shape("x", x, impl_->x().shape());
-  if (!training) return predict(x, std::max<Dim>(1, rows));
+std::vector<Array> Network::forward_all(const ArrayViews& x, bool training, std::int64_t random_step) {
+  const Dim rows = impl_->check_inputs(x);
+  if (!training) return predict_all(x, std::max<Dim>(1, rows));
   const InUse use(*impl_);
-  Array output(dtype(), impl_->output_shape(rows));
+  std::vector<Array> outputs;
+  for (const Tensor& y : impl_->outputs()) outputs.emplace_back(dtype(), with_rows(y.shape(), rows));
   impl_->kept = {rows, random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++};
-  run_phase(*impl_, by_hand_plan(*impl_, rows), Phase::forward, x, nullptr, output.data(), nullptr);
-  return output;
+  run_phase(*impl_, by_hand_plan(*impl_, rows), Phase::forward, {&x, nullptr, &outputs, nullptr});
+  return outputs;
 }
 
-Array Network::backward(const ArrayView& grad_output) {
+std::vector<Array> Network::backward_all(const ArrayViews& grad_output) {
   const InUse use(*impl_);
   if (impl_->kept.batch < 0)
     throw std::runtime_error(
         message("backward", "needs a forward(training=True) before it; each keeps its values for one backward"));
   const Dim rows = impl_->kept.batch;
-  check_shape("grad_output", grad_output, impl_->output_shape(rows));
-  Shape shape = impl_->x().shape();
-  shape[0] = rows;
-  Array grad_input(dtype(), shape);
-  const Array grad = dense(grad_output, dtype());
-  run_phase(*impl_, by_hand_plan(*impl_, rows), Phase::backward, {}, grad.data(), nullptr, grad_input.data());
+  const std::vector<Tensor>& outputs = impl_->outputs();
+  if (grad_output.size() != outputs.size())
+    fail("grad_output", "expected one array for each of ", outputs.size(), " outputs, got ", grad_output.size());
+  std::vector<Array> seeds, real, result;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    check_shape("grad_output", grad_output[i], with_rows(outputs[i].shape(), rows));
+    seeds.push_back(dense(grad_output[i], dtype()));
+  }
+  for (const Tensor& x : impl_->inputs()) {
+    result.emplace_back(dtype(), with_rows(x.shape(), rows));
+    if (x.dtype() != DType::int32) real.push_back(result.back());  // arrays share their memory
+  }
+  run_phase(*impl_, by_hand_plan(*impl_, rows), Phase::backward, {nullptr, &seeds, nullptr, &real});
   impl_->kept.batch = -1;  // backward has reused the memory of what forward kept
-  return grad_input;
+  return result;
+}
+
+std::vector<Array> Network::evaluate(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,
+                                     const std::vector<ArrayView>& values, std::int64_t random_step) {
+  const InUse use(*impl_);
+  const Evaluation over{impl_->places, impl_->values.data(), impl_->seed,
+                        random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++};
+  return evaluate_over(Graph(inputs, outputs), values, over);
 }
 
 namespace {
@@ -109,19 +146,9 @@ void check_batch_size(Dim batch_size) {
   if (batch_size < 0) fail("plan", "batch_size must not be negative, got ", batch_size);
 }
 
-PlanSpec forward_spec(const Network::Impl& net, Dim batch) {
-  PlanSpec spec;
-  spec.inputs = {{net.x(), false}};
-  spec.outputs = {{net.y(), {kFirstExternal + 1, 0}}};
-  spec.leaves = net.places;
-  spec.batch = batch;
-  spec.dtype = net.dtype;
-  return spec;
-}
-
 Plan described_plan(const Network::Impl& net, Dim batch_size, bool training) {
   check_batch_size(batch_size);
-  return Plan(training ? by_hand_spec(net, batch_size) : forward_spec(net, batch_size));
+  return Plan(training ? by_hand_spec(net, batch_size) : predict_spec(net, batch_size, 0));
 }
 
 }  // namespace
@@ -132,17 +159,21 @@ PlanInfo Network::profile(Dim batch_size, bool training, int repeats) {
   const InUse use(*impl_);
   Plan plan = described_plan(*impl_, batch_size, training);
   const AlignedBuffer arena(plan.arena_bytes()), gradients(impl_->bytes());
-  Shape in = impl_->x().shape(), out = impl_->output_shape(batch_size);
-  in[0] = batch_size;
-  Array x(dtype(), in), y(dtype(), out), grad_output(dtype(), out), grad_input(dtype(), in);
-  std::byte* slots[kSlots] = {arena.data(), impl_->values.data(), gradients.data(), nullptr, nullptr, nullptr, nullptr,
-                              nullptr};
-  slots[kFirstExternal] = static_cast<std::byte*>(training ? grad_output.data() : x.data());
-  slots[kFirstExternal + 1] = static_cast<std::byte*>(y.data());
-  slots[kFirstExternal + 2] = static_cast<std::byte*>(grad_input.data());
-  const RowSource source = row_source(x);
+  const auto arrays_for = [&](const std::vector<Tensor>& tensors) {
+    std::vector<Array> arrays;
+    for (const Tensor& t : tensors) arrays.emplace_back(t.dtype(), with_rows(t.shape(), batch_size));
+    return arrays;
+  };
+  const std::vector<Array> x = arrays_for(impl_->inputs()), y = arrays_for(impl_->outputs()),
+                           grad_output = arrays_for(impl_->outputs()), grad_input = arrays_for(real_inputs(*impl_));
+  std::vector<std::byte*> slots{arena.data(), impl_->values.data(), gradients.data(), nullptr, nullptr};
+  push_slots(slots, training ? &grad_output : &x, training ? grad_output.size() : x.size());
+  push_slots(slots, &y, y.size());
+  if (training) push_slots(slots, &grad_input, grad_input.size());
+  std::vector<RowSource> sources;
+  for (const Array& array : x) sources.push_back(row_source(array));
   PlanRun run{slots};
-  run.sources = {&source, 1};
+  run.sources = sources;
   return plan.profile(run, repeats);
 }
 
@@ -151,16 +182,16 @@ std::size_t Network::memory_estimate(Dim batch_size) {
   return 2 * impl_->bytes() + Plan(by_hand_spec(*impl_, batch_size)).arena_bytes();
 }
 
-std::string Network::Impl::first_non_finite(const ArrayView& data, const std::int64_t* rows, Dim batch,
+std::string Network::Impl::first_non_finite(const ArrayViews& data, const std::int64_t* rows, Dim batch,
                                             std::uint64_t random_seed, std::uint64_t random_step) {
   std::vector<std::pair<std::string, Tensor>> watched;
-  for (std::size_t i = 0; i < layer_outputs.size(); ++i)
-    watched.emplace_back(layers[i].type + " " + std::to_string(i), layer_outputs[i]);
+  for (const PlacedLayer& layer : layers)
+    watched.emplace_back(layer.use->description.type + " " + layer.path, layer.output);
   if (watched.empty())
     for (const Tensor& t : graph.ops())
       if (!t.op().inputs.empty()) watched.emplace_back(t.kind(), t);
   PlanSpec spec;
-  spec.inputs = {{x(), true}};
+  for (const Tensor& x : inputs()) spec.inputs.push_back({x, true});
   spec.leaves = places;
   spec.batch = batch;
   spec.dtype = dtype;
@@ -168,10 +199,11 @@ std::string Network::Impl::first_non_finite(const ArrayView& data, const std::in
   for (const auto& entry : watched) spec.outputs.push_back({entry.second, {}});
   Plan plan(spec);
   const AlignedBuffer arena(plan.arena_bytes());
-  std::byte* slots[kFirstExternal] = {arena.data(), values.data(), nullptr, nullptr, nullptr};
-  const RowSource source = row_source(data);
-  PlanRun run{slots};
-  run.sources = {&source, 1};
+  std::byte* fixed[kFirstExternal] = {arena.data(), values.data(), nullptr, nullptr, nullptr};
+  std::vector<RowSource> views;
+  for (std::size_t i = 0; i < data.size(); ++i) views.push_back(row_source(data[i]));
+  PlanRun run{fixed};
+  run.sources = views;
   run.rows = rows;
   run.seed = random_seed;
   run.step = random_step;

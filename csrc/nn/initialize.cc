@@ -35,7 +35,15 @@ const Rule* find_rule(const std::string& name) {
 }
 
 template <class T>
-void fill(T* values, Dim n, const Initializer& initializer, const Fans& fans, std::uint64_t seed, std::uint32_t index) {
+void fill(T* values, const Shape& shape, const Initializer& initializer, const Fans& fans, std::uint64_t seed,
+          std::uint32_t index) {
+  const Dim n = element_count(shape);
+  if (initializer.fill) {
+    std::vector<double> drawn(static_cast<std::size_t>(n));
+    initializer.fill(drawn, shape, seed ^ (index + 1) * 0x9e3779b97f4a7c15u);
+    for (Dim i = 0; i < n; ++i) values[i] = static_cast<T>(drawn[static_cast<std::size_t>(i)] * initializer.gain);
+    return;
+  }
   const Rule* rule = find_rule(initializer.name);
   if (rule == nullptr) {
     for (Dim i = 0; i < n; ++i) values[i] = initializer.name == "ones" ? T(1) : T(0);
@@ -49,8 +57,9 @@ void fill(T* values, Dim n, const Initializer& initializer, const Fans& fans, st
 
 }  // namespace
 
-void check_initializer(const std::string& who, const std::string& name) {
-  if (name == "zeros" || name == "ones" || find_rule(name) != nullptr) return;
+void check_initializer(const std::string& who, const Initializer& initializer) {
+  const std::string& name = initializer.name;
+  if (initializer.fill || name.empty() || name == "zeros" || name == "ones" || find_rule(name) != nullptr) return;
   std::string names = "zeros, ones";
   for (const Rule& rule : kRules) names += std::string(", ") + rule.name;
   fail(who, "unknown initializer \"", name, "\"; there are ", names);
@@ -58,15 +67,14 @@ void check_initializer(const std::string& who, const std::string& name) {
 
 void initialize(void* values, const Shape& shape, DType dtype, const Initializer& initializer, std::uint64_t seed,
                 std::uint32_t index) {
-  check_initializer("parameter", initializer.name);
-  const Dim n = element_count(shape);
+  check_initializer("parameter", initializer);
   const double last = shape.empty() ? 1 : static_cast<double>(shape.back()),
                first = shape.empty() ? 1 : static_cast<double>(shape[0]);
   const Fans fans{last > 0 ? last : 1, first > 0 ? first : 1};
   if (dtype == DType::float64)
-    fill(static_cast<double*>(values), n, initializer, fans, seed, index);
+    fill(static_cast<double*>(values), shape, initializer, fans, seed, index);
   else
-    fill(static_cast<float*>(values), n, initializer, fans, seed, index);
+    fill(static_cast<float*>(values), shape, initializer, fans, seed, index);
 }
 
 }  // namespace backpass

@@ -1,30 +1,28 @@
 // Layers: a few lines each that compose ops.
 #include "backpass/layers.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
+#include "graph/op.h"
 #include "nn/activation.h"
 
 namespace backpass {
 namespace {
 
 constexpr Activation kActivations[] = {
-    {"relu", "ReLU", "he_uniform", [](const Tensor& x, double) { return relu(x); }},
-    {"leaky_relu", "LeakyReLU", "he_uniform", [](const Tensor& x, double slope) { return leaky_relu(x, slope); }},
-    {"sigmoid", "Sigmoid", "glorot_uniform", [](const Tensor& x, double) { return sigmoid(x); }},
-    {"tanh", "Tanh", "glorot_uniform", [](const Tensor& x, double) { return tanh(x); }},
-    {"gelu", "GELU", "he_uniform", [](const Tensor& x, double) { return gelu(x); }},
-    {"softplus", "Softplus", "he_uniform", [](const Tensor& x, double) { return softplus(x); }},
-    {"softmax", "Softmax", "glorot_uniform", [](const Tensor& x, double) { return softmax(x); }},
-    {"identity", "Identity", "glorot_uniform", [](const Tensor& x, double) { return x; }},
+    {"relu", "ReLU", [](const Tensor& x) { return relu(x); }},
+    {"leaky_relu", "LeakyReLU", [](const Tensor& x) { return leaky_relu(x); }},
+    {"sigmoid", "Sigmoid", [](const Tensor& x) { return sigmoid(x); }},
+    {"tanh", "Tanh", [](const Tensor& x) { return tanh(x); }},
+    {"gelu", "GELU", [](const Tensor& x) { return gelu(x); }},
+    {"softplus", "Softplus", [](const Tensor& x) { return softplus(x); }},
+    {"softmax", "Softmax", [](const Tensor& x) { return softmax(x); }},
+    {"identity", "Identity", [](const Tensor& x) { return x; }},
 };
 
 constexpr double kDefaultSlope = 0.01;
-
-Tensor activate(const char* layer, const Tensor& x, double slope = kDefaultSlope) {
-  return find_activation(layer)->build(x, slope);
-}
 
 const Attribute* find(const Attributes& attributes, const std::string& name) {
   for (const auto& [key, value] : attributes)
@@ -57,20 +55,29 @@ std::string activation_names() {
   return names;
 }
 
-Initializer weight_initializer(const std::string& activation, double slope) {
-  const Activation* next = find_activation(activation);
-  if (next == nullptr) return {"glorot_uniform", 1.0};
+bool is_activation(const Tensor& t) {
+  if (t.op().kind == OpKind::softmax) return true;
+  if (t.op().kind != OpKind::elementwise) return false;
+  constexpr Elementwise kFunctions[] = {Elementwise::relu, Elementwise::leaky_relu, Elementwise::sigmoid,
+                                        Elementwise::tanh, Elementwise::gelu,       Elementwise::softplus};
+  return std::find(std::begin(kFunctions), std::end(kFunctions), t.op().fn) != std::end(kFunctions);
+}
+
+Initializer initializer_before(const Tensor& activation) {
+  const bool squashes = !activation || activation.op().kind == OpKind::softmax ||
+                        activation.op().fn == Elementwise::sigmoid || activation.op().fn == Elementwise::tanh;
+  if (squashes) return {"glorot_uniform", 1.0};
   // He et al. 2015, equation 15: the variance is 2 / ((1 + slope^2) fan_in).
-  const bool leaky = std::string(next->layer) == "LeakyReLU";
-  return {next->weight_init, leaky ? 1 / std::sqrt(1 + slope * slope) : 1.0};
+  const double slope = activation.op().fn == Elementwise::leaky_relu ? activation.op().alpha : 0;
+  return {"he_uniform", 1 / std::sqrt(1 + slope * slope)};
 }
 
 Attributes Dense::attributes() const {
   return {{"units", units},
           {"activation", activation},
           {"bias", bias},
-          {"weight_init", weight_init},
-          {"bias_init", bias_init}};
+          {"weight_init", weight_init.name},
+          {"bias_init", bias_init.name}};
 }
 
 Tensor Dense::build(LayerContext& context, const Tensor& x) const {
@@ -79,39 +86,59 @@ Tensor Dense::build(LayerContext& context, const Tensor& x) const {
   const Activation* own = activation.empty() ? nullptr : find_activation(activation);
   if (!activation.empty() && own == nullptr)
     fail("Dense", "unknown activation \"", activation, "\"; there are ", activation_names());
-  const std::string next = activation.empty() ? context.next_activation : activation;
-  Initializer initializer = weight_initializer(next, activation.empty() ? context.next_slope : kDefaultSlope);
-  if (!weight_init.empty()) initializer = {weight_init, 1.0};
-  check_initializer("Dense", initializer.name);
+  check_initializer("Dense", weight_init);
   check_initializer("Dense", bias_init);
-  const Tensor weight = parameter({units, x.shape().back()}, context.dtype, context.prefix + "weight", initializer);
-  Tensor z = matmul(x, weight, false, true, context.precision);
-  if (bias) z = z + parameter({units}, context.dtype, context.prefix + "bias", {bias_init, 1.0});
-  return own == nullptr ? z : own->build(z, kDefaultSlope);
+  const Tensor weight = context.parameter("weight", {units, x.shape().back()}, weight_init);
+  Tensor z = matmul(x, weight, false, true);
+  if (bias) z = z + context.parameter("bias", {units}, bias_init);
+  context.set_z(z);
+  return own == nullptr ? z : own->build(z);
 }
 
-Tensor Dropout::build(LayerContext& context, const Tensor& x) const {
+Tensor Dropout::build(LayerContext&, const Tensor& x) const {
   if (!(rate >= 0 && rate < 1)) fail("Dropout", "rate must be at least 0 and below 1, got ", rate);
-  return dropout(x, rate, (*context.streams)++);
+  return dropout(x, rate);
 }
 
 Tensor LeakyReLU::build(LayerContext&, const Tensor& x) const {
   if (!std::isfinite(slope)) fail("LeakyReLU", "slope must be finite, got ", slope);
-  return activate("LeakyReLU", x, slope);
+  return leaky_relu(x, slope);
 }
 
-Tensor ReLU::build(LayerContext&, const Tensor& x) const { return activate("ReLU", x); }
-Tensor Sigmoid::build(LayerContext&, const Tensor& x) const { return activate("Sigmoid", x); }
-Tensor Tanh::build(LayerContext&, const Tensor& x) const { return activate("Tanh", x); }
-Tensor GELU::build(LayerContext&, const Tensor& x) const { return activate("GELU", x); }
-Tensor Softplus::build(LayerContext&, const Tensor& x) const { return activate("Softplus", x); }
-Tensor Softmax::build(LayerContext&, const Tensor& x) const { return activate("Softmax", x); }
-Tensor Identity::build(LayerContext&, const Tensor& x) const { return activate("Identity", x); }
+Tensor ReLU::build(LayerContext&, const Tensor& x) const { return relu(x); }
+Tensor Sigmoid::build(LayerContext&, const Tensor& x) const { return sigmoid(x); }
+Tensor Tanh::build(LayerContext&, const Tensor& x) const { return tanh(x); }
+Tensor GELU::build(LayerContext&, const Tensor& x) const { return gelu(x); }
+Tensor Softplus::build(LayerContext&, const Tensor& x) const { return softplus(x); }
+Tensor Softmax::build(LayerContext&, const Tensor& x) const { return softmax(x); }
+Tensor Identity::build(LayerContext&, const Tensor& x) const { return x; }
+
+Attributes Residual::attributes() const {
+  std::vector<Description> inner;
+  for (const Layer& layer : layers) inner.push_back(layer.description());
+  return {{"layers", std::move(inner)}};
+}
+
+Tensor Residual::build(LayerContext&, const Tensor& x) const {
+  if (layers.empty()) fail("Residual", "needs at least one layer");
+  Tensor y = x;
+  for (const Layer& layer : layers) y = layer(y);
+  if (y.shape() != x.shape())
+    fail("Residual", "its layers turn ", to_string(x.shape()), " into ", to_string(y.shape()),
+         ": they must keep the shape");
+  return x + y;
+}
 
 Layer make_layer(const std::string& type, const Attributes& a) {
   if (type == "Dense")
     return Dense{get<std::int64_t>(a, "units", 0), get<std::string>(a, "activation", ""), get<bool>(a, "bias", true),
                  get<std::string>(a, "weight_init", ""), get<std::string>(a, "bias_init", "zeros")};
+  if (type == "Residual") {
+    Residual residual;
+    for (const Description& inner : get<std::vector<Description>>(a, "layers", {}))
+      residual.layers.push_back(make_layer(inner.type, inner.attributes));
+    return residual;
+  }
   if (type == "Dropout") return Dropout{get<double>(a, "rate", 0.5)};
   if (type == "LeakyReLU") return LeakyReLU{get<double>(a, "slope", kDefaultSlope)};
   if (type == "ReLU") return ReLU{};

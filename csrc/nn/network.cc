@@ -21,26 +21,31 @@ std::uint64_t fresh_seed() {
   return std::uint64_t{device()} << 32 | device();
 }
 
-DType network_dtype(const std::vector<Tensor>& outputs) {
-  if (outputs.empty() || !outputs[0]) fail("Network", "needs an output");
-  return outputs[0].dtype();
-}
-
 void check_batched(const char* what, const std::vector<Tensor>& tensors) {
+  if (tensors.empty() || tensors.size() > kMaxArrays)
+    fail("Network", "needs 1 to ", kMaxArrays, ' ', what, ", got ", tensors.size());
   for (const Tensor& t : tensors)
     if (t.shape().empty() || t.shape()[0] != kBatch)
       fail("Network", what, " must have the batch as first dimension, got ", to_string(t.shape()));
 }
 
+void check_types(const Graph& graph, DType dtype) {
+  if (dtype == DType::int32) fail("Network", "outputs must be float32 or float64");
+  for (const Tensor& t : graph.outputs())
+    if (t.dtype() != dtype) fail("Network", "outputs must be of one type, got ", name(dtype), " and ", name(t.dtype()));
+  for (const Tensor& t : graph.inputs())
+    if (t.dtype() != dtype && t.dtype() != DType::int32)
+      fail("Network", "input \"", t.name(), "\" is ", name(t.dtype()), ", the output ", name(dtype));
+}
+
 }  // namespace
 
-Network::Impl::Impl(std::vector<Tensor> inputs, std::vector<Tensor> outputs, std::uint64_t network_seed)
-    : graph(std::move(inputs), outputs), dtype(network_dtype(outputs)), seed(network_seed) {
-  if (graph.inputs().size() != 1 || graph.outputs().size() != 1) fail("Network", "takes one input and one output");
+Network::Impl::Impl(SettledGraph settled, std::uint64_t network_seed)
+    : graph(std::move(settled.graph)), layers(std::move(settled.layers)), seed(network_seed) {
   check_batched("inputs", graph.inputs());
   check_batched("outputs", graph.outputs());
-  if (dtype == DType::int32 || graph.inputs()[0].dtype() != dtype)
-    fail("Network", "input and output must be of one real type");
+  dtype = graph.outputs()[0].dtype();
+  check_types(graph, dtype);
   for (const Tensor& t : graph.parameters()) {
     for (const ParameterInfo& other : parameters)
       if (other.name == t.name()) fail("Network", "two parameters are named \"", t.name(), '"');
@@ -60,10 +65,23 @@ std::byte* Network::Impl::gradient_data() {
   return gradients.data();
 }
 
-Shape Network::Impl::output_shape(Dim rows) const {
-  Shape shape = y().shape();
+Shape with_rows(Shape shape, Dim rows) {
   shape[0] = rows;
   return shape;
+}
+
+Dim Network::Impl::check_inputs(const ArrayViews& x) const {
+  if (x.size() != inputs().size())
+    fail("x", "expected one array for each of ", inputs().size(), " inputs, got ", x.size());
+  Dim rows = 0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const Tensor& t = inputs()[i];
+    const bool alone = x.size() == 1;
+    const Dim own = check_shape(alone ? "x" : "x: " + t.name(), x[i], t.shape());
+    if (i > 0 && own != rows) fail("x", "inputs have ", rows, " and ", own, " rows");
+    rows = own;
+  }
+  return rows;
 }
 
 InUse::InUse(Network::Impl& network) : network_(network) {
@@ -75,8 +93,8 @@ InUse::InUse(Network::Impl& network) : network_(network) {
 }
 
 Network::Network(std::vector<Tensor> inputs, std::vector<Tensor> outputs, NetworkOptions options)
-    : impl_(
-          std::make_shared<Impl>(std::move(inputs), std::move(outputs), options.seed ? *options.seed : fresh_seed())) {
+    : impl_(std::make_shared<Impl>(settle(Graph(std::move(inputs), std::move(outputs)), {options.precision, {}}),
+                                   options.seed ? *options.seed : fresh_seed())) {
   std::uint32_t index = 0;
   for (const Tensor& t : impl_->graph.parameters())
     initialize(impl_->values.data() + impl_->places.at(&t.op()).offset, t.shape(), t.dtype(), t.op().initializer,
@@ -88,7 +106,6 @@ DType Network::dtype() const { return impl_->dtype; }
 std::uint64_t Network::seed() const { return impl_->seed; }
 Dim Network::n_parameters() const { return impl_->n_parameters; }
 const std::vector<ParameterInfo>& Network::parameters() const { return impl_->parameters; }
-const std::vector<LayerInfo>& Network::layers() const { return impl_->layers; }
 void* Network::flat_parameters() { return impl_->values.data(); }
 void* Network::flat_gradients() { return impl_->gradient_data(); }
 
@@ -116,65 +133,88 @@ void Network::zero_grad() {
   if (impl_->gradients.data() != nullptr) std::fill_n(impl_->gradients.data(), impl_->gradients.size(), std::byte{0});
 }
 
-Network Network::clone() const {
+Network Network::clone(std::optional<DType> to) const {
+  if (to == DType::int32) fail("Network", "holds float32 or float64, not int32");
   Network copy;
-  copy.impl_ = std::make_shared<Impl>(impl_->graph.inputs(), impl_->graph.outputs(), impl_->seed);
-  copy.impl_->layers = impl_->layers;
-  copy.impl_->layer_outputs = impl_->layer_outputs;
+  copy.impl_ = std::make_shared<Impl>(settle(impl_->graph, {{}, to}), impl_->seed);
   copy.impl_->step = impl_->step;
   copy.impl_->epoch = impl_->epoch;
-  std::copy_n(impl_->values.data(), impl_->bytes(), copy.impl_->values.data());
+  const DType own = copy.dtype();
+  convert(copy.impl_->values.data(), own, impl_->values.data(), element_type(dtype()), impl_->n_parameters);
   if (impl_->gradients.data() != nullptr)
-    std::copy_n(impl_->gradients.data(), impl_->bytes(), copy.impl_->gradient_data());
+    convert(copy.impl_->gradient_data(), own, impl_->gradients.data(), element_type(dtype()), impl_->n_parameters);
   return copy;
 }
 
-namespace {
-
-// forward(training=false): x is read in place where its type and layout allow, else gathered.
-PlanSpec predict_spec(const Network::Impl& net, Dim batch, bool gather) {
+PlanSpec predict_spec(const Network::Impl& net, Dim batch, unsigned gathered) {
   PlanSpec spec;
-  spec.inputs = {{net.x(), gather}};
-  spec.outputs = {{net.y(), {gather ? kFirstExternal : kFirstExternal + 1, 0}}};
+  int slot = kFirstExternal;
+  for (std::size_t i = 0; i < net.inputs().size(); ++i) {
+    const bool gather = (gathered >> i & 1) != 0;
+    spec.inputs.push_back({net.inputs()[i], gather});
+    slot += gather ? 0 : 1;
+  }
+  for (const Tensor& y : net.outputs()) spec.outputs.push_back({y, {slot++, 0}});
   spec.leaves = net.places;
   spec.batch = batch;
   spec.dtype = net.dtype;
   return spec;
 }
 
-bool readable_in_place(const Network::Impl& net, const ArrayView& x) {
-  const ElementType own = net.dtype == DType::float64 ? ElementType::float64 : ElementType::float32;
+namespace {
+
+bool readable_in_place(DType dtype, const ArrayView& x) {
   const Dim rows = x.rows();
   const std::ptrdiff_t dense =
-      rows > 0 ? static_cast<std::ptrdiff_t>(static_cast<std::size_t>(element_count(x.shape) / rows) * size_of(own))
+      rows > 0 ? static_cast<std::ptrdiff_t>(static_cast<std::size_t>(element_count(x.shape) / rows) * size_of(dtype))
                : 0;
-  return x.type == own && (rows <= 1 || x.row_stride == dense) &&
-         reinterpret_cast<std::uintptr_t>(x.data) % size_of(own) == 0;
+  return x.type == element_type(dtype) && (rows <= 1 || x.row_stride == dense) &&
+         reinterpret_cast<std::uintptr_t>(x.data) % size_of(dtype) == 0;
 }
 
-void run_predict(Network::Impl& net, const ArrayView& x, Array& out, Dim begin, Dim rows, int threads) {
-  const bool gather = !readable_in_place(net, x);
-  Plan& plan =
-      net.predict.plan(plan_key(rows, gather), [&] { return std::make_unique<Plan>(predict_spec(net, rows, gather)); });
-  std::byte* from = const_cast<std::byte*>(static_cast<const std::byte*>(x.data)) + begin * x.row_stride;
-  const std::size_t row_bytes = out.shape()[0] > 0 ? out.bytes() / static_cast<std::size_t>(out.shape()[0]) : 0;
-  std::byte* to = static_cast<std::byte*>(out.data()) + static_cast<std::size_t>(begin) * row_bytes;
-  std::byte* slots[kFirstExternal + 2] = {
-      net.predict.arena(), net.values.data(), nullptr, nullptr, nullptr, gather ? to : from, to};
-  const RowSource source{from, x.type, x.row_stride};
-  PlanRun run{slots};
-  run.sources = {&source, 1};
+unsigned gathered_inputs(const Network::Impl& net, const ArrayViews& x) {
+  unsigned gathered = 0;
+  for (std::size_t i = 0; i < x.size(); ++i)
+    if (!readable_in_place(net.inputs()[i].dtype(), x[i])) gathered |= 1u << i;
+  return gathered;
+}
+
+// Rows [begin, begin + rows) of x to those of out.
+void run_predict(Network::Impl& net, const ArrayViews& x, std::vector<Array>& out, Dim begin, Dim rows, int threads) {
+  const unsigned gathered = gathered_inputs(net, x);
+  Plan& plan = net.predict.plan(plan_key(rows, static_cast<int>(gathered)),
+                                [&] { return std::make_unique<Plan>(predict_spec(net, rows, gathered)); });
+  net.slots.assign({net.predict.arena(), net.values.data(), nullptr, nullptr, nullptr});
+  net.sources.clear();
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    std::byte* from = const_cast<std::byte*>(static_cast<const std::byte*>(x[i].data)) + begin * x[i].row_stride;
+    if ((gathered >> i & 1) != 0)
+      net.sources.push_back({from, x[i].type, x[i].row_stride});
+    else
+      net.slots.push_back(from);
+  }
+  for (Array& y : out) {
+    const std::size_t row_bytes = y.shape()[0] > 0 ? y.bytes() / static_cast<std::size_t>(y.shape()[0]) : 0;
+    net.slots.push_back(static_cast<std::byte*>(y.data()) + static_cast<std::size_t>(begin) * row_bytes);
+  }
+  PlanRun run{net.slots};
+  run.sources = net.sources;
   run.threads = resolve_threads(threads);
   plan.run(run);
 }
 
+void check_alone(const char* who, const std::vector<Tensor>& tensors, const char* what) {
+  if (tensors.size() != 1) fail(who, "the network has ", tensors.size(), ' ', what, ": use ", who, "_all");
+}
+
 }  // namespace
 
-Array Network::predict(const ArrayView& x, Dim batch_size, int threads) {
+std::vector<Array> Network::predict_all(const ArrayViews& x, Dim batch_size, int threads) {
   if (batch_size < 0) fail("predict", "batch_size must not be negative, got ", batch_size);
-  const Dim rows = check_shape("x", x, impl_->x().shape());
+  const Dim rows = impl_->check_inputs(x);
   const InUse use(*impl_);
-  Array out(dtype(), impl_->output_shape(rows));
+  std::vector<Array> out;
+  for (const Tensor& y : impl_->outputs()) out.emplace_back(dtype(), with_rows(y.shape(), rows));
   const Dim tile = batch_size > 0 ? batch_size : kPredictRows;
   auto tiles = [&] {
     for (Dim begin = 0; begin < rows; begin += tile)
@@ -185,6 +225,21 @@ Array Network::predict(const ArrayView& x, Dim batch_size, int threads) {
   else
     tiles();
   return out;
+}
+
+Array Network::predict(const ArrayViews& x, Dim batch_size, int threads) {
+  check_alone("predict", impl_->outputs(), "outputs");
+  return predict_all(x, batch_size, threads)[0];
+}
+
+Array Network::forward(const ArrayViews& x, bool training, std::int64_t random_step) {
+  check_alone("forward", impl_->outputs(), "outputs");
+  return forward_all(x, training, random_step)[0];
+}
+
+Array Network::backward(const ArrayViews& grad_output) {
+  check_alone("backward", impl_->inputs(), "inputs");
+  return backward_all(grad_output)[0];
 }
 
 }  // namespace backpass

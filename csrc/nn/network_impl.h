@@ -6,27 +6,31 @@
 
 #include "backpass/network.h"
 #include "base/aligned.h"
+#include "nn/settle.h"
 #include "plan/workspace.h"
 
 namespace backpass {
 
+inline constexpr std::size_t kMaxArrays = 16;  // inputs of a network, and outputs
+
 struct Network::Impl {
-  Impl(std::vector<Tensor> inputs, std::vector<Tensor> outputs, std::uint64_t network_seed);
+  Impl(SettledGraph settled, std::uint64_t network_seed);
 
   Graph graph;
+  std::vector<PlacedLayer> layers;
   DType dtype;
   std::uint64_t seed;
   std::vector<ParameterInfo> parameters;
   std::unordered_map<const Op*, Place> places;  // of the parameters, in slot kParameters
-  std::vector<LayerInfo> layers;
-  std::vector<Tensor> layer_outputs;  // known where sequential() made the network
-  AlignedBuffer values, gradients;    // gradients: allocated at first use
+  AlignedBuffer values, gradients;              // gradients: allocated at first use
   Dim n_parameters = 0;
   std::uint64_t step = 0;                // of random numbers: training walks so far
   std::uint64_t epoch = 0;               // of shuffling: epochs so far
   std::atomic<std::thread::id> owner{};  // the thread that has a call under way
 
   Workspace predict, by_hand;
+  std::vector<std::byte*> slots;  // of the run under way: kept, so that a run allocates nothing
+  std::vector<RowSource> sources;
   // Set by forward(training): what backward continues.
   struct Kept {
     Dim batch = -1;  // -1: nothing kept
@@ -35,23 +39,21 @@ struct Network::Impl {
 
   std::size_t bytes() const { return static_cast<std::size_t>(n_parameters) * size_of(dtype); }
   std::byte* gradient_data();
-  Shape output_shape(Dim rows) const;
-  const Tensor& x() const { return graph.inputs()[0]; }
-  const Tensor& y() const { return graph.outputs()[0]; }
+  const std::vector<Tensor>& inputs() const { return graph.inputs(); }
+  const std::vector<Tensor>& outputs() const { return graph.outputs(); }
+  // Throws std::invalid_argument where there are not as many arrays as inputs, a shape does not fit or rows differ.
+  Dim check_inputs(const ArrayViews& x) const;
   // What the first non-finite value of a forward walk belongs to: "Dense 2"; "the loss" where all are finite.
-  std::string first_non_finite(const ArrayView& x, const std::int64_t* rows, Dim batch, std::uint64_t random_seed,
+  std::string first_non_finite(const ArrayViews& x, const std::int64_t* rows, Dim batch, std::uint64_t random_seed,
                                std::uint64_t random_step);
 };
 
-// Layers built one after the other; no memory is taken for parameters yet.
-struct Stack {
-  Tensor x;
-  std::vector<Tensor> outputs;  // by layer
-  const Tensor& y() const { return outputs.empty() ? x : outputs.back(); }
-};
+// The plan of forward(training=false). Bit i of `gathered`: input i is gathered; the others are read in place, from
+// external slots; those of the outputs follow.
+PlanSpec predict_spec(const Network::Impl& net, Dim batch, unsigned gathered);
 
-Stack build_stack(Shape input_shape, const std::vector<Layer>& layers, DType dtype, Precision precision);
-Network stack_network(const Stack& stack, const std::vector<Layer>& layers, std::optional<std::uint64_t> seed);
+// A shape with this many rows.
+Shape with_rows(Shape shape, Dim rows);
 
 // Holds a network for one call; throws std::runtime_error where another thread has it. The thread that has it may call
 // again: hooks of fit predict.

@@ -1,12 +1,21 @@
 // Arrays at the boundary of plans.
 #pragma once
 
-#include "plan/call.h"
+#include "plan/plan.h"
 
 namespace backpass {
 
 RowSource row_source(const ArrayView& view);
 // Throws std::invalid_argument `[who] expected shape ..., got ...`; the number of rows.
 Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expected);
+
+// A graph evaluated once, over parameters that lie somewhere.
+struct Evaluation {
+  std::unordered_map<const Op*, Place> places;  // of the parameters, in slot kParameters
+  std::byte* parameters = nullptr;
+  std::uint64_t seed = 0, step = 0;
+  bool training = true;
+};
+std::vector<Array> evaluate_over(const Graph& graph, const std::vector<ArrayView>& inputs, const Evaluation& over);
 
 }  // namespace backpass

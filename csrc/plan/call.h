@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ class Call {
   virtual ~Call() = default;
   // Task in [0, tasks). scratch: scratch_bytes of this worker's own, 64-byte aligned.
   virtual void run(const Context& context, Dim task, std::byte* scratch) const noexcept = 0;
+  // What went wrong in a run, if anything could; asked for, once, when the run is over.
+  virtual std::exception_ptr take_error() { return nullptr; }
   // Once, after the last task: adds what the tasks left in slots of their own, in the order of tasks.
   virtual void finish(const Context&) const noexcept {}
 
@@ -41,6 +44,7 @@ class Call {
   std::vector<int> reads, writes;  // values
   Dim tasks = 1;
   bool finishes = false;
+  bool alone = false;  // in a stage of its own, run by the thread that runs the plan
   std::size_t scratch_bytes = 0;
   double flops = 0, bytes = 0;
   double cost = 0;  // nanoseconds of one worker, estimated

@@ -58,6 +58,21 @@ struct GatherSpec {
 };
 CallPtr make_gather_call(const GatherSpec& spec);
 
+// A function of the host program, on whole arrays.
+struct HostSpec {
+  struct Input {
+    int value = -1;
+    DType dtype = DType::float32;
+    Shape shape;
+  };
+  std::shared_ptr<const HostFunction> function;
+  int out = -1;
+  DType dtype = DType::float32;
+  Shape shape;
+  std::vector<Input> inputs;
+};
+CallPtr make_host_call(HostSpec spec);
+
 // One sweep of an update kernel over the flat buffers (values), `count` elements.
 enum class UpdateRule : unsigned char { sgd, adam };
 struct UpdateSpec {

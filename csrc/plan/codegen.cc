@@ -85,6 +85,7 @@ class Generator {
       case OpKind::pad:
       case OpKind::concat:
       case OpKind::stop_gradient:
+      case OpKind::host:
         emit_copy(t);
         break;
     }

@@ -58,15 +58,17 @@ Dim batch_of(const Graph& graph, const std::vector<ArrayView>& inputs) {
 
 }  // namespace
 
-std::vector<Array> evaluate(const Graph& graph, const std::vector<ArrayView>& inputs, bool training, std::uint64_t seed,
-                            std::uint64_t step) {
+std::vector<Array> evaluate_over(const Graph& graph, const std::vector<ArrayView>& inputs, const Evaluation& over) {
   if (inputs.size() != graph.inputs().size())
     fail("evaluate", "needs ", graph.inputs().size(), " inputs, got ", inputs.size());
-  if (!graph.parameters().empty()) fail("evaluate", "the graph has parameters: evaluate its network");
+  for (const Tensor& t : graph.parameters())
+    if (!over.places.count(&t.op()))
+      fail("evaluate", "parameter \"", t.name(), "\" has no value: evaluate its network");
   PlanSpec spec;
   spec.batch = batch_of(graph, inputs);
-  spec.training = training;
+  spec.training = over.training;
   spec.dtype = real_dtype(graph);
+  for (const Tensor& t : graph.parameters()) spec.leaves.emplace(&t.op(), over.places.at(&t.op()));
   std::vector<Array> held;
   std::vector<std::byte*> slots(kFirstExternal, nullptr);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -86,12 +88,18 @@ std::vector<Array> evaluate(const Graph& graph, const std::vector<ArrayView>& in
   Plan plan(spec);
   const AlignedBuffer arena(plan.arena_bytes());
   slots[kArena] = arena.data();
+  slots[kParameters] = over.parameters;
   PlanRun run{slots};
-  run.seed = seed;
-  run.step = step;
+  run.seed = over.seed;
+  run.step = over.step;
   run.threads = resolve_threads(0);
   plan.run(run);
   return results;
+}
+
+std::vector<Array> evaluate(const Graph& graph, const std::vector<ArrayView>& inputs, bool training, std::uint64_t seed,
+                            std::uint64_t step) {
+  return evaluate_over(graph, inputs, {{}, nullptr, seed, step, training});
 }
 
 }  // namespace backpass

@@ -96,6 +96,7 @@ class Fuser {
     Cluster::Kind kind = Cluster::Kind::copy;
     if (op.kind == OpKind::matmul) kind = Cluster::Kind::matmul;
     if (op.kind == OpKind::sum) kind = Cluster::Kind::reduce;
+    if (op.kind == OpKind::host) kind = Cluster::Kind::host;
     add_cluster(kind, t, sources_.space(t));
   }
 

@@ -42,6 +42,8 @@ CallPtr Lowering::lower_as(std::size_t index) {
       return lower_reduce<T>(cluster.ops[0]);
     case Cluster::Kind::copy:
       return make_copy_call<T>(copy_spec(cluster.ops[0]));
+    case Cluster::Kind::host:
+      return make_host_call(host_spec(cluster.ops[0]));
   }
   return nullptr;
 }
@@ -141,6 +143,12 @@ CallPtr Lowering::lower_reduce(const Tensor& t) {
   spec.inner = element_count(Shape(at(t.op().dims.back() + 1), shape.end()));
   spec.partials = add_value(reduce_partials(spec) * sizeof(double), "partials");
   return make_reduce_call(kernels::table<T>(kernels::current_isa()), spec);
+}
+
+HostSpec Lowering::host_spec(const Tensor& t) {
+  HostSpec spec{t.op().host, value_of(t), t.dtype(), sources_.shape(t), {}};
+  for (const Tensor& from : t.op().inputs) spec.inputs.push_back({value_of(from), from.dtype(), sources_.shape(from)});
+  return spec;
 }
 
 // transpose, slice, pad, concat and broadcasts of any rank are copies between strides.

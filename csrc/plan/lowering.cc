@@ -140,12 +140,13 @@ void Lowering::set_stages() {
   Phase phase = Phase::forward;
   for (CallPtr& call : plan_.calls_) {
     const bool apart = spec_.separate_phases && call->phase != phase;
-    if (call->phase == Phase::update || apart) floor = last;
+    if (call->phase == Phase::update || apart || call->alone) floor = last;
     phase = call->phase;
     int stage = floor;
     for (int value : call->reads) stage = std::max(stage, made[static_cast<std::size_t>(value)]);
     call->stage = stage;
     last = std::max(last, stage + 1);
+    if (call->alone) floor = last;
     for (int value : call->writes) made[static_cast<std::size_t>(value)] = stage + 1;
   }
   std::stable_sort(plan_.calls_.begin(), plan_.calls_.end(),

@@ -27,6 +27,7 @@ class Lowering {
   template <class T>
   CallPtr lower_reduce(const Tensor& t);
   CopySpec copy_spec(const Tensor& t);
+  HostSpec host_spec(const Tensor& t);
   void add_update();
   void set_stages();
   void place_values();

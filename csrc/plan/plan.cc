@@ -30,6 +30,7 @@ void Plan::finish_compiling() {
       stages_.push_back({i, i, call.phase, false, {}, {}});
     Stage& stage = stages_.back();
     stage.end = i + 1;
+    if (call.alone) alone_.push_back(i);
     for (Dim task = 0; task < call.tasks; ++task) {
       stage.tasks.emplace_back(static_cast<int>(i), task);
       stage.cost.push_back((stage.cost.empty() ? 0 : stage.cost.back()) + call.cost / static_cast<double>(call.tasks));
@@ -69,7 +70,17 @@ void Plan::run(const PlanRun& run) {
   first_ = run.first;
   last_ = run.last;
   const int workers = Team::size_for(run.threads);
-  if (!shared_ || workers == 1 || !(Team::is_open() || opens_team_)) return walk_alone();
+  if (shared_ && workers > 1 && (Team::is_open() || opens_team_))
+    walk_together(workers);
+  else
+    walk_alone();
+  std::exception_ptr error;
+  for (const std::size_t call : alone_)
+    if (const std::exception_ptr own = calls_[call]->take_error(); own && !error) error = own;
+  if (error) std::rethrow_exception(error);
+}
+
+void Plan::walk_together(int workers) {
   if (!tickets_.fits(workers)) tickets_.resize(stages_.size() + 1, workers, slices(workers));
   tickets_.begin_run();
   Team::run(workers, *this);

@@ -101,6 +101,7 @@ class Plan final : public Job {
   bool guard_holds() const noexcept;
   bool passes_guard(std::uint32_t run, int worker) noexcept;
   void walk_alone() noexcept;
+  void walk_together(int workers);
   void work(int worker, int workers) noexcept override;
   bool run_shared(std::uint32_t run, std::size_t stage, int worker) noexcept;
   void run_task(const Stage& stage, std::size_t i, int worker) noexcept;
@@ -113,6 +114,7 @@ class Plan final : public Job {
   std::vector<Value> values_;
   std::vector<int> outputs_;  // values
   std::vector<Stage> stages_;
+  std::vector<std::size_t> alone_;                  // the calls that may throw
   std::vector<std::byte*> address_;                 // by value
   std::unique_ptr<std::atomic<Dim>[]> open_tasks_;  // by call
   Tickets tickets_;

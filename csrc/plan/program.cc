@@ -80,7 +80,7 @@ class TileRunner {
         k_.row_sum(out.data, a.data, a.ld, rows, cols);
         break;
       case Code::take_label:
-        k_.take_label(out.data, a.data, a.ld, labels(i.b), rows);
+        k_.take_label(out.data, a.data, a.ld, labels(i.b), rows, cols);
         break;
       case Code::put_label:
         k_.put_label(out.data, out.ld, a.data, labels(i.b), rows, cols);

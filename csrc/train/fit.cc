@@ -51,7 +51,7 @@ class Ticker {
 class Fit {
  public:
   Fit(Trainer::Impl& trainer, const TrainingData& data, const FitOptions& options)
-      : trainer_(trainer), data_(data), options_(options), rows_(data.x.rows()) {}
+      : trainer_(trainer), data_(data), options_(options) {}
 
   History run() {
     check();
@@ -68,12 +68,13 @@ class Fit {
     if (options_.epochs < 0) fail("fit", "epochs must not be negative, got ", options_.epochs);
     if (options_.batch_size < 1) fail("fit", "batch_size must be positive, got ", options_.batch_size);
     if (options_.threads < 0) fail("fit", "threads must not be negative, got ", options_.threads);
-    targets_ = check_data(trainer_, data_);
+    rows_ = check_data(trainer_.net(), trainer_.losses, data_, targets_);
     if (rows_ == 0) fail("fit", "needs at least one row");
     if (options_.validation_data) {
-      validation_targets_ = check_data(trainer_, *options_.validation_data);
-      if (options_.validation_data->x.rows() == 0) fail("fit", "validation_data needs at least one row");
+      validation_rows_ = check_data(trainer_.net(), trainer_.losses, *options_.validation_data, validation_targets_);
+      if (validation_rows_ == 0) fail("fit", "validation_data needs at least one row");
     }
+    check_metrics(trainer_.net(), options_.metrics.size());
     if (!options_.check_finite) return;
     const DType dtype = trainer_.net().dtype;
     check_finite_data("x", data_.x, dtype);
@@ -93,7 +94,7 @@ class Fit {
     const Dim full = std::min(options_.batch_size, rows_), rest = rows_ % options_.batch_size;
     const bool shared = trainer_.training_plan(full, targets_, predict).shared();
     if (rest > 0) trainer_.training_plan(rest, targets_, predict);
-    if (predict) predictions_ = Array(trainer_.net().dtype, trainer_.net().output_shape(rows_));
+    if (predict) predictions_ = predictions_for(rows_);
     threads_ = options_.threads > 0 ? options_.threads : trainer_.threads;
     seed_ = options_.seed.value_or(trainer_.net().seed);
     add_column("loss");
@@ -102,6 +103,10 @@ class Fit {
     add_column("val_loss");
     for (const auto& [name, compute] : options_.metrics) add_column("val_" + name);
     return shared;
+  }
+
+  Array predictions_for(Dim rows) const {
+    return Array(trainer_.net().dtype, with_rows(trainer_.net().outputs()[0].shape(), rows));
   }
 
   void add_column(const std::string& name) {
@@ -115,7 +120,7 @@ class Fit {
     shuffle();
     const double loss = run_batches(epoch);
     Logs logs{{"loss", loss}};
-    for (const auto& [name, compute] : options_.metrics) logs.emplace_back(name, compute(targets_.y, predictions_));
+    for (const auto& [name, compute] : options_.metrics) logs.emplace_back(name, compute(targets_[0].y, predictions_));
     if (options_.validation_data) validate(logs);
     for (std::size_t i = 0; i < logs.size(); ++i) history_.columns[i].second.push_back(logs[i].second);
     if (options_.hooks.epoch_end) options_.hooks.epoch_end(epoch, logs);
@@ -168,18 +173,19 @@ class Fit {
   }
 
   void validate(Logs& logs) {
-    const ArrayView& x = options_.validation_data->x;
-    Array predictions(trainer_.net().dtype, trainer_.net().output_shape(x.rows()));
-    logs.emplace_back("val_loss", trainer_.evaluate(x, validation_targets_, threads_, &predictions));
+    const bool predict = !options_.metrics.empty();
+    Array predictions = predictions_for(predict ? validation_rows_ : 0);
+    logs.emplace_back("val_loss", trainer_.evaluate(options_.validation_data->x, validation_targets_, threads_,
+                                                    predict ? &predictions : nullptr));
     for (const auto& [name, compute] : options_.metrics)
-      logs.emplace_back("val_" + name, compute(validation_targets_.y, predictions));
+      logs.emplace_back("val_" + name, compute(validation_targets_[0].y, predictions));
   }
 
   Trainer::Impl& trainer_;
   const TrainingData& data_;
   const FitOptions& options_;
-  Dim rows_;
-  Targets targets_, validation_targets_;
+  Dim rows_ = 0, validation_rows_ = 0;
+  AllTargets targets_, validation_targets_;
   std::vector<std::int64_t> order_;
   Array predictions_;
   History history_;

@@ -27,23 +27,19 @@ Tensor inner_product(const std::vector<Tensor>& a, const std::vector<Tensor>& b,
 
 }  // namespace
 
-Array hvp(Network& network, const Loss& loss, const ArrayView& x, const ArrayView& y, const ArrayView& vector,
+Array hvp(Network& network, const Losses& losses, const ArrayViews& x, const ArrayViews& y, const ArrayView& vector,
           std::int64_t random_step) {
   Network::Impl& net = network.impl();
   const InUse use(net);
-  const Dim rows = check_shape("x", x, net.x().shape());
+  AllTargets targets;
+  const Dim rows = check_data(net, losses, {x, y, {}}, targets);
   check_shape("vector", vector, {net.n_parameters});
-  const Targets targets = fit_targets(loss, net.y().shape(), y, {}, rows);
-  const Tensor t = input(targets.y_shape(net.y().shape()), targets.labels ? DType::int32 : net.dtype, "y");
+  const LossInputs in = build_losses(net, losses, targets);
 
-  PlanSpec spec;
-  spec.inputs = {{net.x(), true}, {t, true}};
-  spec.leaves = net.places;
-  spec.batch = rows;
-  spec.training = true;
-  spec.dtype = net.dtype;
+  PlanSpec spec = loss_spec(net, in, rows, true);
+  spec.outputs.clear();
   const std::vector<Tensor> parameters = net.graph.parameters(), parts = vector_parts(net, spec);
-  const std::vector<Tensor> grads = gradients(loss.build(net.y(), t, {}), parameters);
+  const std::vector<Tensor> grads = gradients(in.loss, parameters);
   const std::vector<Tensor> products = gradients(inner_product(grads, parts, net.dtype), parameters);
   for (std::size_t i = 0; i < products.size(); ++i)
     spec.outputs.push_back({products[i], {kGradients, net.places.at(&parameters[i].op()).offset}});
@@ -56,7 +52,8 @@ Array hvp(Network& network, const Loss& loss, const ArrayView& x, const ArrayVie
             static_cast<const std::byte*>(vector.data) + i * vector.row_stride, vector.type, 1);
   std::byte* slots[kFirstExternal] = {arena.data(), net.values.data(), static_cast<std::byte*>(result.data()),
                                       static_cast<std::byte*>(dense.data()), nullptr};
-  const RowSource sources[] = {row_source(x), row_source(targets.y)};
+  std::vector<RowSource> sources;
+  add_sources(sources, x, targets);
   PlanRun run{slots, sources};
   run.seed = net.seed;
   run.step = random_step >= 0 ? static_cast<std::uint64_t>(random_step) : net.step++;

@@ -11,49 +11,63 @@
 namespace backpass {
 namespace {
 
-// The tensors that a loss compares the network's output with.
-struct LossInputs {
-  Tensor y, weight, loss;
-};
-
-LossInputs build_loss(const Network::Impl& net, const Loss& loss, const Targets& targets) {
-  const DType y_dtype = targets.labels ? DType::int32 : net.dtype;
-  LossInputs in;
-  in.y = input(targets.y_shape(net.y().shape()), y_dtype, "y");
-  if (targets.weighted()) in.weight = input({kBatch}, net.dtype, "sample_weight");
-  in.loss = loss.build(net.y(), in.y, in.weight);
-  if (!in.loss.shape().empty()) fail(loss.type(), "must be a scalar, got ", to_string(in.loss.shape()));
-  return in;
+void check_count(const Losses& losses, std::size_t outputs) {
+  if (losses.size() != 1 && losses.size() != outputs)
+    fail("loss", "expected one, or one for each of ", outputs, " outputs, got ", losses.size());
 }
 
-PlanSpec loss_spec(const Network::Impl& net, const LossInputs& in, Dim batch, bool training) {
-  PlanSpec spec;
-  spec.inputs = {{net.x(), true}, {in.y, true}};
-  if (in.weight) spec.inputs.push_back({in.weight, true});
-  spec.outputs = {{in.loss, {}}};
-  spec.leaves = net.places;
-  spec.batch = batch;
-  spec.training = training;
-  spec.dtype = net.dtype;
-  mark_phase(spec, {net.y()}, Phase::forward);
-  mark_phase(spec, {in.loss}, Phase::loss);
-  return spec;
-}
+// Labels by output from bit 3 on.
+enum Variant : int { kWeighted = 1, kPredict = 2, kEvaluate = 4, kLabels = 8 };
 
-enum Variant : int { kLabels = 1, kWeighted = 2, kPredict = 4, kEvaluate = 8 };
-
-int variant(const Targets& targets, bool predict) {
-  return (targets.labels ? kLabels : 0) | (targets.weighted() ? kWeighted : 0) | (predict ? kPredict : 0);
+int variant(const AllTargets& targets, bool predict) {
+  int bits = (targets[0].weighted() ? kWeighted : 0) | (predict ? kPredict : 0);
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    if (targets[i].labels) bits |= kLabels << i;
+  return bits;
 }
 
 constexpr Dim kEvaluateRows = 1024;
 
 }  // namespace
 
-PlanSpec Trainer::Impl::training_spec(Dim batch, const Targets& targets, bool predict) const {
-  const LossInputs in = build_loss(net(), loss, targets);
+LossInputs build_losses(const Network::Impl& net, const Losses& losses, const AllTargets& targets) {
+  LossInputs in;
+  if (targets[0].weighted()) in.weight = input({kBatch}, net.dtype, "sample_weight");
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const Tensor& prediction = net.outputs()[i];
+    in.y.push_back(input(targets[i].y_shape(prediction.shape()), targets[i].labels ? DType::int32 : net.dtype, "y"));
+    const Tensor loss = losses.of(i).build(prediction, in.y[i], in.weight);
+    if (!loss.shape().empty()) fail(losses.of(i).type(), "must be a scalar, got ", to_string(loss.shape()));
+    in.loss = i == 0 ? loss : in.loss + loss;
+  }
+  return in;
+}
+
+PlanSpec loss_spec(const Network::Impl& net, const LossInputs& in, Dim batch, bool training) {
+  PlanSpec spec;
+  for (const Tensor& x : net.inputs()) spec.inputs.push_back({x, true});
+  for (const Tensor& y : in.y) spec.inputs.push_back({y, true});
+  if (in.weight) spec.inputs.push_back({in.weight, true});
+  spec.outputs = {{in.loss, {}}};
+  spec.leaves = net.places;
+  spec.batch = batch;
+  spec.training = training;
+  spec.dtype = net.dtype;
+  mark_phase(spec, net.outputs(), Phase::forward);
+  mark_phase(spec, {in.loss}, Phase::loss);
+  return spec;
+}
+
+void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const AllTargets& targets) {
+  for (std::size_t i = 0; i < x.size(); ++i) sources.push_back(row_source(x[i]));
+  for (const Targets& t : targets) sources.push_back(row_source(t.y));
+  if (targets[0].weighted()) sources.push_back(row_source(targets[0].sample_weight));
+}
+
+PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool predict) const {
+  const LossInputs in = build_losses(net(), losses, targets);
   PlanSpec spec = loss_spec(net(), in, batch, true);
-  if (predict) spec.outputs.push_back({net().y(), {}});
+  if (predict) spec.outputs.push_back({net().outputs()[0], {}});
   const std::vector<Tensor> parameters = net().graph.parameters();
   const std::vector<Tensor> grads = backpass::gradients(in.loss, parameters);
   for (std::size_t i = 0; i < parameters.size(); ++i)
@@ -66,18 +80,18 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const Targets& targets, bool pr
   return spec;
 }
 
-PlanSpec Trainer::Impl::evaluation_spec(Dim batch, const Targets& targets) const {
-  PlanSpec spec = loss_spec(net(), build_loss(net(), loss, targets), batch, false);
-  spec.outputs.push_back({net().y(), {}});
+PlanSpec Trainer::Impl::evaluation_spec(Dim batch, const AllTargets& targets) const {
+  PlanSpec spec = loss_spec(net(), build_losses(net(), losses, targets), batch, false);
+  if (net().outputs().size() == 1) spec.outputs.push_back({net().outputs()[0], {}});
   return spec;
 }
 
-Plan& Trainer::Impl::training_plan(Dim batch, const Targets& targets, bool predict) {
+Plan& Trainer::Impl::training_plan(Dim batch, const AllTargets& targets, bool predict) {
   return workspace.plan(plan_key(batch, variant(targets, predict)),
                         [&] { return std::make_unique<Plan>(training_spec(batch, targets, predict)); });
 }
 
-Plan& Trainer::Impl::evaluation_plan(Dim batch, const Targets& targets) {
+Plan& Trainer::Impl::evaluation_plan(Dim batch, const AllTargets& targets) {
   return workspace.plan(plan_key(batch, variant(targets, true) | kEvaluate),
                         [&] { return std::make_unique<Plan>(evaluation_spec(batch, targets)); });
 }
@@ -91,8 +105,8 @@ double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
   Optimizer::State& state = *optimizer.state();
   std::byte* slots[kFirstExternal] = {workspace.arena(), net().values.data(), net().gradient_data(),
                                       state.slots[0].data(), state.slots[1].data()};
-  const RowSource sources[] = {row_source(*batch.x), row_source(batch.targets->y),
-                               row_source(batch.targets->sample_weight)};
+  sources.clear();
+  add_sources(sources, *batch.x, *batch.targets);
   PlanRun run{slots,          sources, batch.rows, batch.seed, batch.step, nullptr, resolve_threads(batch.threads),
               Phase::forward, last};
   if (last == Phase::update) run.settings = state.next_settings();
@@ -106,28 +120,50 @@ double Trainer::Impl::train(const Batch& batch) {
   return value;
 }
 
-double Trainer::Impl::evaluate(const ArrayView& x, const Targets& targets, int threads_, Array* predictions) {
-  const Dim rows = x.rows();
+namespace {
+
+ArrayView rows_from(ArrayView view, Dim begin) {
+  if (!view.empty()) view.data = static_cast<const std::byte*>(view.data) + begin * view.row_stride;
+  return view;
+}
+
+ArrayViews rows_from(const ArrayViews& views, Dim begin) {
+  if (views.size() == 1) return rows_from(views[0], begin);
+  std::vector<ArrayView> moved;
+  for (std::size_t i = 0; i < views.size(); ++i) moved.push_back(rows_from(views[i], begin));
+  return moved;
+}
+
+// The weight of the first rows in the mean: their number, or the sum of their weights.
+double weight_of(const Targets& targets, Dim count) {
+  if (!targets.weighted()) return static_cast<double>(count);
+  double total = 0;
+  for (Dim i = 0; i < count; ++i) {
+    double value = 0;
+    convert(&value, DType::float64,
+            static_cast<const std::byte*>(targets.sample_weight.data) + i * targets.sample_weight.row_stride,
+            targets.sample_weight.type, 1);
+    total += value;
+  }
+  return total;
+}
+
+}  // namespace
+
+double Trainer::Impl::evaluate(const ArrayViews& x, const AllTargets& all, int threads_, Array* predictions) {
+  const Dim rows = x[0].rows();
   double total = 0, total_weight = 0;
   const std::size_t row_bytes = predictions ? predictions->bytes() / static_cast<std::size_t>(rows) : 0;
   for (Dim begin = 0; begin < rows; begin += kEvaluateRows) {
     const Dim count = std::min(kEvaluateRows, rows - begin);
-    ArrayView tile_x = x;
-    Targets tile = targets;
-    for (ArrayView* view : {&tile_x, &tile.y, &tile.sample_weight})
-      if (!view->empty()) view->data = static_cast<const std::byte*>(view->data) + begin * view->row_stride;
-    double weight = static_cast<double>(count);
-    if (targets.weighted()) {
-      weight = 0;
-      for (Dim i = 0; i < count; ++i) {
-        double value = 0;
-        convert(&value, DType::float64,
-                static_cast<const std::byte*>(tile.sample_weight.data) + i * tile.sample_weight.row_stride,
-                tile.sample_weight.type, 1);
-        weight += value;
-      }
+    const ArrayViews tile_x = rows_from(x, begin);
+    AllTargets tile = all;
+    for (Targets& t : tile) {
+      t.y = rows_from(t.y, begin);
+      t.sample_weight = rows_from(t.sample_weight, begin);
     }
-    Plan& plan = evaluation_plan(count, targets);
+    const double weight = weight_of(tile[0], count);
+    Plan& plan = evaluation_plan(count, all);
     const double value = walk(plan, {&tile_x, &tile, nullptr, count, 0, 0, threads_}, Phase::loss);
     if (weight > 0) total += value * weight;
     total_weight += weight;
@@ -138,14 +174,25 @@ double Trainer::Impl::evaluate(const ArrayView& x, const Targets& targets, int t
   return total / total_weight;
 }
 
-Targets check_data(const Trainer::Impl& trainer, const TrainingData& data) {
-  const Dim rows = check_shape("x", data.x, trainer.net().x().shape());
-  if (data.y.shape.empty() || data.y.rows() != rows)
-    fail("y", "expected ", rows, " rows as x has, got shape ", to_string(data.y.shape));
-  return fit_targets(trainer.loss, trainer.net().y().shape(), data.y, data.sample_weight, rows);
+Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingData& data, AllTargets& targets) {
+  const std::vector<Tensor>& outputs = net.outputs();
+  const Dim rows = net.check_inputs(data.x);
+  check_count(losses, outputs.size());
+  if (data.y.size() != outputs.size())
+    fail("y", "expected one array for each of ", outputs.size(), " outputs, got ", data.y.size());
+  targets.resize(outputs.size());
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const ArrayView& y = data.y[i];
+    if (y.shape.empty() || y.rows() != rows)
+      fail("y", "expected ", rows, " rows as x has, got shape ", to_string(y.shape));
+    targets[i] = fit_targets(losses.of(i), outputs[i].shape(), y, data.sample_weight, rows);
+  }
+  return rows;
 }
 
-void check_finite_data(const char* what, const ArrayView& view, DType dtype) {
+namespace {
+
+void check_finite_rows(const char* what, const ArrayView& view, DType dtype) {
   if (view.empty()) return;
   const Dim rows = view.rows(), cols = rows > 0 ? element_count(view.shape) / rows : 0;
   for (Dim row = 0; row < rows; ++row) {
@@ -157,49 +204,65 @@ void check_finite_data(const char* what, const ArrayView& view, DType dtype) {
   }
 }
 
-Trainer::Trainer(Network network, Loss loss, Optimizer optimizer, TrainerOptions options) {
+}  // namespace
+
+void check_finite_data(const char* what, const ArrayViews& views, DType dtype) {
+  for (std::size_t i = 0; i < views.size(); ++i) check_finite_rows(what, views[i], dtype);
+}
+
+Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOptions options) {
   if (!network) fail("Trainer", "needs a network");
+  check_count(losses, network.impl().outputs().size());
   if (options.threads < 0) fail("Trainer", "threads must not be negative, got ", options.threads);
   impl_ = std::shared_ptr<Impl>(
-      new Impl{std::move(network), std::move(loss), std::move(optimizer), options.threads, {}, false});
+      new Impl{std::move(network), std::move(losses), std::move(optimizer), options.threads, {}, false, {}, {}});
 }
 
-double Trainer::step(const ArrayView& x, const ArrayView& y, const ArrayView& sample_weight) {
-  const InUse use(impl_->net());
-  const Targets targets = check_data(*impl_, {x, y, sample_weight});
+double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
+  Network::Impl& net = impl_->net();
+  const InUse use(net);
+  const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
   impl_->optimizer.state()->bind(impl_->network);
-  Network::Impl& net = impl_->net();
-  return impl_->train({&x, &targets, nullptr, x.rows(), net.seed, net.step++, impl_->threads});
+  return impl_->train({&x, &impl_->step_targets, nullptr, rows, net.seed, net.step++, impl_->threads});
 }
 
-double Trainer::gradients(const ArrayView& x, const ArrayView& y, const ArrayView& sample_weight,
+double Trainer::gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight,
                           std::int64_t random_step) {
-  const InUse use(impl_->net());
-  const Targets targets = check_data(*impl_, {x, y, sample_weight});
   Network::Impl& net = impl_->net();
+  const InUse use(net);
+  const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
   const std::uint64_t step = random_step >= 0 ? static_cast<std::uint64_t>(random_step) : net.step++;
-  return impl_->walk(impl_->training_plan(x.rows(), targets, false),
-                     {&x, &targets, nullptr, x.rows(), net.seed, step, impl_->threads}, Phase::backward);
+  return impl_->walk(impl_->training_plan(rows, impl_->step_targets, false),
+                     {&x, &impl_->step_targets, nullptr, rows, net.seed, step, impl_->threads}, Phase::backward);
 }
 
 void Trainer::stop() { impl_->stopped = true; }
 
 Logs Trainer::evaluate(const TrainingData& data, const std::vector<std::pair<std::string, Metric>>& metrics) {
-  const InUse use(impl_->net());
-  const Targets targets = check_data(*impl_, data);
-  if (data.x.rows() == 0) fail("evaluate", "needs at least one row");
-  Array predictions(impl_->net().dtype, impl_->net().output_shape(metrics.empty() ? 0 : data.x.rows()));
+  Network::Impl& net = impl_->net();
+  const InUse use(net);
+  AllTargets targets;
+  const Dim rows = check_data(net, impl_->losses, data, targets);
+  if (rows == 0) fail("evaluate", "needs at least one row");
+  check_metrics(net, metrics.size());
+  Array predictions(net.dtype, with_rows(net.outputs()[0].shape(), metrics.empty() ? 0 : rows));
   Logs logs{{"loss", impl_->evaluate(data.x, targets, impl_->threads, metrics.empty() ? nullptr : &predictions)}};
-  for (const auto& [name, compute] : metrics) logs.emplace_back(name, compute(targets.y, predictions));
+  for (const auto& [name, compute] : metrics) logs.emplace_back(name, compute(targets[0].y, predictions));
   return logs;
+}
+
+void check_metrics(const Network::Impl& net, std::size_t count) {
+  if (count > 0 && net.outputs().size() != 1)
+    fail("metrics", "need a network of one output, this one has ", net.outputs().size());
 }
 
 namespace {
 
 // A plan to look at: labels where the loss takes them, no weights.
-Targets plain_targets(const Trainer::Impl& trainer) {
-  Targets targets;
-  targets.labels = trainer.loss.takes_labels() && trainer.net().y().shape().size() == 2;
+AllTargets plain_targets(const Trainer::Impl& trainer) {
+  AllTargets targets(trainer.net().outputs().size());
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    targets[i].labels = trainer.losses.of(i).takes_labels() && trainer.net().outputs()[i].shape().size() == 2;
   return targets;
 }
 
@@ -213,19 +276,21 @@ PlanInfo Trainer::plan(Dim batch_size) {
 PlanInfo Trainer::profile(Dim batch_size, int repeats) {
   const InUse use(impl_->net());
   if (batch_size < 1 || repeats < 1) fail("profile", "batch_size and repeats must be positive");
-  const Targets shape = plain_targets(*impl_);
-  Plan plan(impl_->training_spec(batch_size, shape, false));
+  const AllTargets targets = plain_targets(*impl_);
+  const PlanSpec spec = impl_->training_spec(batch_size, targets, false);
+  Plan plan(spec);
   const Network::Impl& net = impl_->net();
   const std::size_t bytes = net.bytes();
-  Shape in = net.x().shape();
-  in[0] = batch_size;
-  const Array x(net.dtype, in),
-      y = shape.labels ? Array(DType::int32, {batch_size}) : Array(net.dtype, net.output_shape(batch_size));
+  std::vector<Array> made_up;
+  std::vector<RowSource> sources;
+  for (const PlanInput& in : spec.inputs) {
+    made_up.emplace_back(in.tensor.dtype(), with_rows(in.tensor.shape(), batch_size));
+    sources.push_back(row_source(made_up.back()));
+  }
   // The update works on copies: profiling changes nothing.
   const AlignedBuffer arena(plan.arena_bytes()), weights(bytes), grads(bytes), first(bytes), second(bytes);
   std::memcpy(weights.data(), net.values.data(), bytes);
   std::byte* slots[kFirstExternal] = {arena.data(), weights.data(), grads.data(), first.data(), second.data()};
-  const RowSource sources[] = {row_source(x), row_source(y)};
   PlanRun run{slots, sources};
   run.settings = impl_->optimizer.state()->next_settings();
   return plan.profile(run, repeats);

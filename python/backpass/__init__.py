@@ -53,7 +53,7 @@ from backpass._core import (
     tanh,
     transpose,
 )
-from backpass._gradcheck import gradcheck, hvp
+from backpass._gradcheck import GradientError, gradcheck, hvp
 from backpass._layers import (
     GELU,
     Dense,
@@ -62,6 +62,7 @@ from backpass._layers import (
     Layer,
     LeakyReLU,
     ReLU,
+    Residual,
     Sigmoid,
     Softmax,
     Softplus,
@@ -101,6 +102,7 @@ __all__ = [
     "DivergedError",
     "Dropout",
     "EarlyStopping",
+    "GradientError",
     "Graph",
     "HalfMSE",
     "History",
@@ -113,6 +115,7 @@ __all__ = [
     "Optimizer",
     "Plan",
     "ReLU",
+    "Residual",
     "Sequential",
     "Sigmoid",
     "Softmax",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from backpass import _core
-from backpass._losses import Loss, native_loss
+from backpass._losses import native_loss, native_losses
 
 if TYPE_CHECKING:
+    from backpass._losses import AnyLoss
     from backpass._network import Network
     from backpass._types import Array, ArrayLike
 
@@ -20,15 +21,21 @@ STEPS = (1e-3, 1e-4, 1e-5)
 GOOD_ENOUGH = 1e-8
 
 
-class DifferentiableLoss(Protocol):
-    """What `gradcheck` needs of a loss: also one of your own."""
+class GradientError(float):
+    """The worst relative error that `gradcheck` found; `where` says at which number: "0.weight[1, 2]", "x[0, 3]"."""
 
-    def value_and_grad(self, prediction: Any, target: Any) -> tuple[float, Any]:
-        """The loss and its gradient with respect to the prediction."""
-        ...
+    where: str
+
+    def __new__(cls, error: float, where: str) -> Self:
+        self = super().__new__(cls, error)
+        self.where = where
+        return self
+
+    def __repr__(self) -> str:
+        return f"{float(self):.3g} at {self.where}"
 
 
-def gradcheck(model: Network, loss: DifferentiableLoss, x: ArrayLike, y: ArrayLike) -> float:
+def gradcheck(model: Network, loss: AnyLoss, x: ArrayLike, y: ArrayLike) -> GradientError:
     """The worst relative error of the gradients, against central differences in float64.
 
     Every parameter and every element of x is moved up and down by h and by h / 2; Richardson's extrapolation
@@ -38,16 +45,13 @@ def gradcheck(model: Network, loss: DifferentiableLoss, x: ArrayLike, y: ArrayLi
     Args:
         model: a model; one in float32 is checked as a copy in float64. Its parameters and gradients are left as
             they were.
-        loss: a loss, or any object with `value_and_grad(prediction, target) -> (float, array)`.
+        loss: a loss, ours or your own, or one for each output; any object with `value_and_grad(prediction, target)`.
         x: (rows, *input_shape); a few rows are enough.
         y: targets, as the loss wants them.
 
     Returns:
-        max |g - d| / max(|g|, |d|, 1 % of the largest |g|). Below 1e-6 the gradients are right; a wrong sign or
-        factor gives more than 0.01 nearly always.
-
-    Raises:
-        TypeError: where the model has float32 and is not a `Sequential`.
+        max |g - d| / max(|g|, |d|, 1 % of the largest |g|), a float that also tells `where`. Below 1e-6 the gradients
+        are right; a wrong sign or factor gives more than 0.01 nearly always.
 
     Example:
         >>> import backpass as bp
@@ -55,49 +59,78 @@ def gradcheck(model: Network, loss: DifferentiableLoss, x: ArrayLike, y: ArrayLi
         >>> bp.gradcheck(model, bp.CrossEntropy(), [[0.1, 0.2, 0.3, 0.4]], [1]) < 1e-7
         True
     """
-    _core.row_shape(x, "gradcheck")  # refuses what is not numbers, which NumPy would turn into nan
-    rows = np.array(x, dtype=np.float64)
-    subject = _in_float64(model, rows)
-    kept = subject.flat_parameters.copy(), subject.flat_gradients.copy()
+    with model._built_for(x, "gradcheck") as native:
+        subject = _Subject(model, native, loss, x, y)
+    kept = subject.model.flat_parameters.copy(), subject.model.flat_gradients.copy()
     try:
-        return _worst_error(subject, loss, rows, y)
+        return subject.worst_error()
     finally:
-        subject.flat_parameters[:], subject.flat_gradients[:] = kept
+        subject.model.flat_parameters[:], subject.model.flat_gradients[:] = kept
 
 
-def _in_float64(model: Network, rows: Array) -> Network:
-    from backpass._sequential import Sequential
+class _Subject:
+    """A model in float64 with one batch of data."""
 
-    with model._built_for(rows, "gradcheck") as native:
-        if native.dtype == "float64":
-            return model
-    if not isinstance(model, Sequential):
-        raise TypeError("[gradcheck] model must have dtype float64")
-    twin = Sequential(*model.layers, input_shape=model.input_shape, seed=model.seed, dtype="float64")
-    twin.flat_parameters[:] = model.flat_parameters
-    return twin
+    def __init__(self, model: Network, native: _core.Network, loss: AnyLoss, x: ArrayLike, y: ArrayLike) -> None:
+        from backpass._network import Network
+
+        self.model = model if native.dtype == "float64" else Network._of(native.clone("float64"))
+        inputs, outputs = native.graph.inputs, native.graph.outputs
+        parts = [x] if len(inputs) == 1 else [x[t.name] for t in inputs] if isinstance(x, dict) else list(x)
+        self.names = [tensor.name for tensor in inputs]
+        self.arrays = [_rows(part, tensor) for part, tensor in zip(parts, inputs, strict=True)]
+        losses = list(loss) if isinstance(loss, (list, tuple)) else [loss]
+        self.losses = losses * len(outputs) if len(losses) == 1 else losses
+        self.targets = [y] if len(outputs) == 1 else list(y)
+
+    def forward(self) -> list[Array]:
+        x = self.arrays[0] if len(self.arrays) == 1 else self.arrays
+        outputs = self.model.forward(x, random_step=0)
+        return outputs if isinstance(outputs, list) else [outputs]
+
+    def value_and_grads(self) -> tuple[float, list[Array]]:
+        parts = zip(self.losses, self.forward(), self.targets, strict=True)
+        results = [_value_and_grad(loss, prediction, target) for loss, prediction, target in parts]
+        return sum(float(value) for value, _ in results), [np.asarray(grad, dtype=np.float64) for _, grad in results]
+
+    def worst_error(self) -> GradientError:
+        self.model.zero_grad()
+        grads = self.value_and_grads()[1]
+        given = self.model.backward(grads[0] if len(grads) == 1 else grads)
+        to_inputs = given if isinstance(given, list) else [given]
+        under_test = [(name, self.model.parameters()[name], g.copy()) for name, g in self.model.gradients().items()]
+        for name, array, grad in zip(self.names, self.arrays, to_inputs, strict=True):
+            if array.dtype == np.float64:
+                under_test.append((name, array, grad))
+        floor = 0.01 * max((float(np.abs(grad).max(initial=0.0)) for _, _, grad in under_test), default=0.0)
+        worst = GradientError(0.0, "")
+        for name, array, grad in under_test:
+            for index in np.ndindex(array.shape):
+                error = _error(lambda: self.value_and_grads()[0], array, index, float(grad[index]), floor)
+                if error > worst or not worst.where:
+                    worst = GradientError(error, f"{name}[{', '.join(map(str, index))}]")
+        return worst
 
 
-def _worst_error(model: Network, loss: DifferentiableLoss, rows: Array, y: ArrayLike) -> float:
-    def value() -> float:
-        return float(loss.value_and_grad(model.forward(rows, random_step=0), y)[0])
-
-    model.zero_grad()
-    output = model.forward(rows, random_step=0)
-    grad_rows = model.backward(np.asarray(loss.value_and_grad(output, y)[1], dtype=np.float64))
-    gradient = np.concatenate([model.flat_gradients.copy(), grad_rows.ravel()])
-    floor = 0.01 * float(np.abs(gradient).max(initial=0.0))
-    places = [(model.flat_parameters, i) for i in range(model.n_parameters)]
-    places += [(rows.reshape(-1), i) for i in range(rows.size)]
-    errors = [_error(value, flat, i, g, floor) for (flat, i), g in zip(places, gradient.tolist(), strict=True)]
-    return max(errors, default=0.0)
+def _rows(given: ArrayLike, tensor: _core.Tensor) -> Array:
+    """A copy to move elements of; refuses what is not numbers, which NumPy would turn into nan."""
+    _core.row_shape(given, "gradcheck")
+    return np.array(given, dtype=np.int32 if tensor.dtype == "int32" else np.float64)
 
 
-def _error(value: Callable[[], float], flat: Array, index: int, gradient: float, floor: float) -> float:
+def _value_and_grad(loss: Any, prediction: Array, target: ArrayLike) -> tuple[float, Any]:
+    if hasattr(loss, "value_and_grad"):
+        value, grad = loss.value_and_grad(prediction, target)
+    else:
+        value, grad = native_loss("gradcheck", loss).value_and_grad(prediction, target, None)
+    return value, grad
+
+
+def _error(value: Callable[[], float], array: Array, index: tuple[int, ...], gradient: float, floor: float) -> float:
     """The smallest relative error over the step sizes."""
     best = float("inf")
     for h in STEPS:
-        difference = (4 * _central(value, flat, index, h / 2) - _central(value, flat, index, h)) / 3
+        difference = (4 * _central(value, array, index, h / 2) - _central(value, array, index, h)) / 3
         scale = max(abs(gradient), abs(difference), floor)
         error = abs(gradient - difference) / scale if scale > 0 else 0.0
         best = min(best, error if error == error else float("inf"))
@@ -106,18 +139,18 @@ def _error(value: Callable[[], float], flat: Array, index: int, gradient: float,
     return best
 
 
-def _central(value: Callable[[], float], flat: Array, index: int, h: float) -> float:
-    kept = flat[index]
-    flat[index] = kept + h
+def _central(value: Callable[[], float], array: Array, index: tuple[int, ...], h: float) -> float:
+    kept = array[index]
+    array[index] = kept + h
     above = value()
-    flat[index] = kept - h
+    array[index] = kept - h
     below = value()
-    flat[index] = kept
+    array[index] = kept
     return (above - below) / (2 * h)
 
 
 def hvp(
-    model: Network, loss: Loss, x: ArrayLike, y: ArrayLike, vector: ArrayLike, *, random_step: int | None = None
+    model: Network, loss: AnyLoss, x: ArrayLike, y: ArrayLike, vector: ArrayLike, *, random_step: int | None = None
 ) -> Array:
     """The Hessian of the loss by the parameters, times a vector, without ever forming the Hessian.
 
@@ -141,7 +174,7 @@ def hvp(
         >>> bp.hvp(model, bp.HalfMSE(), [[3.0]], [[0.0]], [1.0])
         array([9.])
     """
-    native = native_loss("hvp", loss)
+    native = native_losses("hvp", loss)
     step = -1 if random_step is None else random_step
     with model._built_for(x, "hvp") as network:
         return _core.hvp(network, native, x, y, vector, step)

@@ -2,21 +2,101 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+import numpy as np
 
 from backpass import _checks, _core
+
+if TYPE_CHECKING:
+    from backpass._types import Array, Shape
 
 ACTIVATIONS = ("relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "softmax", "identity")
 INITIALIZERS = ("zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal")
 
 
-class Layer:
-    """What all layers share: they are immutable, compare by their settings and print as they are written.
+Activation: TypeAlias = Callable[[_core.Tensor], _core.Tensor]
+Initializer: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], Any]
 
-    A setting that may be left out is a class attribute: its default.
+
+class Layer:
+    """A part of a model: it is called with tensors and gives a tensor.
+
+    Called twice, a layer uses its parameters twice. To write your own, subclass it and give it `forward`, which
+    composes operations: it is differentiated, fused with its neighbours and saved like the layers of this module. With
+    a `backward` beside it, both get NumPy arrays instead, and are called by the running plan: slower, and not saved.
+
+    Example:
+        >>> import backpass as bp
+        >>> class Scale(bp.Layer):
+        ...     def forward(self, x):
+        ...         return x * self.parameter("scale", x.shape[-1:], "ones")
+        >>> model = bp.Sequential(Scale(), bp.Dense(1), input_shape=3, seed=0)
+        >>> list(model.parameters())
+        ['0.scale', '1.weight', '1.bias']
+        >>> class Cube(bp.Layer):
+        ...     def forward(self, x):
+        ...         return x**3
+        ...     def backward(self, grad, x):
+        ...         return grad * 3 * x**2
+        >>> bp.gradcheck(bp.Sequential(Cube()), bp.MSE(), [[1.0, 2.0]], [[0.0, 0.0]]) < 1e-6
+        True
     """
 
-    def settings(self) -> dict[str, bool | int | float | str]:
+    backward: Callable[..., Any] | None = None
+
+    def __call__(self, *inputs: _core.Tensor) -> _core.Tensor:
+        """The layer's output.
+
+        Raises:
+            TypeError: where an input is not a tensor.
+            ValueError: where shapes do not fit.
+        """
+        for x in inputs:
+            if not isinstance(x, _core.Tensor):
+                raise TypeError(f"[{type(self).__name__}] is called with tensors, got {type(x).__name__}")
+        return self._native()(list(inputs), _name_in_caller(self))
+
+    def forward(self, *inputs: Any) -> Any:
+        """What the layer computes; for layers of your own.
+
+        Without `backward` the inputs are tensors, and the result is one. With it they are arrays (rows, ...), followed
+        by the values of what `build` gave, and the result is an array of the shape that `output_shape` tells.
+        """
+        raise NotImplementedError(f"[{type(self).__name__}] a layer of your own needs forward(self, x)")
+
+    def build(self, *inputs: _core.Tensor) -> Sequence[_core.Tensor]:
+        """The parameters of a layer with `backward`: what `forward` gets after its inputs."""
+        return ()
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of the output of a layer with `backward`, from those of its inputs; None is the batch."""
+        return shapes[0]
+
+    def parameter(
+        self,
+        name: str,
+        shape: Sequence[int | None],
+        initializer: str | Callable[..., Any] | None = None,
+        gain: float = 1.0,
+    ) -> _core.Tensor:
+        """A parameter of this layer, within `forward` or `build`; later calls give the same one.
+
+        Args:
+            name: what follows the layer's place in the names of the model: "weight".
+            shape: its dimensions.
+            initializer: a name, a function (shape, generator) -> array, or None for the choice that `Dense` makes.
+            gain: multiplies the values.
+
+        Raises:
+            RuntimeError: outside of `forward` and `build`.
+            ValueError: where a later call asks for another shape.
+        """
+        return _core.layer_parameter(name, shape, initializer_of(initializer), gain)
+
+    def settings(self) -> dict[str, Any]:
         """The settings by name, as they are saved with a model; what was left out is an empty string.
 
         Example:
@@ -24,34 +104,123 @@ class Layer:
             >>> bp.Dropout(0.5).settings()
             {'rate': 0.5}
         """
-        return {name: "" if value is None else value for name, value in vars(self).items()}
+        return {name: _plain(value) for name, value in self._own().items()}
+
+    def _own(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def _native(self) -> _core.Layer:
-        return _core.make_layer(type(self).__name__, self.settings())
+        """The handle of this layer in the core; always the same one, because it is the layer's identity there."""
+        if "_handle" not in self.__dict__:
+            self.__dict__["_handle"] = self._describe()
+        handle: _core.Layer = self.__dict__["_handle"]
+        return handle
 
-    def _keep(self, **settings: object) -> None:
-        self.__dict__.update(settings)
+    def _describe(self) -> _core.Layer:
+        return _core.python_layer(type(self).__name__, self.settings(), self)
+
+    def _build(self, inputs: list[_core.Tensor]) -> _core.Tensor:
+        """What the core calls: the output as a tensor."""
+        _callers.stack.append(self)
+        try:
+            output = self.forward(*inputs) if self.backward is None else self._host_call(inputs)
+        finally:
+            _callers.stack.pop()
+        if not isinstance(output, _core.Tensor):
+            raise TypeError(f"[{type(self).__name__}] forward must give a tensor, got {type(output).__name__}")
+        return output
+
+    def _host_call(self, inputs: list[_core.Tensor]) -> _core.Tensor:
+        tensors = [*inputs, *self.build(*inputs)]
+        shape = self.output_shape(*(x.shape for x in inputs))
+        return _core.host_call(type(self).__name__, self.forward, self.backward, tensors, shape)
 
     def _changes(self) -> str:
         """The settings that are not defaults, as one would write them."""
         missing = object()
-        changed = [(name, v) for name, v in vars(self).items() if v != getattr(type(self), name, missing)]
+        changed = [(name, v) for name, v in self._own().items() if v != getattr(type(self), name, missing)]
         return ", ".join(f"{name}={value!r}" for name, value in changed)
-
-    def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"[{type(self).__name__}] a layer cannot be changed: make another one")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._changes()})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_handle"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+class _Callers(threading.local):
+    """The layers of one's own that are being called, the innermost last."""
+
+    def __init__(self) -> None:
+        self.stack: list[Layer] = []
+
+
+_callers = _Callers()
+
+
+def _name_in_caller(layer: Layer) -> str:
+    """The attribute under which the layer that is being called holds this one; "" where there is none."""
+    if not _callers.stack:
+        return ""
+    for name, value in vars(_callers.stack[-1]).items():
+        if value is layer:
+            return name
+        if isinstance(value, (list, tuple)):
+            for index, item in enumerate(value):
+                if item is layer:
+                    return f"{name}.{index}"
+    return ""
+
+
+def _plain(value: Any) -> Any:
+    if value is None:
+        return ""
+    return value if isinstance(value, (bool, int, float, str)) else repr(value)
+
+
+def initializer_of(given: str | Callable[..., Any] | None) -> Any:
+    """As the core takes it: a name ("" is its own choice), or a function of shape and seed."""
+    if given is None or isinstance(given, str):
+        return given or ""
+
+    def draw(shape: tuple[int, ...], seed: int) -> Array:
+        values = np.asarray(given(shape, np.random.default_rng(seed)), dtype=np.float64)
+        if values.shape != tuple(shape):
+            raise ValueError(f"[initializer] must give an array of shape {tuple(shape)}, got {values.shape}")
+        return np.ascontiguousarray(values)
+
+    return draw
+
+
+class _Fixed(Layer):
+    """Layers of this module: immutable, equal by their settings.
+
+    A setting that may be left out is a class attribute: its default.
+    """
+
+    def _describe(self) -> _core.Layer:
+        if type(self).forward is not Layer.forward and type(self) not in _OURS:
+            return super()._describe()
+        name = next(cls.__name__ for cls in type(self).__mro__ if cls in _OURS)
+        return _core.make_layer(name, self.settings())
+
+    def _keep(self, **settings: object) -> None:
+        self.__dict__.update(settings)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"[{type(self).__name__}] a layer cannot be changed: make another one")
+
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and vars(self) == vars(other)
+        return type(self) is type(other) and self._own() == getattr(other, "_own", dict)()
 
     def __hash__(self) -> int:
-        return hash((type(self), *vars(self).values()))
+        return hash((type(self), *self._own().values()))
 
 
-class Dense(Layer):
+class Dense(_Fixed):
     """A fully connected layer: y = activation(x Wᵀ + b) over the last axis.
 
     Parameters are `weight` (units, in) and `bias` (units). Weights start He uniform before ReLU, LeakyReLU, GELU and
@@ -60,11 +229,12 @@ class Dense(Layer):
 
     Args:
         units: how many outputs each row has.
-        activation: "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "softmax", "identity" or None.
+        activation: "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "softmax", "identity", a
+            function of a tensor, a layer, or None.
         bias: whether b is there.
         weight_init: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal", "ones", "zeros",
-            or None for the choice above.
-        bias_init: one of the same names.
+            a function (shape, generator) -> array, or None for the choice above.
+        bias_init: one of the same names, or a function.
 
     Raises:
         ValueError: where `units` is not positive or a name is unknown.
@@ -76,33 +246,47 @@ class Dense(Layer):
     """
 
     units: int
-    activation: str | None = None
+    activation: str | Activation | None = None
     bias: bool = True
-    weight_init: str | None = None
-    bias_init: str = "zeros"
+    weight_init: str | Initializer | None = None
+    bias_init: str | Initializer = "zeros"
 
     def __init__(
         self,
         units: int,
-        activation: str | None = None,
+        activation: str | Activation | None = None,
         bias: bool = True,
-        weight_init: str | None = None,
-        bias_init: str = "zeros",
+        weight_init: str | Initializer | None = None,
+        bias_init: str | Initializer = "zeros",
     ) -> None:
         self._keep(
             units=_checks.integer("Dense", "units", units, minimum=1),
             activation=_one_of("activation", activation, ACTIVATIONS),
             bias=_checks.flag("Dense", "bias", bias),
             weight_init=_one_of("weight_init", weight_init, INITIALIZERS),
-            bias_init=_checks.choice("Dense", "bias_init", bias_init, INITIALIZERS),
+            bias_init=_one_of("bias_init", bias_init, INITIALIZERS) or "zeros",
         )
 
+    def _describe(self) -> _core.Layer:
+        if callable(self.activation) or type(self).forward is not Dense.forward:
+            return Layer._describe(self)
+        inits = initializer_of(self.weight_init), initializer_of(self.bias_init)
+        return _core.dense(self.units, self.activation or "", self.bias, *inits)
 
-def _one_of(name: str, value: str | None, choices: tuple[str, ...]) -> str | None:
-    return None if value is None else _checks.choice("Dense", name, value, choices)
+    def forward(self, x: _core.Tensor) -> _core.Tensor:
+        """The same by operations, for an activation of one's own."""
+        z = _core.matmul(x, self.parameter("weight", (self.units, x.shape[-1]), self.weight_init), transpose_b=True)
+        if self.bias:
+            z = z + self.parameter("bias", (self.units,), self.bias_init)
+        _core.layer_z(z)
+        return self.activation(z) if callable(self.activation) else z
 
 
-class Dropout(Layer):
+def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> Any:
+    return value if value is None or callable(value) else _checks.choice("Dense", name, value, choices)
+
+
+class Dropout(_Fixed):
     """In training each element is zero with probability `rate`, the others are divided by 1 - rate.
 
     Outside training it does nothing (Srivastava et al. 2014, in the inverted form).
@@ -127,11 +311,11 @@ class Dropout(Layer):
             raise ValueError(f"[Dropout] rate must be at least 0 and below 1, got {rate}")
 
 
-class ReLU(Layer):
+class ReLU(_Fixed):
     """max(x, 0), with derivative 0 at 0 (Nair and Hinton 2010)."""
 
 
-class LeakyReLU(Layer):
+class LeakyReLU(_Fixed):
     """x where x > 0, slope x elsewhere; the derivative at 0 is the slope (Maas et al. 2013).
 
     Args:
@@ -146,36 +330,83 @@ class LeakyReLU(Layer):
             raise ValueError(f"[LeakyReLU] slope must be finite, got {slope}")
 
 
-class Sigmoid(Layer):
+class Sigmoid(_Fixed):
     """a = 1 / (1 + exp(-x)), with derivative a (1 - a)."""
 
 
-class Tanh(Layer):
+class Tanh(_Fixed):
     """a = tanh(x), with derivative 1 - a^2."""
 
 
-class GELU(Layer):
+class GELU(_Fixed):
     """x Phi(x), where Phi is the standard normal distribution function (Hendrycks and Gimpel 2016)."""
 
 
-class Softplus(Layer):
+class Softplus(_Fixed):
     """log(1 + exp(x)), without overflow; its derivative is the sigmoid."""
 
 
-class Softmax(Layer):
+class Softmax(_Fixed):
     """exp(x_i) / sum_j exp(x_j) over the last axis. `CrossEntropy` takes logits: leave this layer out before it."""
 
 
-class Identity(Layer):
+class Identity(_Fixed):
     """x."""
 
 
+class Residual(_Fixed):
+    """x + f(x), where f is some layers one after the other (He et al. 2016, equation 1).
+
+    Args:
+        layers: their output must have the shape of their input.
+
+    Raises:
+        TypeError: where a layer is not one.
+        ValueError: where there is none.
+
+    Example:
+        >>> import backpass as bp
+        >>> block = bp.Residual(bp.Dense(4, activation="relu"), bp.Dense(4))
+        >>> list(bp.Sequential(block, bp.Dense(1), input_shape=4, seed=0).parameters())
+        ['0.0.weight', '0.0.bias', '0.1.weight', '0.1.bias', '1.weight', '1.bias']
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, *layers: Layer) -> None:
+        self._keep(layers=checked_layers("Residual", layers))
+
+    def settings(self) -> dict[str, Any]:
+        """The layers within, as pairs of a type and its settings."""
+        return {"layers": [(type(layer).__name__, layer.settings()) for layer in self.layers]}
+
+    def _describe(self) -> _core.Layer:
+        return _core.residual([layer._native() for layer in self.layers])
+
+    def _changes(self) -> str:
+        return ", ".join(map(repr, self.layers))
+
+
+def checked_layers(where: str, layers: tuple[Any, ...]) -> tuple[Layer, ...]:
+    """The layers, where they are some."""
+    for index, layer in enumerate(layers):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"[{where}] layer {index} must be a layer, got {layer!r}")
+    if not layers:
+        raise ValueError(f"[{where}] needs at least one layer")
+    return layers
+
+
 LAYERS: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (Dense, Dropout, ReLU, LeakyReLU, Sigmoid, Tanh, GELU, Softplus, Softmax, Identity)
+    cls.__name__: cls
+    for cls in (Dense, Dropout, ReLU, LeakyReLU, Sigmoid, Tanh, GELU, Softplus, Softmax, Identity, Residual)
 }
+_OURS = frozenset(LAYERS.values())
 
 
 def layer_from(type_name: str, settings: dict[str, Any]) -> Layer:
     """A layer from what a file says."""
+    if type_name == "Residual":
+        return Residual(*(layer_from(name, inner) for name, inner in settings["layers"]))
     layer: Layer = LAYERS[type_name](**{name: None if value == "" else value for name, value in settings.items()})
     return layer

@@ -8,32 +8,43 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from backpass import _checks, _core
+from backpass._summary import summary
 from backpass._training import Training
 
 if TYPE_CHECKING:
     from typing import Self
 
+    from backpass._text import Text
     from backpass._types import Array, ArrayLike, Shape
 
 
 class Network(Training):
     """A model made of tensors: any graph from inputs to outputs.
 
+    Layers are called on tensors, beside the operations of this module. Their parameters are named by the order in which
+    the layers were called ("0.weight"); a layer that is called twice uses its parameters twice. A model of several
+    inputs or outputs takes and gives lists of arrays (inputs also as a dict by their names), and a loss for each output
+    or one for all; the whole loss is their sum.
+
     Args:
-        inputs: the tensors given at each call; their first dimension is the batch.
-        outputs: the tensors to compute.
+        inputs: the tensors given at each call, at most 16; their first dimension is the batch.
+        outputs: the tensors to compute, at most 16, of one real type.
         seed: of initial weights, shuffling and dropout; None takes a fresh one, which `seed` then tells.
+        precision: of all matrix products: "highest", "high" or "medium"; None leaves each as it was made.
 
     Raises:
         ValueError: where an output needs an input that is not among `inputs`.
 
     Example:
         >>> import backpass as bp
-        >>> x = bp.Input(2)
-        >>> w = bp.parameter((2, 1), name="w", initializer="ones")
-        >>> model = bp.Network(x, bp.tanh(x @ w) + 1.0, seed=0)
-        >>> model.predict([[0.5, -0.5]]).tolist()
-        [[1.0]]
+        >>> left, right = bp.Input(2, name="left"), bp.Input(2, name="right")
+        >>> shared = bp.Dense(3, activation="tanh")
+        >>> both = bp.concat([shared(left), shared(right)], axis=1)
+        >>> model = bp.Network([left, right], bp.Dense(1)(both), seed=0)
+        >>> {name: value.shape for name, value in model.parameters().items()}
+        {'0.weight': (3, 2), '0.bias': (3,), '2.weight': (1, 6), '2.bias': (1,)}
+        >>> model.predict({"left": [[0.1, 0.2]], "right": [[0.3, 0.4]]}).shape
+        (1, 1)
     """
 
     def __init__(
@@ -42,10 +53,13 @@ class Network(Training):
         outputs: _core.Tensor | Sequence[_core.Tensor],
         *,
         seed: int | None = None,
+        precision: str | None = None,
     ) -> None:
         given = [inputs] if isinstance(inputs, _core.Tensor) else list(inputs)
         wanted = [outputs] if isinstance(outputs, _core.Tensor) else list(outputs)
-        self._native: _core.Network | None = _core.Network(given, wanted, _checks.seed("Network", seed))
+        if precision is not None:
+            _checks.choice("Network", "precision", precision, ("highest", "high", "medium"))
+        self._native: _core.Network | None = _core.Network(given, wanted, _checks.seed("Network", seed), precision)
 
     @classmethod
     def _of(cls, native: _core.Network) -> Self:
@@ -85,6 +99,20 @@ class Network(Training):
         """The operations from inputs to outputs; printing it shows one line each, `to_dot()` gives Graphviz text."""
         return self._built().graph
 
+    def summary(self) -> Text:
+        """A table of layers: output shapes, floating-point operations and bytes of a row's forward run, parameters.
+
+        Example:
+            >>> import backpass as bp
+            >>> bp.Sequential(bp.Dense(10), input_shape=64, seed=0).summary()
+            layer    settings  output       FLOPs  bytes  parameters
+            -------  --------  -----------  -----  -----  ----------
+            Dense 0  units=10  (batch, 10)  1,290     40         650
+            <BLANKLINE>
+            650 parameters, float32; forward, per row: 1,290 FLOPs, 40 bytes of outputs
+        """
+        return summary(self)
+
     # Parameters and gradients: writable views of two flat buffers, valid as long as anybody holds them.
 
     def parameters(self) -> dict[str, Array]:
@@ -114,7 +142,7 @@ class Network(Training):
 
     # By hand.
 
-    def forward(self, x: ArrayLike, *, training: bool = True, random_step: int | None = None) -> Array:
+    def forward(self, x: ArrayLike, *, training: bool = True, random_step: int | None = None) -> Any:
         """The output for rows of x; in training it keeps what `backward` needs.
 
         Args:
@@ -123,7 +151,7 @@ class Network(Training):
             random_step: fixes the dropout masks; None takes the next ones.
 
         Returns:
-            A fresh array (rows, *output_shape).
+            A fresh array (rows, *output_shape); a list of them where there are several outputs.
 
         Raises:
             ValueError: where the shape of x does not fit.
@@ -132,14 +160,14 @@ class Network(Training):
         with self._built_for(x, "forward") as native:
             return native.forward(x, _checks.flag("forward", "training", training), step)
 
-    def backward(self, grad_output: ArrayLike) -> Array:
+    def backward(self, grad_output: ArrayLike) -> Any:
         """Adds to the gradients those of sum(output * grad_output), from the values that `forward` kept.
 
         Args:
             grad_output: of the output's shape.
 
         Returns:
-            The gradient with respect to the input, of its shape.
+            The gradient with respect to the input, of its shape; a list of them where there are several inputs.
 
         Raises:
             RuntimeError: where no forward was kept.
@@ -158,7 +186,7 @@ class Network(Training):
         """Sets all gradients to zero."""
         self._built().zero_grad()
 
-    def predict(self, x: ArrayLike, *, batch_size: int | None = None, threads: int | None = None) -> Array:
+    def predict(self, x: ArrayLike, *, batch_size: int | None = None, threads: int | None = None) -> Any:
         """The output for rows of x, with nothing dropped and nothing kept.
 
         Args:
@@ -167,7 +195,7 @@ class Network(Training):
             threads: how many, for this call.
 
         Returns:
-            (rows, *output_shape) in the model's dtype.
+            (rows, *output_shape) in the model's dtype; a list of them where there are several outputs.
         """
         rows = 0 if batch_size is None else _checks.integer("predict", "batch_size", batch_size, minimum=1)
         workers = _checks.threads("predict", threads)

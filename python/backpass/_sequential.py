@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from backpass import _checks, _core
-from backpass._layers import Dense, Layer, layer_from
+from backpass._layers import Dense, Layer, checked_layers, layer_from
 from backpass._network import Network, readable
-from backpass._text import Text, table
 
 if TYPE_CHECKING:
     from backpass._types import ArrayLike
@@ -49,12 +48,7 @@ class Sequential(Network):
         dtype: str = "float32",
         precision: str = "highest",
     ) -> None:
-        for index, layer in enumerate(layers):
-            if not isinstance(layer, Layer):
-                raise TypeError(f"[Sequential] layer {index} must be a layer, got {layer!r}")
-        if not layers:
-            raise ValueError("[Sequential] needs at least one layer")
-        self.layers = layers
+        self.layers = checked_layers("Sequential", layers)
         self._dtype = _checks.choice("Sequential", "dtype", dtype, ("float32", "float64"))
         self._precision = _checks.choice("Sequential", "precision", precision, ("highest", "high", "medium"))
         given = _checks.seed("Sequential", seed)
@@ -66,7 +60,7 @@ class Sequential(Network):
     @classmethod
     def _loaded(cls, native: _core.Network) -> Sequential:
         model = cls._of(native)
-        model.layers = tuple(layer_from(name, settings) for name, settings, _, _ in native.layers)
+        model.layers = tuple(layer_from(layer["type"], layer["settings"]) for layer in native.layers)
         model._dtype, model._seed, model._precision = native.dtype, native.seed, "highest"
         return model
 
@@ -135,32 +129,8 @@ class Sequential(Network):
         """The seed in use, also where none was given."""
         return self._seed
 
-    def summary(self) -> Text:
-        """A table of layers, output shapes and numbers of parameters.
-
-        Example:
-            >>> import backpass as bp
-            >>> bp.Sequential(bp.Dense(10), input_shape=64, seed=0).summary()
-            layer  settings  output       parameters
-            -----  --------  -----------  ----------
-            Dense  units=10  (batch, 10)         650
-            <BLANKLINE>
-            650 parameters, float32
-        """
-        native = self._built()
-        rows = [
-            (name, layer._changes(), _shape(shape), f"{count:,}")
-            for layer, (name, _, shape, count) in zip(self.layers, native.layers, strict=True)
-        ]
-        total = f"\n\n{native.n_parameters:,} parameters, {native.dtype}"
-        return Text(table(("layer", "settings", "output", "parameters"), rows) + total)
-
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"
-
-
-def _shape(shape: tuple[int | None, ...]) -> str:
-    return f"({', '.join('batch' if dim is None else str(dim) for dim in shape)})"
 
 
 def load(path: str | os.PathLike[str]) -> Network:

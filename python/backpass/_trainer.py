@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from backpass import _checks, _core
 from backpass._callbacks import checked_callbacks, hooks_of
-from backpass._losses import native_loss
+from backpass._losses import native_losses
 from backpass._optimizers import Optimizer
 
 if TYPE_CHECKING:
     from backpass._callbacks import Callback
-    from backpass._losses import Loss
+    from backpass._losses import AnyLoss
     from backpass._network import Network
     from backpass._types import ArrayLike, Metrics
 
@@ -33,7 +33,7 @@ class Trainer:
 
     Args:
         model: what is trained; a model without shapes takes them from the first data.
-        loss: `MSE()`, `HalfMSE()` or `CrossEntropy()`.
+        loss: such as `MSE()`, one of your own, or a list with one for each output.
         optimizer: `SGD(...)` or `Adam(...)`.
         threads: how many; None is the default of `get_threads()`.
 
@@ -49,24 +49,24 @@ class Trainer:
         True
     """
 
-    def __init__(self, model: Network, loss: Loss, optimizer: Optimizer, *, threads: int | None = None) -> None:
+    def __init__(self, model: Network, loss: AnyLoss, optimizer: Optimizer, *, threads: int | None = None) -> None:
         if not hasattr(model, "_built_for"):
             raise TypeError(f"[Trainer] model must be a Sequential or a Network, got {model!r}")
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"[Trainer] optimizer must be an optimizer such as Adam(), got {optimizer!r}")
-        self._loss = native_loss("Trainer", loss)
+        self._losses = native_losses("Trainer", loss)
         self._threads = _checks.threads("Trainer", threads)
         self._native: _core.Trainer | None = None
         self._network: _core.Network | None = None
         self.model, self.loss, self.optimizer = model, loss, optimizer
 
-    def _continues(self, loss: Loss, optimizer: Optimizer, threads: int | None) -> bool:
+    def _continues(self, loss: AnyLoss, optimizer: Optimizer, threads: int | None) -> bool:
         """Whether a fit with these can use this trainer and its plans."""
         return loss is self.loss and optimizer is self.optimizer and _checks.threads("fit", threads) == self._threads
 
     def _for(self, network: _core.Network) -> _core.Trainer:
         if self._native is None or self._network is not network:
-            self._native = _core.Trainer(network, self._loss, self.optimizer._native, self._threads)
+            self._native = _core.Trainer(network, self._losses, self.optimizer._native, self._threads)
             self._network = network
         return self._native
 
@@ -160,7 +160,7 @@ class Trainer:
 
 def evaluate_with(
     model: Network,
-    loss: Loss,
+    loss: AnyLoss,
     x: ArrayLike,
     y: ArrayLike,
     metrics: Metrics,
@@ -168,7 +168,7 @@ def evaluate_with(
     check_finite: bool,
 ) -> dict[str, float]:
     """What `evaluate` of models and trainers share."""
-    native = native_loss("evaluate", loss)
+    native = native_losses("evaluate", loss)
     asked, finite = metric_pairs(metrics), _checks.flag("evaluate", "check_finite", check_finite)
     with model._built_for(x, "evaluate") as network:
         trainer = _core.Trainer(network, native, _core.sgd(1.0, 0.0, False, 0.0), 0)

@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, cast
 
 from backpass import _core
-from backpass._losses import native_loss
+from backpass._losses import native_losses
 from backpass._trainer import Trainer, evaluate_with
 
 if TYPE_CHECKING:
     from backpass._callbacks import Callback
-    from backpass._losses import Loss
+    from backpass._losses import AnyLoss
     from backpass._network import Network
     from backpass._optimizers import Optimizer
     from backpass._trainer import History
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Training:
     """The methods of a model that need a loss."""
 
-    _last_loss: Loss | None = None
+    _last_loss: AnyLoss | None = None
     _last_trainer: Trainer | None = None  # with its compiled plans, for a fit that goes on
 
     def _built_for(self, x: ArrayLike, where: str) -> AbstractContextManager[_core.Network]:
@@ -33,7 +33,7 @@ class Training:
         x: ArrayLike,
         y: ArrayLike,
         *,
-        loss: Loss,
+        loss: AnyLoss,
         optimizer: Optimizer,
         epochs: int = 1,
         batch_size: int = 32,
@@ -52,7 +52,7 @@ class Training:
         Args:
             x: (rows, *input_shape). Float32 and float64 arrays with dense rows are read in place.
             y: targets, as the loss wants them: (rows, *output_shape), (rows,) for one output, or integer labels.
-            loss: `MSE()`, `HalfMSE()` or `CrossEntropy()`.
+            loss: such as `MSE()`, one of your own, or a list with one for each output.
             optimizer: `SGD(...)` or `Adam(...)`; one that has been used for this model goes on where it stopped.
             epochs: how often to go through all rows.
             batch_size: rows of one update; the last batch of an epoch may be smaller.
@@ -98,7 +98,7 @@ class Training:
         x: ArrayLike,
         y: ArrayLike,
         *,
-        loss: Loss | None = None,
+        loss: AnyLoss | None = None,
         metrics: Metrics = (),
         sample_weight: ArrayLike | None = None,
         check_finite: bool = True,
@@ -125,7 +125,7 @@ class Training:
         return evaluate_with(cast("Network", self), chosen, x, y, metrics, sample_weight, check_finite)
 
     def value_and_grad(
-        self, x: ArrayLike, y: ArrayLike, loss: Loss, sample_weight: ArrayLike | None = None
+        self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None
     ) -> tuple[float, dict[str, Array]]:
         """The loss and its gradient by every parameter, from one forward and one backward run; updates nothing.
 
@@ -140,16 +140,19 @@ class Training:
             (12.5, {'0.weight': array([[10.]])})
         """
         with self._built_for(x, "value_and_grad") as native:
-            trainer = _core.Trainer(native, native_loss("value_and_grad", loss), _core.sgd(1.0, 0.0, False, 0.0), 0)
+            trainer = _core.Trainer(native, native_losses("value_and_grad", loss), _core.sgd(1.0, 0.0, False, 0.0), 0)
             value = trainer.gradients(x, y, sample_weight, -1)
             return value, {name: gradient.copy() for name, gradient in native.gradients().items()}
 
-    def backprop(self, x: ArrayLike, y: ArrayLike, loss: Loss) -> list[dict[str, Array]]:
+    def backprop(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> list[dict[str, Array]]:
         """Everything that one forward and one backward run know, layer by layer; updates nothing.
 
+        Dropout draws the masks of `random_step=0`.
+
         Returns:
-            One dict per layer of the model. "z" is what goes into its activation, "a" what comes out, "delta" the
-            gradient of the loss by z, and "weight" and "bias" its gradients by the parameters, where it has any.
+            One dict per layer, in the order of `summary()`. "z" is what goes into its activation, "a" what comes out,
+            "delta" the gradient of the loss by z, and "weight" and "bias" its gradients by the parameters, where it has
+            any; those of layers within it are "0.weight" and so on.
 
         Example:
             >>> import backpass as bp

@@ -81,7 +81,7 @@ void test_copies(const Kernels<T>& kernels, Size rows, Size cols, Numbers& numbe
   kernels.transpose(flipped.data(), flipped.ld, a.data(), a.ld, rows, cols);
   kernels.gather_rows(gathered.data(), a.data(), a.ld, index.data(), rows, cols);
   kernels.put_label(put.data(), put.ld, values.data(), labels.data(), rows, cols);
-  if (cols > 0) kernels.take_label(taken.data(), a.data(), a.ld, labels.data(), rows);
+  if (cols > 0) kernels.take_label(taken.data(), a.data(), a.ld, labels.data(), rows, cols);
   bool good = out.gaps_intact() && flipped.gaps_intact() && put.gaps_intact() && filled.gaps_intact();
   for (Size i = 0; i < rows; ++i) {
     for (Size j = 0; j < cols; ++j) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <compare>
+#include <functional>
 #include <optional>
 
 #include "backpass/types.h"
@@ -31,10 +32,19 @@ class Tensor {
 };
 
 // How a parameter gets its first values. Names: "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform",
-// "he_normal", "lecun_normal"; `gain` multiplies the bound or deviation.
+// "he_normal", "lecun_normal"; `gain` multiplies the bound or deviation. Without a name the network chooses, by the
+// activation that follows (see Dense).
 struct Initializer {
-  std::string name = "zeros";
-  double gain = 1.0;
+  // Fills the values of a shape, by random numbers from the seed if any.
+  using Fill = std::function<void(std::span<double> values, const Shape& shape, std::uint64_t seed)>;
+
+  Initializer(std::string rule = "zeros", double factor = 1.0) : name(std::move(rule)), gain(factor) {}  // NOLINT
+  Initializer(const char* rule, double factor = 1.0) : name(rule), gain(factor) {}                       // NOLINT
+  Initializer(Fill own, double factor = 1.0) : name("custom"), gain(factor), fill(std::move(own)) {}     // NOLINT
+
+  std::string name;
+  double gain;
+  Fill fill = {};  // in place of a name's rule
 };
 
 // Leaves. A shape may have kBatch as its first dimension.
@@ -94,14 +104,29 @@ Tensor concat(const std::vector<Tensor>& xs, Dim axis);       // not along kBatc
 // Along the last axis.
 Tensor softmax(const Tensor& x);
 Tensor log_sum_exp(const Tensor& x);                       // drops the axis
-Tensor take_label(const Tensor& x, const Tensor& labels);  // x (n, c), labels int32 (n): x[i, labels[i]]
+Tensor take_label(const Tensor& x, const Tensor& labels);  // x (n, c), labels int32 (n): x[i, labels[i]]; nan outside
 
 // Zero with probability `rate`, else x / (1 - rate), in training; x itself otherwise (Srivastava et al. 2014, in the
-// inverted form). `stream` tells the dropouts of one network apart.
-Tensor dropout(const Tensor& x, double rate, std::uint32_t stream);
+// inverted form). `stream` tells dropouts apart: those of one stream drop the same elements. A network gives the
+// dropouts of kNextStream streams of their own.
+inline constexpr std::uint32_t kNextStream = 0xffffffff;
+Tensor dropout(const Tensor& x, double rate, std::uint32_t stream = kNextStream);
 
 // The value of x, through which no gradient flows.
 Tensor stop_gradient(const Tensor& x);
+
+// A function of whole arrays that the host program computes, between the calls of a plan: it is not fused, not shared
+// between threads, and not saved. Arrays handed to it are dense and live for the call only. What it throws ends the
+// call that runs the plan, and passes on.
+struct HostFunction {
+  std::string name;
+  std::function<Array(const std::vector<ArrayView>& inputs)> forward;
+  // One gradient per input, an empty Array for none; absent: not differentiable.
+  std::function<std::vector<Array>(const std::vector<ArrayView>& inputs, const ArrayView& y, const ArrayView& grad)>
+      backward = {};
+};
+// Its output, which must have this shape, and the type of the first real input.
+Tensor host_call(HostFunction function, const std::vector<Tensor>& inputs, Shape shape);
 
 // d sum(y * seed) / dx for every x, by reverse accumulation; the results are tensors and can be differentiated again.
 // Without a seed y must be a scalar. An x that y does not depend on gets zeros.

@@ -1,61 +1,105 @@
 // Layers: descriptions that compose operations.
 #pragma once
 
+#include <map>
+
 #include "backpass/graph.h"
 
 namespace backpass {
 
-// What a layer sees while a network is built.
-struct LayerContext {
-  std::string prefix;  // "0." for the first layer
-  DType dtype = DType::float32;
-  Precision precision = Precision::highest;
-  std::string next_activation;       // type of the first activation after this layer, "" if there is none
-  double next_slope = 0.01;          // of that activation, where it is a LeakyReLU
-  std::uint32_t* streams = nullptr;  // how many random streams are taken
+// What a layer sees while it is called.
+class LayerContext {
+ public:
+  DType dtype() const { return dtype_; }
+  // This layer's parameter of that name: made at its first call, the same one at every later call. An initializer
+  // without a name is chosen by the activation that follows (see Dense). Throws std::invalid_argument where a later
+  // call needs another shape or type.
+  Tensor parameter(const std::string& name, const Shape& shape, const Initializer& initializer = "");
+  // What goes into the layer's activation, for people to look at; its output where nothing is said.
+  void set_z(const Tensor& z) { z_ = z; }
+  // Of the layer that is called on this thread; null outside any.
+  static LayerContext* current();
+
+ private:
+  friend class Layer;
+  LayerContext(std::uint64_t layer, std::map<std::string, Tensor>& parameters, std::string type, DType dtype);
+  ~LayerContext();
+  LayerContext(const LayerContext&) = delete;
+  LayerContext& operator=(const LayerContext&) = delete;
+
+  std::uint64_t layer_, call_;
+  std::map<std::string, Tensor>& parameters_;
+  std::string type_;
+  DType dtype_;
+  LayerContext* parent_;
+  Tensor z_;
+  std::vector<std::string> made_;  // parameters of this call
+  int children_ = 0;
+  bool plain_ = true;  // no parameters, no layers within
 };
 
-// Any class with these three is a layer:
+// Any class with these three is a layer; one of several inputs takes std::vector<Tensor> in place of x:
 //   std::string type() const;  Attributes attributes() const;
 //   Tensor build(LayerContext&, const Tensor& x) const;
+// Copies are the same layer: called twice, it uses its parameters twice.
 class Layer {
  public:
   template <class L>
     requires(!std::is_same_v<std::decay_t<L>, Layer>)
-  Layer(L layer) : self_(std::make_shared<Model<L>>(std::move(layer))) {}  // NOLINT: descriptions convert
+  Layer(L layer) : self_(std::make_shared<Model<L>>(std::move(layer))), own_(make_own()) {}  // NOLINT: converts
 
   std::string type() const { return self_->type(); }
   Attributes attributes() const { return self_->attributes(); }
-  Tensor build(LayerContext& context, const Tensor& x) const { return self_->build(context, x); }
+  Description description() const { return {type(), attributes()}; }
+  // The layer's output. A network names its parameters by `name` ("name.weight"); without one, by how many layers were
+  // called before it, in the network or in the layer that calls it.
+  Tensor operator()(const Tensor& x, const std::string& name = "") const { return call({x}, name); }
+  Tensor call(const std::vector<Tensor>& xs, const std::string& name = "") const;
 
  private:
   struct Concept {
     virtual ~Concept() = default;
     virtual std::string type() const = 0;
     virtual Attributes attributes() const = 0;
-    virtual Tensor build(LayerContext& context, const Tensor& x) const = 0;
+    virtual Tensor build(LayerContext& context, const std::vector<Tensor>& xs) const = 0;
   };
   template <class L>
   struct Model final : Concept {
     explicit Model(L description) : layer(std::move(description)) {}
     std::string type() const override { return layer.type(); }
     Attributes attributes() const override { return layer.attributes(); }
-    Tensor build(LayerContext& context, const Tensor& x) const override { return layer.build(context, x); }
+    Tensor build(LayerContext& context, const std::vector<Tensor>& xs) const override {
+      if constexpr (requires { layer.build(context, xs); })
+        return layer.build(context, xs);
+      else
+        return layer.build(context, only_input(layer.type(), xs));
+    }
     L layer;
   };
+  // Who it is, and its parameters outside sequential().
+  struct Own {
+    std::uint64_t number;
+    std::map<std::string, Tensor> parameters;
+  };
+  Tensor build(LayerContext& context, const std::vector<Tensor>& xs) const;
+  static std::shared_ptr<Own> make_own();
+  static const Tensor& only_input(const std::string& type, const std::vector<Tensor>& xs);
+
   std::shared_ptr<const Concept> self_;
+  std::shared_ptr<Own> own_;
 };
 
 // y = x Wᵀ + b over the last axis; weight (units, in), bias (units).
-// weight_init "" chooses by the next activation: He uniform before the ReLU family, GELU and Softplus, else Glorot
-// uniform. Throws std::invalid_argument where units < 1 or a name is unknown.
+// weight_init "" chooses by the first activation that follows in the network, before another product: He uniform before
+// the ReLU family, GELU and Softplus, else Glorot uniform. Throws std::invalid_argument where units < 1 or a name is
+// unknown.
 struct Dense {
   Dim units = 0;
   std::string activation =
       "";  // "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "softmax", "identity" or ""
   bool bias = true;
-  std::string weight_init = "";
-  std::string bias_init = "zeros";
+  Initializer weight_init = "";
+  Initializer bias_init = "zeros";
 
   std::string type() const { return "Dense"; }
   Attributes attributes() const;
@@ -116,6 +160,15 @@ struct Softmax : WithoutSettings {  // over the last axis
 
 struct Identity : WithoutSettings {
   std::string type() const { return "Identity"; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+// x + f(x), where f is the layers one after the other (He et al. 2016, equation 1). Their output must have x's shape.
+struct Residual {
+  std::vector<Layer> layers;
+
+  std::string type() const { return "Residual"; }
+  Attributes attributes() const;
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 

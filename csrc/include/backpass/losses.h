@@ -48,6 +48,21 @@ class Loss {
   std::shared_ptr<const Concept> self_;
 };
 
+// The losses of a network: one for all its outputs, or one for each. The loss of the whole is their sum.
+class Losses {
+ public:
+  template <class L>
+    requires(!std::is_same_v<std::decay_t<L>, Losses> && std::is_convertible_v<L, Loss>)
+  Losses(L loss) : each_{Loss(std::move(loss))} {}                // NOLINT: one loss is the usual case
+  Losses(std::vector<Loss> losses) : each_(std::move(losses)) {}  // NOLINT
+
+  std::size_t size() const { return each_.size(); }
+  const Loss& of(std::size_t output) const { return each_[each_.size() == 1 ? 0 : output]; }
+
+ private:
+  std::vector<Loss> each_;
+};
+
 // Mean over all elements of (prediction - target)^2.
 struct MSE {
   std::string type() const { return "MSE"; }

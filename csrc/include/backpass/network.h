@@ -10,7 +10,8 @@
 namespace backpass {
 
 struct NetworkOptions {
-  std::optional<std::uint64_t> seed = {};  // fresh entropy where absent
+  std::optional<std::uint64_t> seed = {};   // fresh entropy where absent
+  std::optional<Precision> precision = {};  // of all its products; absent: as each was made
 };
 
 struct SequentialOptions {
@@ -26,19 +27,31 @@ struct ParameterInfo {
   Dim size;    // elements
 };
 
-// One line of a summary.
+// One call of a layer: a line of a summary. Layers within a layer are part of it.
 struct LayerInfo {
+  std::string name;  // "0"; its parameters are "0.weight" and so on
   std::string type;
   Attributes attributes;
-  Shape output_shape;  // with kBatch first
-  Dim n_parameters;
+  std::vector<std::string> inputs;  // names of layers and network inputs that it reads; "" of what is neither
+  Shape output_shape;               // with kBatch first
+  Dim n_parameters = 0;             // 0 where an earlier call uses the same
+  double flops = 0;                 // forward, of one row: two for each multiply-add, one for any other element
+  double bytes = 0;                 // of its output, one row
+};
+
+// What backpropagation knows of one layer: tensors of the network's graph.
+struct LayerTrace {
+  std::string name, type;
+  Tensor z, a;                                             // into its activation, and out of it
+  std::vector<std::pair<std::string, Tensor>> parameters;  // "weight"; those of layers within: "1.weight"
 };
 
 // A shared handle. One thread at a time may call a network: a second one gets std::runtime_error, not a race.
-// Inputs and outputs have kBatch as first dimension.
+// Inputs and outputs have kBatch as first dimension; outputs are of one real type, inputs of the same or int32.
 class Network {
  public:
   Network() = default;
+  // Copies the graph; parameters of layers are named by the order in which the layers were called: "0.weight".
   Network(std::vector<Tensor> inputs, std::vector<Tensor> outputs, NetworkOptions options = {});
 
   explicit operator bool() const { return impl_ != nullptr; }
@@ -47,21 +60,31 @@ class Network {
   std::uint64_t seed() const;
   Dim n_parameters() const;
   const std::vector<ParameterInfo>& parameters() const;
-  const std::vector<LayerInfo>& layers() const;  // empty unless made by sequential()
-  void* flat_parameters();                       // n_parameters elements of dtype, dense, 64-byte aligned
-  void* flat_gradients();                        // likewise; allocated at first use
+  std::vector<LayerInfo> layers() const;  // empty where it was not built from layers
+  std::vector<LayerTrace> trace() const;
+  void* flat_parameters();  // n_parameters elements of dtype, dense, 64-byte aligned
+  void* flat_gradients();   // likewise; allocated at first use
   template <class T>
   std::span<T> values(const std::string& name) {  // of one parameter; throws where the name or T does not fit
     return {static_cast<T*>(at(name, element_type_of<T>())), static_cast<std::size_t>(size_of_parameter(name))};
   }
 
-  // The output for rows of x, in tiles of batch_size rows (0: chosen here). threads 0: the default.
-  Array predict(const ArrayView& x, Dim batch_size = 0, int threads = 0);
+  // The output for rows of x, in tiles of batch_size rows (0: chosen here). threads 0: the default. A network of
+  // several inputs takes one array for each; one of several outputs answers with the `_all` forms only.
+  Array predict(const ArrayViews& x, Dim batch_size = 0, int threads = 0);
+  std::vector<Array> predict_all(const ArrayViews& x, Dim batch_size = 0, int threads = 0);
   // By hand. training keeps what backward needs. `random_step` fixes the dropout masks (-1: the next ones).
-  Array forward(const ArrayView& x, bool training = true, std::int64_t random_step = -1);
-  // Adds to the gradients and returns the gradient to the input; std::runtime_error without a kept forward.
-  Array backward(const ArrayView& grad_output);
+  Array forward(const ArrayViews& x, bool training = true, std::int64_t random_step = -1);
+  std::vector<Array> forward_all(const ArrayViews& x, bool training = true, std::int64_t random_step = -1);
+  // Adds to the gradients and returns the gradient to the input (zeros to one of int32); std::runtime_error without a
+  // kept forward.
+  Array backward(const ArrayViews& grad_output);
+  std::vector<Array> backward_all(const ArrayViews& grad_output);
   void zero_grad();
+  // Any tensors over this network's parameters, in training: `inputs` are those of its graph and others that `outputs`
+  // need, one array for each. Compiles anew at each call.
+  std::vector<Array> evaluate(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,
+                              const std::vector<ArrayView>& values, std::int64_t random_step = -1);
 
   PlanInfo plan(Dim batch_size, bool training = false);  // of forward (and backward)
   PlanInfo profile(Dim batch_size, bool training = false, int repeats = 20);
@@ -72,15 +95,14 @@ class Network {
   static Network load(const std::string& path);
   std::string serialize() const;  // the bytes of that file
   static Network deserialize(std::span<const std::byte> bytes);
-  void load_weights(const std::string& path);  // by name; all or nothing
-  Network clone() const;                       // parameters copied
+  void load_weights(const std::string& path);            // by name; all or nothing
+  Network clone(std::optional<DType> dtype = {}) const;  // parameters and gradients copied, in another type if asked
 
   struct Impl;
   Impl& impl() const { return *impl_; }
   const std::shared_ptr<Impl>& shared_impl() const { return impl_; }
 
  private:
-  friend Network sequential(Shape, const std::vector<Layer>&, SequentialOptions);
   void* at(const std::string& name, ElementType type);
   Dim size_of_parameter(const std::string& name) const;
   std::shared_ptr<Impl> impl_;

@@ -23,12 +23,15 @@ struct History {
   const std::vector<double>& operator[](const std::string& name) const;  // throws std::out_of_range
 };
 
+// An array for each input of the network, and a target for each output.
 struct TrainingData {
-  ArrayView x, y, sample_weight;  // sample_weight (rows) may be empty
+  ArrayViews x, y;
+  ArrayView sample_weight = {};  // (rows), of all losses; may be empty
 };
 
 using Logs = std::vector<std::pair<std::string, double>>;
-// The value of a metric over all rows: targets as given, predictions as the network's dtype.
+// The value of a metric over all rows: targets as given, predictions as the network's dtype. For networks of one
+// output.
 using Metric = std::function<double(const ArrayView& y_true, const ArrayView& y_pred)>;
 
 // Called at the boundaries that somebody asked for; an empty function costs nothing.
@@ -58,22 +61,22 @@ struct TrainerOptions {
   int threads = 0;
 };
 
-// A network, a loss and an optimizer, with plans by batch size. A shared handle.
+// A network, its losses and an optimizer, with plans by batch size. A shared handle.
 class Trainer {
  public:
-  Trainer(Network network, Loss loss, Optimizer optimizer, TrainerOptions options = {});
+  Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOptions options = {});
 
   // One forward, backward and update; the loss before the update. A loss that is not finite updates nothing.
-  double step(const ArrayView& x, const ArrayView& y, const ArrayView& sample_weight = {});
+  double step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {});
   History fit(const TrainingData& data, const FitOptions& options = {});
-  History fit(const ArrayView& x, const ArrayView& y, const FitOptions& options = {}) {
+  History fit(const ArrayViews& x, const ArrayViews& y, const FitOptions& options = {}) {
     return fit({x, y, {}}, options);
   }
   void stop();  // ends fit after the current batch; for hooks
   // "loss" and the metrics; threads 0: the default.
   Logs evaluate(const TrainingData& data, const std::vector<std::pair<std::string, Metric>>& metrics = {});
   // The loss and the gradients (into the network's gradient buffer) without an update.
-  double gradients(const ArrayView& x, const ArrayView& y, const ArrayView& sample_weight = {},
+  double gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {},
                    std::int64_t random_step = -1);
 
   PlanInfo plan(Dim batch_size);
@@ -90,7 +93,7 @@ class Trainer {
 Metric metric(const std::string& name);
 
 // The product of the loss's Hessian by `vector` (n_parameters), at the network's parameters.
-Array hvp(Network& network, const Loss& loss, const ArrayView& x, const ArrayView& y, const ArrayView& vector,
+Array hvp(Network& network, const Losses& losses, const ArrayViews& x, const ArrayViews& y, const ArrayView& vector,
           std::int64_t random_step = -1);
 
 }  // namespace backpass

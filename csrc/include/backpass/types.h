@@ -43,8 +43,15 @@ std::string to_string(const Shape& shape);           // "(batch, 784)"
 Dim element_count(const Shape& shape);               // of a shape without kBatch
 
 // The settings of a layer, loss or optimizer by name, as they are printed and saved.
-using Attribute = std::variant<bool, std::int64_t, double, std::string>;
+struct Description;
+using Attribute = std::variant<bool, std::int64_t, double, std::string, std::vector<Description>>;
 using Attributes = std::vector<std::pair<std::string, Attribute>>;
+
+// A layer in plain words; a layer made of layers has theirs among its attributes.
+struct Description {
+  std::string type;
+  Attributes attributes;
+};
 
 template <class T>
 constexpr ElementType element_type_of() {
@@ -81,6 +88,26 @@ struct ArrayView {
 
   bool empty() const { return data == nullptr; }
   Dim rows() const { return shape.empty() ? 1 : shape[0]; }
+};
+
+// The arrays of a call: one, or one for each input or output of a network. One alone allocates nothing.
+class ArrayViews {
+ public:
+  ArrayViews() = default;
+  ArrayViews(ArrayView one) : first_(std::move(one)), size_(1) {}  // NOLINT: reads as what it is
+  ArrayViews(const std::vector<ArrayView>& several);               // NOLINT
+  template <class A>
+    requires(!std::is_same_v<A, ArrayViews> && std::is_convertible_v<const A&, ArrayView>)
+  ArrayViews(const A& one) : ArrayViews(static_cast<ArrayView>(one)) {}  // NOLINT
+
+  std::size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  const ArrayView& operator[](std::size_t i) const { return i == 0 ? first_ : rest_[i - 1]; }
+
+ private:
+  ArrayView first_;
+  std::vector<ArrayView> rest_;
+  std::size_t size_ = 0;
 };
 
 // A dense row-major array of our own.

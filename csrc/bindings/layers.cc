@@ -1,0 +1,164 @@
+// Layers: ours, and classes written in Python.
+#include <pybind11/stl.h>
+
+#include "arrays.h"
+#include "bindings.h"
+
+namespace backpass::python {
+
+py::dict to_dict(const Attributes& attributes) {
+  const auto convert = [](const auto& value) -> py::object {
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::vector<Description>>) {
+      py::list layers;
+      for (const Description& layer : value) layers.append(py::make_tuple(layer.type, to_dict(layer.attributes)));
+      return layers;
+    } else {
+      return py::cast(value);
+    }
+  };
+  py::dict result;
+  for (const auto& [key, value] : attributes) result[py::str(key)] = std::visit(convert, value);
+  return result;
+}
+
+Attributes to_attributes(const py::dict& settings) {
+  Attributes attributes;
+  for (const auto& [key, value] : settings) {
+    const std::string name = key.cast<std::string>();
+    if (py::isinstance<py::list>(value)) {
+      std::vector<Description> layers;
+      for (const py::handle pair : value) {
+        const auto [type, inner] = pair.cast<std::pair<std::string, py::dict>>();
+        layers.push_back({type, to_attributes(inner)});
+      }
+      attributes.emplace_back(name, std::move(layers));
+    } else {
+      const auto plain = value.cast<std::variant<bool, std::int64_t, double, std::string>>();
+      std::visit([&](const auto& content) { attributes.emplace_back(name, content); }, plain);
+    }
+  }
+  return attributes;
+}
+
+Initializer to_initializer(const py::object& given, double gain) {
+  if (py::isinstance<py::str>(given)) return {given.cast<std::string>(), gain};
+  const Callable function = hold(given);
+  const auto fill = [function](std::span<double> values, const Shape& shape, std::uint64_t seed) {
+    const py::gil_scoped_acquire acquire;
+    const py::array_t<double> drawn = (*function)(to_tuple(shape), seed);
+    std::copy_n(drawn.data(), values.size(), values.begin());
+  };
+  return {Initializer::Fill(fill), gain};
+}
+
+namespace {
+
+// A class written in Python: `_build` of the object, which lives as long as somebody may call its handle.
+struct PythonLayer {
+  std::string name;
+  Attributes settings;
+  Callable object;  // a weak reference: the object holds its handle
+
+  std::string type() const { return name; }
+  Attributes attributes() const { return settings; }
+  Tensor build(LayerContext&, const std::vector<Tensor>& xs) const {
+    const py::gil_scoped_acquire acquire;
+    return (*object)().attr("_build")(xs).cast<Tensor>();
+  }
+};
+
+LayerContext& current_layer(const char* who) {
+  LayerContext* context = LayerContext::current();
+  if (context == nullptr)
+    throw std::runtime_error(std::string("[Layer] ") + who + "() works only while the layer is called");
+  return *context;
+}
+
+py::tuple to_arrays(const std::vector<ArrayView>& views) {
+  py::tuple arrays(views.size());
+  for (std::size_t i = 0; i < views.size(); ++i) arrays[i] = to_numpy(views[i]);
+  return arrays;
+}
+
+// What a function written in Python gave, as an array of ours; None is no gradient.
+Array to_array(const py::handle& given, DType dtype, const std::string& who) {
+  if (given.is_none()) return {};
+  const Argument result = argument(given, who, "its result");
+  Array array(dtype, result.view.shape);
+  const Dim rows = result.view.rows();
+  const std::size_t bytes = rows > 0 ? array.bytes() / static_cast<std::size_t>(rows) : 0;
+  const py::object cast = result.owner.attr("astype")(numpy_dtype(dtype), "C");
+  if (rows > 0 && bytes > 0) std::memcpy(array.data(), py::array(cast).data(), array.bytes());
+  return array;
+}
+
+// Of the run, which may be a copy of the network in another type.
+DType real_dtype(const std::vector<ArrayView>& values) {
+  for (const ArrayView& view : values)
+    if (view.type == ElementType::float64) return DType::float64;
+  return DType::float32;
+}
+
+// `forward(*arrays)` and `backward(grad, *arrays)` of an object written in Python.
+Tensor call_python(const std::string& name, const py::object& forward, const py::object& backward,
+                   const std::vector<Tensor>& inputs, const py::sequence& shape) {
+  HostFunction function{name, {}, {}};
+  function.forward = [=, f = hold(forward)](const std::vector<ArrayView>& values) {
+    const py::gil_scoped_acquire acquire;
+    return to_array((*f)(*to_arrays(values)), real_dtype(values), name);
+  };
+  function.backward = [=, f = hold(backward)](const std::vector<ArrayView>& values, const ArrayView&,
+                                              const ArrayView& grad) {
+    const py::gil_scoped_acquire acquire;
+    const py::object result = (*f)(to_numpy(grad), *to_arrays(values));
+    const DType dtype = real_dtype({grad});
+    std::vector<Array> grads;
+    if (py::isinstance<py::tuple>(result) || py::isinstance<py::list>(result))
+      for (const py::handle part : result) grads.push_back(to_array(part, dtype, name));
+    else
+      grads.push_back(to_array(result, dtype, name));
+    return grads;
+  };
+  return host_call(std::move(function), inputs, to_shape(shape));
+}
+
+void bind_own_layers(py::module_& m) {
+  m.def("host_call", &call_python, py::arg("name"), py::arg("forward"), py::arg("backward"), py::arg("inputs"),
+        py::arg("shape"));
+  m.def(
+      "python_layer",
+      [](const std::string& type, const py::dict& settings, const py::object& object) {
+        return Layer(PythonLayer{type, to_attributes(settings), hold(py::weakref(object))});
+      },
+      py::arg("type"), py::arg("settings"), py::arg("object"));
+  m.def(
+      "layer_parameter",
+      [](const std::string& name, const py::sequence& shape, const py::object& initializer, double gain) {
+        return current_layer("parameter").parameter(name, to_shape(shape), to_initializer(initializer, gain));
+      },
+      py::arg("name"), py::arg("shape"), py::arg("initializer"), py::arg("gain"));
+  m.def("layer_z", [](const Tensor& z) { current_layer("set_z").set_z(z); }, py::arg("z"));
+}
+
+}  // namespace
+
+void bind_layers(py::module_& m) {
+  py::class_<Layer>(m, "Layer")
+      .def_property_readonly("type", &Layer::type)
+      .def("__call__", &Layer::call, py::arg("inputs"), py::arg("name"));
+  m.def(
+      "make_layer",
+      [](const std::string& type, const py::dict& settings) { return make_layer(type, to_attributes(settings)); },
+      py::arg("type"), py::arg("settings"));
+  m.def(
+      "dense",
+      [](Dim units, const std::string& activation, bool bias, const py::object& weight_init,
+         const py::object& bias_init) {
+        return Layer(Dense{units, activation, bias, to_initializer(weight_init), to_initializer(bias_init)});
+      },
+      py::arg("units"), py::arg("activation"), py::arg("bias"), py::arg("weight_init"), py::arg("bias_init"));
+  m.def("residual", [](const std::vector<Layer>& layers) { return Layer(Residual{layers}); }, py::arg("layers"));
+  bind_own_layers(m);
+}
+
+}  // namespace backpass::python

@@ -1,0 +1,116 @@
+// Calling a layer: whose parameters it uses, and what is noted beside its output.
+#include "nn/layer_call.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "base/error.h"
+#include "graph/op.h"
+
+namespace backpass {
+namespace {
+
+thread_local LayerContext* current_call = nullptr;
+thread_local FreshLayers* fresh_layers = nullptr;
+
+std::uint64_t next_number() {
+  static std::atomic<std::uint64_t> next{1};
+  return next.fetch_add(1, std::memory_order_relaxed);
+}
+
+DType dtype_of(const std::string& type, const std::vector<Tensor>& xs) {
+  for (const Tensor& x : xs)
+    if (!x) fail(type, "got an empty tensor");
+  for (const Tensor& x : xs)
+    if (x.dtype() != DType::int32) return x.dtype();
+  return DType::float32;
+}
+
+// y as the output of a call: an op of its own, where y is not already an input, a leaf or another layer's output.
+Tensor as_output(const Tensor& y, const std::vector<Tensor>& xs, std::shared_ptr<const LayerUse> use) {
+  const bool taken = y.op().layer || y.op().inputs.empty() || std::find(xs.begin(), xs.end(), y) != xs.end();
+  Op op = y.op();
+  if (taken) op = {.kind = OpKind::reshape, .inputs = {y}, .shape = y.shape(), .dtype = y.dtype()};
+  op.layer = std::move(use);
+  return make_tensor(std::move(op));
+}
+
+}  // namespace
+
+FreshLayers::FreshLayers() : outer_(fresh_layers), outer_call_(current_call) {
+  fresh_layers = this;
+  current_call = nullptr;
+}
+
+FreshLayers::~FreshLayers() {
+  fresh_layers = outer_;
+  current_call = outer_call_;
+}
+
+LayerContext::LayerContext(std::uint64_t layer, std::map<std::string, Tensor>& parameters, std::string type,
+                           DType dtype)
+    : layer_(layer),
+      call_(next_number()),
+      parameters_(parameters),
+      type_(std::move(type)),
+      dtype_(dtype),
+      parent_(current_call) {
+  if (parent_ != nullptr) parent_->plain_ = false;
+  current_call = this;
+}
+
+LayerContext::~LayerContext() { current_call = parent_; }
+
+LayerContext* LayerContext::current() { return current_call; }
+
+Tensor LayerContext::parameter(const std::string& name, const Shape& shape, const Initializer& initializer) {
+  plain_ = false;
+  const auto found = parameters_.find(name);
+  if (found == parameters_.end()) {
+    Op op = backpass::parameter(shape, dtype_, name, initializer).op();
+    op.owner = layer_;
+    made_.push_back(name);
+    return parameters_.emplace(name, make_tensor(std::move(op))).first->second;
+  }
+  const Tensor& known = found->second;
+  if (known.shape() != shape || known.dtype() != dtype_)
+    fail(type_, "its ", name, " is ", backpass::name(known.dtype()), " ", to_string(known.shape()),
+         " since its first call; this one needs ", backpass::name(dtype_), " ", to_string(shape));
+  return known;
+}
+
+std::shared_ptr<Layer::Own> Layer::make_own() { return std::make_shared<Own>(Own{next_number(), {}}); }
+
+const Tensor& Layer::only_input(const std::string& type, const std::vector<Tensor>& xs) {
+  if (xs.size() != 1) fail(type, "takes one input, got ", xs.size());
+  return xs[0];
+}
+
+// A call that fails leaves no parameter behind.
+Tensor Layer::build(LayerContext& context, const std::vector<Tensor>& xs) const try {
+  const Tensor y = self_->build(context, xs);
+  if (!y) fail(type(), "gave an empty tensor");
+  return y;
+} catch (...) {
+  for (const std::string& name : context.made_) context.parameters_.erase(name);
+  throw;
+}
+
+Tensor Layer::call(const std::vector<Tensor>& xs, const std::string& name) const {
+  const DType dtype = dtype_of(type(), xs);
+  LayerContext* const parent = current_call;
+  LayerUse use{own_->number, 0, parent ? parent->call_ : 0, name, description(), xs, {}};
+  if (parent != nullptr) {
+    const int place = parent->children_++;
+    if (name.empty()) use.name = std::to_string(place);
+  }
+  LayerContext context(own_->number, fresh_layers ? fresh_layers->parameters_of(own_->number) : own_->parameters,
+                       type(), dtype);
+  use.call = context.call_;
+  const Tensor y = build(context, xs);
+  if (context.z_ && !(context.z_ == y)) use.z = context.z_;
+  if (!use.z && context.plain_ && xs.size() == 1) use.z = xs[0];
+  return as_output(y, xs, std::make_shared<const LayerUse>(std::move(use)));
+}
+
+}  // namespace backpass

@@ -1,0 +1,114 @@
+// What a network can tell of its layers.
+#include <algorithm>
+#include <unordered_set>
+
+#include "nn/network_impl.h"
+
+namespace backpass {
+namespace {
+
+double elements(const Tensor& t) {
+  double count = 1;
+  for (Dim dim : t.shape()) count *= dim == kBatch ? 1 : static_cast<double>(dim);
+  return count;
+}
+
+// Floating-point operations of one op for one row.
+double flops(const Tensor& t) {
+  const Op& op = t.op();
+  switch (op.kind) {
+    case OpKind::matmul: {
+      const Tensor& a = op.inputs[0];
+      const double last = static_cast<double>(a.shape().back());
+      return 2 * elements(t) * (op.transpose_a ? elements(a) / std::max(last, 1.0) : last);
+    }
+    case OpKind::elementwise:
+      return elements(t);
+    case OpKind::sum:
+    case OpKind::softmax:
+    case OpKind::log_sum_exp:
+      return elements(op.inputs[0]);
+    case OpKind::input:
+    case OpKind::parameter:
+    case OpKind::constant:
+    case OpKind::count:
+    case OpKind::broadcast:
+    case OpKind::reshape:
+    case OpKind::transpose:
+    case OpKind::slice:
+    case OpKind::pad:
+    case OpKind::concat:
+    case OpKind::take_label:
+    case OpKind::put_label:
+    case OpKind::random_keep:
+    case OpKind::stop_gradient:
+    case OpKind::host:
+      return 0;
+  }
+  return 0;
+}
+
+// The ops between a layer's inputs and its output.
+std::vector<Tensor> inside(const PlacedLayer& layer) {
+  std::unordered_set<const Op*> seen;
+  for (const Tensor& x : layer.use->inputs) seen.insert(&x.op());
+  std::vector<Tensor> found, open{layer.output};
+  while (!open.empty()) {
+    const Tensor t = open.back();
+    open.pop_back();
+    if (!seen.insert(&t.op()).second) continue;
+    found.push_back(t);
+    for (const Tensor& from : t.op().inputs) open.push_back(from);
+  }
+  return found;
+}
+
+// Whether a parameter of this name is one of the layer, or of a layer within it.
+bool belongs(const std::string& name, const PlacedLayer& layer) { return name.rfind(layer.path + ".", 0) == 0; }
+
+bool is_outermost(const std::vector<PlacedLayer>& layers, const PlacedLayer& layer) {
+  return std::none_of(layers.begin(), layers.end(),
+                      [&](const PlacedLayer& other) { return other.use->call == layer.use->parent; });
+}
+
+std::string name_of(const std::vector<PlacedLayer>& layers, const Tensor& t) {
+  if (t.op().kind == OpKind::input) return t.name();
+  for (const PlacedLayer& layer : layers)
+    if (layer.output == t) return layer.path;
+  return "";
+}
+
+}  // namespace
+
+std::vector<LayerInfo> Network::layers() const {
+  std::vector<LayerInfo> infos;
+  std::unordered_set<const Op*> counted;
+  for (const PlacedLayer& layer : impl_->layers) {
+    if (!is_outermost(impl_->layers, layer)) continue;
+    const Description& description = layer.use->description;
+    LayerInfo info{layer.path, description.type, description.attributes, {}, layer.output.shape()};
+    for (const Tensor& x : layer.use->inputs) info.inputs.push_back(name_of(impl_->layers, x));
+    for (const Tensor& t : inside(layer)) {
+      info.flops += flops(t);
+      if (t.op().kind == OpKind::parameter && counted.insert(&t.op()).second)
+        info.n_parameters += element_count(t.shape());
+    }
+    info.bytes = elements(layer.output) * static_cast<double>(size_of(dtype()));
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+std::vector<LayerTrace> Network::trace() const {
+  std::vector<LayerTrace> traces;
+  for (const PlacedLayer& layer : impl_->layers) {
+    if (!is_outermost(impl_->layers, layer)) continue;
+    LayerTrace trace{layer.path, layer.use->description.type, layer.z(), layer.output, {}};
+    for (const Tensor& t : impl_->graph.parameters())
+      if (belongs(t.name(), layer)) trace.parameters.emplace_back(t.name().substr(layer.path.size() + 1), t);
+    traces.push_back(std::move(trace));
+  }
+  return traces;
+}
+
+}  // namespace backpass

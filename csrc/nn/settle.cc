@@ -1,0 +1,117 @@
+// Names, initial values, random streams and precision.
+#include "nn/settle.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "nn/activation.h"
+
+namespace backpass {
+namespace {
+
+// The layers of a graph in the order of their calls, with their paths. A layer that is called twice keeps its first
+// path.
+std::vector<PlacedLayer> place_layers(const Graph& graph) {
+  std::vector<PlacedLayer> layers;
+  for (const Tensor& t : graph.ops())
+    if (t.op().layer) layers.push_back({"", t.op().layer, t});
+  std::sort(layers.begin(), layers.end(),
+            [](const PlacedLayer& a, const PlacedLayer& b) { return a.use->call < b.use->call; });
+  std::unordered_map<std::uint64_t, std::string> path_of_call, path_of_layer;
+  int count = 0;
+  for (PlacedLayer& layer : layers) {
+    const LayerUse& use = *layer.use;
+    const auto parent = path_of_call.find(use.parent);
+    const std::string place = parent == path_of_call.end() ? std::to_string(count++) : "";
+    std::string path = use.name.empty() ? place : use.name;
+    if (parent != path_of_call.end()) path = parent->second + "." + path;
+    layer.path = path_of_layer.emplace(use.layer, path).first->second;
+    path_of_call[use.call] = layer.path;
+  }
+  return layers;
+}
+
+class Settler {
+ public:
+  Settler(const Graph& graph, const SettleOptions& options)
+      : graph_(graph), options_(options), layers_(place_layers(graph)) {
+    for (const PlacedLayer& layer : layers_) path_of_layer_.emplace(layer.use->layer, layer.path);
+    for (const Tensor& t : graph.ops())
+      if (t.op().kind == OpKind::random_keep && t.op().stream != kNextStream)
+        next_stream_ = std::max(next_stream_, t.op().stream + 1);
+  }
+
+  SettledGraph run() {
+    for (const Tensor& t : graph_.ops()) copies_[&t.op()] = copy(t);
+    for (const Tensor& t : graph_.inputs()) copies_.emplace(&t.op(), copy(t));  // one that no output needs
+    for (PlacedLayer& layer : layers_) {
+      layer.output = copies_.at(&layer.output.op());
+      layer.use = layer.output.op().layer;
+    }
+    return {Graph(copies(graph_.inputs()), copies(graph_.outputs())), std::move(layers_)};
+  }
+
+ private:
+  Tensor copy(const Tensor& t) {
+    Op op = t.op();
+    op.inputs = copies(op.inputs);
+    if (op.layer) op.layer = copy_use(*op.layer);
+    if (op.kind == OpKind::matmul) op.precision = options_.precision.value_or(op.precision);
+    if (op.dtype != DType::int32) op.dtype = options_.dtype.value_or(op.dtype);
+    if (op.kind == OpKind::random_keep && op.stream == kNextStream) op.stream = next_stream_++;
+    if (op.kind == OpKind::parameter) settle_parameter(t, op);
+    return make_tensor(std::move(op));
+  }
+
+  void settle_parameter(const Tensor& t, Op& op) {
+    if (const auto path = path_of_layer_.find(op.owner); path != path_of_layer_.end())
+      op.name = path->second + "." + op.name;
+    op.owner = 0;
+    if (op.initializer.name.empty()) op.initializer = initializer_before(next_activation(t));
+  }
+
+  std::shared_ptr<const LayerUse> copy_use(const LayerUse& use) const {
+    LayerUse copy = use;
+    copy.inputs = copies(use.inputs);
+    const auto z = use.z ? copies_.find(&use.z.op()) : copies_.end();
+    copy.z = z == copies_.end() ? Tensor() : z->second;
+    return std::make_shared<const LayerUse>(std::move(copy));
+  }
+
+  std::vector<Tensor> copies(const std::vector<Tensor>& tensors) const {
+    std::vector<Tensor> result;
+    for (const Tensor& t : tensors) result.push_back(copies_.at(&t.op()));
+    return result;
+  }
+
+  // The first activation on the way from a weight's product to the next product; an empty tensor where there is none.
+  Tensor next_activation(const Tensor& weight) const {
+    std::unordered_set<const Op*> before{&weight.op()}, behind;  // the weight's product
+    for (const Tensor& t : graph_.ops()) {
+      const auto reads = [&](const auto& set) {
+        return std::any_of(t.op().inputs.begin(), t.op().inputs.end(),
+                           [&](const Tensor& from) { return set.count(&from.op()) > 0; });
+      };
+      const bool product = t.op().kind == OpKind::matmul;
+      if (reads(before)) (product ? behind : before).insert(&t.op());
+      if (product || !reads(behind)) continue;
+      if (is_activation(t)) return t;
+      behind.insert(&t.op());
+    }
+    return {};
+  }
+
+  const Graph& graph_;
+  SettleOptions options_;
+  std::vector<PlacedLayer> layers_;
+  std::unordered_map<std::uint64_t, std::string> path_of_layer_;
+  std::unordered_map<const Op*, Tensor> copies_;
+  std::uint32_t next_stream_ = 0;
+};
+
+}  // namespace
+
+SettledGraph settle(const Graph& graph, const SettleOptions& options) { return Settler(graph, options).run(); }
+
+}  // namespace backpass
