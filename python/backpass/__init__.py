@@ -70,7 +70,7 @@ from backpass._layers import (
 from backpass._losses import MSE, CrossEntropy, HalfMSE, Loss
 from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
 from backpass._network import Network
-from backpass._optimizers import SGD, Adam, Optimizer
+from backpass._optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from backpass._sequential import Sequential, load
 from backpass._tensors import Input
 from backpass._trainer import History, Trainer
@@ -95,6 +95,7 @@ __all__ = [
     "MSE",
     "SGD",
     "Adam",
+    "AdamW",
     "Callback",
     "CrossEntropy",
     "Dense",
@@ -112,6 +113,7 @@ __all__ = [
     "Network",
     "Optimizer",
     "Plan",
+    "RMSprop",
     "ReLU",
     "Sequential",
     "Sigmoid",
