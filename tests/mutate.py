@@ -105,15 +105,12 @@ def kernel_pairs(path, text):
 
 
 def update_kernels(path, text):
-    """Every value that the update sweeps compute or write: half as large again, and with each + and - flipped.
-
-    Decoupled weight decay is left alone as long as no optimizer asks for it.
-    """
+    """Every value that the update sweeps compute or write: half as large again, and with each + and - flipped."""
     for kernel in re.finditer(r"^void (\w+)\(T\* weight.*?^}", text, re.DOTALL | re.MULTILINE):
         body = text.index("sweep<T>", kernel.start())
         for match in re.finditer(r"(?: = |\+ i, )([^;\n]* [-+*] [^;\n]*?)(?:\)?;)\n", text[body : kernel.end()]):
             begin, end = body + match.start(1), body + match.end(1)
-            if not match[1].startswith("read(") and "if (decoupled)" not in text[begin - 40 : begin]:
+            if not match[1].startswith("read("):
                 changes = (*flipped_operators(match[1]), ("scale", IN_KERNEL["scale"].format(match[1])))
                 yield Site(f"update {kernel[1]}, line {line_of(text, begin)}", path, begin, end, changes)
 

@@ -288,7 +288,7 @@ def backward(layers, trace, grad_output):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Optimizers: one parameter array at a time, in PyTorch's formulas. `state` begins as an empty dict. Weight decay is
-# coupled: it is added to the gradient.
+# coupled, that is added to the gradient, except in AdamW.
 
 
 def sgd(w, grad, state, learning_rate, momentum=0.0, nesterov=False, weight_decay=0.0):
@@ -315,7 +315,20 @@ def adam(w, grad, state, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weigh
     return w - learning_rate * m_corrected / (np.sqrt(v_corrected) + eps)
 
 
-OPTIMIZERS = {"SGD": sgd, "Adam": adam}
+def adamw(w, grad, state, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+    """Adam with decoupled decay: the weights shrink by themselves first (Loshchilov and Hutter 2019)."""
+    return adam((1 - learning_rate * weight_decay) * w, grad, state, learning_rate, betas, eps)
+
+
+def rmsprop(w, grad, state, learning_rate=1e-2, alpha=0.99, eps=1e-8, momentum=0.0, weight_decay=0.0):
+    """The gradient divided by the root of a running mean of its squares (Tieleman and Hinton 2012)."""
+    grad = grad + weight_decay * w
+    v = state["v"] = alpha * state.get("v", 0.0) + (1 - alpha) * grad**2
+    velocity = state["velocity"] = momentum * state.get("velocity", 0.0) + grad / (np.sqrt(v) + eps)
+    return w - learning_rate * velocity
+
+
+OPTIMIZERS = {"SGD": sgd, "Adam": adam, "AdamW": adamw, "RMSprop": rmsprop}
 
 
 # ---------------------------------------------------------------------------------------------------------------------

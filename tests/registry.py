@@ -153,6 +153,20 @@ OPTIMIZERS = (
     OptimizerCase("Adam", "Adam", {"learning_rate": 1e-2}),
     OptimizerCase("Adam, other betas", "Adam", {"learning_rate": 1e-2, "betas": (0.8, 0.95), "eps": 1e-6}),
     OptimizerCase("Adam, weight decay", "Adam", {"learning_rate": 1e-2, "weight_decay": 0.05}),
+    OptimizerCase("AdamW", "AdamW", {"learning_rate": 1e-2, "weight_decay": 0.05}),
+    OptimizerCase(
+        "AdamW, other betas",
+        "AdamW",
+        {"learning_rate": 2e-2, "betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": 0.3},
+    ),
+    OptimizerCase("RMSprop", "RMSprop", {"learning_rate": 1e-2}),
+    OptimizerCase("RMSprop, other alpha", "RMSprop", {"learning_rate": 2e-3, "alpha": 0.9, "eps": 1e-3}),
+    OptimizerCase("RMSprop, momentum", "RMSprop", {"learning_rate": 1e-3, "momentum": 0.9}),
+    OptimizerCase(
+        "RMSprop, momentum, weight decay",
+        "RMSprop",
+        {"learning_rate": 1e-3, "momentum": 0.8, "weight_decay": 0.05},
+    ),
 )
 
 

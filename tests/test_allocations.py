@@ -105,7 +105,7 @@ def measure(shim, program, threads):
     return [int(word) for word in done.stdout.split()]
 
 
-OPTIMIZERS = ["SGD(0.01)", "SGD(0.01, momentum=0.9)", "Adam()"]
+OPTIMIZERS = ["SGD(0.01)", "SGD(0.01, momentum=0.9)", "Adam()", "AdamW()", "RMSprop(momentum=0.9)"]
 
 
 @pytest.mark.parametrize("threads", [1, 2])

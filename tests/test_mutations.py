@@ -50,7 +50,7 @@ def test_every_kind_of_op_has_mutants():
 
 def test_every_update_kernel_has_mutants_of_every_value():
     names = re.findall(r"^void (\w+)\(T\* weight", (CSRC / "kernels/update-inl.h").read_text(), re.MULTILINE)
-    assert {"sgd", "adam"} <= set(names)
+    assert {"sgd", "adam", "rmsprop"} <= set(names)
     for kernel in names:
         assert sum(name.startswith(f"update {kernel},") for name in NAMES) >= 4
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import backpass as bp
+import reference
 from registry import DTYPES, ISAS, OPTIMIZERS, by_name, generator, using_isa
 
 CASES = by_name(OPTIMIZERS)
@@ -25,6 +26,8 @@ def batch(rows=12):
 @pytest.mark.row("O2")
 @pytest.mark.row("O4")
 @pytest.mark.row("O5")
+@pytest.mark.row("O6")
+@pytest.mark.row("O7")
 @pytest.mark.row("P1")
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -162,6 +165,87 @@ def test_nothing_moves_at_a_stationary_point(case):
     np.testing.assert_array_equal(model.flat_parameters, before)
     assert not model.flat_gradients.any()
     assert history["loss"] == [0.0] * 5
+
+
+@pytest.mark.row("O6")
+def test_decoupled_decay_shrinks_the_weights_and_leaves_the_moments_alone():
+    """Without gradients AdamW takes away the same part of every weight; Adam with decay moves all equally far."""
+    decoupled, coupled = small_model(), small_model()
+    before = decoupled.flat_parameters.copy()
+    adamw, adam = bp.AdamW(0.01, weight_decay=0.1), bp.Adam(0.01, weight_decay=0.1)
+    for _ in range(10):
+        adamw.step(decoupled)
+        adam.step(coupled)
+    np.testing.assert_allclose(decoupled.flat_parameters, (1 - 0.01 * 0.1) ** 10 * before, rtol=1e-13)
+    moved = np.abs(coupled.flat_parameters - before)[np.abs(before) > 0.2]
+    np.testing.assert_allclose(moved, 10 * 0.01, rtol=0.1)
+
+
+@pytest.mark.row("O6")
+def test_decoupled_decay_follows_the_learning_rate_and_differs_from_coupled_decay():
+    rng = generator("decay")
+    models = {kind: small_model() for kind in ("AdamW", "Adam")}
+    optimizers = {kind: getattr(bp, kind)(weight_decay=0.1) for kind in models}
+    w, state = models["AdamW"].flat_parameters.copy(), {}
+    for rate in np.geomspace(0.1, 0.001, 50):
+        grad = rng.standard_normal(w.size)
+        w = reference.adamw(w, grad, state, rate, weight_decay=0.1)
+        for kind, model in models.items():
+            model.flat_gradients[:] = grad
+            optimizers[kind].learning_rate = rate
+            optimizers[kind].step(model)
+    np.testing.assert_allclose(models["AdamW"].flat_parameters, w, rtol=1e-12, atol=1e-13)
+    assert np.abs(models["Adam"].flat_parameters - w).max() > 0.01
+
+
+@pytest.mark.row("O7")
+def test_the_first_step_of_rmsprop_worked_out_by_hand():
+    """v = 0.01 * 3^2, so the step is 0.1 * 3 / (0.3 + eps), whatever the size of the gradient."""
+    model = bp.Sequential(bp.Dense(2, bias=False), input_shape=1, dtype="float64")
+    model.flat_parameters[:] = 5
+    model.flat_gradients[:] = [3, -3000]
+    bp.RMSprop(learning_rate=0.1).step(model)
+    np.testing.assert_allclose(model.flat_parameters, [4, 6], atol=1e-7)
+
+
+def descend(start, minimum, eta):
+    """Initialize, step, take the new weight, repeat, report: the weights on the way down (w - minimum)^2."""
+    model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64")
+    weight = model.parameters()["0.weight"]
+    weight[:] = start
+    trainer = bp.Trainer(model, bp.MSE(), bp.SGD(eta))
+    path = [weight.item()]
+    while len(path) == 1 or abs(path[-1] - path[-2]) > 1e-5:
+        trainer.step([[1.0]], [[minimum]])
+        path.append(weight.item())
+    return path
+
+
+@pytest.mark.row("O9")
+@pytest.mark.parametrize(("start", "minimum"), [(10.0, 3.0), (-4.0, 3.0), (0.0, -0.5)])
+@pytest.mark.parametrize("eta", [0.1, 0.4])
+def test_descent_on_a_curve_reports_its_path_to_the_minimum(start, minimum, eta):
+    path = descend(start, minimum, eta)
+    assert path[0] == start
+    assert path[-1] == pytest.approx(minimum, abs=1e-3)
+    np.testing.assert_allclose(path, minimum + (start - minimum) * (1 - 2 * eta) ** np.arange(len(path)), atol=1e-12)
+    costs = (np.array(path) - minimum) ** 2
+    assert (np.diff(costs) < 0).all()
+
+
+@pytest.mark.row("A27")
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "RMSprop"])
+def test_an_optimizer_steps_with_gradients_that_are_not_ours(kind):
+    """Least squares whose gradient NumPy computes: neither forward nor backward has run."""
+    rng = generator("foreign")
+    x, y = rng.standard_normal((30, 3)), rng.standard_normal(30)
+    model = bp.Sequential(bp.Dense(1, bias=False), input_shape=3, dtype="float64", seed=0)
+    optimizer, w = getattr(bp, kind)(0.05), model.parameters()["0.weight"]
+    for t in range(3000):
+        model.gradients()["0.weight"][:] = (w @ x.T - y) @ x / len(x)
+        optimizer.learning_rate *= 1 if t < 1500 else 0.99
+        optimizer.step(model)
+    np.testing.assert_allclose(w[0], np.linalg.lstsq(x, y, rcond=None)[0], atol=1e-4)
 
 
 @pytest.mark.row("O3")

@@ -71,6 +71,8 @@ def test_outputs_losses_and_gradients(case, activation):
 @pytest.mark.row("O2")
 @pytest.mark.row("O4")
 @pytest.mark.row("O5")
+@pytest.mark.row("O6")
+@pytest.mark.row("O7")
 @pytest.mark.parametrize("optimizer", **by_name(OPTIMIZERS))
 @pytest.mark.parametrize("case", **by_name(LOSSES))
 def test_a_hundred_steps(case, optimizer):

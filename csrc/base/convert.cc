@@ -20,6 +20,11 @@ struct Half {
   }
 };
 
+struct BFloat16 {
+  std::uint16_t bits;
+  operator float() const noexcept { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+};
+
 template <class To, class From>
 void cast(void* out, const void* a, Dim n) noexcept {
   To* to = static_cast<To*>(out);
@@ -27,10 +32,10 @@ void cast(void* out, const void* a, Dim n) noexcept {
   for (Dim i = 0; i < n; ++i) {
     From value;
     std::memcpy(&value, from + static_cast<std::size_t>(i) * sizeof(From), sizeof(From));  // rows may be unaligned
-    if constexpr (std::is_same_v<From, Half>)
-      to[i] = static_cast<To>(static_cast<float>(value));
-    else
+    if constexpr (std::is_arithmetic_v<From>)
       to[i] = static_cast<To>(value);
+    else
+      to[i] = static_cast<To>(static_cast<float>(value));
   }
 }
 
@@ -40,6 +45,8 @@ auto with_type(ElementType type, F f) noexcept {
   switch (type) {
     case ElementType::float16:
       return f(Half{});
+    case ElementType::bfloat16:
+      return f(BFloat16{});
     case ElementType::float32:
       return f(float{});
     case ElementType::float64:
@@ -109,6 +116,16 @@ Finite check_finite(const void* a, ElementType type, DType dtype, Dim n) noexcep
     }
     return Finite::yes;
   });
+}
+
+bool overflows(const void* a, ElementType type, DType dtype, Dim n) noexcept {
+  if (type != ElementType::float64 || dtype != DType::float32) return false;  // every other type fits
+  for (Dim i = 0; i < n; ++i) {
+    double value;
+    std::memcpy(&value, static_cast<const std::byte*>(a) + static_cast<std::size_t>(i) * sizeof value, sizeof value);
+    if (std::isfinite(value) && !std::isfinite(static_cast<float>(value))) return true;
+  }
+  return false;
 }
 
 }  // namespace backpass

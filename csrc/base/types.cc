@@ -51,6 +51,7 @@ std::size_t size_of(ElementType type) {
     case ElementType::boolean:
       return 1;
     case ElementType::float16:
+    case ElementType::bfloat16:
     case ElementType::int16:
     case ElementType::uint16:
       return 2;
@@ -64,6 +65,18 @@ std::size_t size_of(ElementType type) {
       return 8;
   }
   return 0;
+}
+
+ElementType element_type(DType dtype) {
+  switch (dtype) {
+    case DType::float32:
+      return ElementType::float32;
+    case DType::float64:
+      return ElementType::float64;
+    case DType::int32:
+      return ElementType::int32;
+  }
+  return ElementType::float32;
 }
 
 std::string to_string(const Shape& shape) {
@@ -101,10 +114,7 @@ Array::Array(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape))
 
 std::size_t Array::bytes() const { return static_cast<std::size_t>(element_count(shape_)) * size_of(dtype_); }
 
-Array::operator ArrayView() const {
-  const ElementType types[] = {ElementType::float32, ElementType::float64, ElementType::int32};
-  return ArrayView(data(), types[static_cast<int>(dtype_)], shape_);
-}
+Array::operator ArrayView() const { return ArrayView(data(), element_type(dtype_), shape_); }
 
 void Array::check(ElementType type) const {
   if (type != ArrayView(*this).type) fail("array", "holds ", name(dtype_), ", not the type asked for");

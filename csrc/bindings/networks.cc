@@ -196,6 +196,18 @@ py::list evaluate_tensors(Network& network, const std::vector<Tensor>& inputs, c
   return list;
 }
 
+void load_arrays(Network& network, const py::dict& arrays) {
+  std::vector<Argument> held;  // the memory that is read
+  std::map<std::string, ArrayView> views;
+  for (const auto& [key, value] : arrays) {
+    const auto name = key.cast<std::string>();
+    held.push_back(argument(value, "load_weights", '"' + name + '"'));
+    views.emplace(name, held.back().view);
+  }
+  const py::gil_scoped_release release;
+  network.load_weights(views);
+}
+
 Network deserialize(const py::bytes& bytes) {
   const std::string_view view = bytes;
   return Network::deserialize(std::as_bytes(std::span(view.data(), view.size())));
@@ -245,7 +257,9 @@ void bind_network(py::module_& m) {
       .def_static("load", &Network::load, py::arg("path"), py::call_guard<py::gil_scoped_release>())
       .def("serialize", [](const Network& self) { return py::bytes(self.serialize()); })
       .def_static("deserialize", &deserialize, py::arg("data"))
-      .def("load_weights", &Network::load_weights, py::arg("path"), py::call_guard<py::gil_scoped_release>())
+      .def("load_weights", py::overload_cast<const std::string&>(&Network::load_weights), py::arg("path"),
+           py::call_guard<py::gil_scoped_release>())
+      .def("load_arrays", &load_arrays, py::arg("arrays"))
       .def(
           "clone",
           [](const Network& self, const std::optional<std::string>& dtype) {

@@ -188,6 +188,18 @@ void bind_optimizers(py::module_& m) {
         return Optimizer(Adam{learning_rate, betas, eps, weight_decay});
       },
       py::arg("learning_rate"), py::arg("betas"), py::arg("eps"), py::arg("weight_decay"));
+  m.def(
+      "adamw",
+      [](double learning_rate, std::pair<double, double> betas, double eps, double weight_decay) {
+        return Optimizer(AdamW{learning_rate, betas, eps, weight_decay});
+      },
+      py::arg("learning_rate"), py::arg("betas"), py::arg("eps"), py::arg("weight_decay"));
+  m.def(
+      "rmsprop",
+      [](double learning_rate, double alpha, double eps, double momentum, double weight_decay) {
+        return Optimizer(RMSprop{learning_rate, alpha, eps, momentum, weight_decay});
+      },
+      py::arg("learning_rate"), py::arg("alpha"), py::arg("eps"), py::arg("momentum"), py::arg("weight_decay"));
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ void check_match(const Tensor& parameter, const TensorEntry& tensor, DType dtype
     fail(kWho, "parameter \"", tensor.name, "\" has shape ", to_string(parameter.shape()), " in the graph, ",
          to_string(tensor.shape), " as a tensor");
   }
-  if (tensor.dtype != parameter.dtype() || tensor.dtype != dtype) {
+  if (tensor.type != element_type(dtype) || parameter.dtype() != dtype) {
     fail(kWho, "parameter \"", tensor.name, "\" is not ", name(dtype), " throughout");
   }
 }

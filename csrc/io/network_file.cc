@@ -1,5 +1,4 @@
 // Saving and loading networks.
-#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -21,7 +20,7 @@ std::vector<TensorEntry> entries(const Network::Impl& net) {
   std::vector<TensorEntry> all;
   for (const ParameterInfo& info : net.parameters)
     all.push_back({info.name,
-                   net.dtype,
+                   element_type(net.dtype),
                    info.shape,
                    {net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype),
                     static_cast<std::size_t>(info.size) * size_of(net.dtype)}});
@@ -78,28 +77,5 @@ Network Network::deserialize(std::span<const std::byte> bytes) {
 void Network::save(const std::string& path) const { replace_file(path, serialize()); }
 
 Network Network::load(const std::string& path) { return deserialize(as_bytes(read_file(path))); }
-
-void Network::load_weights(const std::string& path) {
-  const InUse use(*impl_);
-  const std::string bytes = read_file(path);
-  const std::vector<TensorEntry> tensors = read_weights(as_bytes(bytes));
-  for (const ParameterInfo& info : impl_->parameters) {
-    const auto found =
-        std::find_if(tensors.begin(), tensors.end(), [&](const TensorEntry& t) { return t.name == info.name; });
-    if (found == tensors.end()) fail("load_weights", "the file has no \"", info.name, '"');
-    if (found->shape != info.shape)
-      fail("load_weights", '"', info.name, "\" has shape ", to_string(found->shape), " in the file, ",
-           to_string(info.shape), " here");
-    if (found->dtype != impl_->dtype)
-      fail("load_weights", '"', info.name, "\" is ", backpass::name(found->dtype), " in the file, ",
-           backpass::name(impl_->dtype), " here");
-  }
-  if (tensors.size() != impl_->parameters.size())
-    for (const TensorEntry& tensor : tensors)
-      if (std::none_of(impl_->parameters.begin(), impl_->parameters.end(),
-                       [&](const ParameterInfo& info) { return info.name == tensor.name; }))
-        fail("load_weights", "the network has no \"", tensor.name, '"');
-  copy_parameters(*impl_, tensors);
-}
 
 }  // namespace backpass

@@ -25,12 +25,22 @@ constexpr const char* kWho = "safetensors";
   fail(kWho, "tensor \"", name, "\": ", what);
 }
 
-const char* dtype_name(DType dtype) { return dtype == DType::float64 ? "F64" : "F32"; }
+constexpr std::pair<const char*, ElementType> kTypes[] = {
+    {"F32", ElementType::float32},   {"F64", ElementType::float64}, {"F16", ElementType::float16},
+    {"BF16", ElementType::bfloat16}, {"I8", ElementType::int8},     {"I16", ElementType::int16},
+    {"I32", ElementType::int32},     {"I64", ElementType::int64},   {"U8", ElementType::uint8},
+    {"U16", ElementType::uint16},    {"U32", ElementType::uint32},  {"U64", ElementType::uint64},
+    {"BOOL", ElementType::boolean}};
 
-DType dtype_of(const std::string& name) {
-  if (name == "F32") return DType::float32;
-  if (name == "F64") return DType::float64;
-  throw std::invalid_argument("dtype " + name + " is not supported, only F32 and F64 are");
+const char* type_name(ElementType type) {
+  return std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& known) { return known.second == type; })
+      ->first;
+}
+
+ElementType type_of(const std::string& name) {
+  for (const auto& [known, type] : kTypes)
+    if (name == known) return type;
+  throw std::invalid_argument("dtype " + name + " is not supported");
 }
 
 JsonObject metadata_object(const Metadata& metadata) {
@@ -45,7 +55,7 @@ JsonObject describe(const TensorEntry& tensor, std::size_t begin) {
   offsets.emplace_back(begin);
   offsets.emplace_back(begin + tensor.bytes.size());
   JsonObject result;
-  result.emplace_back("dtype", dtype_name(tensor.dtype));
+  result.emplace_back("dtype", type_name(tensor.type));
   result.emplace_back("shape", std::move(shape));
   result.emplace_back("data_offsets", std::move(offsets));
   return result;
@@ -55,8 +65,7 @@ void check_writable(const std::vector<TensorEntry>& tensors) {
   std::set<std::string_view> names = {kMetadataKey};
   for (const TensorEntry& tensor : tensors) {
     if (!names.insert(tensor.name).second) fail_tensor(tensor.name, "the name is taken");
-    if (tensor.dtype == DType::int32) fail_tensor(tensor.name, "int32 is not supported");
-    if (checked_bytes(tensor.dtype, tensor.shape) != tensor.bytes.size())
+    if (checked_bytes(tensor.type, tensor.shape) != tensor.bytes.size())
       fail_tensor(tensor.name, "bytes do not fit the shape");
   }
 }
@@ -106,10 +115,10 @@ std::span<const std::byte> read_bytes(const JsonArray& offsets, std::span<const 
 }
 
 TensorEntry read_tensor(const std::string& name, const JsonValue& value, std::span<const std::byte> data) try {
-  TensorEntry tensor{name, dtype_of(value.at("dtype").as_string()), read_shape(value.at("shape").as_array()),
+  TensorEntry tensor{name, type_of(value.at("dtype").as_string()), read_shape(value.at("shape").as_array()),
                      read_bytes(value.at("data_offsets").as_array(), data)};
   if (value.as_object().size() != 3) throw std::invalid_argument("has keys beside dtype, shape and data_offsets");
-  const std::size_t expected = checked_bytes(tensor.dtype, tensor.shape);
+  const std::size_t expected = checked_bytes(tensor.type, tensor.shape);
   if (expected == tensor.bytes.size()) return tensor;
   throw std::invalid_argument("shape needs " + std::to_string(expected) + " bytes, data_offsets hold " +
                               std::to_string(tensor.bytes.size()));
@@ -136,9 +145,9 @@ JsonValue parse_header(std::span<const std::byte> bytes) try {
 
 }  // namespace
 
-std::size_t checked_bytes(DType dtype, const Shape& shape) {
+std::size_t checked_bytes(ElementType type, const Shape& shape) {
   constexpr auto kLimit = static_cast<std::uint64_t>(std::numeric_limits<std::ptrdiff_t>::max());
-  std::uint64_t bytes = dtype == DType::float64 ? 8 : 4;
+  std::uint64_t bytes = size_of(type);
   for (const Dim dim : shape) {
     if (dim < 0) throw std::invalid_argument("a dimension is negative");
     if (dim > 0 && bytes > kLimit / static_cast<std::uint64_t>(dim)) {

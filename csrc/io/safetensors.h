@@ -14,7 +14,7 @@ namespace backpass {
 // A tensor of a file. The bytes belong to somebody else and may be unaligned: copy them out.
 struct TensorEntry {
   std::string name;
-  DType dtype = DType::float32;  // float32 or float64
+  ElementType type = ElementType::float32;
   Shape shape;
   std::span<const std::byte> bytes;  // dense, row-major, little-endian
 };
@@ -33,6 +33,6 @@ std::string write_safetensors(const std::vector<TensorEntry>& tensors, const Met
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes);
 
 // The size of a tensor. Throws std::invalid_argument where a dimension is negative or the product overflows.
-std::size_t checked_bytes(DType dtype, const Shape& shape);
+std::size_t checked_bytes(ElementType type, const Shape& shape);
 
 }  // namespace backpass

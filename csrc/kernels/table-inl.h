@@ -31,8 +31,9 @@ constexpr Kernels<T> make_table() {
   kernels.random_keep = &random_keep<T>;
   kernels.gather_rows = &gather_rows<T>;
   kernels.transpose = &transpose_kernel<T>;
-  kernels.sgd = &sgd<T>;
-  kernels.adam = &adam<T>;
+  kernels.update[static_cast<int>(UpdateRule::sgd)] = &sgd<T>;
+  kernels.update[static_cast<int>(UpdateRule::adam)] = &adam<T>;
+  kernels.update[static_cast<int>(UpdateRule::rmsprop)] = &rmsprop<T>;
   kernels.all_finite = &all_finite<T>;
   return kernels;
 }

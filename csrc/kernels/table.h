@@ -34,16 +34,23 @@ struct MatmulBlock {
   T* scratch;  // matmul_scratch elements, 64-byte aligned
 };
 
-// Adam (Kingma and Ba 2015, algorithm 1) with coupled or decoupled decay, and its bias corrections for this step.
-struct AdamSettings {
-  double learning_rate, beta1, beta2, eps, weight_decay;
-  double correction1, correction2;  // 1 - beta1^t, 1 - beta2^t
-  bool decoupled = false;           // decay the weight itself (Loshchilov and Hutter 2019), not through the gradient
+// The update kernels; how many arrays of state each keeps is said beside it.
+enum class UpdateRule : unsigned char {
+  sgd,      // velocity, where there is momentum
+  adam,     // first and second moment
+  rmsprop,  // mean square; velocity, where there is momentum
 };
+inline constexpr std::size_t kUpdateRules = 3;
 
-struct SGDSettings {
-  double learning_rate, momentum, weight_decay;
-  bool nesterov, first_step;  // first step: velocity = gradient, as PyTorch does
+// What an update kernel reads in one step; each rule reads its own part.
+struct UpdateSettings {
+  double learning_rate = 0, weight_decay = 0;
+  double momentum = 0;
+  double beta1 = 0, beta2 = 0;  // how much is kept of the moments
+  double eps = 0;
+  double correction1 = 1, correction2 = 1;  // 1 - beta1^t, 1 - beta2^t
+  bool nesterov = false;
+  bool decoupled = false;  // decay the weight itself (Loshchilov and Hutter 2019), not through the gradient
 };
 
 // Where in the counter space of Philox 4x32-10 a stream of random numbers lies (Salmon et al. 2011).
@@ -57,6 +64,8 @@ template <class T>
 struct Kernels {
   using ElementwiseKernel = void (*)(T* out, Size ldo, const T* a, Size lda, const T* b, Size ldb, T alpha, Size rows,
                                      Size cols) noexcept;
+  using UpdateKernel = void (*)(T* weight, const T* grad, T* state0, T* state1, const UpdateSettings& settings,
+                                Size n) noexcept;
 
   Size mr, nr, kc;  // register tile (mr, nr); inner dimension per pass
   Size vector;      // elements in a vector
@@ -97,10 +106,9 @@ struct Kernels {
   // out (cols, rows) = transpose of a (rows, cols).
   void (*transpose)(T* out, Size ldo, const T* a, Size lda, Size rows, Size cols) noexcept;
 
-  // One sweep over n parameters. velocity is null without momentum. No contraction: w - (learning_rate * g), rounded
-  // twice.
-  void (*sgd)(T* weight, const T* grad, T* velocity, const SGDSettings& settings, Size n) noexcept;
-  void (*adam)(T* weight, const T* grad, T* m, T* v, const AdamSettings& settings, Size n) noexcept;
+  // One sweep over n parameters. A velocity is null without momentum. No contraction: w - (learning_rate * g), rounded
+  // twice. Indexed by UpdateRule.
+  UpdateKernel update[kUpdateRules];
 
   bool (*all_finite)(const T* a, Size n) noexcept;
 };

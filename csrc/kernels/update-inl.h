@@ -24,18 +24,18 @@ inline Vec<T> constant(double x) {
   return broadcast(static_cast<T>(x));
 }
 
-// velocity = momentum * velocity + g, or g on the first step; w -= learning_rate * velocity (Sutskever et al. 2013).
+// velocity = momentum * velocity + g, w -= learning_rate * velocity (Sutskever et al. 2013).
 template <class T>
-void sgd(T* weight, const T* grad, T* velocity, const SGDSettings& settings, Size n) noexcept {
+void sgd(T* weight, const T* grad, T* velocity, T*, const UpdateSettings& settings, Size n) noexcept {
   const Vec<T> rate = constant<T>(settings.learning_rate), momentum = constant<T>(settings.momentum);
   const Vec<T> decay = constant<T>(settings.weight_decay);
-  const bool decays = settings.weight_decay != 0, nesterov = settings.nesterov, first_step = settings.first_step;
+  const bool decays = settings.weight_decay != 0, nesterov = settings.nesterov;
   sweep<T>(n, [=](Size i, auto read, auto write) {
     const Vec<T> w = read(weight + i);
     Vec<T> g = read(grad + i);
     if (decays) g = g + decay * w;
     if (velocity) {
-      const Vec<T> v = first_step ? g : momentum * read(velocity + i) + g;
+      const Vec<T> v = momentum * read(velocity + i) + g;
       write(velocity + i, v);
       g = nesterov ? g + momentum * v : v;
     }
@@ -45,7 +45,7 @@ void sgd(T* weight, const T* grad, T* velocity, const SGDSettings& settings, Siz
 
 // m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, w -= (rate / c1) m / (sqrt(v) / sqrt(c2) + eps).
 template <class T>
-void adam(T* weight, const T* grad, T* m, T* v, const AdamSettings& settings, Size n) noexcept {
+void adam(T* weight, const T* grad, T* m, T* v, const UpdateSettings& settings, Size n) noexcept {
   const Vec<T> beta1 = constant<T>(settings.beta1), other1 = constant<T>(1 - settings.beta1);
   const Vec<T> beta2 = constant<T>(settings.beta2), other2 = constant<T>(1 - settings.beta2);
   const Vec<T> step = constant<T>(settings.learning_rate / settings.correction1), eps = constant<T>(settings.eps);
@@ -62,6 +62,30 @@ void adam(T* weight, const T* grad, T* m, T* v, const AdamSettings& settings, Si
     write(m + i, mean);
     write(v + i, square);
     write(weight + i, w - step * (mean / (sqrt(square) / root + eps)));
+  });
+}
+
+// v = alpha v + (1 - alpha) g^2, d = g / (sqrt(v) + eps), velocity = momentum * velocity + d, w -= learning_rate *
+// velocity, in PyTorch's form (Tieleman and Hinton 2012); alpha is beta2. velocity is null without momentum.
+template <class T>
+void rmsprop(T* weight, const T* grad, T* v, T* velocity, const UpdateSettings& settings, Size n) noexcept {
+  const Vec<T> rate = constant<T>(settings.learning_rate), momentum = constant<T>(settings.momentum);
+  const Vec<T> alpha = constant<T>(settings.beta2), other = constant<T>(1 - settings.beta2);
+  const Vec<T> eps = constant<T>(settings.eps), decay = constant<T>(settings.weight_decay);
+  const bool decays = settings.weight_decay != 0;
+  sweep<T>(n, [=](Size i, auto read, auto write) {
+    const Vec<T> w = read(weight + i);
+    Vec<T> g = read(grad + i);
+    if (decays) g = g + decay * w;
+    const Vec<T> square = alpha * read(v + i) + other * g * g;
+    write(v + i, square);
+    const Vec<T> root = sqrt(square) + eps;
+    Vec<T> d = g / root;
+    if (velocity) {
+      d = momentum * read(velocity + i) + d;
+      write(velocity + i, d);
+    }
+    write(weight + i, w - rate * d);
   });
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "backpass/plan.h"
+#include "kernels/table.h"
 
 namespace backpass {
 
@@ -24,7 +25,7 @@ struct Context {
   const RowSource* sources;   // by gathered input
   const std::int64_t* rows;   // which rows of the sources; null: 0, 1, 2, ...
   std::uint64_t seed, step;   // of random numbers
-  const void* settings;       // of the update kernel
+  const kernels::UpdateSettings* settings;
 };
 
 enum class Phase : unsigned char { forward, loss, backward, update };

@@ -74,11 +74,10 @@ struct HostSpec {
 CallPtr make_host_call(HostSpec spec);
 
 // One sweep of an update kernel over the flat buffers (values), `count` elements.
-enum class UpdateRule : unsigned char { sgd, adam };
 struct UpdateSpec {
-  UpdateRule rule = UpdateRule::sgd;
+  kernels::UpdateRule rule = kernels::UpdateRule::sgd;
   int weight = -1, grad = -1;
-  int slots[2] = {-1, -1};  // velocity; or first and second moments
+  int slots[2] = {-1, -1};  // the rule's state
   Dim count = 0;
 };
 template <class T>

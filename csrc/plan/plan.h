@@ -43,7 +43,7 @@ struct PlanSpec {
   bool separate_phases = false;  // forward and backward are run apart
   DType dtype = DType::float32;
   // The update phase, where `count` > 0; it is skipped where the scalar `guard` is not finite.
-  UpdateRule rule = UpdateRule::sgd;
+  kernels::UpdateRule rule = kernels::UpdateRule::sgd;
   Dim update_count = 0;
   int update_slots = 0;
   Tensor guard = {};
@@ -54,7 +54,7 @@ struct PlanRun {
   std::span<const RowSource> sources = {};
   const std::int64_t* rows = nullptr;
   std::uint64_t seed = 0, step = 0;
-  const void* settings = nullptr;
+  const kernels::UpdateSettings* settings = nullptr;
   int threads = 1;
   Phase first = Phase::forward, last = Phase::update;
 };

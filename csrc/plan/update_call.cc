@@ -1,6 +1,6 @@
 // The update phase: one sweep over the flat parameters.
 #include <algorithm>
-#include <sstream>
+#include <iterator>
 
 #include "plan/calls.h"
 
@@ -9,11 +9,20 @@ namespace {
 
 constexpr Dim kUpdateElements = 16384;  // per task: 256 KiB of four float32 streams, within L2
 
+struct Kind {
+  const char* name;
+  double flops;  // per parameter
+};
+constexpr Kind kKinds[] = {{"sgd", 2}, {"adam", 12}, {"rmsprop", 9}};  // by UpdateRule
+static_assert(std::size(kKinds) == kernels::kUpdateRules);
+
 template <class T>
 class UpdateCall final : public Call {
  public:
-  UpdateCall(const kernels::Kernels<T>& k, const UpdateSpec& spec) : k_(k), s_(spec) {
-    name = s_.rule == UpdateRule::sgd ? "sgd" : "adam";
+  UpdateCall(const kernels::Kernels<T>& k, const UpdateSpec& spec)
+      : update_(k.update[static_cast<int>(spec.rule)]), s_(spec) {
+    const Kind& kind = kKinds[static_cast<int>(s_.rule)];
+    name = kind.name;
     phase = Phase::update;
     detail = std::to_string(s_.count) + " parameters";
     tasks = std::max<Dim>(1, ceil_div(s_.count, kUpdateElements));
@@ -28,27 +37,23 @@ class UpdateCall final : public Call {
       }
     const double count = static_cast<double>(s_.count);
     bytes = count * streams * sizeof(T);
-    flops = count * (s_.rule == UpdateRule::sgd ? 2 : 12);
+    flops = count * kind.flops;
     cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / kBytesPerNanosecond;
   }
 
   void run(const Context& context, Dim task, std::byte*) const noexcept override {
     const Dim begin = task * kUpdateElements, n = std::min(kUpdateElements, s_.count - begin);
-    T* weight = at(context, s_.weight) + begin;
-    const T* grad = at(context, s_.grad) + begin;
-    T* first = s_.slots[0] >= 0 ? at(context, s_.slots[0]) + begin : nullptr;
-    if (s_.rule == UpdateRule::sgd) {
-      k_.sgd(weight, grad, first, *static_cast<const kernels::SGDSettings*>(context.settings), n);
-    } else {
-      k_.adam(weight, grad, first, at(context, s_.slots[1]) + begin,
-              *static_cast<const kernels::AdamSettings*>(context.settings), n);
-    }
+    update_(at(context, s_.weight, begin), at(context, s_.grad, begin), at(context, s_.slots[0], begin),
+            at(context, s_.slots[1], begin), *context.settings, n);
   }
 
  private:
-  static T* at(const Context& context, int value) noexcept { return reinterpret_cast<T*>(context.address[value]); }
+  // Null where the rule keeps no such state.
+  static T* at(const Context& context, int value, Dim begin) noexcept {
+    return value >= 0 ? reinterpret_cast<T*>(context.address[value]) + begin : nullptr;
+  }
 
-  const kernels::Kernels<T>& k_;
+  typename kernels::Kernels<T>::UpdateKernel update_;
   UpdateSpec s_;
 };
 

@@ -71,7 +71,7 @@ from backpass._layers import (
 from backpass._losses import MSE, CrossEntropy, HalfMSE, Loss
 from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
 from backpass._network import Network
-from backpass._optimizers import SGD, Adam, Optimizer
+from backpass._optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from backpass._sequential import Sequential, load
 from backpass._tensors import Input
 from backpass._trainer import History, Trainer
@@ -96,6 +96,7 @@ __all__ = [
     "MSE",
     "SGD",
     "Adam",
+    "AdamW",
     "Callback",
     "CrossEntropy",
     "Dense",
@@ -114,6 +115,7 @@ __all__ = [
     "Network",
     "Optimizer",
     "Plan",
+    "RMSprop",
     "ReLU",
     "Residual",
     "Sequential",

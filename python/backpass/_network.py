@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from backpass import _checks, _core
 from backpass._summary import summary
 from backpass._training import Training
+from backpass._weights import load_weights
 
 if TYPE_CHECKING:
     from typing import Self
@@ -216,7 +217,10 @@ class Network(Training):
         return self._built().profile(rows, _checks.flag("profile", "training", training), times)
 
     def memory_estimate(self, batch_size: int) -> int:
-        """The bytes that training on batches of this size takes: parameters, gradients, intermediate values."""
+        """The bytes that training on batches of this size takes: parameters, gradients, intermediate values.
+
+        Arrays that `forward` and `backward` return belong to the caller and are not counted.
+        """
         return self._built().memory_estimate(_checks.integer("memory_estimate", "batch_size", batch_size, minimum=1))
 
     # Files and copies.
@@ -229,14 +233,43 @@ class Network(Training):
         """
         self._built().save(os.fspath(path))
 
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Takes the parameters from a file, by name: all of them, or none and a ValueError.
+    def state_dict(self) -> dict[str, Array]:
+        """Copies of the parameters by name, as PyTorch names them in an `nn.Sequential` of the same layers.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(2), bp.ReLU(), bp.Dense(1), input_shape=3, seed=0)
+            >>> best = model.state_dict()
+            >>> model.flat_parameters[:] = 0
+            >>> model.load_weights(best)
+            >>> bool((model.parameters()["2.weight"] == best["2.weight"]).all())
+            True
+        """
+        return {name: value.copy() for name, value in self.parameters().items()}
+
+    def load_weights(self, source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> None:
+        """Takes the parameters from a file or from arrays, by name: all of them, or none and an error.
+
+        Numbers of another real type are cast to the model's.
+
+        Args:
+            source: the path of a safetensors file, of this library or of others; or arrays by name, such as
+                `state_dict()` of a PyTorch model on the CPU. Shapes are those of `parameters()`.
 
         Raises:
             OSError: where the file cannot be read.
-            ValueError: where names or shapes do not fit, or the file is damaged.
+            TypeError: where an entry is not an array of real numbers.
+            ValueError: where a name is missing or unknown, a shape does not fit, a number is too large for the
+                model's dtype, or the file is damaged.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(1), input_shape=2, seed=0)
+            >>> model.load_weights({"0.weight": [[1, 2]], "0.bias": [3]})
+            >>> model.predict([[10.0, 100.0]]).tolist()
+            [[213.0]]
         """
-        self._built().load_weights(readable(path))
+        load_weights(self._built(), source)
 
     def __copy__(self) -> Self:
         twin = self.__class__.__new__(self.__class__)
@@ -263,9 +296,3 @@ class Network(Training):
     def __repr__(self) -> str:
         shapes: list[Shape] = [tensor.shape for tensor in (*self.graph.inputs, *self.graph.outputs)]
         return f"{type(self).__name__}({' -> '.join(str(shape) for shape in shapes)})"
-
-
-def readable(path: str | os.PathLike[str]) -> str:
-    """The path of a file that can be opened; the OSError of `open` otherwise."""
-    with open(path, "rb"):
-        return os.fspath(path)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from backpass import _checks, _core
 from backpass._layers import Dense, Layer, checked_layers, layer_from
-from backpass._network import Network, readable
+from backpass._network import Network
+from backpass._weights import readable
 
 if TYPE_CHECKING:
     from backpass._types import ArrayLike

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from backpass._callbacks import Callback
     from backpass._losses import AnyLoss
     from backpass._network import Network
+    from backpass._objective import Objective
     from backpass._optimizers import Optimizer
     from backpass._trainer import History
     from backpass._types import Array, ArrayLike, Metrics
@@ -143,6 +144,36 @@ class Training:
             trainer = _core.Trainer(native, native_losses("value_and_grad", loss), _core.sgd(1.0, 0.0, False, 0.0), 0)
             value = trainer.gradients(x, y, sample_weight, -1)
             return value, {name: gradient.copy() for name, gradient in native.gradients().items()}
+
+    def objective(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> Objective:
+        """The loss as a function of all parameters, with gradient and Hessian-vector product, for SciPy and its like.
+
+        The model holds the parameters that were asked for last: a minimizer's last question, not always its answer.
+
+        Args:
+            x: (rows, *input_shape).
+            y: targets, as the loss wants them.
+            loss: a loss.
+
+        Returns:
+            An object with `x0`, `fun`, `jac` and `hessp`, which is also a function: theta -> (value, gradient).
+
+        Raises:
+            ValueError: where shapes do not fit.
+
+        Example:
+            >>> import backpass as bp
+            >>> from scipy.optimize import minimize
+            >>> model = bp.Sequential(bp.Dense(1), input_shape=1, dtype="float64", seed=0)
+            >>> objective = model.objective([[0.0], [1.0], [2.0]], [[1.0], [3.0], [5.0]], bp.MSE())
+            >>> found = minimize(objective, objective.x0, jac=True, method="L-BFGS-B")
+            >>> model.flat_parameters[:] = found.x
+            >>> model.flat_parameters.round(4).tolist()
+            [2.0, 1.0]
+        """
+        from backpass._objective import Objective
+
+        return Objective(cast("Network", self), x, y, loss)
 
     def backprop(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> list[dict[str, Array]]:
         """Everything that one forward and one backward run know, layer by layer; updates nothing.

@@ -111,9 +111,9 @@ constexpr float kFloats[6] = {1, -2, 3.5f, 0, 5, 6};
 constexpr double kDoubles[1] = {0.1};
 
 std::vector<TensorEntry> entries() {
-  return {{"0.weight", DType::float32, {2, 3}, std::as_bytes(std::span(kFloats))},
-          {"empty", DType::float32, {0, 4}, {}},
-          {"scalar \u20ac", DType::float64, {}, std::as_bytes(std::span(kDoubles))}};
+  return {{"0.weight", ElementType::float32, {2, 3}, std::as_bytes(std::span(kFloats))},
+          {"empty", ElementType::float32, {0, 4}, {}},
+          {"scalar \u20ac", ElementType::float64, {}, std::as_bytes(std::span(kDoubles))}};
 }
 
 void test_safetensors_round_trip() {
@@ -125,8 +125,14 @@ void test_safetensors_round_trip() {
   CHECK(offset % 64 == 0);
   for (std::size_t i = 0; i < file.tensors.size() && i < 3; ++i) {
     const TensorEntry &got = file.tensors[i], expected = entries()[i];
-    CHECK(got.name == expected.name && got.dtype == expected.dtype && got.shape == expected.shape);
+    CHECK(got.name == expected.name && got.type == expected.type && got.shape == expected.shape);
     CHECK(std::equal(got.bytes.begin(), got.bytes.end(), expected.bytes.begin(), expected.bytes.end()));
+  }
+  for (const ElementType type :
+       {ElementType::float16, ElementType::bfloat16, ElementType::int64, ElementType::boolean}) {
+    const std::string other =
+        write_safetensors({{"a", type, {8 / static_cast<Dim>(size_of(type))}, std::as_bytes(std::span(kDoubles))}});
+    CHECK(parse_safetensors(bytes_of(other)).tensors[0].type == type);
   }
   const std::string none = write_safetensors({});
   CHECK(parse_safetensors(bytes_of(none)).tensors.empty());
@@ -150,7 +156,7 @@ void test_safetensors_refuses() {
   };
   const std::string good = tensor("F32", "[2]", "[0,8]");
   CHECK(!refuse("{\"a\":" + good + "}   ", 8, ""));
-  CHECK(refuse("{\"a\":" + tensor("BF16", "[4]", "[0,8]") + "}", 8, "BF16"));
+  CHECK(refuse("{\"a\":" + tensor("C64", "[1]", "[0,8]") + "}", 8, "C64"));
   CHECK(refuse("{\"a\":" + tensor("F32", "[3]", "[0,8]") + "}", 8, "12 bytes"));
   CHECK(refuse("{\"a\":" + tensor("F32", "[-2]", "[0,8]") + "}", 8, "negative"));
   CHECK(refuse("{\"a\":" + tensor("F32", "[4294967296,4294967296]", "[0,8]") + "}", 8, "overflows"));
@@ -172,7 +178,8 @@ void test_safetensors_refuses() {
   CHECK(refuses([&] { write_safetensors(twice); }, "taken"));
   twice[1].name = "__metadata__";
   CHECK(refuses([&] { write_safetensors(twice); }, "taken"));
-  CHECK(refuses([] { write_safetensors({{"a", DType::float64, {6}, std::as_bytes(std::span(kFloats))}}); }, "fit"));
+  CHECK(
+      refuses([] { write_safetensors({{"a", ElementType::float64, {6}, std::as_bytes(std::span(kFloats))}}); }, "fit"));
 }
 
 void test_files() {

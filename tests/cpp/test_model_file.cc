@@ -36,7 +36,7 @@ std::vector<TensorEntry> weights(std::vector<std::pair<std::string, Shape>> shap
   std::vector<TensorEntry> tensors;
   for (auto& [name, shape] : shapes) {
     const auto count = static_cast<std::size_t>(element_count(shape));
-    tensors.push_back({name, kFloat32, shape, std::as_bytes(std::span(kWeights, count))});
+    tensors.push_back({name, ElementType::float32, shape, std::as_bytes(std::span(kWeights, count))});
   }
   return tensors;
 }

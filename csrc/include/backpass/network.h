@@ -95,7 +95,9 @@ class Network {
   static Network load(const std::string& path);
   std::string serialize() const;  // the bytes of that file
   static Network deserialize(std::span<const std::byte> bytes);
-  void load_weights(const std::string& path);            // by name; all or nothing
+  // Weights by name: all of them, or std::invalid_argument that names the entry. Other real types are cast.
+  void load_weights(const std::map<std::string, ArrayView>& arrays);
+  void load_weights(const std::string& path);            // safetensors, of this library or of others
   Network clone(std::optional<DType> dtype = {}) const;  // parameters and gradients copied, in another type if asked
 
   struct Impl;

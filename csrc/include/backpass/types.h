@@ -31,6 +31,7 @@ enum class ElementType : unsigned char {
   uint32,
   uint64,
   boolean,
+  bfloat16,  // the upper half of a float32
 };
 
 const char* name(DType dtype);
@@ -39,8 +40,9 @@ DType parse_dtype(const std::string& name);          // "float32" or "float64"; 
 Precision parse_precision(const std::string& name);  // "highest", "high" or "medium"; throws std::invalid_argument
 std::size_t size_of(DType dtype);                    // bytes
 std::size_t size_of(ElementType type);               // bytes
-std::string to_string(const Shape& shape);           // "(batch, 784)"
-Dim element_count(const Shape& shape);               // of a shape without kBatch
+ElementType element_type(DType dtype);
+std::string to_string(const Shape& shape);  // "(batch, 784)"
+Dim element_count(const Shape& shape);      // of a shape without kBatch
 
 // The settings of a layer, loss or optimizer by name, as they are printed and saved.
 struct Description;

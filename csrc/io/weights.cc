@@ -1,0 +1,72 @@
+// Weights from elsewhere: by name, cast to the network's type, all or nothing.
+#include <cstring>
+
+#include "base/convert.h"
+#include "base/error.h"
+#include "io/files.h"
+#include "io/model_file.h"
+#include "nn/network_impl.h"
+
+namespace backpass {
+namespace {
+
+constexpr const char* kWho = "load_weights";
+
+// Calls f(elements, offset, count) for each dense row of `from`; offset counts the elements before it.
+template <class F>
+void for_each_row(const ParameterInfo& info, const ArrayView& from, F f) {
+  const Dim rows = from.rows(), count = rows > 0 ? info.size / rows : 0;
+  for (Dim row = 0; row < rows; ++row)
+    f(static_cast<const std::byte*>(from.data) + row * from.row_stride, row * count, count);
+}
+
+void check(const ParameterInfo& info, const ArrayView& from, DType dtype) {
+  if (from.shape != info.shape)
+    fail(kWho, '"', info.name, "\" must have shape ", to_string(info.shape), ", got ", to_string(from.shape));
+  for_each_row(info, from, [&](const std::byte* row, Dim, Dim count) {
+    if (overflows(row, from.type, dtype, count))
+      fail(kWho, '"', info.name, "\" has a number that is too large for ", name(dtype));
+  });
+}
+
+bool is_parameter(const Network::Impl& net, const std::string& name) {
+  for (const ParameterInfo& info : net.parameters)
+    if (info.name == name) return true;
+  return false;
+}
+
+void check(const Network::Impl& net, const std::map<std::string, ArrayView>& arrays) {
+  for (const ParameterInfo& info : net.parameters) {
+    const auto found = arrays.find(info.name);
+    if (found == arrays.end()) fail(kWho, '"', info.name, "\" is missing");
+    check(info, found->second, net.dtype);
+  }
+  for (const auto& entry : arrays)
+    if (!is_parameter(net, entry.first)) fail(kWho, '"', entry.first, "\" is no parameter of this network");
+}
+
+}  // namespace
+
+void Network::load_weights(const std::map<std::string, ArrayView>& arrays) {
+  const InUse use(*impl_);
+  check(*impl_, arrays);
+  const AlignedBuffer cast(impl_->bytes());  // the arrays may be views of these very weights
+  const std::size_t size = size_of(dtype());
+  for (const ParameterInfo& info : impl_->parameters) {
+    const ArrayView& from = arrays.at(info.name);
+    for_each_row(info, from, [&](const std::byte* row, Dim offset, Dim count) {
+      convert(cast.data() + static_cast<std::size_t>(info.offset + offset) * size, dtype(), row, from.type, count);
+    });
+  }
+  std::memcpy(impl_->values.data(), cast.data(), impl_->bytes());
+}
+
+void Network::load_weights(const std::string& path) {
+  const std::string bytes = read_file(path);
+  std::map<std::string, ArrayView> arrays;
+  for (const TensorEntry& tensor : read_weights(std::as_bytes(std::span(bytes))))
+    arrays.emplace(tensor.name, ArrayView(tensor.bytes.data(), tensor.type, tensor.shape));
+  load_weights(arrays);
+}
+
+}  // namespace backpass
