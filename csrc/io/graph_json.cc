@@ -87,11 +87,6 @@ JsonObject op_to_json(const Op& op, const Numbers& numbers) {
 
 }  // namespace
 
-bool has_alpha(Elementwise fn) {
-  return fn == Elementwise::scale || fn == Elementwise::shift || fn == Elementwise::leaky_relu ||
-         fn == Elementwise::leaky_relu_grad;
-}
-
 JsonValue number_to_json(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";

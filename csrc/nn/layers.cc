@@ -15,7 +15,14 @@ constexpr Activation kActivations[] = {
     {"sigmoid", "Sigmoid", "glorot_uniform", [](const Tensor& x, double) { return sigmoid(x); }},
     {"tanh", "Tanh", "glorot_uniform", [](const Tensor& x, double) { return tanh(x); }},
     {"gelu", "GELU", "he_uniform", [](const Tensor& x, double) { return gelu(x); }},
+    {"gelu_tanh", "GELU", "he_uniform", [](const Tensor& x, double) { return gelu_tanh(x); }},
     {"softplus", "Softplus", "he_uniform", [](const Tensor& x, double) { return softplus(x); }},
+    {"elu", "ELU", "he_uniform", [](const Tensor& x, double) { return elu(x); }},
+    {"selu", "SELU", "lecun_normal", [](const Tensor& x, double) { return selu(x); }},
+    {"silu", "SiLU", "he_uniform", [](const Tensor& x, double) { return silu(x); }},
+    {"mish", "Mish", "he_uniform", [](const Tensor& x, double) { return mish(x); }},
+    {"hardtanh", "Hardtanh", "glorot_uniform", [](const Tensor& x, double) { return hardtanh(x); }},
+    {"relu6", "ReLU6", "he_uniform", [](const Tensor& x, double) { return relu6(x); }},
     {"softmax", "Softmax", "glorot_uniform", [](const Tensor& x, double) { return softmax(x); }},
     {"identity", "Identity", "glorot_uniform", [](const Tensor& x, double) { return x; }},
 };
@@ -100,11 +107,31 @@ Tensor LeakyReLU::build(LayerContext&, const Tensor& x) const {
   return activate("LeakyReLU", x, slope);
 }
 
+Tensor ELU::build(LayerContext&, const Tensor& x) const {
+  if (!(alpha > 0) || !std::isfinite(alpha)) fail("ELU", "alpha must be positive and finite, got ", alpha);
+  return elu(x, alpha);
+}
+
+Tensor Hardtanh::build(LayerContext&, const Tensor& x) const {
+  if (!(low < high) || !std::isfinite(low) || !std::isfinite(high))
+    fail("Hardtanh", "min must be below max, and both finite, got ", low, " and ", high);
+  return hardtanh(x, low, high);
+}
+
+Tensor GELU::build(LayerContext&, const Tensor& x) const {
+  if (approximate != "none" && approximate != "tanh")
+    fail("GELU", "approximate must be \"none\" or \"tanh\", got \"", approximate, '"');
+  return approximate == "tanh" ? gelu_tanh(x) : gelu(x);
+}
+
 Tensor ReLU::build(LayerContext&, const Tensor& x) const { return activate("ReLU", x); }
 Tensor Sigmoid::build(LayerContext&, const Tensor& x) const { return activate("Sigmoid", x); }
 Tensor Tanh::build(LayerContext&, const Tensor& x) const { return activate("Tanh", x); }
-Tensor GELU::build(LayerContext&, const Tensor& x) const { return activate("GELU", x); }
 Tensor Softplus::build(LayerContext&, const Tensor& x) const { return activate("Softplus", x); }
+Tensor SELU::build(LayerContext&, const Tensor& x) const { return activate("SELU", x); }
+Tensor SiLU::build(LayerContext&, const Tensor& x) const { return activate("SiLU", x); }
+Tensor Mish::build(LayerContext&, const Tensor& x) const { return activate("Mish", x); }
+Tensor ReLU6::build(LayerContext&, const Tensor& x) const { return activate("ReLU6", x); }
 Tensor Softmax::build(LayerContext&, const Tensor& x) const { return activate("Softmax", x); }
 Tensor Identity::build(LayerContext&, const Tensor& x) const { return activate("Identity", x); }
 
@@ -117,8 +144,14 @@ Layer make_layer(const std::string& type, const Attributes& a) {
   if (type == "ReLU") return ReLU{};
   if (type == "Sigmoid") return Sigmoid{};
   if (type == "Tanh") return Tanh{};
-  if (type == "GELU") return GELU{};
+  if (type == "GELU") return GELU{get<std::string>(a, "approximate", "none")};
   if (type == "Softplus") return Softplus{};
+  if (type == "ELU") return ELU{get<double>(a, "alpha", 1)};
+  if (type == "SELU") return SELU{};
+  if (type == "SiLU") return SiLU{};
+  if (type == "Mish") return Mish{};
+  if (type == "Hardtanh") return Hardtanh{get<double>(a, "min", -1), get<double>(a, "max", 1)};
+  if (type == "ReLU6") return ReLU6{};
   if (type == "Softmax") return Softmax{};
   if (type == "Identity") return Identity{};
   fail("layer", "unknown type \"", type, '"');

@@ -10,14 +10,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from backpass import _core
-from backpass._layers import Dense, Dropout, Layer, LeakyReLU
+from backpass._layers import ELU, GELU, Dense, Dropout, Hardtanh, Layer, LeakyReLU
 from backpass._losses import Loss, native_loss
 
 if TYPE_CHECKING:
     from backpass._network import Network
     from backpass._types import Array, ArrayLike
 
-PLAIN = ("relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "softmax")
+PLAIN = (
+    "relu",
+    "leaky_relu",
+    "sigmoid",
+    "tanh",
+    "softplus",
+    "elu",
+    "selu",
+    "silu",
+    "mish",
+    "hardtanh",
+    "relu6",
+    "softmax",
+)
 
 
 class Trace:
@@ -59,6 +72,14 @@ class Trace:
             return _core.dropout(z, layer.rate, self.streams - 1)
         if isinstance(layer, LeakyReLU):
             return _core.leaky_relu(z, layer.slope)
+        if isinstance(layer, ELU):
+            return _core.elu(z, layer.alpha)
+        if isinstance(layer, Hardtanh):
+            return _core.hardtanh(z, layer.min, layer.max)
+        if isinstance(layer, GELU):
+            return _core.gelu(z, layer.approximate)
+        if isinstance(layer, Dense) and layer.activation in ("gelu", "gelu_tanh"):
+            return _core.gelu(z, "tanh" if layer.activation == "gelu_tanh" else "none")
         name = (layer.activation or "") if isinstance(layer, Dense) else type(layer).__name__.lower()
         function = getattr(_core, name) if name in PLAIN else (lambda tensor: tensor)
         return function(z)  # type: ignore[no-any-return]
