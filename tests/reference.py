@@ -300,14 +300,17 @@ def dropout_mask(shape, rate, seed, stream, step):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Initializers: the deviation of the weights of a layer with `fan_in` inputs and `fan_out` outputs. A uniform
-# distribution of deviation s lies within +- sqrt(3) s. Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998.
+# distribution of deviation s lies within +- sqrt(3) s. Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998; in an
+# orthogonal matrix (Saxe et al. 2014) each of the longer rows or columns has length 1.
 
 INITIALIZER_DEVIATION = {
     "glorot_uniform": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
     "glorot_normal": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
     "he_uniform": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
     "he_normal": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
+    "lecun_uniform": lambda fan_in, fan_out: math.sqrt(1 / fan_in),
     "lecun_normal": lambda fan_in, fan_out: math.sqrt(1 / fan_in),
+    "orthogonal": lambda fan_in, fan_out: math.sqrt(1 / max(fan_in, fan_out)),
 }
 
 

@@ -303,6 +303,34 @@ def test_he_scales_with_the_root_of_the_inputs():
     assert abs(narrow.std() / wide.std() / np.sqrt(40) - 1) < 0.02
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (3, 3), (30, 50), (50, 30), (200, 200)])
+def test_orthogonal_weights_have_orthonormal_rows_or_columns(shape, dtype):
+    model = bp.Sequential(bp.Dense(shape[0], weight_init="orthogonal"), input_shape=shape[1:], seed=5, dtype=dtype)
+    weight = model.parameters()["0.weight"].astype(np.float64)
+    products = weight @ weight.T if shape[0] <= shape[1] else weight.T @ weight
+    np.testing.assert_allclose(products, np.eye(min(shape)), atol=1e-12 if dtype == "float64" else 1e-6)
+
+
+def test_orthogonal_takes_a_gain_and_a_vector():
+    x = bp.input((None, 3), "float64")
+    w = bp.parameter((3,), "float64", "w", "orthogonal", 2.5)
+    values = bp.Network(x, x * w, seed=1).parameters()["w"]
+    assert np.linalg.norm(values) == pytest.approx(2.5, rel=1e-14)
+
+
+def test_orthogonal_favours_no_direction():
+    """A single number is 1 or -1, each as likely; the first element of a longer vector has its variance."""
+    signs = [np.sign(first_element(1, seed)) for seed in range(200)]
+    assert abs(np.mean(signs)) < 0.25
+    assert np.var([first_element(4, seed) for seed in range(400)]) == pytest.approx(1 / 4, rel=0.3)
+
+
+def first_element(size, seed):
+    dense = bp.Dense(size, weight_init="orthogonal")
+    return bp.Sequential(dense, input_shape=size, seed=seed, dtype="float64").flat_parameters[0]
+
+
 @pytest.mark.parametrize(
     ("after", "name", "gain"),
     [

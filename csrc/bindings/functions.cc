@@ -32,7 +32,7 @@ void bind_leaves(py::module_& m) {
       py::arg("shape"), py::arg("dtype") = "float32", py::arg("name") = "w", py::arg("initializer") = "zeros",
       py::arg("gain") = 1.0,
       "A value that training changes. Initializers: zeros, ones, glorot_uniform, glorot_normal, he_uniform,\n"
-      "he_normal, lecun_normal; `gain` multiplies the bound or deviation.");
+      "he_normal, lecun_uniform, lecun_normal, orthogonal; `gain` multiplies the values of all but the first two.");
   m.def(
       "constant",
       [](double value, const py::sequence& shape, const std::string& dtype) {

@@ -10,7 +10,10 @@ ACTIVATIONS = (
     "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "softplus", "elu", "selu", "silu", "mish",
     "hardtanh", "relu6", "softmax", "identity",
 )  # fmt: skip
-INITIALIZERS = ("zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal")
+INITIALIZERS = (
+    "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
+    "orthogonal",
+)  # fmt: skip
 
 
 class Layer:
@@ -66,8 +69,9 @@ class Dense(Layer):
         activation: "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "softplus", "elu", "selu", "silu",
             "mish", "hardtanh", "relu6", "softmax", "identity" or None.
         bias: whether b is there.
-        weight_init: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal", "ones", "zeros",
-            or None for the choice above.
+        weight_init: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"
+            (LeCun et al. 1998), "orthogonal" (orthonormal rows or columns, whichever fit: Saxe et al. 2014), "ones",
+            "zeros", or None for the choice above.
         bias_init: one of the same names.
 
     Raises:

@@ -31,7 +31,7 @@ class Tensor {
 };
 
 // How a parameter gets its first values. Names: "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform",
-// "he_normal", "lecun_normal"; `gain` multiplies the bound or deviation.
+// "he_normal", "lecun_uniform", "lecun_normal", "orthogonal"; `gain` multiplies the values of all but the first two.
 struct Initializer {
   std::string name = "zeros";
   double gain = 1.0;
