@@ -239,6 +239,30 @@ def half_mse(prediction, target, weight=None):
     return (0.5 * w * error**2).sum(), w * error
 
 
+def mae(prediction, target, weight=None):
+    """Mean over all elements of |p - y|; the gradient where they are equal is 0."""
+    error = prediction - target.reshape(prediction.shape)
+    w = row_weights(len(error), weight)[:, None] / error.shape[1]
+    return (w * np.abs(error)).sum(), w * np.sign(error)
+
+
+def huber(prediction, target, weight=None, delta=1.0):
+    """Mean over all elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), with e = p - y."""
+    error = prediction - target.reshape(prediction.shape)
+    w = row_weights(len(error), weight)[:, None] / error.shape[1]
+    size = np.abs(error)
+    value = np.where(size <= delta, 0.5 * error**2, delta * (size - 0.5 * delta))
+    return (w * value).sum(), w * np.clip(error, -delta, delta)
+
+
+def binary_cross_entropy(logits, target, weight=None):
+    """Mean over all elements of -y log sigmoid(z) - (1 - y) log(1 - sigmoid(z)); the gradient is sigmoid(z) - y."""
+    y = target.reshape(logits.shape)
+    w = row_weights(len(logits), weight)[:, None] / logits.shape[1]
+    value = y * softplus(-logits) + (1 - y) * softplus(logits)
+    return (w * value).sum(), w * ((1 - y) * sigmoid(logits) - y * sigmoid(-logits))
+
+
 def cross_entropy(logits, target, weight=None):
     """-sum_c y_c log softmax(z)_c = log_sum_exp(z) - y . z, mean over rows; the gradient is softmax(z) - y.
 
@@ -252,9 +276,6 @@ def cross_entropy(logits, target, weight=None):
 
 def one_hot(labels, classes):
     return np.eye(classes)[np.asarray(labels, dtype=np.intp)]
-
-
-LOSSES = {"MSE": mse, "HalfMSE": half_mse, "CrossEntropy": cross_entropy}
 
 
 # ---------------------------------------------------------------------------------------------------------------------

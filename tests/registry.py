@@ -1,5 +1,6 @@
 """What is under test: lists over which the properties run. A new layer, loss, optimizer or op is one line here."""
 
+import functools
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -117,15 +118,30 @@ class LossCase:
     value_and_grad: object  # of the reference
     takes_labels: bool = False
     torch: object = None  # torch, prediction, target -> loss
+    draw: object = lambda rng, shape: rng.standard_normal(shape)  # numbers that fit as targets
 
     def target(self, rng, rows, outputs):
         """A target that fits: labels, or numbers."""
-        return rng.integers(0, outputs, rows) if self.takes_labels else rng.standard_normal((rows, outputs))
+        return rng.integers(0, outputs, rows) if self.takes_labels else self.draw(rng, (rows, outputs))
+
+
+def far_targets(rng, shape):
+    """Farther than any prediction in these tests comes, on either side: no error is near a kink."""
+    return rng.choice([-1.0, 1.0], shape) * rng.uniform(60, 70, shape)
 
 
 LOSSES = (
     LossCase("MSE", bp.MSE, reference.mse, torch=lambda torch, p, y: torch.nn.functional.mse_loss(p, y)),
     LossCase("HalfMSE", bp.HalfMSE, reference.half_mse, torch=lambda torch, p, y: ((p - y) ** 2).sum(1).mean() / 2),
+    LossCase("MAE", bp.MAE, reference.mae, torch=lambda torch, p, y: torch.nn.functional.l1_loss(p, y),
+             draw=far_targets),
+    LossCase("Huber of large errors", bp.Huber, reference.huber, draw=far_targets,
+             torch=lambda torch, p, y: torch.nn.functional.huber_loss(p, y)),
+    LossCase("Huber of small errors", lambda: bp.Huber(50.0), functools.partial(reference.huber, delta=50.0),
+             torch=lambda torch, p, y: torch.nn.functional.huber_loss(p, y, delta=50.0)),
+    LossCase("BinaryCrossEntropy", bp.BinaryCrossEntropy, reference.binary_cross_entropy,
+             torch=lambda torch, p, y: torch.nn.functional.binary_cross_entropy_with_logits(p, y),
+             draw=lambda rng, shape: rng.uniform(0, 1, shape)),
     LossCase(
         "CrossEntropy",
         bp.CrossEntropy,
@@ -133,7 +149,7 @@ LOSSES = (
         takes_labels=True,
         torch=lambda torch, p, y: torch.nn.functional.cross_entropy(p, y),
     ),
-)
+)  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ from backpass._layers import (
     Softplus,
     Tanh,
 )
-from backpass._losses import MSE, CrossEntropy, HalfMSE, Loss
+from backpass._losses import MAE, MSE, BinaryCrossEntropy, CrossEntropy, HalfMSE, Huber, Loss
 from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
 from backpass._network import Network
 from backpass._optimizers import SGD, Adam, Optimizer
@@ -105,10 +105,12 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "ELU",
     "GELU",
+    "MAE",
     "MSE",
     "SELU",
     "SGD",
     "Adam",
+    "BinaryCrossEntropy",
     "Callback",
     "CrossEntropy",
     "Dense",
@@ -119,6 +121,7 @@ __all__ = [
     "HalfMSE",
     "Hardtanh",
     "History",
+    "Huber",
     "Identity",
     "Input",
     "Layer",

@@ -33,7 +33,7 @@ class Trainer:
 
     Args:
         model: what is trained; a model without shapes takes them from the first data.
-        loss: `MSE()`, `HalfMSE()` or `CrossEntropy()`.
+        loss: one of `MSE()`, `HalfMSE()`, `MAE()`, `Huber()`, `BinaryCrossEntropy()`, `CrossEntropy()`.
         optimizer: `SGD(...)` or `Adam(...)`.
         threads: how many; None is the default of `get_threads()`.
 

@@ -52,7 +52,7 @@ class Training:
         Args:
             x: (rows, *input_shape). Float32 and float64 arrays with dense rows are read in place.
             y: targets, as the loss wants them: (rows, *output_shape), (rows,) for one output, or integer labels.
-            loss: `MSE()`, `HalfMSE()` or `CrossEntropy()`.
+            loss: one of `MSE()`, `HalfMSE()`, `MAE()`, `Huber()`, `BinaryCrossEntropy()`, `CrossEntropy()`.
             optimizer: `SGD(...)` or `Adam(...)`; one that has been used for this model goes on where it stopped.
             epochs: how often to go through all rows.
             batch_size: rows of one update; the last batch of an epoch may be smaller.
