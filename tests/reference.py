@@ -22,7 +22,7 @@ import numpy as np
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Activations. Each is a pair: the function of z, and its derivative at z. At a kink the derivative is a documented
-# subgradient: 0 at 0 for relu, the slope for leaky_relu.
+# subgradient: 0 at 0 for relu, the slope for leaky_relu, alpha for elu, 0 at the bounds of hardtanh and relu6.
 
 erf = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -76,6 +76,72 @@ def gelu_derivative(z):
     return normal_cdf(z) + z * normal_pdf(z)
 
 
+def gelu_tanh(z):
+    """An approximation of gelu: z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z^3))) / 2."""
+    return 0.5 * z * (1 + np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3)))
+
+
+def gelu_tanh_derivative(z):
+    t = np.tanh(math.sqrt(2 / math.pi) * (z + 0.044715 * z**3))
+    return 0.5 * (1 + t) + 0.5 * z * (1 - t**2) * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * z**2)
+
+
+def elu(z, alpha=1.0):
+    """z where z > 0, alpha (exp(z) - 1) elsewhere (Clevert et al. 2016)."""
+    return np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0)))
+
+
+def elu_derivative(z, alpha=1.0):
+    return np.where(z > 0, 1.0, alpha * np.exp(np.minimum(z, 0)))
+
+
+SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+
+
+def selu(z):
+    """elu with the scales that keep mean 0 and variance 1 (Klambauer et al. 2017)."""
+    return SELU_SCALE * elu(z, SELU_ALPHA)
+
+
+def selu_derivative(z):
+    return SELU_SCALE * elu_derivative(z, SELU_ALPHA)
+
+
+def silu(z):
+    """z sigmoid(z) (Elfwing et al. 2018)."""
+    return z * sigmoid(z)
+
+
+def silu_derivative(z):
+    return sigmoid(z) * (1 + z * sigmoid(-z))
+
+
+def mish(z):
+    """z tanh(softplus(z)) (Misra 2020)."""
+    return z * np.tanh(softplus(z))
+
+
+def mish_derivative(z):
+    t = np.tanh(softplus(z))
+    return t + z * (1 - t**2) * sigmoid(z)
+
+
+def hardtanh(z, low=-1.0, high=1.0):
+    return np.clip(z, low, high)
+
+
+def hardtanh_derivative(z, low=-1.0, high=1.0):
+    return np.where((z > low) & (z < high), 1.0, 0.0)
+
+
+def relu6(z):
+    return np.clip(z, 0, 6)
+
+
+def relu6_derivative(z):
+    return hardtanh_derivative(z, 0, 6)
+
+
 def softplus(z):
     """log(1 + exp(z)) = max(z, 0) + log(1 + exp(-|z|)), which is right for every z."""
     return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
@@ -92,7 +158,14 @@ ACTIVATIONS = {
     "sigmoid": (sigmoid, sigmoid_derivative),
     "tanh": (np.tanh, tanh_derivative),
     "gelu": (gelu, gelu_derivative),
+    "gelu_tanh": (gelu_tanh, gelu_tanh_derivative),
     "softplus": (softplus, sigmoid),
+    "elu": (elu, elu_derivative),
+    "selu": (selu, selu_derivative),
+    "silu": (silu, silu_derivative),
+    "mish": (mish, mish_derivative),
+    "hardtanh": (hardtanh, hardtanh_derivative),
+    "relu6": (relu6, relu6_derivative),
 }
 
 
@@ -114,17 +187,17 @@ def log_sum_exp(z):
     return top + np.log(np.exp(z - top[..., None]).sum(axis=-1))
 
 
-def activate(name, z):
+def activate(name, z, *settings):
     """a = sigma(z)."""
-    return softmax(z) if name == "softmax" else ACTIVATIONS[name][0](z)
+    return softmax(z) if name == "softmax" else ACTIVATIONS[name][0](z, *settings)
 
 
-def activation_backward(name, z, grad):
+def activation_backward(name, z, grad, *settings):
     """dLoss/dz from grad = dLoss/da. Elementwise but for softmax, whose outputs depend on every input of their row."""
     if name == "softmax":
         a = softmax(z)
         return a * (grad - (grad * a).sum(axis=-1, keepdims=True))
-    return grad * ACTIVATIONS[name][1](z)
+    return grad * ACTIVATIONS[name][1](z, *settings)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -166,6 +239,30 @@ def half_mse(prediction, target, weight=None):
     return (0.5 * w * error**2).sum(), w * error
 
 
+def mae(prediction, target, weight=None):
+    """Mean over all elements of |p - y|; the gradient where they are equal is 0."""
+    error = prediction - target.reshape(prediction.shape)
+    w = row_weights(len(error), weight)[:, None] / error.shape[1]
+    return (w * np.abs(error)).sum(), w * np.sign(error)
+
+
+def huber(prediction, target, weight=None, delta=1.0):
+    """Mean over all elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), with e = p - y."""
+    error = prediction - target.reshape(prediction.shape)
+    w = row_weights(len(error), weight)[:, None] / error.shape[1]
+    size = np.abs(error)
+    value = np.where(size <= delta, 0.5 * error**2, delta * (size - 0.5 * delta))
+    return (w * value).sum(), w * np.clip(error, -delta, delta)
+
+
+def binary_cross_entropy(logits, target, weight=None):
+    """Mean over all elements of -y log sigmoid(z) - (1 - y) log(1 - sigmoid(z)); the gradient is sigmoid(z) - y."""
+    y = target.reshape(logits.shape)
+    w = row_weights(len(logits), weight)[:, None] / logits.shape[1]
+    value = y * softplus(-logits) + (1 - y) * softplus(logits)
+    return (w * value).sum(), w * ((1 - y) * sigmoid(logits) - y * sigmoid(-logits))
+
+
 def cross_entropy(logits, target, weight=None):
     """-sum_c y_c log softmax(z)_c = log_sum_exp(z) - y . z, mean over rows; the gradient is softmax(z) - y.
 
@@ -179,9 +276,6 @@ def cross_entropy(logits, target, weight=None):
 
 def one_hot(labels, classes):
     return np.eye(classes)[np.asarray(labels, dtype=np.intp)]
-
-
-LOSSES = {"MSE": mse, "HalfMSE": half_mse, "CrossEntropy": cross_entropy}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -227,14 +321,17 @@ def dropout_mask(shape, rate, seed, stream, step):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Initializers: the deviation of the weights of a layer with `fan_in` inputs and `fan_out` outputs. A uniform
-# distribution of deviation s lies within +- sqrt(3) s. Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998.
+# distribution of deviation s lies within +- sqrt(3) s. Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998; in an
+# orthogonal matrix (Saxe et al. 2014) each of the longer rows or columns has length 1.
 
 INITIALIZER_DEVIATION = {
     "glorot_uniform": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
     "glorot_normal": lambda fan_in, fan_out: math.sqrt(2 / (fan_in + fan_out)),
     "he_uniform": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
     "he_normal": lambda fan_in, fan_out: math.sqrt(2 / fan_in),
+    "lecun_uniform": lambda fan_in, fan_out: math.sqrt(1 / fan_in),
     "lecun_normal": lambda fan_in, fan_out: math.sqrt(1 / fan_in),
+    "orthogonal": lambda fan_in, fan_out: math.sqrt(1 / max(fan_in, fan_out)),
 }
 
 

@@ -1,5 +1,6 @@
 """What is under test: lists over which the properties run. A new layer, loss, optimizer or op is one line here."""
 
+import functools
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -41,10 +42,24 @@ ACTIVATIONS = {
     "sigmoid": bp.Sigmoid,
     "tanh": bp.Tanh,
     "gelu": bp.GELU,
+    "gelu_tanh": lambda: bp.GELU("tanh"),
     "softplus": bp.Softplus,
+    "elu": bp.ELU,
+    "selu": bp.SELU,
+    "silu": bp.SiLU,
+    "mish": bp.Mish,
+    "hardtanh": bp.Hardtanh,
+    "relu6": bp.ReLU6,
     "softmax": bp.Softmax,
 }
-KINKED = ("relu", "leaky_relu")  # no second derivative, and no first one at 0
+# Where an activation's first or second derivative jumps: differences across it tell nothing.
+KINKS = {"relu": (0,), "leaky_relu": (0,), "elu": (0,), "selu": (0,), "hardtanh": (-1, 1), "relu6": (0, 6)}
+
+
+def distance_to(kinks, z):
+    """How far each row of z (n, ...) is from the nearest kink; 1 where there is none."""
+    far = np.ones((len(z), 1))
+    return np.concatenate([far, *(np.abs(z - kink).reshape(len(z), -1) for kink in kinks)], axis=1).min(axis=1)
 
 
 @dataclass(frozen=True)
@@ -55,13 +70,18 @@ class LayerCase:
     make: object
     units: int | None = None
     activation: str = "identity"
+    settings: tuple = ()  # of the activation
+
+    @property
+    def kinks(self):
+        return self.settings if self.activation == "hardtanh" and self.settings else KINKS.get(self.activation, ())
 
     def forward(self, parameters, x):
-        return reference.activate(self.activation, self._z(parameters, x))
+        return reference.activate(self.activation, self._z(parameters, x), *self.settings)
 
     def backward(self, parameters, x, grad):
         """The gradient to the input, and those of the parameters by name."""
-        delta = reference.activation_backward(self.activation, self._z(parameters, x), grad)
+        delta = reference.activation_backward(self.activation, self._z(parameters, x), grad, *self.settings)
         if self.units is None:
             return delta, {}
         dx, weight_grad, bias_grad = reference.dense_backward(x, parameters["0.weight"], delta)
@@ -80,7 +100,9 @@ LAYERS = (
     LayerCase("Dense without bias", lambda: bp.Dense(5, bias=False), 5),
     LayerCase("Dense wider than a tile", lambda: bp.Dense(67), 67),
     *(LayerCase(f"Dense {a}", lambda a=a: bp.Dense(4, activation=a), 4, a) for a in ACTIVATIONS),
-    *(LayerCase(layer.__name__, layer, None, a) for a, layer in ACTIVATIONS.items()),
+    *(LayerCase(f"{a} alone", layer, None, a) for a, layer in ACTIVATIONS.items()),
+    LayerCase("ELU with alpha", lambda: bp.ELU(0.3), None, "elu", (0.3,)),
+    LayerCase("Hardtanh with bounds", lambda: bp.Hardtanh(-0.5, 1.5), None, "hardtanh", (-0.5, 1.5)),
     LayerCase("Dropout of nothing", lambda: bp.Dropout(0.0)),
 )
 
@@ -96,15 +118,30 @@ class LossCase:
     value_and_grad: object  # of the reference
     takes_labels: bool = False
     torch: object = None  # torch, prediction, target -> loss
+    draw: object = lambda rng, shape: rng.standard_normal(shape)  # numbers that fit as targets
 
     def target(self, rng, rows, outputs):
         """A target that fits: labels, or numbers."""
-        return rng.integers(0, outputs, rows) if self.takes_labels else rng.standard_normal((rows, outputs))
+        return rng.integers(0, outputs, rows) if self.takes_labels else self.draw(rng, (rows, outputs))
+
+
+def far_targets(rng, shape):
+    """Farther than any prediction in these tests comes, on either side: no error is near a kink."""
+    return rng.choice([-1.0, 1.0], shape) * rng.uniform(60, 70, shape)
 
 
 LOSSES = (
     LossCase("MSE", bp.MSE, reference.mse, torch=lambda torch, p, y: torch.nn.functional.mse_loss(p, y)),
     LossCase("HalfMSE", bp.HalfMSE, reference.half_mse, torch=lambda torch, p, y: ((p - y) ** 2).sum(1).mean() / 2),
+    LossCase("MAE", bp.MAE, reference.mae, torch=lambda torch, p, y: torch.nn.functional.l1_loss(p, y),
+             draw=far_targets),
+    LossCase("Huber of large errors", bp.Huber, reference.huber, draw=far_targets,
+             torch=lambda torch, p, y: torch.nn.functional.huber_loss(p, y)),
+    LossCase("Huber of small errors", lambda: bp.Huber(50.0), functools.partial(reference.huber, delta=50.0),
+             torch=lambda torch, p, y: torch.nn.functional.huber_loss(p, y, delta=50.0)),
+    LossCase("BinaryCrossEntropy", bp.BinaryCrossEntropy, reference.binary_cross_entropy,
+             torch=lambda torch, p, y: torch.nn.functional.binary_cross_entropy_with_logits(p, y),
+             draw=lambda rng, shape: rng.uniform(0, 1, shape)),
     LossCase(
         "CrossEntropy",
         bp.CrossEntropy,
@@ -112,7 +149,7 @@ LOSSES = (
         takes_labels=True,
         torch=lambda torch, p, y: torch.nn.functional.cross_entropy(p, y),
     ),
-)
+)  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -232,8 +269,21 @@ UNARY = (
     unary("sigmoid", reference.sigmoid),
     unary("tanh", np.tanh),
     unary("gelu", reference.gelu, torch=functional("gelu")),
+    OpCase("gelu_tanh", lambda x: bp.gelu(x, "tanh"), reference.gelu_tanh,
+           torch=lambda t, x: t.nn.functional.gelu(x, approximate="tanh")),
     unary("softplus", reference.softplus, torch=functional("softplus")),
-)
+    unary("elu", reference.elu, off_kinks=True, torch=functional("elu")),
+    OpCase("elu with alpha", lambda x: bp.elu(x, 0.3), lambda x: reference.elu(x, 0.3), off_kinks=True,
+           torch=lambda t, x: t.nn.functional.elu(x, 0.3)),
+    unary("selu", reference.selu, off_kinks=True),
+    unary("silu", reference.silu, torch=functional("silu")),
+    unary("mish", reference.mish, torch=functional("mish")),
+    unary("hardtanh", reference.hardtanh, off_kinks=True, torch=functional("hardtanh")),
+    OpCase("hardtanh with bounds", lambda x: bp.hardtanh(x, -1.5, 0.5),
+           lambda x: reference.hardtanh(x, -1.5, 0.5), off_kinks=True,
+           torch=lambda t, x: t.nn.functional.hardtanh(x, -1.5, 0.5)),
+    unary("relu6", reference.relu6, low=-8.0, high=8.0, off_kinks=True, torch=functional("relu6")),
+)  # fmt: skip
 
 PAIR = ((3, 5), (3, 5))
 BINARY = (

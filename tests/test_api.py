@@ -168,6 +168,31 @@ def test_evaluate_takes_the_loss_of_the_last_fit(model, data):
     assert result["accuracy"] == np.mean(model.predict(data[0]).argmax(axis=1) == data[1])
 
 
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_accuracy_of_binary_logits_is_by_their_sign(outputs, rng):
+    """Each output is a yes or no of its own: the mean over elements."""
+    x, y = rng.standard_normal((20, 4)), rng.integers(0, 2, (20, outputs))
+    model = bp.Sequential(bp.Dense(outputs), input_shape=4, seed=1)
+    model.parameters()["0.bias"][:] = 0.3  # logits between 0 and 0.5 tell the threshold from that of 0/1 outputs
+    loss = bp.BinaryCrossEntropy()
+    logits = model.predict(x)
+    assert ((logits > 0) != (logits > 0.5)).any()
+    right = ((logits > 0) == (y == 1)).mean()
+    assert model.evaluate(x, y, loss=loss, metrics="accuracy")["accuracy"] == pytest.approx(right)
+    history = fit(
+        model, x, y, loss=loss, optimizer=bp.SGD(0.0), metrics="accuracy", validation_data=(x[:10], y[:10]), epochs=1
+    )
+    assert history["accuracy"] == pytest.approx([right])
+    assert history["val_accuracy"] == pytest.approx([((logits > 0) == (y == 1))[:10].mean()])
+
+
+def test_accuracy_of_one_output_is_by_its_side_of_a_half():
+    model = bp.Sequential(bp.Dense(1), input_shape=1, seed=1)
+    model.parameters()["0.weight"][:] = 1
+    x, y = [[0.2], [0.4], [0.6], [0.8]], [0, 1, 1, 1]
+    assert model.evaluate(x, y, loss=bp.MSE(), metrics="accuracy")["accuracy"] == 0.75
+
+
 def test_a_metric_gets_all_rows_as_they_were_given(model, data):
     seen = []
 

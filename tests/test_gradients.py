@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import backpass as bp
 import reference
-from registry import ACTIVATIONS, BATCH_SIZES, DTYPES, ISAS, KINKED, LOSSES, by_name, generator, using_isa
+from registry import ACTIVATIONS, BATCH_SIZES, DTYPES, ISAS, KINKS, LOSSES, by_name, distance_to, generator, using_isa
 
 FEATURES, OUTPUTS = 4, 3
 HIDDEN = [name for name in ACTIVATIONS if name != "softmax"]
@@ -37,11 +37,11 @@ def as_reference(model, activation):
 
 
 def off_kinks(layers, rng, batch):
-    """Rows for which no pre-activation is close to 0, where relu has no derivative."""
+    """Rows for which no pre-activation is close to a kink."""
     x = rng.uniform(-2, 2, (64 * batch + 200, FEATURES))
     trace = reference.forward(layers, x)[1]
-    hidden = np.concatenate([np.abs(z) for z in trace.z[:-1]] or [np.ones((len(x), 1))], axis=1)
-    return x[hidden.min(axis=1) > 0.02][:batch]
+    distances = [distance_to(KINKS.get(layer.activation, ()), z) for layer, z in zip(layers, trace.z, strict=True)]
+    return x[np.min(distances, axis=0) > 0.02][:batch]
 
 
 def gradients_of(model, loss, x, y):
@@ -197,6 +197,20 @@ def test_backprop_shows_delta_and_its_outer_products(shown):
 
 
 @pytest.mark.row("A3")
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_backprop_shows_every_activation(activation):
+    """Alone and as Dense(activation=...)."""
+    model = bp.Sequential(
+        bp.Dense(5), ACTIVATIONS[activation](), bp.Dense(OUTPUTS, activation=activation),
+        input_shape=(FEATURES,), seed=2, dtype="float64",
+    )  # fmt: skip
+    rng = generator(activation, "shown")
+    layers = model.backprop(rng.standard_normal((6, FEATURES)), rng.standard_normal((6, OUTPUTS)), bp.MSE())
+    for layer in layers[1:]:
+        np.testing.assert_allclose(layer["a"], reference.activate(activation, layer["z"]), atol=1e-13)
+
+
+@pytest.mark.row("A3")
 def test_backprop_updates_nothing():
     model = mlp("tanh", 2)
     before = model.flat_parameters.copy()
@@ -349,7 +363,7 @@ def hessian_vector_by_differences(gradient, w, v):
     return (16 * (4 * d4 - d2) / 3 - (4 * d2 - d1) / 3) / 15
 
 
-SECOND = [name for name in HIDDEN if name not in KINKED]
+SECOND = [name for name in HIDDEN if name not in KINKS]
 
 
 @pytest.mark.parametrize("isa", ISAS)

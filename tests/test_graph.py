@@ -83,6 +83,16 @@ def test_gradient_of_the_gradient_equals_central_differences(case):
         assert reference.relative_error(product, reference.numerical_gradient(slope, arrays[at])) < 1e-7
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["gelu_tanh", "softplus", "elu", "silu", "mish"])
+def test_second_derivatives_of_activations_vanish_far_out(name, dtype):
+    x = bp.input((6,), dtype)
+    y = bp.gelu(x, "tanh") if name == "gelu_tanh" else getattr(bp, name)(x)
+    (slope,) = bp.gradients(bp.sum(y), [x])
+    (value,) = run([x], bp.gradients(bp.sum(slope), [x]), [[-3e38, -1e4, -100, 100, 1e4, 3e38]])
+    np.testing.assert_allclose(value, 0, atol=1e-30)
+
+
 # Any shape, any broadcast.
 
 

@@ -7,7 +7,18 @@ from hypothesis import strategies as st
 
 import backpass as bp
 import reference
-from registry import ACTIVATIONS, BATCH_SIZES, DTYPES, ISAS, LAYERS, TOLERANCE, by_name, generator, using_isa
+from registry import (
+    ACTIVATIONS,
+    BATCH_SIZES,
+    DTYPES,
+    ISAS,
+    LAYERS,
+    TOLERANCE,
+    by_name,
+    distance_to,
+    generator,
+    using_isa,
+)
 
 FEATURES = 6
 
@@ -21,7 +32,7 @@ def off_kinks(case, model, rng, batch, features=FEATURES):
     x = rng.uniform(-2, 2, (8 * batch + 64, features))
     weights = {name: value.astype(np.float64) for name, value in model.parameters().items()}
     z = x if case.units is None else reference.dense_forward(x, weights["0.weight"], weights.get("0.bias", 0.0))
-    return x[np.abs(z).min(axis=1, initial=1.0) > 1e-2][:batch]
+    return x[distance_to(case.kinks, z) > 1e-2][:batch]
 
 
 def check_layer(case, dtype, batch):
@@ -62,6 +73,8 @@ def test_layer_equals_the_reference(case, isa, dtype):
 @pytest.mark.row("V1")
 @pytest.mark.row("V2")
 @pytest.mark.row("V3")
+@pytest.mark.row("V4")
+@pytest.mark.row("V8")
 @pytest.mark.parametrize("case", **by_name(LAYERS))
 def test_layer_gradients_equal_central_differences(case):
     model = built(case)
@@ -137,6 +150,36 @@ def test_derivative_of_relu_is_0_or_1_and_0_at_the_kink():
     assert set(derivative) == {0.0, 1.0}
     assert derivative_of("relu", [-0.0, 0.0, 1e-300]).tolist() == [0, 0, 1]
     assert derivative_of("leaky_relu", [0.0])[0] == 0.01
+
+
+@pytest.mark.row("V4")
+@pytest.mark.parametrize("alpha", [0.3, 1.0, 2.0])
+def test_elu_goes_from_minus_alpha_through_zero(alpha):
+    model = bp.Sequential(bp.ELU(alpha), input_shape=(4,), dtype="float64")
+    z = np.array([[-1e3, -1.0, 0.0, 2.0]])
+    np.testing.assert_allclose(model.forward(z), [[-alpha, alpha * np.expm1(-1), 0, 2]], rtol=1e-15)
+    np.testing.assert_allclose(model.backward(np.ones((1, 4))), [[0, alpha * np.exp(-1), alpha, 1]], rtol=1e-15)
+
+
+def test_no_gradient_flows_at_the_bounds_of_hardtanh_and_relu6():
+    assert derivative_of("hardtanh", [-2, -1, -0.5, 0, 0.5, 1, 2]).tolist() == [0, 0, 1, 1, 1, 0, 0]
+    assert derivative_of("relu6", [-1, 0, 3, 6, 7]).tolist() == [0, 0, 1, 0, 0]
+
+
+@pytest.mark.row("V8")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("activation", [name for name in ACTIVATIONS if name != "softmax"])
+def test_activations_are_right_far_out_and_pass_nan_on(activation, isa, dtype):
+    z = np.array([[-1e30, -1e4, -100, -30, 30, 100, 1e4, 1e30, np.nan]], dtype=dtype)
+    with using_isa(isa), np.errstate(over="ignore", invalid="ignore"):
+        model = bp.Sequential(ACTIVATIONS[activation](), input_shape=z.shape[1:], dtype=dtype)
+        limits = {"rtol": TOLERANCE[dtype], "atol": 1e-11}
+        finite = z[:, :-1].astype(np.float64)
+        y, slope = model.forward(z), model.backward(np.ones_like(z))
+    np.testing.assert_allclose(y[:, :-1], reference.activate(activation, finite), **limits)
+    np.testing.assert_allclose(slope[:, :-1], reference.activation_backward(activation, finite, 1.0), **limits)
+    assert np.isnan(y[0, -1])
 
 
 @pytest.mark.row("V6")
@@ -260,12 +303,47 @@ def test_he_scales_with_the_root_of_the_inputs():
     assert abs(narrow.std() / wide.std() / np.sqrt(40) - 1) < 0.02
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (3, 3), (30, 50), (50, 30), (200, 200)])
+def test_orthogonal_weights_have_orthonormal_rows_or_columns(shape, dtype):
+    model = bp.Sequential(bp.Dense(shape[0], weight_init="orthogonal"), input_shape=shape[1:], seed=5, dtype=dtype)
+    weight = model.parameters()["0.weight"].astype(np.float64)
+    products = weight @ weight.T if shape[0] <= shape[1] else weight.T @ weight
+    np.testing.assert_allclose(products, np.eye(min(shape)), atol=1e-12 if dtype == "float64" else 1e-6)
+
+
+def test_orthogonal_takes_a_gain_and_a_vector():
+    x = bp.input((None, 3), "float64")
+    w = bp.parameter((3,), "float64", "w", "orthogonal", 2.5)
+    values = bp.Network(x, x * w, seed=1).parameters()["w"]
+    assert np.linalg.norm(values) == pytest.approx(2.5, rel=1e-14)
+
+
+def test_orthogonal_favours_no_direction():
+    """A single number is 1 or -1, each as likely; the first element of a longer vector has its variance."""
+    signs = [np.sign(first_element(1, seed)) for seed in range(200)]
+    assert abs(np.mean(signs)) < 0.25
+    assert np.var([first_element(4, seed) for seed in range(400)]) == pytest.approx(1 / 4, rel=0.3)
+
+
+def first_element(size, seed):
+    dense = bp.Dense(size, weight_init="orthogonal")
+    return bp.Sequential(dense, input_shape=size, seed=seed, dtype="float64").flat_parameters[0]
+
+
 @pytest.mark.parametrize(
     ("after", "name", "gain"),
     [
         ("relu", "he_uniform", 1.0),
         ("gelu", "he_uniform", 1.0),
+        ("gelu_tanh", "he_uniform", 1.0),
         ("softplus", "he_uniform", 1.0),
+        ("elu", "he_uniform", 1.0),
+        ("selu", "lecun_normal", 1.0),
+        ("silu", "he_uniform", 1.0),
+        ("mish", "he_uniform", 1.0),
+        ("relu6", "he_uniform", 1.0),
+        ("hardtanh", "glorot_uniform", 1.0),
         ("tanh", "glorot_uniform", 1.0),
         ("sigmoid", "glorot_uniform", 1.0),
         ("softmax", "glorot_uniform", 1.0),
@@ -295,6 +373,40 @@ def test_initial_weights_are_small_and_reproducible():
     assert not np.array_equal(fresh[0].flat_parameters, fresh[1].flat_parameters)
     again = bp.Sequential(bp.Dense(3), input_shape=(3,), seed=fresh[0].seed)
     np.testing.assert_array_equal(fresh[0].flat_parameters, again.flat_parameters)
+
+
+@pytest.mark.row("V5")
+@pytest.mark.parametrize("written", ["layer", "name"])
+def test_selu_keeps_mean_and_variance_through_twenty_layers(written):
+    width = 512
+    layers = [bp.Dense(width), bp.SELU()] if written == "layer" else [bp.Dense(width, activation="selu")]
+    model = bp.Sequential(*layers * 20, input_shape=(width,), seed=3)
+    shown = model.backprop(generator("selu").standard_normal((256, width)), np.zeros((256, width)), bp.MSE())
+    for layer in shown[len(layers) - 1 :: len(layers)]:
+        assert abs(layer["a"].mean()) < 0.2
+        assert abs(layer["a"].var() - 1) < 0.2
+
+
+def norms_of_delta(deviation, depth=30, width=64):
+    """|delta| of the first and the last layer of a deep ReLU network with normal weights."""
+    rng = generator("deep")
+    layers = [bp.Dense(width, activation="relu") for _ in range(depth)]
+    model = bp.Sequential(*layers, input_shape=(width,), seed=1, dtype="float64")
+    for name, value in model.parameters().items():
+        value[:] = rng.normal(0, deviation, value.shape) if name.endswith("weight") else 0
+    shown = model.backprop(rng.standard_normal((64, width)), rng.standard_normal((64, width)), bp.HalfMSE())
+    return np.linalg.norm(shown[0]["delta"]), np.linalg.norm(shown[-1]["delta"])
+
+
+@pytest.mark.row("I5")
+@pytest.mark.parametrize(
+    ("deviation", "low", "high"),
+    [(np.sqrt(2 / 64), 0.1, 10), (1.0, 1e10, np.inf), (0.01, 0, 1e-10)],
+    ids=["he", "one", "a hundredth"],
+)
+def test_deltas_of_a_deep_network_neither_vanish_nor_explode_from_he(deviation, low, high):
+    first, last = norms_of_delta(deviation)
+    assert low < first / last < high
 
 
 def after_steps(model, steps):

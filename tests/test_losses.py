@@ -1,5 +1,8 @@
 """Every loss against the reference and central differences: values, gradients, weights, extremes, rounding."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -127,6 +130,70 @@ def test_cross_entropy_is_stable_at_extreme_logits(isa, dtype):
         value, grad = bp.CrossEntropy().value_and_grad(logits, np.array([0, 1, 2]))
     assert value == pytest.approx((0 + 2e4 + np.log(3)) / 3, rel=1e-6)
     np.testing.assert_allclose(3 * grad, [[0, 0, 0], [1, -1, 0], [1 / 3, 1 / 3, -2 / 3]], atol=1e-6)
+
+
+@pytest.mark.row("L3")
+@pytest.mark.row("S8")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("isa", ISAS)
+def test_binary_cross_entropy_is_stable_at_extreme_logits(isa, dtype):
+    logits = np.array([[1e4], [1e4], [-1e4], [-1e4], [0]], dtype=dtype)
+    with using_isa(isa):
+        value, grad = bp.BinaryCrossEntropy().value_and_grad(logits, np.array([1, 0, 1, 0, 1]))
+    assert value == pytest.approx((0 + 1e4 + 1e4 + 0 + np.log(2)) / 5, rel=1e-6)
+    np.testing.assert_allclose(5 * grad[:, 0], [0, 1, -1, 0, -0.5], atol=1e-6)
+
+
+@pytest.mark.row("L3")
+def test_gradient_of_binary_cross_entropy_is_sigmoid_less_target():
+    rng = generator("binary")
+    logits, target = rng.standard_normal((8, 3)), rng.integers(0, 2, (8, 3))
+    _, grad = bp.BinaryCrossEntropy().value_and_grad(logits, target)
+    np.testing.assert_allclose(8 * 3 * grad, reference.sigmoid(logits) - target, atol=1e-15)
+
+
+@pytest.mark.row("L3")
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.bool_, np.float32])
+def test_binary_targets_may_be_a_vector_of_any_type(dtype):
+    rng = generator("vector")
+    logits, target = rng.standard_normal((6, 1)), rng.integers(0, 2, 6)
+    np.testing.assert_equal(
+        bp.BinaryCrossEntropy().value_and_grad(logits, target.astype(dtype)),
+        bp.BinaryCrossEntropy().value_and_grad(logits, target[:, None].astype(np.float64)),
+    )
+
+
+def test_mae_has_no_gradient_where_prediction_and_target_are_equal():
+    _, grad = bp.MAE().value_and_grad(np.array([[1.0, 2.0, 3.0]]), np.array([[2.0, 2.0, 2.0]]))
+    np.testing.assert_allclose(grad, [[-1 / 3, 0, 1 / 3]])
+
+
+@pytest.mark.parametrize("delta", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_huber_on_both_sides_of_delta(delta, dtype):
+    prediction = np.array([[-1e4, -3, -delta, -0.25, 0, 0.25, delta, 3, 1e4]], dtype=dtype)
+    value, grad = bp.Huber(delta).value_and_grad(prediction, np.zeros_like(prediction))
+    expected_value, expected_grad = reference.huber(prediction.astype(np.float64), np.zeros((1, 9)), delta=delta)
+    assert value == pytest.approx(expected_value, rel=TOLERANCE[dtype])
+    np.testing.assert_allclose(grad, expected_grad, rtol=TOLERANCE[dtype])
+
+
+def test_losses_are_values():
+    assert bp.Huber() == bp.Huber(delta=1.0) != bp.Huber(2.0)
+    assert len({bp.MSE(), bp.MSE(), bp.MAE(), bp.Huber(), bp.Huber(2), bp.Huber(2.0)}) == 4
+    assert (repr(bp.Huber(2)), repr(bp.Huber()), repr(bp.MAE())) == ("Huber(delta=2.0)", "Huber()", "MAE()")
+    for loss in (bp.Huber(2.0), bp.BinaryCrossEntropy()):
+        assert pickle.loads(pickle.dumps(loss)) == copy.deepcopy(loss) == loss
+    with pytest.raises(AttributeError, match=r"\[Huber\] a loss cannot be changed"):
+        bp.Huber().delta = 2.0
+
+
+def test_a_fit_with_another_delta_uses_it():
+    model = bp.Sequential(bp.Dense(1), input_shape=1, seed=1)
+    x, y, sgd = np.ones((4, 1)), np.full((4, 1), 100.0), bp.SGD(0.0)
+    for delta in (1.0, 2.0):
+        (value,) = model.fit(x, y, loss=bp.Huber(delta), optimizer=sgd, progress=False)["loss"]
+        assert value == pytest.approx(reference.huber(model.predict(x), y, delta=delta)[0], rel=1e-5)
 
 
 @pytest.mark.row("S9")

@@ -76,7 +76,7 @@ def test_what_is_kept_grows_by_one_activation_for_each_layer(rows):
         return np.array([plan(layers(depth)).arena_bytes for depth in depths])
 
     def layers(depth):
-        return bp.Sequential(*[bp.Dense(width, activation="tanh")] * depth, input_shape=width, seed=0)
+        return bp.Sequential(*(bp.Dense(width, activation="tanh") for _ in range(depth)), input_shape=width, seed=0)
 
     activation = rows * width * 4
     trained = arenas(lambda model: bp.Trainer(model, bp.MSE(), bp.Adam()).plan(rows))

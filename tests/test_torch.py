@@ -18,7 +18,14 @@ TORCH_ACTIVATIONS = {
     "sigmoid": torch.nn.Sigmoid,
     "tanh": torch.nn.Tanh,
     "gelu": torch.nn.GELU,
+    "gelu_tanh": lambda: torch.nn.GELU("tanh"),
     "softplus": torch.nn.Softplus,
+    "elu": torch.nn.ELU,
+    "selu": torch.nn.SELU,
+    "silu": torch.nn.SiLU,
+    "mish": torch.nn.Mish,
+    "hardtanh": torch.nn.Hardtanh,
+    "relu6": torch.nn.ReLU6,
     "softmax": lambda: torch.nn.Softmax(dim=-1),
 }
 
@@ -128,7 +135,7 @@ def in_torch(case, inputs):
     return case.torch(torch, *inputs) if case.torch else case.reference(*inputs)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "gelu", "softplus", "sigmoid"])
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "gelu_tanh", "softplus", "sigmoid", "silu", "mish"])
 @pytest.mark.parametrize("case", **by_name(LOSSES))
 def test_hessian_vector_products(case, activation):
     model, twin = twins(activation)

@@ -80,11 +80,6 @@ bool same(DType dtype, ElementType type) noexcept {
 
 }  // namespace
 
-ElementType element_type(DType dtype) {
-  if (dtype == DType::int32) return ElementType::int32;
-  return dtype == DType::float64 ? ElementType::float64 : ElementType::float32;
-}
-
 void convert(void* out, DType dtype, const void* a, ElementType type, Dim n) noexcept {
   if (n == 0) return;
   if (same(dtype, type)) {

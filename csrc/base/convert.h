@@ -5,8 +5,6 @@
 
 namespace backpass {
 
-ElementType element_type(DType dtype);
-
 // out[i] = a[i] cast to dtype, for n elements. Integers beyond int32 wrap: the boundary has checked labels.
 void convert(void* out, DType dtype, const void* a, ElementType type, Dim n) noexcept;
 

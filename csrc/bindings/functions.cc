@@ -33,13 +33,19 @@ void bind_leaves(py::module_& m) {
       py::arg("shape"), py::arg("dtype") = "float32", py::arg("name") = "w", py::arg("initializer") = "zeros",
       py::arg("gain") = 1.0,
       "A value that training changes. Initializers: zeros, ones, glorot_uniform, glorot_normal, he_uniform,\n"
-      "he_normal, lecun_normal; `gain` multiplies the bound or deviation.");
+      "he_normal, lecun_uniform, lecun_normal, orthogonal; `gain` multiplies the values of all but the first two.");
   m.def(
       "constant",
       [](double value, const py::sequence& shape, const std::string& dtype) {
         return constant(value, to_shape(shape), parse_dtype(dtype));
       },
       py::arg("value"), py::arg("shape") = py::tuple(), py::arg("dtype") = "float32", "`value` in every element.");
+}
+
+Tensor gelu_by_name(const Tensor& x, const std::string& approximate) {
+  if (approximate == "none") return gelu(x);
+  if (approximate == "tanh") return gelu_tanh(x);
+  throw std::invalid_argument("[gelu] approximate must be one of none, tanh, got \"" + approximate + "\"");
 }
 
 void bind_elementwise(py::module_& m) {
@@ -57,8 +63,18 @@ void bind_elementwise(py::module_& m) {
   unary("relu", &relu, "max(x, 0); derivative 0 at 0.");
   unary("sigmoid", &sigmoid, "1 / (1 + exp(-x)).");
   unary("tanh", &tanh, "The hyperbolic tangent.");
-  unary("gelu", &gelu, "x Phi(x), Phi the standard normal distribution (Hendrycks and Gimpel 2016).");
+  m.def("gelu", &gelu_by_name, py::arg("x"), py::arg("approximate") = "none",
+        "x Phi(x), Phi the standard normal distribution (Hendrycks and Gimpel 2016); with approximate=\"tanh\"\n"
+        "x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.");
   unary("softplus", &softplus, "log(1 + exp(x)).");
+  m.def("elu", &elu, py::arg("x"), py::arg("alpha") = 1.0,
+        "x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2016).");
+  unary("selu", &selu, "1.0507 elu(x, 1.6733): what keeps mean 0 and variance 1 (Klambauer et al. 2017).");
+  unary("silu", &silu, "x sigmoid(x), also called swish (Elfwing et al. 2018).");
+  unary("mish", &mish, "x tanh(softplus(x)) (Misra 2020).");
+  m.def("hardtanh", &hardtanh, py::arg("x"), py::arg("low") = -1.0, py::arg("high") = 1.0,
+        "x, or the bound that it lies beyond; derivative 0 at the bounds.");
+  unary("relu6", &relu6, "min(max(x, 0), 6); derivative 0 at 0 and 6.");
   m.def("leaky_relu", &leaky_relu, py::arg("x"), py::arg("slope") = 0.01, "x where x > 0, else slope x.");
   m.def("maximum", &maximum, py::arg("a"), py::arg("b"), "The larger; ties send the gradient to `a`.");
   m.def("minimum", &minimum, py::arg("a"), py::arg("b"), "The smaller; ties send the gradient to `a`.");

@@ -7,9 +7,12 @@
 namespace backpass::python {
 namespace {
 
-Loss make_loss(const std::string& type) {
+Loss make_loss(const std::string& type, const py::dict& settings) {
   if (type == "MSE") return MSE{};
   if (type == "HalfMSE") return HalfMSE{};
+  if (type == "MAE") return MAE{};
+  if (type == "Huber") return Huber{settings["delta"].cast<double>()};
+  if (type == "BinaryCrossEntropy") return BinaryCrossEntropy{};
   if (type == "CrossEntropy") return CrossEntropy{};
   throw std::invalid_argument("there is no loss called " + type);
 }
@@ -61,7 +64,7 @@ void bind_losses(py::module_& m) {
           py::arg("prediction"), py::arg("target"), py::arg("sample_weight") = py::none())
       .def("value_and_grad", &value_and_grad, py::arg("prediction"), py::arg("target"),
            py::arg("sample_weight") = py::none());
-  m.def("make_loss", &make_loss, py::arg("type"));
+  m.def("make_loss", &make_loss, py::arg("type"), py::arg("settings"));
 }
 
 void bind_plan(py::module_& m) {

@@ -20,12 +20,12 @@ double call_metric(const py::object& function, const std::string& name, const Ar
 }
 
 // From pairs of a name and a callable; None for a metric of our own.
-Metrics to_metrics(const py::list& pairs) {
+Metrics to_metrics(const py::list& pairs, const Loss& loss) {
   Metrics metrics;
   for (const py::handle pair : pairs) {
     const auto [name, function] = pair.cast<std::pair<std::string, py::object>>();
     if (function.is_none()) {
-      metrics.emplace_back(name, metric(name));
+      metrics.emplace_back(name, metric(name, loss));
       continue;
     }
     metrics.emplace_back(name, [name = name, held = hold(function)](const ArrayView& y_true, const ArrayView& y_pred) {
@@ -70,10 +70,11 @@ FitHooks to_hooks(const py::dict& functions) {
   return hooks;
 }
 
-// A trainer and its network.
+// A trainer, its network, and the first of its losses: what metrics go by.
 struct Session {
   Trainer trainer;
   Network network;
+  Loss loss;
 };
 
 // x, y and sample_weight of a call; `prefix` tells validation data from training data.
@@ -108,7 +109,7 @@ double gradients(Session& session, const py::object& x, const py::object& y, con
   return session.trainer.gradients(data.x.views, data.y.views, data.sample_weight.view, random_step);
 }
 
-FitOptions to_options(const py::dict& settings) {
+FitOptions to_options(const py::dict& settings, const Loss& loss) {
   FitOptions options;
   options.epochs = settings["epochs"].cast<int>();
   options.batch_size = settings["batch_size"].cast<Dim>();
@@ -116,7 +117,7 @@ FitOptions to_options(const py::dict& settings) {
   options.seed = settings["seed"].cast<std::optional<std::uint64_t>>();
   options.threads = settings["threads"].cast<int>();
   options.check_finite = settings["check_finite"].cast<bool>();
-  options.metrics = to_metrics(settings["metrics"].cast<py::list>());
+  options.metrics = to_metrics(settings["metrics"].cast<py::list>(), loss);
   options.hooks = to_hooks(settings["hooks"].cast<py::dict>());
   return options;
 }
@@ -124,7 +125,7 @@ FitOptions to_options(const py::dict& settings) {
 py::dict fit(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight,
              const py::object& validation, const py::dict& settings) {
   const Data data(session.network, x, y, sample_weight, "fit");
-  FitOptions options = to_options(settings);
+  FitOptions options = to_options(settings, session.loss);
   std::optional<Data> held_out;
   if (!validation.is_none()) {
     const py::sequence parts = validation;
@@ -150,7 +151,7 @@ py::dict evaluate(Session& session, const py::object& x, const py::object& y, co
     for (std::size_t i = 0; i < data.y.views.size(); ++i) require_finite(data.y.views[i], "evaluate", "y");
     require_finite(data.sample_weight.view, "evaluate", "sample_weight");
   }
-  const Metrics asked = to_metrics(metrics);
+  const Metrics asked = to_metrics(metrics, session.loss);
   Logs logs;
   {
     const py::gil_scoped_release release;
@@ -207,8 +208,10 @@ void bind_optimizers(py::module_& m) {
 void bind_training(py::module_& module) {
   bind_optimizers(module);
   py::class_<Session>(module, "Trainer")
-      .def(py::init([](const Network& network, const std::vector<Loss>& losses, const Optimizer& optimizer,
-                       int threads) { return Session{Trainer(network, losses, optimizer, {threads}), network}; }),
+      .def(py::init(
+               [](const Network& network, const std::vector<Loss>& losses, const Optimizer& optimizer, int threads) {
+                 return Session{Trainer(network, losses, optimizer, {threads}), network, losses.at(0)};
+               }),
            py::arg("network"), py::arg("losses"), py::arg("optimizer"), py::arg("threads"))
       .def("step", &step, py::arg("x"), py::arg("y"), py::arg("sample_weight"))
       .def("gradients", &gradients, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("random_step"))

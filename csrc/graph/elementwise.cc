@@ -8,15 +8,23 @@ namespace backpass {
 
 const char* name(Elementwise fn) {
   static constexpr const char* kNames[kElementwiseCount] = {
-      "copy",         "negate",    "abs",       "sign",         "step",     "square",    "sqrt",
-      "reciprocal",   "exp",       "log",       "erf",          "scale",    "shift",     "relu",
-      "leaky_relu",   "sigmoid",   "tanh",      "gelu",         "softplus", "add",       "subtract",
-      "multiply",     "divide",    "maximum",   "minimum",      "greater",  "relu_grad", "leaky_relu_grad",
-      "sigmoid_grad", "tanh_grad", "gelu_grad", "softplus_grad"};
+      "copy",          "negate",    "abs",        "sign",
+      "step",          "square",    "sqrt",       "reciprocal",
+      "exp",           "log",       "erf",        "scale",
+      "shift",         "relu",      "leaky_relu", "sigmoid",
+      "tanh",          "gelu",      "gelu_tanh",  "softplus",
+      "elu",           "silu",      "mish",       "add",
+      "subtract",      "multiply",  "divide",     "maximum",
+      "minimum",       "greater",   "relu_grad",  "leaky_relu_grad",
+      "sigmoid_grad",  "tanh_grad", "gelu_grad",  "gelu_tanh_grad",
+      "softplus_grad", "elu_grad",  "silu_grad",  "mish_grad"};
   return kNames[static_cast<int>(fn)];
 }
 
 namespace {
+
+// With these, zero mean and unit variance are a fixed point (Klambauer et al. 2017, section 2).
+constexpr double kSeluScale = 1.0507009873554804934;
 
 void check_real(const char* who, const Tensor& x) {
   if (!x) fail(who, "got an empty tensor");
@@ -74,7 +82,11 @@ Tensor leaky_relu(const Tensor& x, double slope) { return elementwise(Elementwis
 Tensor sigmoid(const Tensor& x) { return elementwise(Elementwise::sigmoid, x); }
 Tensor tanh(const Tensor& x) { return elementwise(Elementwise::tanh, x); }
 Tensor gelu(const Tensor& x) { return elementwise(Elementwise::gelu, x); }
+Tensor gelu_tanh(const Tensor& x) { return elementwise(Elementwise::gelu_tanh, x); }
 Tensor softplus(const Tensor& x) { return elementwise(Elementwise::softplus, x); }
+Tensor elu(const Tensor& x, double alpha) { return elementwise(Elementwise::elu, x, alpha); }
+Tensor silu(const Tensor& x) { return elementwise(Elementwise::silu, x); }
+Tensor mish(const Tensor& x) { return elementwise(Elementwise::mish, x); }
 
 Tensor operator+(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::add, a, b); }
 Tensor operator-(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::subtract, a, b); }
@@ -91,5 +103,19 @@ Tensor operator/(double a, const Tensor& b) { return elementwise(Elementwise::re
 Tensor maximum(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::maximum, a, b); }
 Tensor minimum(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::minimum, a, b); }
 Tensor greater(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::greater, a, b); }
+
+Tensor selu(const Tensor& x) { return elu(x, kSeluAlpha) * kSeluScale; }
+
+// The bounds come first: a tie sends its gradient to them, so that none flows at a bound.
+Tensor hardtanh(const Tensor& x, double low, double high) {
+  check_real("hardtanh", x);
+  if (!(low < high)) fail("hardtanh", "low must be below high, got ", low, " and ", high);
+  return minimum(constant(high, {}, x.dtype()), maximum(constant(low, {}, x.dtype()), x));
+}
+
+Tensor relu6(const Tensor& x) {
+  check_real("relu6", x);
+  return minimum(constant(6, {}, x.dtype()), relu(x));
+}
 
 }  // namespace backpass

@@ -9,11 +9,34 @@ namespace {
 
 constexpr double kTwoBySqrtPi = 2 * std::numbers::inv_sqrtpi;                           // d erf(0)
 constexpr double kInvSqrtTwoPi = std::numbers::inv_sqrtpi * 0.5 * std::numbers::sqrt2;  // phi(0)
+// gelu_tanh(x) = x s(u), s the sigmoid and u = slope (x + cubic x^3).
+constexpr double kGeluTanhSlope = std::numbers::sqrt2 * kTwoBySqrtPi, kGeluTanhCubic = 0.044715, kGeluTanhHigh = 100;
 
 Tensor normal_density(const Tensor& x) { return exp(square(x) * -0.5) * kInvSqrtTwoPi; }
 
 Tensor pair(Elementwise grad_fn, const Tensor& g, const Tensor& kept, double alpha = 0) {
   return elementwise(grad_fn, g, kept, alpha);
+}
+
+// The second derivatives of what is x times a function of x. Factors that vanish far out come before those that grow.
+
+Tensor silu_curvature(const Tensor& x) {
+  const Tensor s = sigmoid(x), slope = s * (1.0 - s);
+  return slope * 2.0 + x * slope * (1.0 - s * 2.0);
+}
+
+Tensor mish_curvature(const Tensor& x) {
+  const Tensor s = sigmoid(x), t = tanh(softplus(x)), slope = pair(Elementwise::tanh_grad, s, t);
+  return slope * 2.0 + x * slope * (1.0 - s - t * s * 2.0);
+}
+
+// Beyond the bounds it is 0, and powers of x would overflow.
+Tensor gelu_tanh_curvature(const Tensor& any) {
+  const Tensor x = hardtanh(any, -kGeluTanhHigh, kGeluTanhHigh), square_x = square(x);
+  const Tensor s = sigmoid(x * (square_x * kGeluTanhCubic + 1.0) * kGeluTanhSlope), slope = s * (1.0 - s);
+  const Tensor du = (square_x * (3 * kGeluTanhCubic) + 1.0) * kGeluTanhSlope;
+  const Tensor x_ddu = square_x * (6 * kGeluTanhCubic * kGeluTanhSlope);
+  return slope * (du * 2.0 + x_ddu + x * square(du) * (1.0 - s * 2.0));
 }
 
 }  // namespace
@@ -60,8 +83,16 @@ Tensor elementwise_derivative(const Tensor& y, const Tensor& g, std::size_t inpu
       return pair(Elementwise::tanh_grad, g, y);
     case Elementwise::gelu:
       return pair(Elementwise::gelu_grad, g, a);
+    case Elementwise::gelu_tanh:
+      return pair(Elementwise::gelu_tanh_grad, g, a);
     case Elementwise::softplus:
       return pair(Elementwise::softplus_grad, g, a);
+    case Elementwise::elu:
+      return pair(Elementwise::elu_grad, g, a, op.alpha);
+    case Elementwise::silu:
+      return pair(Elementwise::silu_grad, g, a);
+    case Elementwise::mish:
+      return pair(Elementwise::mish_grad, g, a);
 
     case Elementwise::add:
       return g;
@@ -88,8 +119,16 @@ Tensor elementwise_derivative(const Tensor& y, const Tensor& g, std::size_t inpu
       return first ? pair(op.fn, g, b) : g * a * (b * -2.0);
     case Elementwise::gelu_grad:
       return first ? pair(op.fn, g, b) : g * a * normal_density(b) * (2.0 - square(b));
+    case Elementwise::gelu_tanh_grad:
+      return first ? pair(op.fn, g, b) : g * a * gelu_tanh_curvature(b);
     case Elementwise::softplus_grad:
       return first ? pair(op.fn, g, b) : pair(Elementwise::sigmoid_grad, g * a, sigmoid(b));
+    case Elementwise::elu_grad:
+      return first ? pair(op.fn, g, b, op.alpha) : pair(op.fn, g * a, b, op.alpha) * (1.0 - step(b));
+    case Elementwise::silu_grad:
+      return first ? pair(op.fn, g, b) : g * a * silu_curvature(b);
+    case Elementwise::mish_grad:
+      return first ? pair(op.fn, g, b) : g * a * mish_curvature(b);
   }
   return {};
 }

@@ -55,9 +55,7 @@ std::string attributes(const Op& op) {
   if (!op.name.empty()) text << " \"" << op.name << '"';
   if (op.transpose_a) text << " transpose_a";
   if (op.transpose_b) text << " transpose_b";
-  const bool has_alpha = op.kind == OpKind::constant || op.kind == OpKind::random_keep || op.fn == Elementwise::scale ||
-                         op.fn == Elementwise::shift || op.fn == Elementwise::leaky_relu;
-  if (has_alpha) text << ' ' << op.alpha;
+  if (op.kind == OpKind::constant || op.kind == OpKind::random_keep || has_alpha(op.fn)) text << ' ' << op.alpha;
   for (std::size_t i = 0; i < op.dims.size(); ++i)
     text << (i == 0 ? " [" : ", ")
          << (op.dims[i] == kBatch && op.kind == OpKind::count ? "batch" : std::to_string(op.dims[i]));

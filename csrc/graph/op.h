@@ -77,6 +77,8 @@ Tensor elementwise_derivative(const Tensor& y, const Tensor& grad, std::size_t i
 std::vector<Tensor> gradients_of_all(const std::vector<Tensor>& ys, const std::vector<Tensor>& xs,
                                      const std::vector<Tensor>& seeds);
 
+inline constexpr double kSeluAlpha = 1.6732632423543772848;  // of the elu within a selu
+
 // Building blocks that graph.h does not offer.
 Tensor elementwise(Elementwise fn, const Tensor& a, double alpha = 0);
 Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alpha = 0);

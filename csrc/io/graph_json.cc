@@ -59,7 +59,8 @@ void write_attributes(JsonObject& json, const Op& op) {
       json.emplace_back("stream", op.stream);
       break;
     case OpKind::host:
-      fail("graph", '"', op.host->name, "\" is computed by the host program, so it cannot be saved; a layer or loss that ",
+      fail("graph", '"', op.host->name,
+           "\" is computed by the host program, so it cannot be saved; a layer or loss that ",
            "composes operations can");
     case OpKind::broadcast:
     case OpKind::reshape:
@@ -89,11 +90,6 @@ JsonObject op_to_json(const Op& op, const Numbers& numbers) {
 }
 
 }  // namespace
-
-bool has_alpha(Elementwise fn) {
-  return fn == Elementwise::scale || fn == Elementwise::shift || fn == Elementwise::leaky_relu ||
-         fn == Elementwise::leaky_relu_grad;
-}
 
 JsonValue number_to_json(double value) {
   if (std::isnan(value)) return "nan";

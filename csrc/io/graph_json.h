@@ -18,9 +18,6 @@ JsonValue graph_to_json(const Graph& graph);
 // Throws std::invalid_argument that names the op.
 Graph graph_from_json(const JsonValue& json);
 
-// Whether `alpha` means something to an elementwise function.
-bool has_alpha(Elementwise fn);
-
 // A number that may be "inf", "-inf" or "nan", which JSON has no numbers for.
 JsonValue number_to_json(double value);
 double number_from_json(const JsonValue& json);

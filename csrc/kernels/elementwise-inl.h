@@ -48,8 +48,16 @@ inline V apply(V a, [[maybe_unused]] V b, [[maybe_unused]] V alpha) {
     return tanh(a);
   else if constexpr (fn == Elementwise::gelu)
     return a * normal_cdf(a, gaussian);
+  else if constexpr (fn == Elementwise::gelu_tanh)
+    return gelu_tanh(a);
   else if constexpr (fn == Elementwise::softplus)
     return softplus(a);
+  else if constexpr (fn == Elementwise::elu)
+    return fma(alpha, expm1_negative(a), max(zero, a));
+  else if constexpr (fn == Elementwise::silu)
+    return silu(a);
+  else if constexpr (fn == Elementwise::mish)
+    return mish(a);
   else if constexpr (fn == Elementwise::add)
     return a + b;
   else if constexpr (fn == Elementwise::subtract)
@@ -75,8 +83,16 @@ inline V apply(V a, [[maybe_unused]] V b, [[maybe_unused]] V alpha) {
   else if constexpr (fn == Elementwise::gelu_grad) {
     const V cdf = normal_cdf(b, gaussian);
     return a * fma(b * gaussian, broadcast(static_cast<T>(0.39894228040143267794)), cdf);
-  } else if constexpr (fn == Elementwise::softplus_grad)
+  } else if constexpr (fn == Elementwise::gelu_tanh_grad)
+    return a * gelu_tanh_derivative(b);
+  else if constexpr (fn == Elementwise::softplus_grad)
     return a * sigmoid(b);
+  else if constexpr (fn == Elementwise::elu_grad)
+    return a * select(less(zero, b), one, alpha * exp(b));
+  else if constexpr (fn == Elementwise::silu_grad)
+    return a * silu_derivative(b);
+  else if constexpr (fn == Elementwise::mish_grad)
+    return a * mish_derivative(b);
   else
     static_assert(!sizeof(V), "an elementwise function without a kernel");
 }

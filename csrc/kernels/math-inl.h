@@ -1,4 +1,4 @@
-// exp, log, tanh, erf and what the activations need of them, on vectors; compiled per instruction set.
+// exp, log, tanh, erf and the activations made of them, on vectors; compiled per instruction set.
 //
 // The coefficients interpolate at Chebyshev nodes in 60 digits; their own error is below 0.15 ulp each.
 #pragma once
@@ -139,6 +139,17 @@ inline V log1p_unit(V u) {
   return log_reduced(select(large, one, zero), select(large, (u - one) * half, u));
 }
 
+// exp(x) - 1 for x <= 0, which keeps small arguments exact, and 0 above; it is -1 beyond the bound.
+template <class V>
+inline V expm1_negative(V x) {
+  using T = typename V::Element;
+  const V zero = broadcast(static_cast<T>(0)), one = broadcast(static_cast<T>(1));
+  V n;
+  const V r = exp_reduced(max(broadcast(-2 * Constants<T>::kTanhHigh), min(zero, x)), n);
+  const V scale = pow2(n);
+  return fma(r, scale, scale - one);
+}
+
 // e / (e + 2) with e = exp(2 |x|) - 1, which keeps small arguments exact.
 template <class V>
 inline V tanh(V x) {
@@ -188,6 +199,18 @@ inline V sigmoid(V x) {
   return one / (one + exp(zero - x));
 }
 
+// 1 / (1 + exp(-x)) and, without loss where it is small, what lacks to 1.
+template <class V>
+inline V sigmoid(V x, V& complement) {
+  using T = typename V::Element;
+  const V one = broadcast(static_cast<T>(1)), zero = broadcast(static_cast<T>(0));
+  const V e = exp(zero - abs(x));
+  const V large = one / (one + e), small = e * large;
+  const auto negative = less(x, zero);
+  complement = select(negative, large, small);
+  return select(negative, small, large);
+}
+
 template <class V>
 inline V softplus(V x) {
   using T = typename V::Element;
@@ -204,6 +227,66 @@ inline V normal_cdf(V x, V& gaussian) {
   const V half = broadcast(static_cast<T>(0.5));
   const V tail = half * erfc_positive(magnitude, scaled, static_cast<T>(0.5), gaussian);
   return select(less(x, zero), tail, one - tail);
+}
+
+template <class V>
+inline V silu(V x) {
+  using T = typename V::Element;
+  const V one = broadcast(static_cast<T>(1)), zero = broadcast(static_cast<T>(0));
+  return x / (one + exp(zero - x));
+}
+
+template <class V>
+inline V silu_derivative(V x) {
+  V complement;
+  const V s = sigmoid(x, complement);
+  return fma(x * s, complement, s);
+}
+
+// tanh(softplus(x)) is n / (n + 2) with e = exp(x) and n = e (e + 2); it is 1 beyond the bound.
+template <class V>
+inline V mish(V x) {
+  using T = typename V::Element;
+  const V two = broadcast(static_cast<T>(2));
+  const V e = exp(min(broadcast(2 * Constants<T>::kTanhHigh), x)), n = e * (e + two);
+  return x * (n / (n + two));
+}
+
+template <class V>
+inline V mish_derivative(V x) {
+  using T = typename V::Element;
+  const V one = broadcast(static_cast<T>(1)), two = broadcast(static_cast<T>(2)), four = broadcast(static_cast<T>(4));
+  x = min(broadcast(2 * Constants<T>::kTanhHigh), x);
+  const V e = exp(x), n = e * (e + two), m = n + two;
+  return fma(x * e, four * (one + e) / (m * m), n / m);
+}
+
+// u(x) = 2 sqrt(2 / pi) (x + 0.044715 x^3), and u'(x).
+template <class V>
+inline V gelu_tanh_argument(V x, V& slope) {
+  using T = typename V::Element;
+  const V scale = broadcast(static_cast<T>(1.59576912160573071176)), square = x * x;
+  slope = fma(square, broadcast(static_cast<T>(3 * 0.044715 * 1.59576912160573071176)), scale);
+  return x * fma(square, broadcast(static_cast<T>(0.044715 * 1.59576912160573071176)), scale);
+}
+
+template <class V>
+inline V gelu_tanh(V x) {
+  using T = typename V::Element;
+  const V one = broadcast(static_cast<T>(1)), zero = broadcast(static_cast<T>(0));
+  V slope;
+  return x / (one + exp(zero - gelu_tanh_argument(x, slope)));
+}
+
+// Beyond the bounds it is 0 or 1, and powers of x would overflow.
+template <class V>
+inline V gelu_tanh_derivative(V x) {
+  using T = typename V::Element;
+  const V high = broadcast(static_cast<T>(100)), zero = broadcast(static_cast<T>(0));
+  x = max(zero - high, min(high, x));
+  V slope, complement;
+  const V s = sigmoid(gelu_tanh_argument(x, slope), complement);
+  return fma(x * slope * s, complement, s);
 }
 
 }  // namespace

@@ -6,13 +6,12 @@
 namespace backpass {
 
 struct Activation {
-  const char* name;   // as Dense(activation=...) takes it
-  const char* layer;  // as a layer's type
+  const char* name;  // as Dense(activation=...) takes it
   Tensor (*build)(const Tensor& x);
 };
 
-const Activation* find_activation(const std::string& name_or_layer);  // null where there is none
-std::string activation_names();                                       // for error messages
+const Activation* find_activation(const std::string& name);  // null where there is none
+std::string activation_names();                              // for error messages
 
 bool is_activation(const Tensor& t);
 // What weights get before an activation (or before none: an empty tensor).

@@ -1,4 +1,4 @@
-// Initializers: Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998.
+// Initializers: Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998, Saxe et al. 2014 (orthogonal).
 #include "nn/initialize.h"
 
 #include <cmath>
@@ -25,8 +25,11 @@ constexpr Rule kRules[] = {
     {"glorot_normal", [](const Fans& f) { return 2 / (f.in + f.out); }, true},
     {"he_uniform", [](const Fans& f) { return 2 / f.in; }, false},
     {"he_normal", [](const Fans& f) { return 2 / f.in; }, true},
+    {"lecun_uniform", [](const Fans& f) { return 1 / f.in; }, false},
     {"lecun_normal", [](const Fans& f) { return 1 / f.in; }, true},
 };
+
+constexpr const char* kOrthogonal = "orthogonal";
 
 const Rule* find_rule(const std::string& name) {
   for (const Rule& rule : kRules)
@@ -34,22 +37,73 @@ const Rule* find_rule(const std::string& name) {
   return nullptr;
 }
 
+// Several sums side by side, so that additions do not wait for each other.
+double dot(const double* a, const double* b, Dim n) {
+  constexpr Dim kSums = 8;
+  double sums[kSums] = {}, total = 0;
+  const Dim even = n / kSums * kSums;
+  for (Dim i = 0; i < even; i += kSums)
+    for (Dim k = 0; k < kSums; ++k) sums[k] += a[i + k] * b[i + k];
+  for (Dim i = even; i < n; ++i) total += a[i] * b[i];
+  for (const double sum : sums) total += sum;
+  return total;
+}
+
+// v less its part along each of the `count` rows q (count, n), which are orthonormal.
+void remove_parts(double* v, const double* q, Dim count, Dim n) {
+  for (Dim row = 0; row < count; ++row, q += n) {
+    const double along = dot(v, q, n);
+    for (Dim i = 0; i < n; ++i) v[i] -= along * q[i];
+  }
+}
+
+// (count, n) with count <= n: orthonormal rows, every such set as likely as any other (Gram and Schmidt on normal
+// numbers). Twice is enough: what rounding leaves after the first round is gone after the second.
+std::vector<double> orthonormal_rows(Dim count, Dim n, RandomSequence& random) {
+  std::vector<double> q(static_cast<std::size_t>(count * n));
+  for (double& value : q) value = random.normal();
+  for (Dim row = 0; row < count; ++row) {
+    double* v = q.data() + row * n;
+    for (int round = 0; round < 2; ++round) remove_parts(v, q.data(), row, n);
+    const double norm = std::sqrt(dot(v, v, n));
+    for (Dim i = 0; i < n; ++i) v[i] /= norm;
+  }
+  return q;
+}
+
+// Orthonormal rows where there are at most as many as columns, else orthonormal columns; times the gain.
+template <class T>
+void fill_orthogonal(T* values, Dim rows, Dim cols, double gain, RandomSequence& random) {
+  const bool wide = rows <= cols;
+  const std::vector<double> q = orthonormal_rows(wide ? rows : cols, wide ? cols : rows, random);
+  for (Dim i = 0; i < rows; ++i)
+    for (Dim j = 0; j < cols; ++j)
+      values[i * cols + j] = static_cast<T>(gain * q[static_cast<std::size_t>(wide ? i * cols + j : j * rows + i)]);
+}
+
+template <class T>
+void fill_by_hand(T* values, const Shape& shape, const Initializer& initializer, std::uint64_t seed,
+                  std::uint32_t index) {
+  std::vector<double> drawn(static_cast<std::size_t>(element_count(shape)));
+  initializer.fill(drawn, shape, seed ^ (index + 1) * 0x9e3779b97f4a7c15u);  // a seed of its own for each parameter
+  for (std::size_t i = 0; i < drawn.size(); ++i) values[i] = static_cast<T>(drawn[i] * initializer.gain);
+}
+
 template <class T>
 void fill(T* values, const Shape& shape, const Initializer& initializer, const Fans& fans, std::uint64_t seed,
           std::uint32_t index) {
   const Dim n = element_count(shape);
-  if (initializer.fill) {
-    std::vector<double> drawn(static_cast<std::size_t>(n));
-    initializer.fill(drawn, shape, seed ^ (index + 1) * 0x9e3779b97f4a7c15u);
-    for (Dim i = 0; i < n; ++i) values[i] = static_cast<T>(drawn[static_cast<std::size_t>(i)] * initializer.gain);
-    return;
+  if (initializer.fill) return fill_by_hand(values, shape, initializer, seed, index);
+  RandomSequence random(seed, RandomUse::initialize, index);
+  if (initializer.name == kOrthogonal) {
+    const Dim rows = static_cast<Dim>(fans.out);
+    return fill_orthogonal(values, rows, n / rows, initializer.gain, random);
   }
   const Rule* rule = find_rule(initializer.name);
   if (rule == nullptr) {
     for (Dim i = 0; i < n; ++i) values[i] = initializer.name == "ones" ? T(1) : T(0);
     return;
   }
-  RandomSequence random(seed, RandomUse::initialize, index);
   const double deviation = initializer.gain * std::sqrt(rule->variance(fans)), bound = deviation * std::sqrt(3.0);
   for (Dim i = 0; i < n; ++i)
     values[i] = static_cast<T>(rule->normal ? deviation * random.normal() : bound * (2 * random.uniform() - 1));
@@ -59,8 +113,10 @@ void fill(T* values, const Shape& shape, const Initializer& initializer, const F
 
 void check_initializer(const std::string& who, const Initializer& initializer) {
   const std::string& name = initializer.name;
-  if (initializer.fill || name.empty() || name == "zeros" || name == "ones" || find_rule(name) != nullptr) return;
-  std::string names = "zeros, ones";
+  if (initializer.fill || name.empty() || name == "zeros" || name == "ones" || name == kOrthogonal ||
+      find_rule(name) != nullptr)
+    return;
+  std::string names = std::string("zeros, ones, ") + kOrthogonal;
   for (const Rule& rule : kRules) names += std::string(", ") + rule.name;
   fail(who, "unknown initializer \"", name, "\"; there are ", names);
 }

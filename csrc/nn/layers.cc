@@ -12,14 +12,21 @@ namespace backpass {
 namespace {
 
 constexpr Activation kActivations[] = {
-    {"relu", "ReLU", [](const Tensor& x) { return relu(x); }},
-    {"leaky_relu", "LeakyReLU", [](const Tensor& x) { return leaky_relu(x); }},
-    {"sigmoid", "Sigmoid", [](const Tensor& x) { return sigmoid(x); }},
-    {"tanh", "Tanh", [](const Tensor& x) { return tanh(x); }},
-    {"gelu", "GELU", [](const Tensor& x) { return gelu(x); }},
-    {"softplus", "Softplus", [](const Tensor& x) { return softplus(x); }},
-    {"softmax", "Softmax", [](const Tensor& x) { return softmax(x); }},
-    {"identity", "Identity", [](const Tensor& x) { return x; }},
+    {"relu", [](const Tensor& x) { return relu(x); }},
+    {"leaky_relu", [](const Tensor& x) { return leaky_relu(x); }},
+    {"sigmoid", [](const Tensor& x) { return sigmoid(x); }},
+    {"tanh", [](const Tensor& x) { return tanh(x); }},
+    {"gelu", [](const Tensor& x) { return gelu(x); }},
+    {"gelu_tanh", [](const Tensor& x) { return gelu_tanh(x); }},
+    {"softplus", [](const Tensor& x) { return softplus(x); }},
+    {"elu", [](const Tensor& x) { return elu(x); }},
+    {"selu", [](const Tensor& x) { return selu(x); }},
+    {"silu", [](const Tensor& x) { return silu(x); }},
+    {"mish", [](const Tensor& x) { return mish(x); }},
+    {"hardtanh", [](const Tensor& x) { return hardtanh(x); }},
+    {"relu6", [](const Tensor& x) { return relu6(x); }},
+    {"softmax", [](const Tensor& x) { return softmax(x); }},
+    {"identity", [](const Tensor& x) { return x; }},
 };
 
 constexpr double kDefaultSlope = 0.01;
@@ -43,9 +50,9 @@ T get(const Attributes& attributes, const std::string& name, T otherwise) {
 
 }  // namespace
 
-const Activation* find_activation(const std::string& name_or_layer) {
+const Activation* find_activation(const std::string& name) {
   for (const Activation& activation : kActivations)
-    if (name_or_layer == activation.name || name_or_layer == activation.layer) return &activation;
+    if (name == activation.name) return &activation;
   return nullptr;
 }
 
@@ -56,19 +63,22 @@ std::string activation_names() {
 }
 
 bool is_activation(const Tensor& t) {
+  constexpr Elementwise kFunctions[] = {
+      Elementwise::relu,     Elementwise::leaky_relu, Elementwise::elu,     Elementwise::gelu, Elementwise::gelu_tanh,
+      Elementwise::softplus, Elementwise::silu,       Elementwise::sigmoid, Elementwise::tanh, Elementwise::mish};
   if (t.op().kind == OpKind::softmax) return true;
-  if (t.op().kind != OpKind::elementwise) return false;
-  constexpr Elementwise kFunctions[] = {Elementwise::relu, Elementwise::leaky_relu, Elementwise::sigmoid,
-                                        Elementwise::tanh, Elementwise::gelu,       Elementwise::softplus};
-  return std::find(std::begin(kFunctions), std::end(kFunctions), t.op().fn) != std::end(kFunctions);
+  return t.op().kind == OpKind::elementwise &&
+         std::find(std::begin(kFunctions), std::end(kFunctions), t.op().fn) != std::end(kFunctions);
 }
 
 Initializer initializer_before(const Tensor& activation) {
   const bool squashes = !activation || activation.op().kind == OpKind::softmax ||
                         activation.op().fn == Elementwise::sigmoid || activation.op().fn == Elementwise::tanh;
-  if (squashes) return {"glorot_uniform", 1.0};
+  if (squashes) return "glorot_uniform";
+  const double alpha = activation.op().alpha;
+  if (activation.op().fn == Elementwise::elu && alpha == kSeluAlpha) return "lecun_normal";
   // He et al. 2015, equation 15: the variance is 2 / ((1 + slope^2) fan_in).
-  const double slope = activation.op().fn == Elementwise::leaky_relu ? activation.op().alpha : 0;
+  const double slope = activation.op().fn == Elementwise::leaky_relu ? alpha : 0;
   return {"he_uniform", 1 / std::sqrt(1 + slope * slope)};
 }
 
@@ -105,11 +115,31 @@ Tensor LeakyReLU::build(LayerContext&, const Tensor& x) const {
   return leaky_relu(x, slope);
 }
 
+Tensor ELU::build(LayerContext&, const Tensor& x) const {
+  if (!(alpha > 0) || !std::isfinite(alpha)) fail("ELU", "alpha must be positive and finite, got ", alpha);
+  return elu(x, alpha);
+}
+
+Tensor Hardtanh::build(LayerContext&, const Tensor& x) const {
+  if (!(low < high) || !std::isfinite(low) || !std::isfinite(high))
+    fail("Hardtanh", "min must be below max, and both finite, got ", low, " and ", high);
+  return hardtanh(x, low, high);
+}
+
+Tensor GELU::build(LayerContext&, const Tensor& x) const {
+  if (approximate != "none" && approximate != "tanh")
+    fail("GELU", "approximate must be \"none\" or \"tanh\", got \"", approximate, '"');
+  return approximate == "tanh" ? gelu_tanh(x) : gelu(x);
+}
+
 Tensor ReLU::build(LayerContext&, const Tensor& x) const { return relu(x); }
 Tensor Sigmoid::build(LayerContext&, const Tensor& x) const { return sigmoid(x); }
 Tensor Tanh::build(LayerContext&, const Tensor& x) const { return tanh(x); }
-Tensor GELU::build(LayerContext&, const Tensor& x) const { return gelu(x); }
 Tensor Softplus::build(LayerContext&, const Tensor& x) const { return softplus(x); }
+Tensor SELU::build(LayerContext&, const Tensor& x) const { return selu(x); }
+Tensor SiLU::build(LayerContext&, const Tensor& x) const { return silu(x); }
+Tensor Mish::build(LayerContext&, const Tensor& x) const { return mish(x); }
+Tensor ReLU6::build(LayerContext&, const Tensor& x) const { return relu6(x); }
 Tensor Softmax::build(LayerContext&, const Tensor& x) const { return softmax(x); }
 Tensor Identity::build(LayerContext&, const Tensor& x) const { return x; }
 
@@ -144,8 +174,14 @@ Layer make_layer(const std::string& type, const Attributes& a) {
   if (type == "ReLU") return ReLU{};
   if (type == "Sigmoid") return Sigmoid{};
   if (type == "Tanh") return Tanh{};
-  if (type == "GELU") return GELU{};
+  if (type == "GELU") return GELU{get<std::string>(a, "approximate", "none")};
   if (type == "Softplus") return Softplus{};
+  if (type == "ELU") return ELU{get<double>(a, "alpha", 1)};
+  if (type == "SELU") return SELU{};
+  if (type == "SiLU") return SiLU{};
+  if (type == "Mish") return Mish{};
+  if (type == "Hardtanh") return Hardtanh{get<double>(a, "min", -1), get<double>(a, "max", 1)};
+  if (type == "ReLU6") return ReLU6{};
   if (type == "Softmax") return Softmax{};
   if (type == "Identity") return Identity{};
   fail("layer", "unknown type \"", type, '"');

@@ -1,6 +1,8 @@
 // Losses: scalar tensors, and their gradient with respect to a prediction.
 #include "backpass/losses.h"
 
+#include <cmath>
+
 #include "base/error.h"
 #include "graph/op.h"
 #include "nn/targets.h"
@@ -24,12 +26,35 @@ std::vector<Dim> all_but_rows(const Tensor& x) {
   return axes;
 }
 
+// The mean of one value per element; weights are those of rows.
+Tensor over_elements(const Tensor& each, const Tensor& weight) {
+  return weight ? over_rows(mean(each, all_but_rows(each)), weight) : mean(each);
+}
+
 }  // namespace
 
 Tensor MSE::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
   check_same_shape("MSE", prediction, target);
-  const Tensor squares = square(prediction - target);
-  return weight ? over_rows(mean(squares, all_but_rows(squares)), weight) : mean(squares);
+  return over_elements(square(prediction - target), weight);
+}
+
+Tensor MAE::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
+  check_same_shape("MAE", prediction, target);
+  return over_elements(abs(prediction - target), weight);
+}
+
+// With m = min(|e|, delta) both branches are m (|e| - m / 2).
+Tensor Huber::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
+  if (!(delta > 0) || !std::isfinite(delta)) fail("Huber", "delta must be positive and finite, got ", delta);
+  check_same_shape("Huber", prediction, target);
+  const Tensor error = abs(prediction - target), m = minimum(error, constant(delta, {}, error.dtype()));
+  return over_elements(m * (error - m * 0.5), weight);
+}
+
+// -log s(z) is softplus(-z), and -log(1 - s(z)) is softplus(z), which neither overflow nor cancel.
+Tensor BinaryCrossEntropy::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
+  check_same_shape("BinaryCrossEntropy", prediction, target);
+  return over_elements(target * softplus(-prediction) + (1.0 - target) * softplus(prediction), weight);
 }
 
 Tensor HalfMSE::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {

@@ -33,7 +33,7 @@ std::size_t argmax(const std::vector<double>& row) {
   return best;
 }
 
-// One output: its sign tells the class of a logit or of +-1, 0.5 that of a 0/1 target; several: the largest.
+// Of several outputs the largest tells the class, one output by the side of 0.5 that it lies on.
 double accuracy(const ArrayView& y_true, const ArrayView& y_pred) {
   Rows truth(y_true), prediction(y_pred);
   double right = 0;
@@ -45,6 +45,17 @@ double accuracy(const ArrayView& y_true, const ArrayView& y_pred) {
       right += (t.size() == 1 ? static_cast<std::size_t>(t[0]) : argmax(t)) == argmax(p);
   }
   return right / static_cast<double>(truth.rows());
+}
+
+// A logit above 0 is class 1; the mean over all elements.
+double accuracy_of_logits(const ArrayView& y_true, const ArrayView& y_pred) {
+  Rows truth(y_true), prediction(y_pred);
+  double right = 0;
+  for (Dim row = 0; row < truth.rows(); ++row) {
+    const std::vector<double>&t = truth.at(row), &p = prediction.at(row);
+    for (std::size_t i = 0; i < t.size(); ++i) right += (t[i] > 0.5) == (p[i] > 0);
+  }
+  return right / static_cast<double>(element_count(y_true.shape));
 }
 
 // The mean of f(truth - prediction) over all elements.
@@ -90,8 +101,8 @@ double r2(const ArrayView& y_true, const ArrayView& y_pred) {
 
 }  // namespace
 
-Metric metric(const std::string& name) {
-  if (name == "accuracy") return accuracy;
+Metric metric(const std::string& name, const Loss& loss) {
+  if (name == "accuracy") return loss.type() == BinaryCrossEntropy{}.type() ? accuracy_of_logits : accuracy;
   if (name == "mae") return mae;
   if (name == "rmse") return rmse;
   if (name == "r2") return r2;

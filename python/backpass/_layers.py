@@ -13,8 +13,14 @@ from backpass import _checks, _core
 if TYPE_CHECKING:
     from backpass._types import Array, Shape
 
-ACTIVATIONS = ("relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "softmax", "identity")
-INITIALIZERS = ("zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal")
+ACTIVATIONS = (
+    "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "softplus", "elu", "selu", "silu", "mish",
+    "hardtanh", "relu6", "softmax", "identity",
+)  # fmt: skip
+INITIALIZERS = (
+    "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
+    "orthogonal",
+)  # fmt: skip
 
 
 Activation: TypeAlias = Callable[[_core.Tensor], _core.Tensor]
@@ -223,17 +229,19 @@ class _Fixed(Layer):
 class Dense(_Fixed):
     """A fully connected layer: y = activation(x Wᵀ + b) over the last axis.
 
-    Parameters are `weight` (units, in) and `bias` (units). Weights start He uniform before ReLU, LeakyReLU, GELU and
-    Softplus (He et al. 2015), Glorot uniform otherwise (Glorot and Bengio 2010); "before" looks ahead to the first
-    activation of the model.
+    Parameters are `weight` (units, in) and `bias` (units). Weights start LeCun normal before SELU (Klambauer et al.
+    2017), He uniform before ReLU, LeakyReLU, ReLU6, ELU, GELU, SiLU, Mish and Softplus (He et al. 2015), Glorot uniform
+    otherwise (Glorot and Bengio 2010); "before" looks ahead to the first activation of the model.
 
     Args:
         units: how many outputs each row has.
-        activation: "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "softmax", "identity", a
-            function of a tensor, a layer, or None.
+        activation: "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "softplus", "elu", "selu", "silu",
+            "mish", "hardtanh", "relu6", "softmax", "identity", a function of a tensor,
+            a layer, or None.
         bias: whether b is there.
-        weight_init: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal", "ones", "zeros",
-            a function (shape, generator) -> array, or None for the choice above.
+        weight_init: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"
+            (LeCun et al. 1998), "orthogonal" (orthonormal rows or columns, whichever fit: Saxe et al. 2014), "ones",
+            "zeros", a function (shape, generator) -> array, or None for the choice above.
         bias_init: one of the same names, or a function.
 
     Raises:
@@ -339,7 +347,116 @@ class Tanh(_Fixed):
 
 
 class GELU(_Fixed):
-    """x Phi(x), where Phi is the standard normal distribution function (Hendrycks and Gimpel 2016)."""
+    """x Phi(x), where Phi is the standard normal distribution function (Hendrycks and Gimpel 2016).
+
+    Args:
+        approximate: "none", or "tanh" for x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
+
+    Raises:
+        ValueError: where `approximate` is something else.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.GELU("tanh")
+        GELU(approximate='tanh')
+    """
+
+    approximate: str = "none"
+
+    def __init__(self, approximate: str = "none") -> None:
+        self._keep(approximate=_checks.choice("GELU", "approximate", approximate, ("none", "tanh")))
+
+
+class ELU(_Fixed):
+    """x where x > 0, alpha (exp(x) - 1) elsewhere; the derivative at 0 is alpha (Clevert et al. 2016).
+
+    Args:
+        alpha: positive and finite.
+
+    Raises:
+        ValueError: where `alpha` is outside.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.ELU(0.5)
+        ELU(alpha=0.5)
+    """
+
+    alpha: float = 1.0
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self._keep(alpha=_checks.number("ELU", "alpha", alpha))
+        if not 0 < self.alpha < float("inf"):
+            raise ValueError(f"[ELU] alpha must be positive and finite, got {alpha}")
+
+
+class SELU(_Fixed):
+    """s x where x > 0, s alpha (exp(x) - 1) elsewhere, with s = 1.0507... and alpha = 1.6732... .
+
+    After weights of mean 0 and variance 1 / in (LeCun normal), activations keep mean 0 and variance 1 from layer to
+    layer (Klambauer et al. 2017). The derivative at 0 is s alpha.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.SELU(), input_shape=2, dtype="float64")
+        >>> model.predict([[-1e3, 1.0]]).round(6).tolist()
+        [[-1.758099, 1.050701]]
+    """
+
+
+class SiLU(_Fixed):
+    """x sigmoid(x), also called swish (Elfwing et al. 2018).
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Sequential(bp.SiLU(), input_shape=1, dtype="float64").predict([[0.0], [1.0]]).round(6).tolist()
+        [[0.0], [0.731059]]
+    """
+
+
+class Mish(_Fixed):
+    """x tanh(softplus(x)) (Misra 2020).
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Sequential(bp.Mish(), input_shape=1, dtype="float64").predict([[0.0], [1.0]]).round(6).tolist()
+        [[0.0], [0.865098]]
+    """
+
+
+class Hardtanh(_Fixed):
+    """x within [min, max], the nearer bound beyond; the derivative at and beyond a bound is 0 (Collobert 2004).
+
+    Args:
+        min: the lower bound.
+        max: the upper bound, above `min`; both are finite.
+
+    Raises:
+        ValueError: where the bounds are not finite or not in order.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Hardtanh(max=2.0)
+        Hardtanh(max=2.0)
+    """
+
+    min: float = -1.0
+    max: float = 1.0
+
+    def __init__(self, min: float = -1.0, max: float = 1.0) -> None:
+        self._keep(min=_checks.number("Hardtanh", "min", min), max=_checks.number("Hardtanh", "max", max))
+        if not -float("inf") < self.min < self.max < float("inf"):
+            raise ValueError(f"[Hardtanh] min must be below max, and both finite, got {min} and {max}")
+
+
+class ReLU6(_Fixed):
+    """min(max(x, 0), 6), with derivative 0 at 0 and 6 (Krizhevsky 2010).
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Sequential(bp.ReLU6(), input_shape=3).predict([[-1.0, 3.0, 9.0]]).tolist()
+        [[0.0, 3.0, 6.0]]
+    """
 
 
 class Softplus(_Fixed):
@@ -399,8 +516,11 @@ def checked_layers(where: str, layers: tuple[Any, ...]) -> tuple[Layer, ...]:
 
 LAYERS: dict[str, type[Any]] = {
     cls.__name__: cls
-    for cls in (Dense, Dropout, ReLU, LeakyReLU, Sigmoid, Tanh, GELU, Softplus, Softmax, Identity, Residual)
-}
+    for cls in (
+        Dense, Dropout, ReLU, LeakyReLU, Sigmoid, Tanh, GELU, Softplus, ELU, SELU, SiLU, Mish, Hardtanh, ReLU6, Softmax,
+        Identity, Residual,
+    )
+}  # fmt: skip
 _OURS = frozenset(LAYERS.values())
 
 

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from backpass import _core
+from backpass import _checks, _core
 
 if TYPE_CHECKING:
     from backpass._types import Array, ArrayLike
 
 
 @cache
-def _native_loss(name: str) -> _core.Loss:
-    return _core.make_loss(name)
+def _native_loss(name: str, settings: tuple[tuple[str, float], ...]) -> _core.Loss:
+    return _core.make_loss(name, dict(settings))
 
 
 class Loss:
-    """What all losses share. Two losses of one kind and the same settings are equal.
+    """What all losses share: they compare by their settings and print as they are written.
 
     To write your own, subclass it and give it `forward(prediction, target)`, which composes operations, or
     `value_and_grad(prediction, target, sample_weight=None)`, which computes a number and the gradient by the prediction
@@ -73,27 +73,97 @@ class Loss:
             return _host_loss(self)
         if cls.forward is not Loss.forward:
             return _composed_loss(cls.__name__, self.forward, self.takes_labels)
-        return _native_loss(cls.__name__)
+        raise NotImplementedError(f"[{cls.__name__}] a loss of your own needs forward or value_and_grad")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        missing = object()
+        changed = [f"{k}={v!r}" for k, v in vars(self).items() if v != getattr(type(self), k, missing)]
+        return f"{type(self).__name__}({', '.join(changed)})"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other)
+        return type(self) is type(other) and vars(self) == vars(other)
 
     def __hash__(self) -> int:
-        return hash(type(self))
+        return hash((type(self), *vars(self).values()))
 
 
-class MSE(Loss):
+class _Fixed(Loss):
+    """Losses of this module: immutable."""
+
+    @property
+    def _native(self) -> _core.Loss:
+        ours = next(cls for cls in type(self).__mro__ if cls.__module__ == __name__)
+        if type(self).value_and_grad is not Loss.value_and_grad or type(self).forward is not Loss.forward:
+            return super()._native
+        return _native_loss(ours.__name__, tuple(vars(self).items()))
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"[{type(self).__name__}] a loss cannot be changed: make another one")
+
+
+class MSE(_Fixed):
     """Mean over all elements of (prediction - target)^2."""
 
 
-class HalfMSE(Loss):
+class HalfMSE(_Fixed):
     """Half the squared error summed over outputs, mean over rows; its gradient is (prediction - target) / rows."""
 
 
-class CrossEntropy(Loss):
+class MAE(_Fixed):
+    """Mean over all elements of |prediction - target|; the gradient where they are equal is 0.
+
+    Example:
+        >>> import backpass as bp
+        >>> value, gradient = bp.MAE().value_and_grad([[3.0, 1.0]], [[1.0, 1.0]])
+        >>> value, gradient.tolist()
+        (1.0, [[0.5, 0.0]])
+    """
+
+
+class Huber(_Fixed):
+    """Mean over all elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e = prediction - target.
+
+    Squares for small errors, a line for large ones, so that outliers weigh less (Huber 1964). The gradient by an
+    element is e within [-delta, delta], divided by the number of elements.
+
+    Args:
+        delta: where the line begins; positive and finite.
+
+    Raises:
+        ValueError: where `delta` is outside.
+
+    Example:
+        >>> import backpass as bp
+        >>> loss = bp.Huber(delta=2.0)
+        >>> value, gradient = loss.value_and_grad([[1.0, 5.0]], [[0.0, 0.0]])
+        >>> value, gradient.tolist()
+        (4.25, [[0.5, 1.0]])
+    """
+
+    delta: float = 1.0
+
+    def __init__(self, delta: float = 1.0) -> None:
+        self.__dict__["delta"] = _checks.number("Huber", "delta", delta)
+        if not 0 < self.delta < float("inf"):
+            raise ValueError(f"[Huber] delta must be positive and finite, got {delta}")
+
+
+class BinaryCrossEntropy(_Fixed):
+    """Mean over all elements of -y log s(z) - (1 - y) log(1 - s(z)), with s the sigmoid: z is a logit, y in [0, 1].
+
+    A model that ends in `Sigmoid` is a mistake here. Each output is a yes or no of its own; targets are 0 and 1, or
+    probabilities. The gradient is (s(z) - y) / elements, and stays right at any logit. The metric "accuracy" counts a
+    logit above 0 as 1.
+
+    Example:
+        >>> import backpass as bp
+        >>> value, gradient = bp.BinaryCrossEntropy().value_and_grad([[0.0], [1e4]], [1, 1])
+        >>> round(value, 6), gradient.tolist()
+        (0.346574, [[-0.25], [0.0]])
+    """
+
+
+class CrossEntropy(_Fixed):
     """-log softmax(prediction) at the label, mean over rows.
 
     The prediction is logits: a model that ends in `Softmax` is a mistake here. A target of probability rows gives the

@@ -34,7 +34,7 @@ class Trainer:
     Args:
         model: what is trained; a model without shapes takes them from the first data.
         loss: such as `MSE()`, one of your own, or a list with one for each output.
-        optimizer: `SGD(...)` or `Adam(...)`.
+        optimizer: such as `SGD(...)` or `Adam(...)`.
         threads: how many; None is the default of `get_threads()`.
 
     Raises:

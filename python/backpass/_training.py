@@ -54,7 +54,7 @@ class Training:
             x: (rows, *input_shape). Float32 and float64 arrays with dense rows are read in place.
             y: targets, as the loss wants them: (rows, *output_shape), (rows,) for one output, or integer labels.
             loss: such as `MSE()`, one of your own, or a list with one for each output.
-            optimizer: `SGD(...)` or `Adam(...)`; one that has been used for this model goes on where it stopped.
+            optimizer: such as `Adam(...)`; one that has been used for this model goes on where it stopped.
             epochs: how often to go through all rows.
             batch_size: rows of one update; the last batch of an epoch may be smaller.
             shuffle: whether each epoch has an order of its own.

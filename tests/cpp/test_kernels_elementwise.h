@@ -11,6 +11,9 @@ W reference(Elementwise fn, W a, W b, W alpha) {
   const auto cdf = [](W x) { return std::erfc(-x * static_cast<W>(0.7071067811865475244008L)) / 2; };
   const auto density = [](W x) { return std::exp(-x * x / 2) * static_cast<W>(0.398942280401432677939946L); };
   const auto sigmoid = [](W x) { return 1 / (1 + std::exp(-x)); };
+  const auto softplus = [](W x) { return std::fmax(x, W{0}) + std::log1p(std::exp(-std::fabs(x))); };
+  const W gelu_tanh_slope = static_cast<W>(1.5957691216057307117598L), gelu_tanh_cubic = static_cast<W>(0.044715L);
+  const auto gelu_tanh_argument = [&](W x) { return gelu_tanh_slope * (x + gelu_tanh_cubic * x * x * x); };
   const bool nan = std::isnan(a) || std::isnan(b);
   switch (fn) {
     case Elementwise::copy:
@@ -49,8 +52,16 @@ W reference(Elementwise fn, W a, W b, W alpha) {
       return std::tanh(a);
     case Elementwise::gelu:
       return a * cdf(a);
+    case Elementwise::gelu_tanh:
+      return a * sigmoid(gelu_tanh_argument(a));
     case Elementwise::softplus:
-      return std::fmax(a, W{0}) + std::log1p(std::exp(-std::fabs(a)));
+      return softplus(a);
+    case Elementwise::elu:
+      return a > 0 ? a : alpha * std::expm1(a);
+    case Elementwise::silu:
+      return a * sigmoid(a);
+    case Elementwise::mish:
+      return a * std::tanh(softplus(a));
     case Elementwise::add:
       return a + b;
     case Elementwise::subtract:
@@ -75,23 +86,38 @@ W reference(Elementwise fn, W a, W b, W alpha) {
       return a * (1 - b * b);
     case Elementwise::gelu_grad:
       return a * (cdf(b) + b * density(b));
+    case Elementwise::gelu_tanh_grad: {
+      const W s = sigmoid(gelu_tanh_argument(b)), complement = sigmoid(-gelu_tanh_argument(b));
+      return a * (s + b * s * complement * gelu_tanh_slope * (1 + 3 * gelu_tanh_cubic * b * b));
+    }
     case Elementwise::softplus_grad:
       return a * sigmoid(b);
+    case Elementwise::elu_grad:
+      return b > 0 ? a : a * alpha * std::exp(b);
+    case Elementwise::silu_grad:
+      return a * sigmoid(b) * (1 + b * sigmoid(-b));
+    case Elementwise::mish_grad: {
+      const W t = std::tanh(softplus(b)), cosh = std::cosh(softplus(b));
+      return a * (t + b * sigmoid(b) / (cosh * cosh));
+    }
   }
   return 0;
 }
 
-// The greatest error over a sweep of [from, to]; results below the normal numbers count as they are stored.
+// The greatest error over a sweep of [from, to], with alpha = 1; a derivative pair is swept over what it kept, with
+// gradient 1. Results below the normal numbers count as they are stored.
 template <class T>
 double sweep_ulps(const Kernels<T>& kernels, Elementwise fn, double from, double to, Size n) {
-  std::vector<T> x(static_cast<std::size_t>(n)), y(x);
+  std::vector<T> x(static_cast<std::size_t>(n)), y(x), ones(x.size(), T{1});
   for (Size i = 0; i < n; ++i) {
     x[static_cast<std::size_t>(i)] =
         static_cast<T>(from + (to - from) * (static_cast<double>(i) + 0.37) / static_cast<double>(n));
   }
-  kernels.elementwise[static_cast<int>(fn)](y.data(), n, x.data(), n, nullptr, 0, 0, 1, n);
+  const std::vector<T>& a = is_binary(fn) ? ones : x;
+  kernels.elementwise[static_cast<int>(fn)](y.data(), n, a.data(), n, x.data(), n, 1, 1, n);
   double worst = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) worst = std::fmax(worst, ulps(y[i], reference<Wide<T>>(fn, x[i], 0, 0)));
+  for (std::size_t i = 0; i < x.size(); ++i)
+    worst = std::fmax(worst, ulps(y[i], reference<Wide<T>>(fn, a[i], x[i], 1)));
   return worst;
 }
 
@@ -104,13 +130,43 @@ void test_accuracy(const Kernels<T>& kernels, const std::string& label) {
   const double high = sizeof(T) == 4 ? 89 : 710, low = sizeof(T) == 4 ? -104 : -746,
                big = sizeof(T) == 4 ? 3e38 : 1e308;
   const Range ranges[] = {
-      {Elementwise::exp, low, high, 4},    {Elementwise::exp, -1, 1, 4},        {Elementwise::exp, -1e-3, 1e-3, 4},
-      {Elementwise::log, 0, 4, 4},         {Elementwise::log, 0.99, 1.01, 4},   {Elementwise::log, 1, big, 4},
-      {Elementwise::log, 0, 1e-300, 4},    {Elementwise::log, 0, 1e-37, 4},     {Elementwise::tanh, -11, 11, 4},
-      {Elementwise::tanh, -1, 1, 4},       {Elementwise::tanh, -1e-3, 1e-3, 4}, {Elementwise::erf, -7, 7, 4},
-      {Elementwise::erf, -1, 1, 4},        {Elementwise::erf, -1e-3, 1e-3, 4},  {Elementwise::sigmoid, -80, 80, 4},
-      {Elementwise::softplus, -80, 80, 4}, {Elementwise::softplus, -2, 2, 4},   {Elementwise::gelu, -1, 12, 6},
+      {Elementwise::exp, low, high, 4},
+      {Elementwise::exp, -1, 1, 4},
+      {Elementwise::exp, -1e-3, 1e-3, 4},
+      {Elementwise::log, 0, 4, 4},
+      {Elementwise::log, 0.99, 1.01, 4},
+      {Elementwise::log, 1, big, 4},
+      {Elementwise::log, 0, 1e-300, 4},
+      {Elementwise::log, 0, 1e-37, 4},
+      {Elementwise::tanh, -11, 11, 4},
+      {Elementwise::tanh, -1, 1, 4},
+      {Elementwise::tanh, -1e-3, 1e-3, 4},
+      {Elementwise::erf, -7, 7, 4},
+      {Elementwise::erf, -1, 1, 4},
+      {Elementwise::erf, -1e-3, 1e-3, 4},
+      {Elementwise::sigmoid, -80, 80, 4},
+      {Elementwise::softplus, -80, 80, 4},
+      {Elementwise::softplus, -2, 2, 4},
+      {Elementwise::gelu, -1, 12, 6},
       {Elementwise::gelu, -12, 0, 6},
+      {Elementwise::elu, -1e4, 20, 4},
+      {Elementwise::elu, -4, 1, 4},
+      {Elementwise::elu, -1e-3, 1e-3, 4},
+      {Elementwise::silu, -80, 80, 6},
+      {Elementwise::silu, -2, 2, 6},
+      {Elementwise::mish, -80, 80, 8},
+      {Elementwise::mish, -2, 2, 8},
+      // The rounding of an exponent is multiplied by it: at -9 by 67.
+      {Elementwise::gelu_tanh, -1, 12, 8},
+      {Elementwise::gelu_tanh, -9, 0, 200},
+      {Elementwise::elu_grad, -80, 5, 4},
+      // Around the zero of a derivative its error is absolute.
+      {Elementwise::silu_grad, -1, 80, 8},
+      {Elementwise::silu_grad, -80, -2, 8},
+      {Elementwise::mish_grad, -0.5, 80, 8},
+      {Elementwise::mish_grad, -80, -2, 8},
+      {Elementwise::gelu_tanh_grad, -0.5, 12, 8},
+      {Elementwise::gelu_tanh_grad, -9, -1, 200},
   };
   for (const Range& range : ranges) {
     const double worst = sweep_ulps(kernels, range.fn, range.from, range.to, 40011);
@@ -137,8 +193,8 @@ void test_special_values(const Kernels<T>& kernels, const std::string& label) {
                                                                 std::to_string(got));
   };
   using E = Elementwise;
-  for (E fn :
-       {E::exp, E::log, E::tanh, E::erf, E::sigmoid, E::gelu, E::softplus, E::relu, E::sqrt, E::sign, E::absolute}) {
+  for (E fn : {E::exp, E::log, E::tanh, E::erf, E::sigmoid, E::gelu, E::gelu_tanh, E::softplus, E::elu, E::silu,
+               E::mish, E::relu, E::sqrt, E::sign, E::absolute}) {
     expect(fn, nan, nan);
   }
   expect(E::exp, -inf, 0), expect(E::exp, inf, inf), expect(E::exp, 0, 1), expect(E::exp, 1e4, inf),
@@ -150,6 +206,16 @@ void test_special_values(const Kernels<T>& kernels, const std::string& label) {
   expect(E::sigmoid, 1e3, 1), expect(E::sigmoid, -1e4, 0), expect(E::sigmoid, 0, static_cast<T>(0.5));
   expect(E::softplus, 1e4, 1e4), expect(E::softplus, -1e4, 0), expect(E::softplus, inf, inf);
   expect(E::gelu, 1e4, 1e4), expect(E::gelu, -1e3, 0), expect(E::relu, -inf, 0), expect(E::relu, inf, inf);
+  const T big = std::numeric_limits<T>::max();
+  for (T x : {static_cast<T>(1e4), big}) {
+    for (E fn : {E::gelu_tanh, E::elu, E::silu, E::mish}) expect(fn, x, x);
+    for (E fn : {E::gelu_tanh, E::silu, E::mish}) expect(fn, -x, 0);
+    for (E fn : {E::gelu_tanh_grad, E::elu_grad, E::silu_grad, E::mish_grad}) {
+      check(once<T>(kernels, fn, 1, x) == 1 && once<T>(kernels, fn, 1, -x) == 0, label + "derivatives far out");
+      check(std::isnan(once<T>(kernels, fn, 1, nan, 1)), label + "derivatives of nan");
+    }
+  }
+  check(once<T>(kernels, E::elu, -big, 0, 2) == -2 && once<T>(kernels, E::elu_grad, 1, 0, 2) == 2, label + "alpha");
   for (E fn : {E::maximum, E::minimum}) {
     check(std::isnan(once<T>(kernels, fn, nan, 1)) && std::isnan(once<T>(kernels, fn, 1, nan)),
           label + "nan in extremes");
@@ -159,7 +225,8 @@ void test_special_values(const Kernels<T>& kernels, const std::string& label) {
 // Tolerance for one result: a few units of the result and of what it was made from.
 template <class T>
 double allowed(Elementwise fn, double a, double b, double want) {
-  const bool sums = fn >= Elementwise::add || fn == Elementwise::shift || fn == Elementwise::gelu;
+  const bool sums =
+      fn >= Elementwise::add || fn == Elementwise::shift || fn == Elementwise::gelu || fn == Elementwise::gelu_tanh;
   return epsilon<T>() * (4 * std::fabs(want) + (sums ? 4 * std::fmax(std::fabs(a), std::fabs(a * b)) : 0)) + 1e-300;
 }
 

@@ -32,8 +32,8 @@ class Tensor {
 };
 
 // How a parameter gets its first values. Names: "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform",
-// "he_normal", "lecun_normal"; `gain` multiplies the bound or deviation. Without a name the network chooses, by the
-// activation that follows (see Dense).
+// "he_normal", "lecun_uniform", "lecun_normal", "orthogonal"; `gain` multiplies the values of all but the first two.
+// Without a name the network chooses, by the activation that follows (see Dense).
 struct Initializer {
   // Fills the values of a shape, by random numbers from the seed if any.
   using Fill = std::function<void(std::span<double> values, const Shape& shape, std::uint64_t seed)>;
@@ -66,8 +66,15 @@ Tensor relu(const Tensor& x);                             // derivative at 0: 0
 Tensor leaky_relu(const Tensor& x, double slope = 0.01);  // derivative at 0: slope
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
-Tensor gelu(const Tensor& x);      // x Phi(x) (Hendrycks and Gimpel 2016)
-Tensor softplus(const Tensor& x);  // log(1 + exp(x))
+Tensor gelu(const Tensor& x);                   // x Phi(x) (Hendrycks and Gimpel 2016)
+Tensor gelu_tanh(const Tensor& x);              // its approximation x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
+Tensor softplus(const Tensor& x);               // log(1 + exp(x))
+Tensor elu(const Tensor& x, double alpha = 1);  // x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2016)
+Tensor selu(const Tensor& x);                   // elu with the scales of Klambauer et al. 2017
+Tensor silu(const Tensor& x);                   // x sigmoid(x) (Elfwing et al. 2018)
+Tensor mish(const Tensor& x);                   // x tanh(softplus(x)) (Misra 2020)
+Tensor hardtanh(const Tensor& x, double low = -1, double high = 1);  // x within bounds; derivative at and beyond: 0
+Tensor relu6(const Tensor& x);                                       // min(max(x, 0), 6); derivative at 0 and 6: 0
 
 // Elementwise, two arguments, broadcast as in NumPy. Ties of maximum and minimum send the gradient to the first.
 Tensor operator+(const Tensor& a, const Tensor& b);

@@ -90,13 +90,14 @@ class Layer {
 };
 
 // y = x Wᵀ + b over the last axis; weight (units, in), bias (units).
-// weight_init "" chooses by the first activation that follows in the network, before another product: He uniform before
-// the ReLU family, GELU and Softplus, else Glorot uniform. Throws std::invalid_argument where units < 1 or a name is
-// unknown.
+// weight_init "" chooses by the first activation that follows in the network, before another product: LeCun normal
+// before SELU, He uniform before the rest of the ReLU family, GELU, SiLU, Mish and Softplus, else Glorot uniform.
+// Throws std::invalid_argument where units < 1 or a name is unknown.
 struct Dense {
   Dim units = 0;
-  std::string activation =
-      "";  // "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "softplus", "softmax", "identity" or ""
+  // "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "softplus", "elu", "selu", "silu", "mish",
+  // "hardtanh", "relu6", "softmax", "identity" or ""
+  std::string activation = "";
   bool bias = true;
   Initializer weight_init = "";
   Initializer bias_init = "zeros";
@@ -123,6 +124,31 @@ struct LeakyReLU {
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
+struct ELU {
+  double alpha = 1;  // positive and finite
+
+  std::string type() const { return "ELU"; }
+  Attributes attributes() const { return {{"alpha", alpha}}; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+// x within [low, high], which is saved as "min" and "max"; low < high, both finite.
+struct Hardtanh {
+  double low = -1, high = 1;
+
+  std::string type() const { return "Hardtanh"; }
+  Attributes attributes() const { return {{"min", low}, {"max", high}}; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+struct GELU {
+  std::string approximate = "none";  // or "tanh"
+
+  std::string type() const { return "GELU"; }
+  Attributes attributes() const { return {{"approximate", approximate}}; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
 // What layers without settings share.
 struct WithoutSettings {
   Attributes attributes() const { return {}; }
@@ -143,13 +169,28 @@ struct Tanh : WithoutSettings {
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
-struct GELU : WithoutSettings {
-  std::string type() const { return "GELU"; }
+struct Softplus : WithoutSettings {
+  std::string type() const { return "Softplus"; }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
-struct Softplus : WithoutSettings {
-  std::string type() const { return "Softplus"; }
+struct SELU : WithoutSettings {
+  std::string type() const { return "SELU"; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+struct SiLU : WithoutSettings {
+  std::string type() const { return "SiLU"; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+struct Mish : WithoutSettings {
+  std::string type() const { return "Mish"; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+struct ReLU6 : WithoutSettings {
+  std::string type() const { return "ReLU6"; }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 

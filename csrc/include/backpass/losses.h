@@ -79,6 +79,34 @@ struct HalfMSE {
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
+// Mean over all elements of |prediction - target|; the gradient where they are equal is 0.
+struct MAE {
+  std::string type() const { return "MAE"; }
+  Attributes attributes() const { return {}; }
+  bool takes_labels() const { return false; }
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+};
+
+// Mean over all elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), with e = prediction - target
+// (Huber 1964). Throws std::invalid_argument where delta is not positive and finite.
+struct Huber {
+  double delta = 1;
+
+  std::string type() const { return "Huber"; }
+  Attributes attributes() const { return {{"delta", delta}}; }
+  bool takes_labels() const { return false; }
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+};
+
+// From logits z and targets y in [0, 1]: mean over all elements of -y log s(z) - (1 - y) log(1 - s(z)), s the sigmoid.
+// Its gradient is (s(z) - y) / elements.
+struct BinaryCrossEntropy {
+  std::string type() const { return "BinaryCrossEntropy"; }
+  Attributes attributes() const { return {}; }
+  bool takes_labels() const { return false; }
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+};
+
 // -log softmax(prediction) at the label, or its expectation under rows of probabilities; mean over rows.
 struct CrossEntropy {
   std::string type() const { return "CrossEntropy"; }
