@@ -16,12 +16,17 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory, core_prefix):
-    """The example, built against the installed library."""
+def programs(tmp_path_factory, core_prefix):
+    """The folder of the examples, built against the installed library."""
     folder = tmp_path_factory.mktemp("embed")
     shell("cmake", "-S", ROOT / "tests" / "embed", "-B", folder, f"-DCMAKE_PREFIX_PATH={core_prefix}")
     shell("cmake", "--build", folder)
-    return folder / "spirals"
+    return folder
+
+
+@pytest.fixture
+def program(programs):
+    return programs / "spirals"
 
 
 def run(program, command, model):
@@ -72,3 +77,16 @@ def test_the_program_reports_a_broken_file(program, tmp_path):
     done = subprocess.run([program, "predict", path, path, path], capture_output=True, text=True)
     assert done.returncode == 1
     assert "spirals:" in done.stderr
+
+
+@pytest.mark.row("A16")
+def test_a_graph_of_two_inputs_and_outputs_trains_in_cpp_and_python_reads_it(programs, tmp_path):
+    """The program also goes forward and backward one layer at a time, and compares."""
+    path = tmp_path / "two_heads.safetensors"
+    layers = shell(programs / "two_heads", path).splitlines()
+    assert layers == ["Dense 0 32", "Dense 0 0", "Residual 2 544", "Affine 3 32", "Dense 4 17", "Dense 5 34"]
+    model = bp.load(path)
+    assert model.n_parameters == 32 + 544 + 32 + 17 + 34
+    value, kind = model.predict({"left": np.zeros((2, 3)), "right": np.ones((2, 3))})
+    assert value.shape == (2, 1)
+    assert kind.shape == (2, 2)

@@ -30,6 +30,62 @@ Tensor power(const Tensor& x, double p) {
   return p > 0 ? result : 1.0 / result;
 }
 
+// x[..., 1:3] and x[:, 0] as in NumPy: ranges without steps, whole numbers, and all of the batch.
+class Indexed {
+ public:
+  explicit Indexed(const Tensor& x) : result_(x) {}
+
+  Tensor operator()(const py::tuple& keys) {
+    const std::size_t rank = result_.shape().size(), given = keys.size() - (keys.contains(py::ellipsis()) ? 1 : 0);
+    if (given > rank) throw py::index_error("[Tensor] has " + std::to_string(rank) + " dimensions");
+    for (const py::handle key : keys) {
+      if (key.is(py::ellipsis()))
+        for (std::size_t i = given; i < rank; ++i) keep();
+      else if (py::isinstance<py::slice>(key))
+        take_range(py::reinterpret_borrow<py::slice>(key));
+      else
+        take_one(key.cast<Dim>());
+    }
+    while (axis_ < rank) keep();
+    return kept_ == result_.shape() ? result_ : reshape(result_, kept_);
+  }
+
+ private:
+  Dim size() const { return result_.shape()[axis_]; }
+  void keep() { kept_.push_back(result_.shape()[axis_++]); }
+
+  void take_range(const py::slice& range) {
+    const bool whole = range.attr("start").is_none() && range.attr("stop").is_none();
+    py::ssize_t begin = 0, end = 0, step = 1, length = 0;
+    if (size() == kBatch) {
+      if (!whole) throw py::index_error("[Tensor] the batch can only be taken whole");
+    } else if (!range.compute(size(), &begin, &end, &step, &length)) {
+      throw py::error_already_set();
+    } else if (step != 1) {
+      throw py::index_error("[Tensor] a range has no step");
+    } else if (length != size()) {
+      result_ = slice(result_, static_cast<Dim>(axis_), begin, begin + length);
+    }
+    keep();
+  }
+
+  void take_one(Dim index) {
+    if (size() == kBatch || index < -size() || index >= size())
+      throw py::index_error("[Tensor] index " + std::to_string(index) + " is out of range in axis " +
+                            std::to_string(axis_) + " of " + to_string(result_.shape()));
+    const Dim begin = index < 0 ? index + size() : index;
+    result_ = slice(result_, static_cast<Dim>(axis_++), begin, begin + 1);
+  }
+
+  Tensor result_;
+  Shape kept_;
+  std::size_t axis_ = 0;
+};
+
+Tensor item(const Tensor& x, const py::object& key) {
+  return Indexed(x)(py::isinstance<py::tuple>(key) ? py::tuple(key) : py::make_tuple(key));
+}
+
 void bind_operators(py::class_<Tensor>& tensor) {
   // A number on the right or left takes part as a constant of every shape.
   tensor.def(-py::self)
@@ -48,6 +104,7 @@ void bind_operators(py::class_<Tensor>& tensor) {
       .def(
           "__matmul__", [](const Tensor& a, const Tensor& b) { return matmul(a, b); }, py::is_operator())
       .def("__pow__", &power, py::is_operator())
+      .def("__getitem__", &item, py::arg("key"))
       .def(
           "__abs__", [](const Tensor& x) { return abs(x); }, py::is_operator())
       .def(
@@ -73,6 +130,7 @@ void bind_tensor(py::module_& module) {
       .def_property_readonly("kind", &Tensor::kind, "What makes it: \"matmul\", \"relu\", ...")
       .def("__repr__", &print);
   tensor.attr("__array_ufunc__") = py::none();  // an array with an operator is a TypeError, not an array of objects
+  tensor.attr("__iter__") = py::none();         // with an index alone, Python would find no elements and say nothing
   bind_operators(tensor);
 }
 

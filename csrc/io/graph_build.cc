@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "io/graph_json.h"
+#include "io/layer_json.h"
 
 namespace backpass {
 namespace {
@@ -173,13 +174,21 @@ Tensor build(const OpReader& op) {
   reject("unknown kind");
 }
 
+// The op again, with the layer that it ends noted beside it.
+Tensor with_layer(const Tensor& tensor, const JsonValue& layer, const std::vector<Tensor>& built) {
+  Op op = tensor.op();
+  op.layer = std::make_shared<const LayerUse>(use_from_json(layer, built));
+  return make_tensor(std::move(op));
+}
+
 Tensor build_op(const JsonValue& json, const std::vector<Tensor>& built) try {
   const OpReader op{json, built, parse_name<OpKind>("kind", json.at("kind").as_string(), kKindCount),
                     read_shape(json.at("shape")), parse_name<DType>("dtype", json.at("dtype").as_string(), 3)};
   const Tensor tensor = build(op);
   if (tensor.shape() != op.shape) reject("has shape ", to_string(tensor.shape()), ", not ", to_string(op.shape));
   if (tensor.dtype() != op.dtype) reject("has dtype ", name(tensor.dtype()), ", not ", name(op.dtype));
-  return tensor;
+  const JsonValue* layer = json.find("layer");
+  return layer ? with_layer(tensor, *layer, built) : tensor;
 } catch (const std::invalid_argument& error) {
   reject("op ", built.size(), ": ", error.what());
 }

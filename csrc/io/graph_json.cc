@@ -4,14 +4,12 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
-#include <unordered_map>
 
 #include "base/error.h"
+#include "io/layer_json.h"
 
 namespace backpass {
 namespace {
-
-using Numbers = std::unordered_map<const Op*, std::size_t>;
 
 template <class Dims>
 JsonArray shape_to_json(const Dims& shape) {
@@ -73,19 +71,20 @@ void write_attributes(JsonObject& json, const Op& op) {
   }
 }
 
-JsonArray numbers_to_json(const std::vector<Tensor>& tensors, const Numbers& numbers) {
+JsonArray numbers_to_json(const std::vector<Tensor>& tensors, const OpNumbers& numbers) {
   JsonArray json;
   for (const Tensor& tensor : tensors) json.emplace_back(numbers.at(&tensor.op()));
   return json;
 }
 
-JsonObject op_to_json(const Op& op, const Numbers& numbers) {
+JsonObject op_to_json(const Op& op, const OpNumbers& numbers, const UseNumbers& uses) {
   JsonObject json;
   json.emplace_back("kind", name(op.kind));
   if (!op.inputs.empty()) json.emplace_back("inputs", numbers_to_json(op.inputs, numbers));
   json.emplace_back("shape", shape_to_json(op.shape));
   json.emplace_back("dtype", name(op.dtype));
   write_attributes(json, op);
+  if (op.layer) json.emplace_back("layer", use_to_json(*op.layer, uses, numbers));
   return json;
 }
 
@@ -108,11 +107,12 @@ double number_from_json(const JsonValue& json) {
 }
 
 JsonValue graph_to_json(const Graph& graph) {
-  Numbers numbers;
+  OpNumbers numbers;
+  const UseNumbers uses = number_uses(graph);
   JsonArray ops;
   const auto add = [&](const Tensor& tensor) {
     if (!numbers.emplace(&tensor.op(), numbers.size()).second) return;
-    ops.emplace_back(op_to_json(tensor.op(), numbers));
+    ops.emplace_back(op_to_json(tensor.op(), numbers, uses));
   };
   for (const Tensor& tensor : graph.inputs()) add(tensor);  // an input that no output needs is not among the ops
   for (const Tensor& tensor : graph.ops()) add(tensor);

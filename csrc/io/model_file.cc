@@ -12,48 +12,6 @@ namespace {
 constexpr const char* kWho = "model";
 constexpr const char* kFormat = "backpass";
 
-JsonValue layers_to_json(const SavedLayers& layers);
-SavedLayers layers_from_json(const JsonValue& json);
-
-JsonValue attribute_to_json(const Attribute& attribute) {
-  if (const auto* layers = std::get_if<std::vector<Description>>(&attribute)) return layers_to_json(*layers);
-  if (const auto* text = std::get_if<std::string>(&attribute)) return *text;
-  if (const auto* number = std::get_if<double>(&attribute)) return number_to_json(*number);
-  if (const auto* whole = std::get_if<std::int64_t>(&attribute)) return *whole;
-  return std::get<bool>(attribute);
-}
-
-Attribute attribute_from_json(const JsonValue& json) {
-  if (json.is<bool>()) return json.as_bool();
-  if (json.is<std::int64_t>()) return json.as_int();
-  if (json.is<double>()) return json.as_double();
-  if (json.is<JsonArray>()) return layers_from_json(json);
-  return json.as_string();
-}
-
-JsonValue layers_to_json(const SavedLayers& layers) {
-  JsonArray json;
-  for (const auto& [type, attributes] : layers) {
-    JsonObject settings, layer;
-    for (const auto& [key, value] : attributes) settings.emplace_back(key, attribute_to_json(value));
-    layer.emplace_back("type", type);
-    layer.emplace_back("attributes", std::move(settings));
-    json.emplace_back(std::move(layer));
-  }
-  return json;
-}
-
-SavedLayers layers_from_json(const JsonValue& json) {
-  SavedLayers layers;
-  for (const JsonValue& layer : json.as_array()) {
-    Attributes attributes;
-    for (const auto& [key, value] : layer.at("attributes").as_object())
-      attributes.emplace_back(key, attribute_from_json(value));
-    layers.push_back({layer.at("type").as_string(), std::move(attributes)});
-  }
-  return layers;
-}
-
 const std::string& require(const Metadata& metadata, const char* key) {
   const auto found = metadata.find(key);
   if (found == metadata.end()) fail(kWho, "metadata \"", key, "\" is missing");
@@ -122,12 +80,11 @@ std::vector<TensorEntry> match(const Graph& graph, const std::vector<TensorEntry
 
 }  // namespace
 
-std::string write_model(const Graph& graph, const std::vector<TensorEntry>& parameters, const SavedLayers& layers,
-                        DType dtype, std::uint64_t seed) {
+std::string write_model(const Graph& graph, const std::vector<TensorEntry>& parameters, DType dtype,
+                        std::uint64_t seed) {
   const Metadata metadata = {{"format", kFormat},
                              {"format_version", std::to_string(kFormatVersion)},
                              {"graph", write_json(graph_to_json(graph))},
-                             {"layers", write_json(layers_to_json(layers))},
                              {"dtype", name(dtype)},
                              {"seed", std::to_string(seed)}};
   return write_safetensors(match(graph, parameters, dtype), metadata);
@@ -139,7 +96,6 @@ ModelFile read_model(std::span<const std::byte> bytes) {
   const DType dtype = parse_dtype(require(file.metadata, "dtype"));
   ModelFile model{.graph = read_json(file.metadata, "graph", graph_from_json),
                   .parameters = {},
-                  .layers = read_json(file.metadata, "layers", layers_from_json),
                   .dtype = dtype,
                   .seed = read_number(file.metadata, "seed")};
   model.parameters = match(model.graph, file.tensors, dtype);

@@ -8,19 +8,16 @@ namespace backpass {
 
 inline constexpr int kFormatVersion = 1;  // the newest that is read, and the one that is written
 
-using SavedLayers = std::vector<Description>;
-
 struct ModelFile {
   Graph graph;
   std::vector<TensorEntry> parameters;  // in the order of graph.parameters(); views into the bytes that were read
-  SavedLayers layers;
   DType dtype = DType::float32;
   std::uint64_t seed = 0;
 };
 
 // `parameters` in any order. Throws std::invalid_argument where they are not those of the graph.
-std::string write_model(const Graph& graph, const std::vector<TensorEntry>& parameters, const SavedLayers& layers,
-                        DType dtype, std::uint64_t seed);
+std::string write_model(const Graph& graph, const std::vector<TensorEntry>& parameters, DType dtype,
+                        std::uint64_t seed);
 
 // Throws std::invalid_argument: not safetensors, not of this library, a newer format, a graph that cannot be built,
 // tensors that are not the graph's parameters.

@@ -41,35 +41,29 @@ Precision precision_of(const Graph& graph) {
   return Precision::highest;
 }
 
-// The graph that the file's layers make, where they are ours and make the file's graph; else the file's. It is the
-// graph that counts: layers are for people to read.
-SettledGraph with_layers(const ModelFile& file) {
-  const Shape& x = file.graph.inputs().at(0).shape();
-  if (!file.layers.empty() && x.size() >= 2) try {
-      std::vector<Layer> layers;
-      for (const auto& [type, attributes] : file.layers) layers.push_back(make_layer(type, attributes));
-      SettledGraph settled =
-          settle(stack_layers(Shape(x.begin() + 1, x.end()), layers, file.dtype), {precision_of(file.graph), {}});
-      if (write_json(graph_to_json(settled.graph)) == write_json(graph_to_json(file.graph))) return settled;
-    } catch (const std::invalid_argument&) {  // somebody's own layer, or not one after the other
-    }
-  return settle(file.graph);
-}
-
 }  // namespace
+
+// What is noted of layers is for people to read; only the graph says whether they are all there is.
+bool Network::is_sequential() const try {
+  const Shape& x = impl_->inputs()[0].shape();
+  std::vector<Layer> layers;
+  for (const LayerInfo& layer : this->layers()) layers.push_back(make_layer(layer.type, layer.attributes));
+  if (layers.empty() || x.size() < 2) return false;
+  const Graph stack = stack_layers(Shape(x.begin() + 1, x.end()), layers, dtype());
+  const SettledGraph settled = settle(stack, {precision_of(impl_->graph), {}});
+  return write_json(graph_to_json(settled.graph)) == write_json(graph_to_json(impl_->graph));
+} catch (const std::invalid_argument&) {  // somebody's own layer, or not one after the other
+  return false;
+}
 
 std::string Network::serialize() const {
   const InUse use(*impl_);
-  SavedLayers layers;
-  for (const LayerInfo& layer : this->layers()) layers.push_back({layer.type, layer.attributes});
-  return write_model(impl_->graph, entries(*impl_), layers, impl_->dtype, impl_->seed);
+  return write_model(impl_->graph, entries(*impl_), impl_->dtype, impl_->seed);
 }
 
 Network Network::deserialize(std::span<const std::byte> bytes) {
   const ModelFile file = read_model(bytes);
-  if (file.graph.inputs().empty()) fail("load", "the graph has no input");
-  const SettledGraph settled = with_layers(file);
-  Network network(settled.graph.inputs(), settled.graph.outputs(), {file.seed});
+  Network network(file.graph.inputs(), file.graph.outputs(), {file.seed});
   copy_parameters(network.impl(), file.parameters);
   return network;
 }

@@ -153,4 +153,4 @@ def load(path: str | os.PathLike[str]) -> Network:
         True
     """
     native = _core.Network.load(readable(path))
-    return Sequential._loaded(native) if native.layers else Network._of(native)
+    return Sequential._loaded(native) if native.is_sequential else Network._of(native)

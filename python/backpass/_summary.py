@@ -25,7 +25,7 @@ def summary(model: Network) -> Text:
     if layers:
         flops, size = (_count(sum(layer[key] for layer in layers)) for key in ("flops", "bytes"))
         totals += f"; forward, per row: {flops} FLOPs, {size} bytes of outputs"
-    return Text(f"{table(header, rows)}\n\n{totals}" if rows else totals)
+    return Text(f"{table(header, rows, 3)}\n\n{totals}" if rows else totals)
 
 
 def _row(layer: dict[str, Any]) -> tuple[str, ...]:

@@ -14,13 +14,13 @@ class Text(str):
         return str(self)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns side by side under a header; the last one is aligned to the right."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], numbers: int = 1) -> str:
+    """Columns side by side under a header; the last `numbers` of them are aligned to the right."""
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join(_line(line, widths) for line in lines)
+    return "\n".join(_line(line, widths, len(header) - numbers) for line in lines)
 
 
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    left = [cell.ljust(width) for cell, width in zip(cells[:-1], widths[:-1], strict=True)]
-    return "  ".join([*left, cells[-1].rjust(widths[-1])])
+def _line(cells: Sequence[str], widths: Sequence[int], words: int) -> str:
+    sized = zip(cells, widths, strict=True)
+    return "  ".join(cell.ljust(width) if i < words else cell.rjust(width) for i, (cell, width) in enumerate(sized))

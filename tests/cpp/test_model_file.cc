@@ -22,7 +22,10 @@ Graph every_kind() {
   z = transpose(transpose(z, {1, 0}), {1, 0}) * (1 / 3.0) + stop_gradient(z);
   const Tensor loss = mean(take_label(z, labels)) + mean(square(z), std::vector<Dim>{1}, true);
   const std::vector<Tensor> grads = gradients(sum(loss), {w, b});
-  return Graph({x, labels, unused}, {loss, grads[0], grads[1]});
+  Op last = loss.op();
+  last.layer = std::make_shared<const LayerUse>(LayerUse{
+      7, 9, 0, "0", {"Residual", {{"rate", 0.5}, {"layers", std::vector<Description>{{"ReLU", {}}}}}}, {x}, z});
+  return Graph({x, labels, unused}, {make_tensor(std::move(last)), grads[0], grads[1]});
 }
 
 Graph small() {
@@ -41,10 +44,6 @@ std::vector<TensorEntry> weights(std::vector<std::pair<std::string, Shape>> shap
   return tensors;
 }
 
-const SavedLayers kLayers = {
-    {"Dense", {{"units", std::int64_t{6}}, {"bias", true}, {"activation", std::string("relu")}}},
-    {"Dropout", {{"rate", 0.5}}}};
-
 void test_graph() {
   const Graph graph = every_kind();
   const std::string text = write_json(graph_to_json(graph));
@@ -58,6 +57,9 @@ void test_graph() {
   CHECK(back.inputs().size() == 3 && back.outputs().size() == 3);
   CHECK(back.inputs()[0].name() == "x \"\u20ac\"");
   CHECK(back.parameters()[0].op().initializer.name == "he_uniform");
+  const LayerUse &was = *graph.outputs()[0].op().layer, &is = *back.outputs()[0].op().layer;
+  CHECK(is.description == was.description && is.name == "0" && is.parent == 0);
+  CHECK(is.inputs[0].name() == was.inputs[0].name() && is.z.kind() == was.z.kind());
 }
 
 void test_graph_refuses() {
@@ -87,22 +89,30 @@ void test_graph_refuses() {
   CHECK(refuse("\"outputs\":[3]", "\"outputs\":[4]", "does not exist"));
   CHECK(refuse("\"inputs\":[0]", "\"inputs\":[1]", "input"));
   CHECK(refuse("\"ops\"", "\"opz\"", "missing"));
+  const auto refuse_layer = [&](const std::string& layer, const std::string& part) {
+    return refuse("\"fn\":\"relu\"", "\"fn\":\"relu\",\"layer\":" + layer, part);
+  };
+  CHECK(refuse_layer("{}", "missing"));
+  const std::string use = R"({"layer":0,"call":0,"name":"0","type":"ReLU","attributes":{},"inputs":)";
+  CHECK(!refuse_layer(use + "[2]}", ""));
+  CHECK(refuse_layer(use + "[3]}", "not an earlier op"));
+  CHECK(refuse_layer(use + "[-1]}", "not an earlier op"));
+  CHECK(refuse_layer(use + "[],\"parent\":-1}", "must not be negative"));
 }
 
 void test_model() {
   const auto seed = std::numeric_limits<std::uint64_t>::max();
-  const std::string bytes =
-      write_model(every_kind(), weights({{"0.bias", {6}}, {"0.weight", {6, 4}}}), kLayers, kFloat32, seed);
+  const std::string bytes = write_model(every_kind(), weights({{"0.bias", {6}}, {"0.weight", {6, 4}}}), kFloat32, seed);
   const ModelFile model = read_model(bytes_of(bytes));
   CHECK(model.graph.to_string() == every_kind().to_string());
-  CHECK(model.layers == kLayers && model.seed == seed && model.dtype == kFloat32);
+  CHECK(model.seed == seed && model.dtype == kFloat32);
   CHECK(model.parameters.size() == 2 && model.parameters[0].name == "0.weight");
   CHECK(model.parameters[0].bytes.size() == 96 && read_weights(bytes_of(bytes)).size() == 2);
 }
 
 void test_model_refuses() {
   const auto write = [](std::vector<std::pair<std::string, Shape>> shapes) {
-    return write_model(small(), weights(std::move(shapes)), {}, kFloat32, 0);
+    return write_model(small(), weights(std::move(shapes)), kFloat32, 0);
   };
   CHECK(refuses([&] { write({}); }, "no tensor is left for parameter \"0.weight\""));
   CHECK(refuses([&] { write({{"0.weight", {2}}}); }, "has shape (1, 2) in the graph, (2,) as a tensor"));
@@ -123,7 +133,6 @@ void test_model_refuses() {
   CHECK(refuse(with("format_version", "2"), "format version 2; this version of backpass reads 1"));
   CHECK(refuse(with("format_version", "one"), "not a number"));
   CHECK(refuse(with("graph", "{"), "graph: JSON, position 1"));
-  CHECK(refuse(with("layers", "[{}]"), "layers: \"attributes\" is missing"));
   CHECK(refuse(with("seed", "-1"), "not a number"));
   CHECK(refuse(with("dtype", "float64"), "not float64 throughout"));
 }
@@ -150,8 +159,7 @@ int main() {
   test_model();
   test_model_refuses();
   test_long_chain();
-  damage([](auto bytes) { read_model(bytes); },
-         write_model(small(), weights({{"0.weight", {1, 2}}}), kLayers, kFloat32, 1));
+  damage([](auto bytes) { read_model(bytes); }, write_model(small(), weights({{"0.weight", {1, 2}}}), kFloat32, 1));
   damage([](auto bytes) { graph_from_json(parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()})); },
          write_json(graph_to_json(every_kind())), 11);
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");

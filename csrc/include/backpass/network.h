@@ -62,8 +62,9 @@ class Network {
   const std::vector<ParameterInfo>& parameters() const;
   std::vector<LayerInfo> layers() const;  // empty where it was not built from layers
   std::vector<LayerTrace> trace() const;
-  void* flat_parameters();  // n_parameters elements of dtype, dense, 64-byte aligned
-  void* flat_gradients();   // likewise; allocated at first use
+  bool is_sequential() const;  // whether our layers one after the other, with their settings, make the same graph
+  void* flat_parameters();     // n_parameters elements of dtype, dense, 64-byte aligned
+  void* flat_gradients();      // likewise; allocated at first use
   template <class T>
   std::span<T> values(const std::string& name) {  // of one parameter; throws where the name or T does not fit
     return {static_cast<T*>(at(name, element_type_of<T>())), static_cast<std::size_t>(size_of_parameter(name))};

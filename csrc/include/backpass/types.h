@@ -53,6 +53,7 @@ using Attributes = std::vector<std::pair<std::string, Attribute>>;
 struct Description {
   std::string type;
   Attributes attributes;
+  bool operator==(const Description& other) const = default;
 };
 
 template <class T>
@@ -98,6 +99,8 @@ class ArrayViews {
   ArrayViews() = default;
   ArrayViews(ArrayView one) : first_(std::move(one)), size_(1) {}  // NOLINT: reads as what it is
   ArrayViews(const std::vector<ArrayView>& several);               // NOLINT
+  template <class T>
+  ArrayViews(const T* elements, Shape dims) : ArrayViews(ArrayView(elements, std::move(dims))) {}
   template <class A>
     requires(!std::is_same_v<A, ArrayViews> && std::is_convertible_v<const A&, ArrayView>)
   ArrayViews(const A& one) : ArrayViews(static_cast<ArrayView>(one)) {}  // NOLINT

@@ -1,0 +1,116 @@
+// Writing and reading what is noted of layers.
+#include "io/layer_json.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "io/graph_json.h"
+
+namespace backpass {
+namespace {
+
+JsonValue descriptions_to_json(const std::vector<Description>& layers);
+std::vector<Description> descriptions_from_json(const JsonValue& json);
+
+JsonValue attribute_to_json(const Attribute& attribute) {
+  if (const auto* layers = std::get_if<std::vector<Description>>(&attribute)) return descriptions_to_json(*layers);
+  if (const auto* text = std::get_if<std::string>(&attribute)) return *text;
+  if (const auto* number = std::get_if<double>(&attribute)) return number_to_json(*number);
+  if (const auto* whole = std::get_if<std::int64_t>(&attribute)) return *whole;
+  return std::get<bool>(attribute);
+}
+
+Attribute attribute_from_json(const JsonValue& json) {
+  if (json.is<bool>()) return json.as_bool();
+  if (json.is<std::int64_t>()) return json.as_int();
+  if (json.is<double>()) return json.as_double();
+  if (json.is<JsonArray>()) return descriptions_from_json(json);
+  return json.as_string();
+}
+
+void write_description(JsonObject& json, const Description& layer) {
+  JsonObject settings;
+  for (const auto& [key, value] : layer.attributes) settings.emplace_back(key, attribute_to_json(value));
+  json.emplace_back("type", layer.type);
+  json.emplace_back("attributes", std::move(settings));
+}
+
+Description read_description(const JsonValue& json) {
+  Description layer{json.at("type").as_string(), {}};
+  for (const auto& [key, value] : json.at("attributes").as_object())
+    layer.attributes.emplace_back(key, attribute_from_json(value));
+  return layer;
+}
+
+JsonValue descriptions_to_json(const std::vector<Description>& layers) {
+  JsonArray json;
+  for (const Description& layer : layers) {
+    JsonObject object;
+    write_description(object, layer);
+    json.emplace_back(std::move(object));
+  }
+  return json;
+}
+
+std::vector<Description> descriptions_from_json(const JsonValue& json) {
+  std::vector<Description> layers;
+  for (const JsonValue& layer : json.as_array()) layers.push_back(read_description(layer));
+  return layers;
+}
+
+std::uint64_t read_number(const JsonValue& json, const char* key) {
+  const std::int64_t number = json.at(key).as_int();
+  if (number < 0) fail("graph", "layer: \"", key, "\" must not be negative");
+  return static_cast<std::uint64_t>(number);
+}
+
+Tensor built_op(const JsonValue& json, const std::vector<Tensor>& built) {
+  const std::int64_t i = json.as_int();
+  if (i < 0 || static_cast<std::size_t>(i) >= built.size()) fail("graph", "layer: op ", i, " is not an earlier op");
+  return built[static_cast<std::size_t>(i)];
+}
+
+}  // namespace
+
+UseNumbers number_uses(const Graph& graph) {
+  std::vector<const LayerUse*> uses;
+  for (const Tensor& t : graph.ops())
+    if (t.op().layer) uses.push_back(t.op().layer.get());
+  std::sort(uses.begin(), uses.end(), [](const LayerUse* a, const LayerUse* b) { return a->call < b->call; });
+  UseNumbers numbers;
+  for (const LayerUse* use : uses) {
+    numbers.calls.emplace(use->call, numbers.calls.size());
+    numbers.layers.emplace(use->layer, numbers.layers.size());
+  }
+  return numbers;
+}
+
+JsonValue use_to_json(const LayerUse& use, const UseNumbers& uses, const OpNumbers& ops) {
+  JsonObject json;
+  json.emplace_back("layer", uses.layers.at(use.layer));
+  json.emplace_back("call", uses.calls.at(use.call));
+  if (const auto parent = uses.calls.find(use.parent); parent != uses.calls.end())
+    json.emplace_back("parent", parent->second);
+  json.emplace_back("name", use.name);
+  write_description(json, use.description);
+  JsonArray inputs;
+  for (const Tensor& x : use.inputs) inputs.emplace_back(ops.at(&x.op()));
+  json.emplace_back("inputs", std::move(inputs));
+  if (use.z) json.emplace_back("z", ops.at(&use.z.op()));
+  return json;
+}
+
+// Counted from 1: 0 is no parent.
+LayerUse use_from_json(const JsonValue& json, const std::vector<Tensor>& built) {
+  LayerUse use;
+  use.layer = read_number(json, "layer") + 1;
+  use.call = read_number(json, "call") + 1;
+  if (json.find("parent") != nullptr) use.parent = read_number(json, "parent") + 1;
+  use.name = json.at("name").as_string();
+  use.description = read_description(json);
+  for (const JsonValue& input : json.at("inputs").as_array()) use.inputs.push_back(built_op(input, built));
+  if (const JsonValue* z = json.find("z")) use.z = built_op(*z, built);
+  return use;
+}
+
+}  // namespace backpass
