@@ -22,6 +22,10 @@ std::size_t movable_axis(const char* who, const Tensor& x, Dim axis) {
 
 }  // namespace
 
+Tensor view(const Tensor& x) {
+  return make_tensor({.kind = OpKind::reshape, .inputs = {x}, .shape = x.shape(), .dtype = x.dtype()});
+}
+
 Tensor reshape(const Tensor& x, Shape shape) {
   if (x.shape() == shape) return x;
   // (batch, 1) and (1, batch) hold the same elements: ones may stand before the batch.

@@ -82,6 +82,7 @@ inline constexpr double kSeluAlpha = 1.6732632423543772848;  // of the elu withi
 // Building blocks that graph.h does not offer.
 Tensor elementwise(Elementwise fn, const Tensor& a, double alpha = 0);
 Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alpha = 0);
+Tensor view(const Tensor& x);  // x again, as an op of its own that costs nothing
 Tensor count(const Tensor& x, const std::vector<Dim>& axes);
 Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape);
 Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape);

@@ -121,7 +121,7 @@ Tensor build_random_keep(const OpReader& op) {
 Tensor build_layout(const OpReader& op) {
   const Tensor x = op.inputs(1, 1)[0];
   if (op.kind == OpKind::broadcast) return broadcast_to(x, op.shape);
-  if (op.kind == OpKind::reshape) return reshape(x, op.shape);
+  if (op.kind == OpKind::reshape) return x.shape() == op.shape ? view(x) : reshape(x, op.shape);
   if (op.kind == OpKind::transpose) return transpose(x, op.dims());
   const std::vector<Dim> range = op.dims(3);
   if (op.kind == OpKind::slice) return slice(x, range[0], range[1], range[2]);

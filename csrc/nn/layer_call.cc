@@ -29,8 +29,7 @@ DType dtype_of(const std::string& type, const std::vector<Tensor>& xs) {
 // y as the output of a call: an op of its own, where y is not already an input, a leaf or another layer's output.
 Tensor as_output(const Tensor& y, const std::vector<Tensor>& xs, std::shared_ptr<const LayerUse> use) {
   const bool taken = y.op().layer || y.op().inputs.empty() || std::find(xs.begin(), xs.end(), y) != xs.end();
-  Op op = y.op();
-  if (taken) op = {.kind = OpKind::reshape, .inputs = {y}, .shape = y.shape(), .dtype = y.dtype()};
+  Op op = (taken ? view(y) : y).op();
   op.layer = std::move(use);
   return make_tensor(std::move(op));
 }
