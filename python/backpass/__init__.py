@@ -60,6 +60,7 @@ from backpass._core import (
     transpose,
 )
 from backpass._gradcheck import GradientError, gradcheck, hvp
+from backpass._layer import Layer
 from backpass._layers import (
     ELU,
     GELU,
@@ -68,7 +69,6 @@ from backpass._layers import (
     Dropout,
     Hardtanh,
     Identity,
-    Layer,
     LeakyReLU,
     Mish,
     ReLU,

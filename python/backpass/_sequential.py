@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from backpass import _checks, _core
-from backpass._layers import Dense, Layer, checked_layers, layer_from
+from backpass._layer import Layer
+from backpass._layers import Dense, checked_layers, layer_from
 from backpass._network import Network
 from backpass._weights import readable
 
@@ -64,6 +65,20 @@ class Sequential(Network):
         model.layers = tuple(layer_from(layer["type"], layer["settings"]) for layer in native.layers)
         model._dtype, model._seed, model._precision = native.dtype, native.seed, "highest"
         return model
+
+    def __call__(self, x: _core.Tensor) -> _core.Tensor:
+        """The layers on a tensor, one after the other: a part of a `Network`, which has weights of its own.
+
+        Example:
+            >>> import backpass as bp
+            >>> encoder = bp.Sequential(bp.Dense(8, activation="relu"), bp.Dense(2))
+            >>> x = bp.Input(5)
+            >>> bp.Network(x, bp.Dense(5)(encoder(x)), seed=0).n_parameters
+            81
+        """
+        for layer in self.layers:
+            x = layer(x)
+        return x
 
     def build(self, input_shape: int | tuple[int, ...]) -> None:
         """Makes the parameters for rows of this shape. A second call with another shape is a ValueError.

@@ -92,7 +92,7 @@ class Trainer {
 // "accuracy", "mae", "rmse" or "r2" of what a network trained with `loss` predicts; throws std::invalid_argument that
 // lists them. Accuracy: of BinaryCrossEntropy, the elements whose logit has the sign of their class; else the rows
 // whose largest output is their class, or whose one output lies on its side of 0.5.
-Metric metric(const std::string& name, const Loss& loss);
+Metric metric(const std::string& name, const Loss& loss = MSE{});
 
 // The product of the loss's Hessian by `vector` (n_parameters), at the network's parameters.
 Array hvp(Network& network, const Losses& losses, const ArrayViews& x, const ArrayViews& y, const ArrayView& vector,

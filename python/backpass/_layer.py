@@ -1,0 +1,188 @@
+"""Layer: what all layers share, and what one's own are made from."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backpass import _core
+
+if TYPE_CHECKING:
+    from backpass._types import Array, Shape
+
+
+class Layer:
+    """A part of a model: it is called with tensors and gives a tensor.
+
+    Called twice, a layer uses its parameters twice. To write your own, subclass it and give it `forward`, which
+    composes operations: it is differentiated, fused with its neighbours and saved like the layers of this module. With
+    a `backward` beside it, both get NumPy arrays instead, and are called by the running plan: slower, and not saved.
+
+    Example:
+        >>> import backpass as bp
+        >>> class Scale(bp.Layer):
+        ...     def forward(self, x):
+        ...         return x * self.parameter("scale", x.shape[-1:], "ones")
+        >>> model = bp.Sequential(Scale(), bp.Dense(1), input_shape=3, seed=0)
+        >>> list(model.parameters())
+        ['0.scale', '1.weight', '1.bias']
+        >>> class Cube(bp.Layer):
+        ...     def forward(self, x):
+        ...         return x**3
+        ...     def backward(self, grad, x):
+        ...         return grad * 3 * x**2
+        >>> bp.gradcheck(bp.Sequential(Cube()), bp.MSE(), [[1.0, 2.0]], [[0.0, 0.0]]) < 1e-6
+        True
+    """
+
+    backward: Callable[..., Any] | None = None
+
+    def __call__(self, *inputs: _core.Tensor) -> _core.Tensor:
+        """The layer's output.
+
+        Raises:
+            TypeError: where an input is not a tensor.
+            ValueError: where shapes do not fit.
+        """
+        for x in inputs:
+            if not isinstance(x, _core.Tensor):
+                raise TypeError(f"[{type(self).__name__}] is called with tensors, got {type(x).__name__}")
+        return self._native()(list(inputs), _name_in_caller(self))
+
+    def forward(self, *inputs: Any) -> Any:
+        """What the layer computes; for layers of your own.
+
+        Without `backward` the inputs are tensors, and the result is one. With it they are arrays (rows, ...), followed
+        by the values of what `build` gave, and the result is an array of the shape that `output_shape` tells.
+        """
+        raise NotImplementedError(f"[{type(self).__name__}] a layer of your own needs forward(self, x)")
+
+    def build(self, *inputs: _core.Tensor) -> Sequence[_core.Tensor]:
+        """The parameters of a layer with `backward`: what `forward` gets after its inputs."""
+        return ()
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape of the output of a layer with `backward`, from those of its inputs; None is the batch."""
+        return shapes[0]
+
+    def parameter(
+        self,
+        name: str,
+        shape: Sequence[int | None],
+        initializer: str | Callable[..., Any] | None = None,
+        gain: float = 1.0,
+    ) -> _core.Tensor:
+        """A parameter of this layer, within `forward` or `build`; later calls give the same one.
+
+        Args:
+            name: what follows the layer's place in the names of the model: "weight".
+            shape: its dimensions.
+            initializer: a name, a function (shape, generator) -> array, or None for the choice that `Dense` makes.
+            gain: multiplies the values.
+
+        Raises:
+            RuntimeError: outside of `forward` and `build`.
+            ValueError: where a later call asks for another shape.
+        """
+        return _core.layer_parameter(name, shape, initializer_of(initializer), gain)
+
+    def settings(self) -> dict[str, Any]:
+        """The settings by name, as they are saved with a model; what was left out is an empty string.
+
+        Example:
+            >>> import backpass as bp
+            >>> bp.Dropout(0.5).settings()
+            {'rate': 0.5}
+        """
+        return {name: _plain(value) for name, value in self._own().items()}
+
+    def _own(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    def _native(self) -> _core.Layer:
+        """The handle of this layer in the core; always the same one, because it is the layer's identity there."""
+        if "_handle" not in self.__dict__:
+            self.__dict__["_handle"] = self._describe()
+        handle: _core.Layer = self.__dict__["_handle"]
+        return handle
+
+    def _describe(self) -> _core.Layer:
+        return _core.python_layer(type(self).__name__, self.settings(), self)
+
+    def _build(self, inputs: list[_core.Tensor]) -> _core.Tensor:
+        """What the core calls: the output as a tensor."""
+        _callers.stack.append(self)
+        try:
+            output = self.forward(*inputs) if self.backward is None else self._host_call(inputs)
+        finally:
+            _callers.stack.pop()
+        if not isinstance(output, _core.Tensor):
+            raise TypeError(f"[{type(self).__name__}] forward must give a tensor, got {type(output).__name__}")
+        return output
+
+    def _host_call(self, inputs: list[_core.Tensor]) -> _core.Tensor:
+        tensors = [*inputs, *self.build(*inputs)]
+        shape = self.output_shape(*(x.shape for x in inputs))
+        return _core.host_call(type(self).__name__, self.forward, self.backward, tensors, shape)
+
+    def _changes(self) -> str:
+        """The settings that are not defaults, as one would write them."""
+        missing = object()
+        changed = [(k, repr(v)) for k, v in self._own().items() if repr(v) != repr(getattr(type(self), k, missing))]
+        return ", ".join(f"{name}={text}" for name, text in changed)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._changes()})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_handle"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+
+class _Callers(threading.local):
+    """The layers of one's own that are being called, the innermost last."""
+
+    def __init__(self) -> None:
+        self.stack: list[Layer] = []
+
+
+_callers = _Callers()
+
+
+def _name_in_caller(layer: Layer) -> str:
+    """The attribute under which the layer that is being called holds this one; "" where there is none."""
+    if not _callers.stack:
+        return ""
+    for name, value in vars(_callers.stack[-1]).items():
+        if value is layer:
+            return name
+        if isinstance(value, (list, tuple)):
+            for index, item in enumerate(value):
+                if item is layer:
+                    return f"{name}.{index}"
+    return ""
+
+
+def _plain(value: Any) -> Any:
+    if value is None:
+        return ""
+    return value if isinstance(value, (bool, int, float, str)) else repr(value)
+
+
+def initializer_of(given: str | Callable[..., Any] | None) -> Any:
+    """As the core takes it: a name ("" is its own choice), or a function of shape and seed."""
+    if given is None or isinstance(given, str):
+        return given or ""
+
+    def draw(shape: tuple[int, ...], seed: int) -> Array:
+        values = np.asarray(given(shape, np.random.default_rng(seed)), dtype=np.float64)
+        if values.shape != tuple(shape):
+            raise ValueError(f"[initializer] must give an array of shape {tuple(shape)}, got {values.shape}")
+        return np.ascontiguousarray(values)
+
+    return draw
