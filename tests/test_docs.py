@@ -1,0 +1,150 @@
+"""The documentation: its examples run, and what it quotes and names is there."""
+
+import doctest
+import inspect
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import backpass as bp
+import reference
+from registry import ACTIVATIONS, LOSSES, using_isa
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+MAPS = [path for path in [ROOT / "csrc" / "README.md", *PAGES] if path.is_file()]
+
+if not PAGES:
+    pytest.skip("the documentation is not here", allow_module_level=True)
+
+
+def text_of(page):
+    return (ROOT / "docs" / page).read_text(encoding="utf-8")
+
+
+def prose(text):
+    """Without code blocks."""
+    return re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def named(text):
+    """What stands between single backticks."""
+    return set(re.findall(r"`([^`\n]+)`", prose(text)))
+
+
+def by_page(pages):
+    return {"argvalues": pages, "ids": [path.name for path in pages]}
+
+
+# Examples.
+
+EXAMPLES = {"mathematics.md": 60, "plan.md": 15, "extending.md": 25}  # at least; no page may lose them unnoticed
+
+
+@pytest.mark.row("D3")
+@pytest.mark.parametrize("page", **by_page(PAGES))
+def test_examples_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with using_isa(bp.isa()):
+        result = doctest.testfile(str(page), module_relative=False)
+    assert result.failed == 0
+    assert result.attempted >= EXAMPLES.get(page.name, 0)
+
+
+@pytest.mark.parametrize("page", **by_page(PAGES))
+def test_every_block_of_examples_is_python(page):
+    """And ends in an empty line, or doctest takes the fence behind it for output."""
+    for language, body in re.findall(r"^```(\w*)\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
+        if body.startswith(">>>"):
+            assert language == "python"
+            assert body.endswith("\n\n"), f"an empty line is missing behind\n{body}"
+
+
+# Quotations.
+
+
+def excerpts():
+    found = re.findall(
+        r"^`tests/reference\.py`, `(\w+)`:\n\n```python\n(.*?)^```", text_of("mathematics.md"), re.M | re.S
+    )
+    return [pytest.param(name, textwrap.dedent(body), id=name) for name, body in found]
+
+
+@pytest.mark.parametrize(("name", "body"), excerpts())
+def test_what_is_quoted_stands_in_the_reference(name, body):
+    lines = inspect.getsource(getattr(reference, name)).splitlines()
+    size = len(body.splitlines())
+    windows = ("\n".join(lines[i : i + size]) for i in range(len(lines) - size + 1))
+    assert body.strip("\n") in map(textwrap.dedent, windows)
+
+
+def test_every_equation_is_quoted():
+    quoted = {param.values[0] for param in excerpts()}
+    assert quoted >= {"dense_forward", "activation_backward", "dense_backward", "backward", "half_mse", "sgd"}
+
+
+def first_cells(heading):
+    """The names in the first column of the table below a heading."""
+    section = text_of("mathematics.md").partition(f"\n{heading}\n")[2].partition("\n# ")[0].partition("\n## ")[0]
+    return set(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+
+
+def test_the_tables_hold_every_activation_and_loss():
+    assert first_cells("# Activations") == {*ACTIVATIONS}
+    assert first_cells("# Losses") == {type(case.make()).__name__ for case in LOSSES}
+
+
+def test_what_is_explained_of_a_plan_stands_in_the_plan():
+    """`relu@0:1024`: a value, where it lies, how large it is."""
+    text = text_of("plan.md")
+    places = {name for name in named(text) if re.fullmatch(r"[\w .]+@(\w+\+)?\d+:\d+", name)}
+    printed = set(re.findall(r"\S+@\S+", "".join(re.findall(r"^```python.*?^```", text, re.M | re.S))))
+    assert len(places) > 8
+    assert places <= printed
+
+
+# Names.
+
+
+@pytest.mark.parametrize("page", **by_page(MAPS))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page.read_text(encoding="utf-8"))):
+        if not re.match(r"https?:", target):
+            assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+def exists(path):
+    """A path from the root, or as the map of the core has it, from csrc; with * for anything."""
+    return any(next(folder.glob(path), None) for folder in (ROOT, ROOT / "csrc"))
+
+
+@pytest.mark.parametrize("page", **by_page(MAPS))
+def test_files_that_are_named_exist(page):
+    """`csrc/plan/fuse.cc`, or within csrc/ `plan/fuse.cc`; not those that a recipe makes."""
+    text = page.read_text(encoding="utf-8")
+    made = set(re.findall(r"^New file `([^`]+)`:", text, re.MULTILINE))
+    for name in named(text) - made:
+        if re.fullmatch(r"[\w.*-]+(/[\w.*-]+)*/([\w*-]+\.(h|cc|c|py|pyi|md|cmake|txt))?", name):
+            assert exists(name.rstrip("/")), name
+
+
+@pytest.mark.parametrize("page", **by_page(MAPS))
+def test_functions_that_are_named_exist(page):
+    """`bp.gradcheck`, `reference.forward`, `model.backprop`, and tests as `tests/test_x.py::test_y`."""
+    owners = {"bp": bp, "reference": reference, "model": bp.Sequential, "trainer": bp.Trainer}
+    for name in named(page.read_text(encoding="utf-8")):
+        if match := re.match(r"(\w+)\.(\w+)\b(?!\.)", name):
+            owner, member = match.groups()
+            assert owner not in owners or hasattr(owners[owner], member), name
+        if match := re.fullmatch(r"(tests/test_\w+\.py)::(test_\w+)", name):
+            assert f"def {match[2]}(" in (ROOT / match[1]).read_text(encoding="utf-8"), name
+
+
+@pytest.mark.row("D13")
+def test_the_four_traps_lead_to_tests():
+    traps = text_of("mathematics.md").partition("\n# Four traps\n")[2].partition("\n# ")[0]
+    paragraphs = [part for part in traps.split("\n\n") if part.strip().startswith("**")]
+    assert len(paragraphs) == 4
+    assert all(re.search(r"`tests/test_\w+\.py::test_\w+`", part) for part in paragraphs)
