@@ -153,3 +153,24 @@ with threadpoolctl.threadpool_limits(1):
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout.strip() == "1", run.stderr
+
+
+DIVERGING_STEPS = """
+import numpy as np
+import backpass as bp
+from backpass import _core
+_core.set_sharing_cut(False)
+model = bp.Sequential(bp.Dense(16, activation="relu"), bp.Dense(3), input_shape=8, seed=0)
+trainer = bp.Trainer(model, bp.MSE(), bp.Adam(), threads=2)
+before, x, y = model.flat_parameters.copy(), np.full((64, 8), np.nan), np.zeros((64, 3))
+assert all(np.isnan(trainer.step(x, y)) for _ in range(20))
+assert (model.flat_parameters == before).all()
+assert np.isfinite(trainer.step(np.ones((64, 8)), y))
+"""
+
+
+@pytest.mark.row("S2")
+def test_a_step_whose_loss_is_not_finite_lets_the_other_worker_go():
+    """The guard stops the update; a worker that waits for its word must not wait for ever."""
+    done = subprocess.run([sys.executable, "-c", DIVERGING_STEPS], timeout=60, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

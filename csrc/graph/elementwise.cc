@@ -18,6 +18,7 @@ const char* name(Elementwise fn) {
       "minimum",       "greater",   "relu_grad",  "leaky_relu_grad",
       "sigmoid_grad",  "tanh_grad", "gelu_grad",  "gelu_tanh_grad",
       "softplus_grad", "elu_grad",  "silu_grad",  "mish_grad"};
+  static_assert(kNames[kElementwiseCount - 1] != nullptr, "a function without a name");
   return kNames[static_cast<int>(fn)];
 }
 

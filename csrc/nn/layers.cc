@@ -1,7 +1,6 @@
 // Layers: a few lines each that compose ops.
 #include "backpass/layers.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -62,24 +61,40 @@ std::string activation_names() {
   return names;
 }
 
-bool is_activation(const Tensor& t) {
-  constexpr Elementwise kFunctions[] = {
-      Elementwise::relu,     Elementwise::leaky_relu, Elementwise::elu,     Elementwise::gelu, Elementwise::gelu_tanh,
-      Elementwise::softplus, Elementwise::silu,       Elementwise::sigmoid, Elementwise::tanh, Elementwise::mish};
-  if (t.op().kind == OpKind::softmax) return true;
-  return t.op().kind == OpKind::elementwise &&
-         std::find(std::begin(kFunctions), std::end(kFunctions), t.op().fn) != std::end(kFunctions);
+namespace {
+
+// What weights start as before a function; where a function squashes to a bounded range, Glorot's.
+struct Start {
+  Elementwise fn;
+  const char* initializer;
+};
+
+constexpr Start kStarts[] = {
+    {Elementwise::relu, "he_uniform"},        {Elementwise::leaky_relu, "he_uniform"},
+    {Elementwise::elu, "he_uniform"},         {Elementwise::gelu, "he_uniform"},
+    {Elementwise::gelu_tanh, "he_uniform"},   {Elementwise::softplus, "he_uniform"},
+    {Elementwise::silu, "he_uniform"},        {Elementwise::mish, "he_uniform"},
+    {Elementwise::sigmoid, "glorot_uniform"}, {Elementwise::tanh, "glorot_uniform"},
+};
+
+const Start* find_start(const Op& op) {
+  if (op.kind != OpKind::elementwise) return nullptr;
+  for (const Start& start : kStarts)
+    if (start.fn == op.fn) return &start;
+  return nullptr;
 }
 
+}  // namespace
+
+bool is_activation(const Tensor& t) { return t.op().kind == OpKind::softmax || find_start(t.op()) != nullptr; }
+
 Initializer initializer_before(const Tensor& activation) {
-  const bool squashes = !activation || activation.op().kind == OpKind::softmax ||
-                        activation.op().fn == Elementwise::sigmoid || activation.op().fn == Elementwise::tanh;
-  if (squashes) return "glorot_uniform";
+  const Start* start = activation ? find_start(activation.op()) : nullptr;
+  if (start == nullptr) return "glorot_uniform";
   const double alpha = activation.op().alpha;
-  if (activation.op().fn == Elementwise::elu && alpha == kSeluAlpha) return "lecun_normal";
+  if (start->fn == Elementwise::elu && alpha == kSeluAlpha) return "lecun_normal";  // the elu of a selu
   // He et al. 2015, equation 15: the variance is 2 / ((1 + slope^2) fan_in).
-  const double slope = activation.op().fn == Elementwise::leaky_relu ? alpha : 0;
-  return {"he_uniform", 1 / std::sqrt(1 + slope * slope)};
+  return {start->initializer, start->fn == Elementwise::leaky_relu ? 1 / std::sqrt(1 + alpha * alpha) : 1.0};
 }
 
 Attributes Dense::attributes() const {

@@ -123,7 +123,10 @@ bool Plan::passes_guard(std::uint32_t run, int worker) noexcept {
   const std::size_t guard_stage = stages_.size();
   if (worker != 0) return tickets_.wait(run, guard_stage, 1);
   const bool holds = guard_holds();
-  if (holds) tickets_.complete(guard_stage, 1);
+  if (holds)
+    tickets_.complete(guard_stage, 1);
+  else
+    tickets_.end_run();
   return holds;
 }
 
