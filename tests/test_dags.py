@@ -16,6 +16,16 @@ F = torch.nn.functional
 
 SIZES = (1, 2, 3, 5, 7, 17)
 
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """PyTorch's threads wait for each other longer than they compute at these sizes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 IN_TORCH = {
     "identity": lambda z: z,
     "relu": torch.relu,
