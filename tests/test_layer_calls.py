@@ -131,6 +131,19 @@ def test_a_sequential_names_the_layer_that_does_not_fit():
         bp.Sequential(bp.Dense(4), bp.Residual(layer), input_shape=4)
 
 
+def test_a_sequential_called_on_a_tensor_is_its_layers(rng):
+    """Twice on two inputs: they share them. The model has weights of its own."""
+    encoder = bp.Sequential(bp.Dense(5, activation="relu"), bp.Dense(2), input_shape=3, seed=1, dtype="float64")
+    left, right = (bp.Input(3, dtype="float64", name=name) for name in ("left", "right"))
+    model = bp.Network([left, right], encoder(left) - encoder(right), seed=1)
+    assert [*model.parameters()] == [*encoder.parameters()]
+    np.testing.assert_array_equal(model.flat_parameters, encoder.flat_parameters)
+    x = list(rng.standard_normal((2, ROWS, 3)))
+    np.testing.assert_allclose(model.predict(x), encoder.predict(x[0]) - encoder.predict(x[1]), atol=1e-15)
+    model.flat_parameters[:] = 0
+    assert encoder.flat_parameters.any()
+
+
 # Layers within layers.
 
 
