@@ -177,3 +177,19 @@ def test_a_function_that_gives_no_weights_is_refused(initializer, error, message
     with pytest.raises(error, match=message):
         model.fit(np.ones((2, 4)), np.ones((2, 4)), loss=bp.MSE(), optimizer=bp.SGD(0.1), progress=False)
     assert model.input_shape is None
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 2), (2, 2, 2)])
+def test_a_parameter_alone_refuses_values_of_another_shape(shape):
+    x = bp.Input(2)
+    w = bp.parameter((2, 5), initializer=lambda wanted, rng: np.ones(shape))
+    with pytest.raises(ValueError, match="shape"):
+        bp.Network(x, x @ w)
+
+
+def test_a_parameter_alone_takes_a_function_with_a_generator():
+    x = bp.Input(2)
+    w = bp.parameter((2, 5), initializer=lambda shape, rng: np.asfortranarray(rng.normal(size=shape)))
+    first, second = (bp.Network(x, x @ w, seed=3).parameters()["w"] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert len(np.unique(first)) == 10

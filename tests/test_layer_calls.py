@@ -262,3 +262,39 @@ def test_fifty_layers_train_with_skip_connections_only(residual):
     assert 0.1 < first / last < 10 if residual else first / last < 1e-20
     losses = model.fit(x, y, loss=bp.MSE(), optimizer=bp.Adam(1e-2), epochs=500, batch_size=64, progress=False)["loss"]
     assert min(losses) < 0.1 * y.var() if residual else min(losses) > 0.9 * y.var()
+
+
+class TakesFirst(bp.Layer):
+    def forward(self, a, b):
+        return a * 2.0
+
+
+def test_a_layer_may_ignore_an_input():
+    a, b = bp.Input(3, name="a"), bp.Input(3, name="b")
+    model = bp.Network(a, TakesFirst()(a, bp.exp(a)), seed=0)
+    np.testing.assert_array_equal(model.predict(np.ones((2, 3))), np.full((2, 3), 2.0))
+    again = pickle.loads(pickle.dumps(bp.Network([a, b], TakesFirst()(a, b), seed=0)))
+    np.testing.assert_array_equal(again.predict([np.ones((2, 3)), np.zeros((2, 3))]), np.full((2, 3), 2.0))
+
+
+def test_a_call_that_fails_leaves_no_parameter_within():
+    block = bp.Residual(bp.Dense(4))
+    with pytest.raises(ValueError, match="keep the shape"):
+        block(bp.Input(6))
+    assert block(bp.Input(4)).shape == (None, 4)
+
+
+def test_a_loaded_graph_can_be_built_upon(tmp_path):
+    """Its layers are told apart from those of this process."""
+    model = bp.Sequential(bp.Dense(5), bp.Dense(4), input_shape=3, seed=0)
+    model.save(tmp_path / "model.safetensors")
+    loaded = pickle.loads(pickle.dumps(bp.load(tmp_path / "model.safetensors")))
+    output = bp.Dense(2)(loaded.graph.outputs[0])
+    longer = bp.Network(loaded.graph.inputs, output, seed=0)
+    assert list(longer.parameters())[-2:] == ["2.weight", "2.bias"]
+
+
+@pytest.mark.parametrize("key", [(..., ...), 1.5, None, [0], True])
+def test_an_index_that_is_none_is_refused(key):
+    with pytest.raises((TypeError, IndexError)):
+        bp.Input((3, 4))[key]

@@ -421,9 +421,9 @@ def test_what_fails_in_forward_passes_on_and_changes_nothing(call, fault, x, y):
 
 @pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("fault", BACKWARD_FAULTS)
-@pytest.mark.parametrize("call", GRADIENTS)
+@pytest.mark.parametrize("call", [*TRAINING, *GRADIENTS])
 def test_what_fails_in_backward_passes_on_and_changes_nothing(call, fault, x, y):
-    fails_and_recovers(GRADIENTS[call], x, y, "backward", *BACKWARD_FAULTS[fault])
+    fails_and_recovers({**TRAINING, **GRADIENTS}[call], x, y, "backward", *BACKWARD_FAULTS[fault])
 
 
 @pytest.mark.parametrize("result", ["list", "float32"])

@@ -45,7 +45,9 @@ Initializer to_initializer(const py::object& given, double gain) {
   const Callable function = hold(given);
   const auto fill = [function](std::span<double> values, const Shape& shape, std::uint64_t seed) {
     const py::gil_scoped_acquire acquire;
-    const py::array_t<double> drawn = (*function)(to_tuple(shape), seed);
+    const py::array_t<double, py::array::c_style | py::array::forcecast> drawn = (*function)(to_tuple(shape), seed);
+    if (Shape(drawn.shape(), drawn.shape() + drawn.ndim()) != shape)
+      throw std::invalid_argument("[initializer] must give an array of shape " + to_string(shape));
     std::copy_n(drawn.data(), values.size(), values.begin());
   };
   return {Initializer::Fill(fill), gain};
@@ -105,7 +107,9 @@ Tensor call_python(const std::string& name, const py::object& forward, const py:
   HostFunction function{name, {}, {}};
   function.forward = [=, f = hold(forward)](const std::vector<ArrayView>& values) {
     const py::gil_scoped_acquire acquire;
-    return to_array((*f)(*to_arrays(values)), real_dtype(values), name);
+    const py::object result = (*f)(*to_arrays(values));
+    if (result.is_none()) throw py::type_error("[" + name + "] forward must give an array, got None");
+    return to_array(result, real_dtype(values), name);
   };
   function.backward = [=, f = hold(backward)](const std::vector<ArrayView>& values, const ArrayView&,
                                               const ArrayView& grad) {

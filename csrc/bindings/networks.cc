@@ -223,6 +223,7 @@ void bind_network_facts(py::class_<Network>& network) {
       .def_property_readonly("n_parameters", &Network::n_parameters)
       .def_property_readonly("layers", &layers_of)
       .def_property_readonly("trace", &trace_of)
+      .def_property_readonly("precision", [](const Network& self) { return std::string(name(self.precision())); })
       .def_property_readonly("is_sequential", &Network::is_sequential)
       .def("parameters", [](Network& self) { return named_views(self, self.flat_parameters()); })
       .def("gradients", [](Network& self) { return named_views(self, self.flat_gradients()); })

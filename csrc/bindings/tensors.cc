@@ -38,13 +38,18 @@ class Indexed {
   Tensor operator()(const py::tuple& keys) {
     const std::size_t rank = result_.shape().size(), given = keys.size() - (keys.contains(py::ellipsis()) ? 1 : 0);
     if (given > rank) throw py::index_error("[Tensor] has " + std::to_string(rank) + " dimensions");
+    bool filled = false;
     for (const py::handle key : keys) {
-      if (key.is(py::ellipsis()))
+      if (key.is(py::ellipsis())) {
+        if (std::exchange(filled, true)) throw py::index_error("[Tensor] an index has one ... at most");
         for (std::size_t i = given; i < rank; ++i) keep();
-      else if (py::isinstance<py::slice>(key))
+      } else if (py::isinstance<py::slice>(key)) {
         take_range(py::reinterpret_borrow<py::slice>(key));
-      else
+      } else if (py::isinstance<py::int_>(key) && !py::isinstance<py::bool_>(key)) {
         take_one(key.cast<Dim>());
+      } else {
+        throw py::type_error("[Tensor] takes whole numbers, ranges and ..., got " + py::repr(key).cast<std::string>());
+      }
     }
     while (axis_ < rank) keep();
     return kept_ == result_.shape() ? result_ : reshape(result_, kept_);

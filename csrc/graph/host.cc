@@ -1,28 +1,42 @@
 // Functions that the host program computes.
+#include <mutex>
+
 #include "base/error.h"
 #include "graph/rules.h"
 
 namespace backpass {
 namespace {
 
-// The gradients of one call of `backward`. Each is taken once per walk: whoever comes a second time begins another
-// walk.
+// The gradients that `backward` gave last, and for which values: its parts are asked for one by one.
 struct HostGradients {
+  std::mutex mutex;
+  std::vector<std::string> values;  // the bytes of inputs, output and incoming gradient
   std::vector<Array> grads;
-  std::vector<bool> taken;
 };
+
+std::vector<std::string> bytes_of(const std::vector<ArrayView>& values) {
+  std::vector<std::string> bytes;
+  for (const ArrayView& view : values)
+    bytes.emplace_back(static_cast<const char*>(view.data),
+                       static_cast<std::size_t>(element_count(view.shape)) * size_of(view.type));
+  return bytes;
+}
 
 Array take_gradient(HostGradients& kept, const HostFunction& function, std::size_t input,
                     const std::vector<ArrayView>& values) {
-  if (kept.taken.empty() || kept.taken[input]) {
+  const std::lock_guard<std::mutex> lock(kept.mutex);
+  std::vector<std::string> bytes = bytes_of(values);
+  if (kept.grads.empty() || kept.values != bytes) {
     const std::vector<ArrayView> inputs(values.begin(), values.end() - 2);
-    kept.grads = function.backward(inputs, values[inputs.size()], values.back());
-    if (kept.grads.size() != inputs.size())
-      fail(function.name, "backward must give ", inputs.size(), " gradients, got ", kept.grads.size());
-    kept.taken.assign(inputs.size(), false);
+    std::vector<Array> grads = function.backward(inputs, values[inputs.size()], values.back());
+    if (grads.size() != inputs.size())
+      fail(function.name, "backward must give ", inputs.size(), " gradients, got ", grads.size());
+    kept.grads = std::move(grads);
+    kept.values = std::move(bytes);
   }
-  kept.taken[input] = true;
-  return kept.grads[input];
+  if (kept.grads[input].data() != nullptr) return kept.grads[input];
+  const DType dtype = values.back().type == ElementType::float64 ? DType::float64 : DType::float32;
+  return Array(dtype, values[input].shape);  // no gradient: zeros
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "io/graph_json.h"
 #include "io/layer_json.h"
+#include "nn/layer_call.h"
 
 namespace backpass {
 namespace {
@@ -175,20 +176,21 @@ Tensor build(const OpReader& op) {
 }
 
 // The op again, with the layer that it ends noted beside it.
-Tensor with_layer(const Tensor& tensor, const JsonValue& layer, const std::vector<Tensor>& built) {
+Tensor with_layer(const Tensor& tensor, const JsonValue& layer, const std::vector<Tensor>& built,
+                  std::uint64_t first_number) {
   Op op = tensor.op();
-  op.layer = std::make_shared<const LayerUse>(use_from_json(layer, built));
+  op.layer = std::make_shared<const LayerUse>(use_from_json(layer, built, first_number, kMaxGraphOps));
   return make_tensor(std::move(op));
 }
 
-Tensor build_op(const JsonValue& json, const std::vector<Tensor>& built) try {
+Tensor build_op(const JsonValue& json, const std::vector<Tensor>& built, std::uint64_t first_number) try {
   const OpReader op{json, built, parse_name<OpKind>("kind", json.at("kind").as_string(), kKindCount),
                     read_shape(json.at("shape")), parse_name<DType>("dtype", json.at("dtype").as_string(), 3)};
   const Tensor tensor = build(op);
   if (tensor.shape() != op.shape) reject("has shape ", to_string(tensor.shape()), ", not ", to_string(op.shape));
   if (tensor.dtype() != op.dtype) reject("has dtype ", name(tensor.dtype()), ", not ", name(op.dtype));
   const JsonValue* layer = json.find("layer");
-  return layer ? with_layer(tensor, *layer, built) : tensor;
+  return layer ? with_layer(tensor, *layer, built, first_number) : tensor;
 } catch (const std::invalid_argument& error) {
   reject("op ", built.size(), ": ", error.what());
 }
@@ -209,8 +211,9 @@ std::vector<Tensor> pick(const JsonValue& numbers, const std::vector<Tensor>& bu
 Graph graph_from_json(const JsonValue& json) {
   const JsonArray& ops = json.at("ops").as_array();
   if (ops.size() > kMaxGraphOps) reject("has ", ops.size(), " ops, at most ", kMaxGraphOps, " are read");
+  const std::uint64_t first_number = reserve_numbers(kMaxGraphOps);  // of layers and their calls
   std::vector<Tensor> built;
-  for (const JsonValue& op : ops) built.push_back(build_op(op, built));
+  for (const JsonValue& op : ops) built.push_back(build_op(op, built, first_number));
   return Graph(pick(json.at("inputs"), built), pick(json.at("outputs"), built));
 }
 

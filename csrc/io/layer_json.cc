@@ -58,9 +58,10 @@ std::vector<Description> descriptions_from_json(const JsonValue& json) {
   return layers;
 }
 
-std::uint64_t read_number(const JsonValue& json, const char* key) {
+std::uint64_t read_number(const JsonValue& json, const char* key, std::uint64_t count) {
   const std::int64_t number = json.at(key).as_int();
-  if (number < 0) fail("graph", "layer: \"", key, "\" must not be negative");
+  if (number < 0 || static_cast<std::uint64_t>(number) >= count)
+    fail("graph", "layer: \"", key, "\" must be at least 0 and below ", count, ", got ", number);
   return static_cast<std::uint64_t>(number);
 }
 
@@ -94,18 +95,19 @@ JsonValue use_to_json(const LayerUse& use, const UseNumbers& uses, const OpNumbe
   json.emplace_back("name", use.name);
   write_description(json, use.description);
   JsonArray inputs;
-  for (const Tensor& x : use.inputs) inputs.emplace_back(ops.at(&x.op()));
+  for (const Tensor& x : use.inputs)
+    if (const auto found = ops.find(&x.op()); found != ops.end()) inputs.emplace_back(found->second);
   json.emplace_back("inputs", std::move(inputs));
-  if (use.z) json.emplace_back("z", ops.at(&use.z.op()));
+  if (const auto z = use.z ? ops.find(&use.z.op()) : ops.end(); z != ops.end()) json.emplace_back("z", z->second);
   return json;
 }
 
-// Counted from 1: 0 is no parent.
-LayerUse use_from_json(const JsonValue& json, const std::vector<Tensor>& built) {
+LayerUse use_from_json(const JsonValue& json, const std::vector<Tensor>& built, std::uint64_t first,
+                       std::uint64_t count) {
   LayerUse use;
-  use.layer = read_number(json, "layer") + 1;
-  use.call = read_number(json, "call") + 1;
-  if (json.find("parent") != nullptr) use.parent = read_number(json, "parent") + 1;
+  use.layer = first + read_number(json, "layer", count);
+  use.call = first + read_number(json, "call", count);
+  if (json.find("parent") != nullptr) use.parent = first + read_number(json, "parent", count);
   use.name = json.at("name").as_string();
   use.description = read_description(json);
   for (const JsonValue& input : json.at("inputs").as_array()) use.inputs.push_back(built_op(input, built));

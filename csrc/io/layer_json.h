@@ -19,7 +19,9 @@ UseNumbers number_uses(const Graph& graph);
 // {"layer": 0, "call": 0, "name": "0", "type": "Dense", "attributes": {...}, "inputs": [0], "z": 3}; a call within
 // another has its "parent".
 JsonValue use_to_json(const LayerUse& use, const UseNumbers& uses, const OpNumbers& ops);
-// Throws std::invalid_argument where it is not such an object, or names an op that is not among those built.
-LayerUse use_from_json(const JsonValue& json, const std::vector<Tensor>& built);
+// The numbers are counted from `first`; those of a file are below `count`. Throws std::invalid_argument where it is not
+// such an object, or names an op that is not among those built.
+LayerUse use_from_json(const JsonValue& json, const std::vector<Tensor>& built, std::uint64_t first,
+                       std::uint64_t count);
 
 }  // namespace backpass

@@ -35,12 +35,6 @@ void copy_parameters(Network::Impl& net, const std::vector<TensorEntry>& tensors
                     tensor.bytes.size());
 }
 
-Precision precision_of(const Graph& graph) {
-  for (const Tensor& t : graph.ops())
-    if (t.op().kind == OpKind::matmul) return t.op().precision;
-  return Precision::highest;
-}
-
 }  // namespace
 
 // What is noted of layers is for people to read; only the graph says whether they are all there is.
@@ -50,7 +44,7 @@ bool Network::is_sequential() const try {
   for (const LayerInfo& layer : this->layers()) layers.push_back(make_layer(layer.type, layer.attributes));
   if (layers.empty() || x.size() < 2) return false;
   const Graph stack = stack_layers(Shape(x.begin() + 1, x.end()), layers, dtype());
-  const SettledGraph settled = settle(stack, {precision_of(impl_->graph), {}});
+  const SettledGraph settled = settle(stack, {precision(), {}});
   return write_json(graph_to_json(settled.graph)) == write_json(graph_to_json(impl_->graph));
 } catch (const std::invalid_argument&) {  // somebody's own layer, or not one after the other
   return false;

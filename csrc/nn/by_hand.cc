@@ -104,8 +104,9 @@ std::vector<Array> Network::forward_all(const ArrayViews& x, bool training, std:
   const InUse use(*impl_);
   std::vector<Array> outputs;
   for (const Tensor& y : impl_->outputs()) outputs.emplace_back(dtype(), with_rows(y.shape(), rows));
-  impl_->kept = {rows, random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++};
+  impl_->kept = {-1, random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++};
   run_phase(*impl_, by_hand_plan(*impl_, rows), Phase::forward, {&x, nullptr, &outputs, nullptr});
+  impl_->kept.batch = rows;
   return outputs;
 }
 
@@ -127,8 +128,8 @@ std::vector<Array> Network::backward_all(const ArrayViews& grad_output) {
     result.emplace_back(dtype(), with_rows(x.shape(), rows));
     if (x.dtype() != DType::int32) real.push_back(result.back());  // arrays share their memory
   }
+  impl_->kept.batch = -1;  // backward reuses the memory of what forward kept
   run_phase(*impl_, by_hand_plan(*impl_, rows), Phase::backward, {nullptr, &seeds, nullptr, &real});
-  impl_->kept.batch = -1;  // backward has reused the memory of what forward kept
   return result;
 }
 

@@ -13,10 +13,7 @@ namespace {
 thread_local LayerContext* current_call = nullptr;
 thread_local FreshLayers* fresh_layers = nullptr;
 
-std::uint64_t next_number() {
-  static std::atomic<std::uint64_t> next{1};
-  return next.fetch_add(1, std::memory_order_relaxed);
-}
+std::uint64_t next_number() { return reserve_numbers(1); }
 
 DType dtype_of(const std::string& type, const std::vector<Tensor>& xs) {
   for (const Tensor& x : xs)
@@ -36,6 +33,11 @@ Tensor as_output(const Tensor& y, const std::vector<Tensor>& xs, std::shared_ptr
 
 }  // namespace
 
+std::uint64_t reserve_numbers(std::uint64_t count) {
+  static std::atomic<std::uint64_t> next{1};
+  return next.fetch_add(count, std::memory_order_relaxed);
+}
+
 FreshLayers::FreshLayers() : outer_(fresh_layers), outer_call_(current_call) {
   fresh_layers = this;
   current_call = nullptr;
@@ -46,10 +48,11 @@ FreshLayers::~FreshLayers() {
   current_call = outer_call_;
 }
 
-LayerContext::LayerContext(std::uint64_t layer, std::map<std::string, Tensor>& parameters, std::string type,
-                           DType dtype)
+LayerContext::LayerContext(std::uint64_t layer, std::shared_ptr<void> owner, std::map<std::string, Tensor>& parameters,
+                           std::string type, DType dtype)
     : layer_(layer),
       call_(next_number()),
+      owner_(std::move(owner)),
       parameters_(parameters),
       type_(std::move(type)),
       dtype_(dtype),
@@ -60,6 +63,14 @@ LayerContext::LayerContext(std::uint64_t layer, std::map<std::string, Tensor>& p
 
 LayerContext::~LayerContext() { current_call = parent_; }
 
+void LayerContext::keep_parameters() {
+  if (parent_ != nullptr) parent_->made_.insert(parent_->made_.end(), made_.begin(), made_.end());
+}
+
+void LayerContext::drop_parameters() {
+  for (const Made& made : made_) made.parameters->erase(made.name);
+}
+
 LayerContext* LayerContext::current() { return current_call; }
 
 Tensor LayerContext::parameter(const std::string& name, const Shape& shape, const Initializer& initializer) {
@@ -68,7 +79,7 @@ Tensor LayerContext::parameter(const std::string& name, const Shape& shape, cons
   if (found == parameters_.end()) {
     Op op = backpass::parameter(shape, dtype_, name, initializer).op();
     op.owner = layer_;
-    made_.push_back(name);
+    made_.push_back({owner_, &parameters_, name});
     return parameters_.emplace(name, make_tensor(std::move(op))).first->second;
   }
   const Tensor& known = found->second;
@@ -85,13 +96,14 @@ const Tensor& Layer::only_input(const std::string& type, const std::vector<Tenso
   return xs[0];
 }
 
-// A call that fails leaves no parameter behind.
+// A call that fails leaves no parameter behind, nor do the calls within it.
 Tensor Layer::build(LayerContext& context, const std::vector<Tensor>& xs) const try {
   const Tensor y = self_->build(context, xs);
   if (!y) fail(type(), "gave an empty tensor");
+  context.keep_parameters();
   return y;
 } catch (...) {
-  for (const std::string& name : context.made_) context.parameters_.erase(name);
+  context.drop_parameters();
   throw;
 }
 
@@ -103,7 +115,7 @@ Tensor Layer::call(const std::vector<Tensor>& xs, const std::string& name) const
     const int place = parent->children_++;
     if (name.empty()) use.name = std::to_string(place);
   }
-  LayerContext context(own_->number, fresh_layers ? fresh_layers->parameters_of(own_->number) : own_->parameters,
+  LayerContext context(own_->number, own_, fresh_layers ? fresh_layers->parameters_of(own_->number) : own_->parameters,
                        type(), dtype);
   use.call = context.call_;
   const Tensor y = build(context, xs);

@@ -5,6 +5,9 @@
 
 namespace backpass {
 
+// The first of so many numbers of layers and calls that nobody else has.
+std::uint64_t reserve_numbers(std::uint64_t count);
+
 // While it lives, layers called on this thread begin anew: they do not see the parameters of calls outside, nor the
 // layer within which they are called.
 class FreshLayers {

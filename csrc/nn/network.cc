@@ -104,6 +104,13 @@ Network::Network(std::vector<Tensor> inputs, std::vector<Tensor> outputs, Networ
 const Graph& Network::graph() const { return impl_->graph; }
 DType Network::dtype() const { return impl_->dtype; }
 std::uint64_t Network::seed() const { return impl_->seed; }
+
+Precision Network::precision() const {
+  for (const Tensor& t : impl_->graph.ops())
+    if (t.op().kind == OpKind::matmul) return t.op().precision;
+  return Precision::highest;
+}
+
 Dim Network::n_parameters() const { return impl_->n_parameters; }
 const std::vector<ParameterInfo>& Network::parameters() const { return impl_->parameters; }
 void* Network::flat_parameters() { return impl_->values.data(); }

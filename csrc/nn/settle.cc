@@ -23,8 +23,10 @@ std::vector<PlacedLayer> place_layers(const Graph& graph) {
   for (PlacedLayer& layer : layers) {
     const LayerUse& use = *layer.use;
     const auto parent = path_of_call.find(use.parent);
+    // One whose caller is not in the graph stands for itself.
+    const bool by_number = use.name.empty() || (use.parent != 0 && parent == path_of_call.end());
     const std::string place = parent == path_of_call.end() ? std::to_string(count++) : "";
-    std::string path = use.name.empty() ? place : use.name;
+    std::string path = by_number ? place : use.name;
     if (parent != path_of_call.end()) path = parent->second + "." + path;
     layer.path = path_of_layer.emplace(use.layer, path).first->second;
     path_of_call[use.call] = layer.path;
@@ -43,8 +45,10 @@ class Settler {
   }
 
   SettledGraph run() {
-    for (const Tensor& t : graph_.ops()) copies_[&t.op()] = copy(t);
-    for (const Tensor& t : graph_.inputs()) copies_.emplace(&t.op(), copy(t));  // one that no output needs
+    for (const Tensor& t : graph_.inputs())
+      if (!copies_.count(&t.op())) copies_.emplace(&t.op(), copy(t));
+    for (const Tensor& t : graph_.ops())
+      if (!copies_.count(&t.op())) copies_.emplace(&t.op(), copy(t));
     for (PlacedLayer& layer : layers_) {
       layer.output = copies_.at(&layer.output.op());
       layer.use = layer.output.op().layer;
@@ -71,9 +75,12 @@ class Settler {
     if (op.initializer.name.empty()) op.initializer = initializer_before(next_activation(t));
   }
 
+  // Without inputs that the layer ignores, where nothing else in the graph needs them.
   std::shared_ptr<const LayerUse> copy_use(const LayerUse& use) const {
     LayerUse copy = use;
-    copy.inputs = copies(use.inputs);
+    copy.inputs.clear();
+    for (const Tensor& x : use.inputs)
+      if (const auto found = copies_.find(&x.op()); found != copies_.end()) copy.inputs.push_back(found->second);
     const auto z = use.z ? copies_.find(&use.z.op()) : copies_.end();
     copy.z = z == copies_.end() ? Tensor() : z->second;
     return std::make_shared<const LayerUse>(std::move(copy));

@@ -35,6 +35,7 @@ class Call {
   virtual ~Call() = default;
   // Task in [0, tasks). scratch: scratch_bytes of this worker's own, 64-byte aligned.
   virtual void run(const Context& context, Dim task, std::byte* scratch) const noexcept = 0;
+  virtual bool failed() const noexcept { return false; }
   // What went wrong in a run, if anything could; asked for, once, when the run is over.
   virtual std::exception_ptr take_error() { return nullptr; }
   // Once, after the last task: adds what the tasks left in slots of their own, in the order of tasks.

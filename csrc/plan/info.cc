@@ -53,6 +53,7 @@ PlanInfo Plan::profile(const PlanRun& run, int repeats) {
       if (calls_[i]->finishes) calls_[i]->finish(context_);
       times[i].push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
     }
+  rethrow_errors();
   PlanInfo result = info();
   for (std::size_t i = 0; i < calls_.size() && repeats > 0; ++i) {
     std::nth_element(times[i].begin(), times[i].begin() + repeats / 2, times[i].end());

@@ -74,6 +74,10 @@ void Plan::run(const PlanRun& run) {
     walk_together(workers);
   else
     walk_alone();
+  rethrow_errors();
+}
+
+void Plan::rethrow_errors() {
   std::exception_ptr error;
   for (const std::size_t call : alone_)
     if (const std::exception_ptr own = calls_[call]->take_error(); own && !error) error = own;
@@ -155,8 +159,10 @@ void Plan::run_task(const Stage& stage, std::size_t i, int worker) noexcept {
   open.store(call.tasks, std::memory_order_relaxed);
 }
 
-// A loss that is not finite changes no parameter.
+// A loss that is not finite changes no parameter, nor does a function of the host program that has thrown.
 bool Plan::guard_holds() const noexcept {
+  for (const std::size_t call : alone_)
+    if (calls_[call]->failed()) return false;
   if (guard_ < 0) return true;
   const std::byte* loss = address_[static_cast<std::size_t>(guard_)];
   return dtype_ == DType::float64 ? std::isfinite(*reinterpret_cast<const double*>(loss))

@@ -102,6 +102,7 @@ class Plan final : public Job {
   bool passes_guard(std::uint32_t run, int worker) noexcept;
   void walk_alone() noexcept;
   void walk_together(int workers);
+  void rethrow_errors();
   void work(int worker, int workers) noexcept override;
   bool run_shared(std::uint32_t run, std::size_t stage, int worker) noexcept;
   void run_task(const Stage& stage, std::size_t i, int worker) noexcept;

@@ -86,7 +86,6 @@ class Fit {
 
   // Everything that can fail or allocate comes before the first step. Whether steps are shared between workers.
   bool prepare() {
-    trainer_.optimizer.state()->bind(trainer_.network);
     trainer_.stopped = false;
     order_.resize(static_cast<std::size_t>(rows_));
     std::iota(order_.begin(), order_.end(), 0);
@@ -94,6 +93,7 @@ class Fit {
     const Dim full = std::min(options_.batch_size, rows_), rest = rows_ % options_.batch_size;
     const bool shared = trainer_.training_plan(full, targets_, predict).shared();
     if (rest > 0) trainer_.training_plan(rest, targets_, predict);
+    trainer_.optimizer.state()->bind(trainer_.network);
     if (predict) predictions_ = predictions_for(rows_);
     threads_ = options_.threads > 0 ? options_.threads : trainer_.threads;
     seed_ = options_.seed.value_or(trainer_.net().seed);

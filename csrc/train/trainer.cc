@@ -222,6 +222,7 @@ double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& 
   Network::Impl& net = impl_->net();
   const InUse use(net);
   const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
+  impl_->training_plan(rows, impl_->step_targets, false);  // what can fail comes before the optimizer is bound
   impl_->optimizer.state()->bind(impl_->network);
   return impl_->train({&x, &impl_->step_targets, nullptr, rows, net.seed, net.step++, impl_->threads});
 }

@@ -39,7 +39,6 @@ from backpass._core import (
     mean,
     minimum,
     mish,
-    parameter,
     relu,
     relu6,
     reshape,
@@ -85,7 +84,7 @@ from backpass._machine import available_isas, cpu_info, get_include, get_threads
 from backpass._network import Network
 from backpass._optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from backpass._sequential import Sequential, load
-from backpass._tensors import Input
+from backpass._tensors import Input, parameter
 from backpass._trainer import History, Trainer
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ The values in between are outputs of a graph of their own, over the parameters o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,9 +24,10 @@ def backprop(model: Network, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> list[
         outputs = native.graph.outputs
         losses = native_losses("backprop", loss)
         losses = losses * len(outputs) if len(losses) == 1 else losses
-        several = len(outputs) > 1
+        targets = [y] if len(outputs) == 1 else checked_list("backprop", "y", y, len(outputs))
+        checked_list("backprop", "loss", losses, len(outputs))
         prediction = model.forward(x, training=False)
-        targets, predictions = (list(y), list(prediction)) if several else ([y], [prediction])
+        predictions = [prediction] if len(outputs) == 1 else prediction
         for one, p, target in zip(losses, predictions, targets, strict=True):
             one.value_and_grad(p, target, None)  # refuses what does not fit
         arrays = [_target(one, t, output) for one, t, output in zip(losses, targets, outputs, strict=True)]
@@ -36,6 +37,15 @@ def backprop(model: Network, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> list[
         for term in terms[1:]:
             value = value + term
         return _run(native, value, tensors, [*_inputs(native, x), *arrays])
+
+
+def checked_list(where: str, name: str, given: Any, count: int) -> list[Any]:
+    """The parts of a list or tuple, where there are as many as outputs."""
+    if not isinstance(given, (list, tuple)):
+        raise TypeError(f"[{where}] {name} must be a list of {count}, got {type(given).__name__}")
+    if len(given) != count:
+        raise ValueError(f"[{where}] {name} must be a list of {count}, got {len(given)}")
+    return list(given)
 
 
 def _inputs(native: _core.Network, x: ArrayLike) -> list[ArrayLike]:

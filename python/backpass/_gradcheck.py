@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from backpass import _core
+from backpass._backprop import checked_list
 from backpass._losses import native_loss, native_losses
 
 if TYPE_CHECKING:
@@ -80,8 +81,9 @@ class _Subject:
         self.names = [tensor.name for tensor in inputs]
         self.arrays = [_rows(part, tensor) for part, tensor in zip(parts, inputs, strict=True)]
         losses = list(loss) if isinstance(loss, (list, tuple)) else [loss]
-        self.losses = losses * len(outputs) if len(losses) == 1 else losses
-        self.targets = [y] if len(outputs) == 1 else list(y)
+        losses = losses * len(outputs) if len(losses) == 1 else losses
+        self.losses = checked_list("gradcheck", "loss", losses, len(outputs))
+        self.targets = [y] if len(outputs) == 1 else checked_list("gradcheck", "y", y, len(outputs))
 
     def forward(self) -> list[Array]:
         x = self.arrays[0] if len(self.arrays) == 1 else self.arrays
@@ -132,7 +134,7 @@ def _error(value: Callable[[], float], array: Array, index: tuple[int, ...], gra
     for h in STEPS:
         difference = (4 * _central(value, array, index, h / 2) - _central(value, array, index, h)) / 3
         scale = max(abs(gradient), abs(difference), floor)
-        error = abs(gradient - difference) / scale if scale > 0 else 0.0
+        error = abs(gradient - difference) / scale if scale != 0 else 0.0
         best = min(best, error if error == error else float("inf"))
         if best < GOOD_ENOUGH:
             break

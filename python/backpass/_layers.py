@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeAlias
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from backpass import _checks, _core
 from backpass._layer import Layer, initializer_of
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ACTIVATIONS = (
     "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "softplus", "elu", "selu", "silu", "mish",
@@ -21,7 +22,7 @@ INITIALIZERS = (
 
 
 Activation: TypeAlias = Callable[[_core.Tensor], _core.Tensor]
-Initializer: TypeAlias = Callable[[tuple[int, ...], np.random.Generator], Any]
+Initializer: TypeAlias = "Callable[[tuple[int, ...], np.random.Generator], Any]"  # importing numpy.random takes time
 
 
 class _Fixed(Layer):

@@ -210,6 +210,8 @@ def _composed_loss(name: str, function: Callable[..., Any], takes_labels: bool) 
             if weight is not None:
                 raise ValueError(f"[{name}] gives one number: to take sample_weight it must give one per row")
             return value
+        if value.shape[0] is not None:
+            raise ValueError(f"[{name}] must give one number, or numbers by row: (rows, ...), got {value.shape}")
         rows = _core.mean(value, list(range(1, len(value.shape)))) if len(value.shape) > 1 else value
         return _core.mean(rows) if weight is None else _core.sum(rows * weight) / _core.sum(weight)
 

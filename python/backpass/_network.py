@@ -56,8 +56,7 @@ class Network(Training):
         seed: int | None = None,
         precision: str | None = None,
     ) -> None:
-        given = [inputs] if isinstance(inputs, _core.Tensor) else list(inputs)
-        wanted = [outputs] if isinstance(outputs, _core.Tensor) else list(outputs)
+        given, wanted = _tensors("inputs", inputs), _tensors("outputs", outputs)
         if precision is not None:
             _checks.choice("Network", "precision", precision, ("highest", "high", "medium"))
         self._native: _core.Network | None = _core.Network(given, wanted, _checks.seed("Network", seed), precision)
@@ -296,3 +295,12 @@ class Network(Training):
     def __repr__(self) -> str:
         shapes: list[Shape] = [tensor.shape for tensor in (*self.graph.inputs, *self.graph.outputs)]
         return f"{type(self).__name__}({' -> '.join(str(shape) for shape in shapes)})"
+
+
+def _tensors(name: str, given: Any) -> list[_core.Tensor]:
+    """One tensor, or a list of them."""
+    parts = list(given) if isinstance(given, (list, tuple)) else [given]
+    for part in parts:
+        if not isinstance(part, _core.Tensor):
+            raise TypeError(f"[Network] {name} must be a tensor or a list of tensors, got {part!r}")
+    return parts

@@ -63,7 +63,7 @@ class Sequential(Network):
     def _loaded(cls, native: _core.Network) -> Sequential:
         model = cls._of(native)
         model.layers = tuple(layer_from(layer["type"], layer["settings"]) for layer in native.layers)
-        model._dtype, model._seed, model._precision = native.dtype, native.seed, "highest"
+        model._dtype, model._seed, model._precision = native.dtype, native.seed, native.precision
         return model
 
     def __call__(self, x: _core.Tensor) -> _core.Tensor:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from backpass import _checks, _core
+from backpass._layer import initializer_of
 
 
 def Input(shape: int | tuple[int, ...], *, dtype: str = "float32", name: str = "x") -> _core.Tensor:
@@ -26,3 +30,31 @@ def Input(shape: int | tuple[int, ...], *, dtype: str = "float32", name: str = "
         [array([2., 4.])]
     """
     return _core.input((None, *_checks.shape("Input", "shape", shape)), dtype, name)
+
+
+def parameter(
+    shape: Sequence[int],
+    dtype: str = "float32",
+    name: str = "w",
+    initializer: str | Callable[..., Any] = "zeros",
+    gain: float = 1.0,
+) -> _core.Tensor:
+    """A value that training changes, by itself; layers make theirs with `Layer.parameter`.
+
+    Args:
+        shape: its dimensions.
+        dtype: "float32" or "float64".
+        name: how the model calls it.
+        initializer: a name as `Dense` takes it, or a function (shape, generator) -> array.
+        gain: multiplies the values.
+
+    Raises:
+        ValueError: where the name of the initializer is unknown, or it gives an array of another shape.
+
+    Example:
+        >>> import backpass as bp
+        >>> w = bp.parameter((3, 2), initializer="he_normal")
+        >>> bp.Network(x := bp.Input(3), x @ w, seed=0).parameters()["w"].shape
+        (3, 2)
+    """
+    return _core.parameter(shape, dtype, name, initializer_of(initializer), gain)

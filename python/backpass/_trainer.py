@@ -116,7 +116,7 @@ class Trainer:
         watchers = checked_callbacks(callbacks)
         held_out = _validation(validation_data)
         with self.model._built_for(x, "fit") as network:
-            bar = _bar(progress, x, n_epochs)
+            bar = _bar(progress, x, n_epochs, len(network.graph.inputs) > 1)
             settings["hooks"] = hooks_of(self, [*watchers, *bar])
             try:
                 for watcher in watchers:
@@ -197,12 +197,13 @@ def _validation(data: Sequence[ArrayLike] | None) -> tuple[ArrayLike, ArrayLike,
     return data[0], data[1], data[2] if len(data) == 3 else None
 
 
-def _bar(progress: bool | str, x: ArrayLike, epochs: int) -> list[Any]:
+def _bar(progress: bool | str, x: ArrayLike, epochs: int, several: bool) -> list[Any]:
     if progress not in (True, False, "auto"):
         raise ValueError(f"[fit] progress must be True, False or 'auto', got {progress!r}")
     if not progress:
         return []
     from backpass._progress import ProgressBar, is_terminal
 
-    rows = len(x) if hasattr(x, "__len__") else 0
+    first = next(iter(x.values())) if isinstance(x, dict) else x[0] if several and len(x) else x
+    rows = len(first) if hasattr(first, "__len__") else 0
     return [ProgressBar(rows, epochs)] if progress is True or is_terminal() else []

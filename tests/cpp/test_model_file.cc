@@ -97,7 +97,7 @@ void test_graph_refuses() {
   CHECK(!refuse_layer(use + "[2]}", ""));
   CHECK(refuse_layer(use + "[3]}", "not an earlier op"));
   CHECK(refuse_layer(use + "[-1]}", "not an earlier op"));
-  CHECK(refuse_layer(use + "[],\"parent\":-1}", "must not be negative"));
+  CHECK(refuse_layer(use + "[],\"parent\":-1}", "must be at least 0"));
 }
 
 void test_model() {

@@ -22,18 +22,29 @@ class LayerContext {
 
  private:
   friend class Layer;
-  LayerContext(std::uint64_t layer, std::map<std::string, Tensor>& parameters, std::string type, DType dtype);
+  LayerContext(std::uint64_t layer, std::shared_ptr<void> owner, std::map<std::string, Tensor>& parameters,
+               std::string type, DType dtype);
   ~LayerContext();
+  void keep_parameters();  // the call that this one is part of may still fail
+  void drop_parameters();
   LayerContext(const LayerContext&) = delete;
   LayerContext& operator=(const LayerContext&) = delete;
 
+  // A parameter that was made in this call, and what keeps the place where it lies.
+  struct Made {
+    std::shared_ptr<void> owner;
+    std::map<std::string, Tensor>* parameters;
+    std::string name;
+  };
+
   std::uint64_t layer_, call_;
+  std::shared_ptr<void> owner_;
   std::map<std::string, Tensor>& parameters_;
   std::string type_;
   DType dtype_;
   LayerContext* parent_;
   Tensor z_;
-  std::vector<std::string> made_;  // parameters of this call
+  std::vector<Made> made_;
   int children_ = 0;
   bool plain_ = true;  // no parameters, no layers within
 };

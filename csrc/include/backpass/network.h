@@ -58,6 +58,7 @@ class Network {
   const Graph& graph() const;
   DType dtype() const;
   std::uint64_t seed() const;
+  Precision precision() const;  // of its first product
   Dim n_parameters() const;
   const std::vector<ParameterInfo>& parameters() const;
   std::vector<LayerInfo> layers() const;  // empty where it was not built from layers
