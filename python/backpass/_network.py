@@ -191,7 +191,7 @@ class Network(Training):
 
         Args:
             x: (rows, *input_shape).
-            batch_size: how many rows at a time; None chooses. The result does not depend on it.
+            batch_size: how many rows at a time; None chooses. Only the last bits depend on it.
             threads: how many, for this call.
 
         Returns:
