@@ -15,6 +15,11 @@ std::optional<std::vector<Dim>> axes_of(const Axes& axis) {
   return {};
 }
 
+Tensor constant_values(const py::array_t<double, py::array::c_style>& values, const std::string& dtype) {
+  const Shape shape(values.shape(), values.shape() + values.ndim());
+  return constant(std::vector<double>(values.data(), values.data() + values.size()), shape, parse_dtype(dtype));
+}
+
 void bind_leaves(py::module_& m) {
   m.def(
       "input",
@@ -40,6 +45,7 @@ void bind_leaves(py::module_& m) {
         return constant(value, to_shape(shape), parse_dtype(dtype));
       },
       py::arg("value"), py::arg("shape") = py::tuple(), py::arg("dtype") = "float32", "`value` in every element.");
+  m.def("constant_values", &constant_values, py::arg("values"), py::arg("dtype"));
 }
 
 Tensor gelu_by_name(const Tensor& x, const std::string& approximate) {
@@ -87,6 +93,24 @@ void bind_elementwise(py::module_& m) {
       py::arg("x"), py::arg("rate"), py::arg("stream") = py::none(),
       "In training zero with probability `rate`, else x / (1 - rate) (Srivastava et al. 2014); x otherwise.\n"
       "Dropouts of one `stream` drop the same elements; without one, a network gives each its own.");
+  m.def(
+      "gaussian_noise",
+      [](const Tensor& x, double deviation, const std::optional<std::uint32_t>& stream) {
+        return gaussian_noise(x, deviation, stream.value_or(kNextStream));
+      },
+      py::arg("x"), py::arg("deviation"), py::arg("stream") = py::none(),
+      "x plus normal noise of some deviation in training; x otherwise. `stream` as in `dropout`.");
+  m.def(
+      "alpha_dropout",
+      [](const Tensor& x, double rate, const std::optional<std::uint32_t>& stream) {
+        return alpha_dropout(x, rate, stream.value_or(kNextStream));
+      },
+      py::arg("x"), py::arg("rate"), py::arg("stream") = py::none(),
+      "Dropout that keeps mean 0 and variance 1 of SELU networks (Klambauer et al. 2017). `stream` as in `dropout`.");
+  m.def("by_mode", &by_mode, py::arg("training"), py::arg("otherwise"),
+        "`training` in training, `otherwise` at other times; the gradient goes the same way.");
+  m.def("track", &track, py::arg("y"), py::arg("state"), py::arg("value"), py::arg("momentum"),
+        "y; and after each training step, state <- state + momentum (value - state).");
   unary("stop_gradient", &stop_gradient, "x, through which no gradient flows.");
 }
 
@@ -114,6 +138,9 @@ void bind_reductions(py::module_& m) {
 }
 
 void bind_shapes(py::module_& m) {
+  m.def("take", &take, py::arg("table"), py::arg("indices"), py::arg("ignore") = py::none(),
+        "Rows of a table (n, ...) by int32 indices; `ignore` gives zeros. Other indices outside [0, n) are an error\n"
+        "of the run (ValueError).");
   m.def(
       "broadcast_to", [](const Tensor& x, const py::sequence& shape) { return broadcast_to(x, to_shape(shape)); },
       py::arg("x"), py::arg("shape"), "x repeated to a shape, as in NumPy.");

@@ -141,6 +141,12 @@ void bind_own_layers(py::module_& m) {
         return current_layer("parameter").parameter(name, to_shape(shape), to_initializer(initializer, gain));
       },
       py::arg("name"), py::arg("shape"), py::arg("initializer"), py::arg("gain"));
+  m.def(
+      "layer_state",
+      [](const std::string& name, const py::sequence& shape, const py::object& initializer) {
+        return current_layer("state").state(name, to_shape(shape), to_initializer(initializer));
+      },
+      py::arg("name"), py::arg("shape"), py::arg("initializer"));
   m.def("layer_z", [](const Tensor& z) { current_layer("set_z").set_z(z); }, py::arg("z"));
 }
 
@@ -161,6 +167,14 @@ void bind_layers(py::module_& m) {
         return Layer(Dense{units, activation, bias, to_initializer(weight_init), to_initializer(bias_init)});
       },
       py::arg("units"), py::arg("activation"), py::arg("bias"), py::arg("weight_init"), py::arg("bias_init"));
+  m.def(
+      "embedding",
+      [](Dim num_embeddings, Dim embedding_dim, std::optional<Dim> padding_idx, bool sparse,
+         const py::object& weight_init) {
+        return Layer(Embedding{num_embeddings, embedding_dim, padding_idx, sparse, to_initializer(weight_init)});
+      },
+      py::arg("num_embeddings"), py::arg("embedding_dim"), py::arg("padding_idx"), py::arg("sparse"),
+      py::arg("weight_init"));
   m.def("residual", [](const std::vector<Layer>& layers) { return Layer(Residual{layers}); }, py::arg("layers"));
   bind_own_layers(m);
 }

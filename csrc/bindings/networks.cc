@@ -93,10 +93,10 @@ void bind_plan(py::module_& m) {
 }
 
 // Views by name into a flat buffer that belongs to `network`.
-py::dict named_views(Network& network, void* flat) {
+py::dict named_views(Network& network, const std::vector<ParameterInfo>& infos, void* flat) {
   const py::object owner = py::cast(network);
   py::dict views;
-  for (const ParameterInfo& info : network.parameters()) {
+  for (const ParameterInfo& info : infos) {
     char* data = static_cast<char*>(flat) + info.offset * static_cast<Dim>(size_of(network.dtype()));
     views[py::str(info.name)] = writable_view(data, network.dtype(), info.shape, owner);
   }
@@ -225,8 +225,9 @@ void bind_network_facts(py::class_<Network>& network) {
       .def_property_readonly("trace", &trace_of)
       .def_property_readonly("precision", [](const Network& self) { return std::string(name(self.precision())); })
       .def_property_readonly("is_sequential", &Network::is_sequential)
-      .def("parameters", [](Network& self) { return named_views(self, self.flat_parameters()); })
-      .def("gradients", [](Network& self) { return named_views(self, self.flat_gradients()); })
+      .def("parameters", [](Network& self) { return named_views(self, self.parameters(), self.flat_parameters()); })
+      .def("states", [](Network& self) { return named_views(self, self.states(), self.flat_parameters()); })
+      .def("gradients", [](Network& self) { return named_views(self, self.parameters(), self.flat_gradients()); })
       .def_property_readonly("flat_parameters", [](Network& self) { return flat_view(self, self.flat_parameters()); })
       .def_property_readonly("flat_gradients", [](Network& self) { return flat_view(self, self.flat_gradients()); })
       .def("plan", &Network::plan, py::arg("batch_size"), py::arg("training"))
@@ -246,12 +247,13 @@ void bind_network(py::module_& m) {
   py::class_<Network> network(m, "Network");
   network
       .def(py::init([](std::vector<Tensor> inputs, std::vector<Tensor> outputs, std::optional<std::uint64_t> seed,
-                       const std::optional<std::string>& precision) {
-             NetworkOptions options{seed, {}};
+                       const std::optional<std::string>& precision, const std::optional<std::string>& dtype) {
+             NetworkOptions options{seed, {}, {}};
              if (precision) options.precision = parse_precision(*precision);
+             if (dtype) options.dtype = parse_dtype(*dtype);
              return Network(std::move(inputs), std::move(outputs), options);
            }),
-           py::arg("inputs"), py::arg("outputs"), py::arg("seed"), py::arg("precision"))
+           py::arg("inputs"), py::arg("outputs"), py::arg("seed"), py::arg("precision"), py::arg("dtype"))
       .def("predict", &predict, py::arg("x"), py::arg("batch_size"), py::arg("threads"))
       .def("forward", &forward, py::arg("x"), py::arg("training"), py::arg("random_step"))
       .def("backward", &backward, py::arg("grad_output"))

@@ -25,7 +25,6 @@ const char* name(Elementwise fn) {
 namespace {
 
 // With these, zero mean and unit variance are a fixed point (Klambauer et al. 2017, section 2).
-constexpr double kSeluScale = 1.0507009873554804934;
 
 void check_real(const char* who, const Tensor& x) {
   if (!x) fail(who, "got an empty tensor");

@@ -14,10 +14,21 @@ std::vector<Tensor> derivative(const Tensor& y, const Tensor& g, const std::vect
   switch (op.kind) {
     case OpKind::input:
     case OpKind::parameter:
+    case OpKind::state:
     case OpKind::constant:
+    case OpKind::values:
     case OpKind::count:
     case OpKind::random_keep:
+    case OpKind::random_normal:
       return {};
+    case OpKind::take:
+      return take_derivative(y, g);
+    case OpKind::scatter_add:
+      return scatter_add_derivative(y, g);
+    case OpKind::by_mode:
+      return by_mode_derivative(g);
+    case OpKind::track:
+      return {g, {}, {}};
     case OpKind::stop_gradient:
       return {Tensor()};
     case OpKind::elementwise: {

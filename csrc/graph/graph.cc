@@ -35,12 +35,19 @@ Graph::Graph(std::vector<Tensor> inputs, std::vector<Tensor> outputs)
       fail("Graph", "an output depends on input \"", t.name(), "\", which is not among the inputs");
 }
 
-std::vector<Tensor> Graph::parameters() const {
+namespace {
+
+std::vector<Tensor> of_kind(const std::vector<Tensor>& ops, OpKind kind) {
   std::vector<Tensor> found;
-  for (const Tensor& t : ops_)
-    if (t.op().kind == OpKind::parameter) found.push_back(t);
+  for (const Tensor& t : ops)
+    if (t.op().kind == kind) found.push_back(t);
   return found;
 }
+
+}  // namespace
+
+std::vector<Tensor> Graph::parameters() const { return of_kind(ops_, OpKind::parameter); }
+std::vector<Tensor> Graph::states() const { return of_kind(ops_, OpKind::state); }
 
 namespace {
 
@@ -55,7 +62,8 @@ std::string attributes(const Op& op) {
   if (!op.name.empty()) text << " \"" << op.name << '"';
   if (op.transpose_a) text << " transpose_a";
   if (op.transpose_b) text << " transpose_b";
-  if (op.kind == OpKind::constant || op.kind == OpKind::random_keep || has_alpha(op.fn)) text << ' ' << op.alpha;
+  if (op.kind == OpKind::constant || op.kind == OpKind::random_keep || op.kind == OpKind::track || has_alpha(op.fn))
+    text << ' ' << op.alpha;
   for (std::size_t i = 0; i < op.dims.size(); ++i)
     text << (i == 0 ? " [" : ", ")
          << (op.dims[i] == kBatch && op.kind == OpKind::count ? "batch" : std::to_string(op.dims[i]));

@@ -9,8 +9,11 @@ namespace backpass {
 enum class OpKind : unsigned char {
   input,        // name
   parameter,    // name, initializer
+  state,        // name, initializer: kept with the parameters, not trained
   constant,     // alpha: the value of every element
-  count,        // () : how many elements of input 0 are summed into one: the product of the dimensions `dims`
+  values,       // values: a constant with elements of its own
+  count,        // () : how many elements of input 0 are summed into one: the product of the dimensions `dims`; training
+                // with fewer than alpha is an error of `name`
   elementwise,  // fn, alpha; inputs of one shape
   matmul,       // transpose_a, transpose_b, precision
   sum,          // dims: the axes, ascending and not negative; keepdims
@@ -22,9 +25,14 @@ enum class OpKind : unsigned char {
   concat,       // dims: axis
   softmax,
   log_sum_exp,
-  take_label,   // inputs: x (n, c), labels (n)
-  put_label,    // inputs: value (n), labels (n); to shape (n, c): the derivative of take_label
-  random_keep,  // alpha: rate; stream. 1 / (1 - rate) or 0 in training, 1 otherwise
+  take_label,     // inputs: x (n, c), labels (n)
+  put_label,      // inputs: value (n), labels (n); to shape (n, c): the derivative of take_label
+  take,           // inputs: table (n, ...), indices; dims: the index that gives zeros, if any; name: who says so
+  scatter_add,    // inputs: value, indices; dims, name; to shape (n, ...): the derivative of take
+  random_keep,    // alpha: rate; stream. 1 / (1 - rate) or 0 in training, 1 otherwise
+  random_normal,  // stream. Of mean 0 and deviation 1 in training, 0 otherwise
+  by_mode,        // input 0 in training, input 1 otherwise
+  track,          // inputs: y, state, value; alpha: momentum. y; a training step moves the state towards the value
   stop_gradient,
   host,  // host: computed by the host program
 };
@@ -42,7 +50,9 @@ struct Op {
   Elementwise fn = Elementwise::copy;
   double alpha = 0;
   std::vector<Dim> dims = {};
+  std::vector<double> values = {};
   bool keepdims = false;
+  bool sparse = false;  // of a parameter: its gradient is kept by rows
   bool transpose_a = false, transpose_b = false;
   Precision precision = Precision::highest;
   std::uint32_t stream = 0;
@@ -77,14 +87,19 @@ Tensor elementwise_derivative(const Tensor& y, const Tensor& grad, std::size_t i
 std::vector<Tensor> gradients_of_all(const std::vector<Tensor>& ys, const std::vector<Tensor>& xs,
                                      const std::vector<Tensor>& seeds);
 
-inline constexpr double kSeluAlpha = 1.6732632423543772848;  // of the elu within a selu
+// selu(x) = scale elu(x, alpha) (Klambauer et al. 2017).
+inline constexpr double kSeluAlpha = 1.6732632423543772848, kSeluScale = 1.0507009873554804934;
 
 // Building blocks that graph.h does not offer.
 Tensor elementwise(Elementwise fn, const Tensor& a, double alpha = 0);
 Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alpha = 0);
 Tensor view(const Tensor& x);  // x again, as an op of its own that costs nothing
-Tensor count(const Tensor& x, const std::vector<Dim>& axes);
+// How many elements a mean over axes of x has; training with fewer than `least` is an error of `who`.
+Tensor count(const Tensor& x, const std::vector<Dim>& axes, double least = 0, std::string who = {});
 Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape);
+Tensor scatter_add(const Tensor& value, const Tensor& indices, Shape shape, std::vector<Dim> ignore, std::string who);
+// take() that says in errors who it is for.
+Tensor take_for(std::string who, const Tensor& table, const Tensor& indices, std::vector<Dim> ignore);
 Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape);
 
 }  // namespace backpass

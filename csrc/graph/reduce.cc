@@ -59,10 +59,11 @@ Tensor sum(const Tensor& x, std::optional<std::vector<Dim>> axes, bool keepdims)
   return keepdims ? reshape(y, kept_shape(x.shape(), over)) : y;
 }
 
-Tensor count(const Tensor& x, const std::vector<Dim>& axes) {
+Tensor count(const Tensor& x, const std::vector<Dim>& axes, double least, std::string who) {
   std::vector<Dim> dims;
   for (Dim axis : axes) dims.push_back(x.shape()[static_cast<std::size_t>(axis)]);
-  return make_tensor({.kind = OpKind::count, .dtype = x.dtype(), .dims = std::move(dims)});
+  return make_tensor(
+      {.kind = OpKind::count, .dtype = x.dtype(), .alpha = least, .dims = std::move(dims), .name = std::move(who)});
 }
 
 Tensor mean(const Tensor& x, std::optional<std::vector<Dim>> axes, bool keepdims) {

@@ -71,18 +71,4 @@ Grads take_label_derivative(const Tensor& y, const Tensor& g) {
 
 Grads put_label_derivative(const Tensor& y, const Tensor& g) { return {take_label(g, y.op().inputs[1]), {}}; }
 
-// The mask is drawn from (seed, stream, step, element): whoever needs it again draws it again.
-Tensor dropout(const Tensor& x, double rate, std::uint32_t stream) {
-  if (!x || x.dtype() == DType::int32) fail("dropout", "takes a tensor of float32 or float64");
-  if (!(rate >= 0 && rate < 1)) fail("dropout", "rate must be at least 0 and below 1, got ", rate);
-  return x *
-         make_tensor(
-             {.kind = OpKind::random_keep, .shape = x.shape(), .dtype = x.dtype(), .alpha = rate, .stream = stream});
-}
-
-Tensor stop_gradient(const Tensor& x) {
-  if (!x) fail("stop_gradient", "got an empty tensor");
-  return make_tensor({.kind = OpKind::stop_gradient, .inputs = {x}, .shape = x.shape(), .dtype = x.dtype()});
-}
-
 }  // namespace backpass

@@ -20,6 +20,9 @@ Grads softmax_derivative(const Tensor& y, const Tensor& g);                     
 Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g);                   // rows.cc
 Grads take_label_derivative(const Tensor& y, const Tensor& g);                    // rows.cc
 Grads put_label_derivative(const Tensor& y, const Tensor& g);                     // rows.cc
+Grads take_derivative(const Tensor& y, const Tensor& g);                          // take.cc
+Grads scatter_add_derivative(const Tensor& y, const Tensor& g);                   // take.cc
+Grads by_mode_derivative(const Tensor& g);                                        // mode.cc
 
 // Axes as ascending non-negative numbers; throws where one is out of range or named twice.
 std::vector<Dim> normalize_axes(const char* who, const Tensor& x, std::vector<Dim> axes);

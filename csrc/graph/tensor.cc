@@ -20,8 +20,12 @@ const char* name(OpKind kind) {
       return "input";
     case OpKind::parameter:
       return "parameter";
+    case OpKind::state:
+      return "state";
     case OpKind::constant:
       return "constant";
+    case OpKind::values:
+      return "values";
     case OpKind::count:
       return "count";
     case OpKind::elementwise:
@@ -50,8 +54,18 @@ const char* name(OpKind kind) {
       return "take_label";
     case OpKind::put_label:
       return "put_label";
+    case OpKind::take:
+      return "take";
+    case OpKind::scatter_add:
+      return "scatter_add";
     case OpKind::random_keep:
       return "random_keep";
+    case OpKind::random_normal:
+      return "random_normal";
+    case OpKind::by_mode:
+      return "by_mode";
+    case OpKind::track:
+      return "track";
     case OpKind::stop_gradient:
       return "stop_gradient";
     case OpKind::host:
@@ -81,20 +95,41 @@ Tensor input(Shape shape, DType dtype, std::string name) {
   return make_tensor({.kind = OpKind::input, .shape = std::move(shape), .dtype = dtype, .name = std::move(name)});
 }
 
-Tensor parameter(Shape shape, DType dtype, std::string name, Initializer initializer) {
-  check_shape("parameter", shape);
-  if (!shape.empty() && shape[0] == kBatch) fail("parameter", '"', name, "\" cannot have the batch as a dimension");
-  if (dtype == DType::int32) fail("parameter", '"', name, "\" must be float32 or float64");
-  return make_tensor({.kind = OpKind::parameter,
+namespace {
+
+Tensor kept_value(OpKind kind, Shape shape, DType dtype, std::string own_name, Initializer initializer) {
+  check_shape(name(kind), shape);
+  if (!shape.empty() && shape[0] == kBatch) fail(name(kind), '"', own_name, "\" cannot have the batch as a dimension");
+  if (dtype == DType::int32) fail(name(kind), '"', own_name, "\" must be float32 or float64");
+  return make_tensor({.kind = kind,
                       .shape = std::move(shape),
                       .dtype = dtype,
-                      .name = std::move(name),
+                      .name = std::move(own_name),
                       .initializer = std::move(initializer)});
+}
+
+}  // namespace
+
+Tensor parameter(Shape shape, DType dtype, std::string name, Initializer initializer) {
+  return kept_value(OpKind::parameter, std::move(shape), dtype, std::move(name), std::move(initializer));
+}
+
+Tensor state(Shape shape, DType dtype, std::string name, Initializer initializer) {
+  return kept_value(OpKind::state, std::move(shape), dtype, std::move(name), std::move(initializer));
 }
 
 Tensor constant(double value, Shape shape, DType dtype) {
   check_shape("constant", shape);
   return make_tensor({.kind = OpKind::constant, .shape = std::move(shape), .dtype = dtype, .alpha = value});
+}
+
+Tensor constant(std::vector<double> values, Shape shape, DType dtype) {
+  check_shape("constant", shape);
+  if (dtype == DType::int32) fail("constant", "must be float32 or float64");
+  if (!shape.empty() && shape[0] == kBatch) fail("constant", "values cannot have the batch as a dimension");
+  if (element_count(shape) != static_cast<Dim>(values.size()))
+    fail("constant", values.size(), " values do not fill shape ", to_string(shape));
+  return make_tensor({.kind = OpKind::values, .shape = std::move(shape), .dtype = dtype, .values = std::move(values)});
 }
 
 }  // namespace backpass

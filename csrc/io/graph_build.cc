@@ -99,20 +99,25 @@ Tensor build_matmul(const OpReader& op) {
   return matmul(x[0], x[1], op.flag("transpose_a"), op.flag("transpose_b"), parse_precision(op.text("precision")));
 }
 
-// count and random_keep have no inputs and no function of their own, so their checks stand here.
+// count, random_keep and random_normal have no inputs and no function of their own, so their checks stand here.
 Tensor build_count(const OpReader& op) {
   op.check_real();
   const Shape dims = read_shape(op.json.at("dims"));
-  return make_tensor({.kind = OpKind::count, .dtype = op.dtype, .dims = {dims.begin(), dims.end()}});
+  const JsonValue *least = op.json.find("least"), *who = op.json.find("who");
+  return make_tensor({.kind = OpKind::count,
+                      .dtype = op.dtype,
+                      .alpha = least ? number_from_json(*least) : 0,
+                      .dims = {dims.begin(), dims.end()},
+                      .name = who ? who->as_string() : std::string()});
 }
 
-Tensor build_random_keep(const OpReader& op) {
+Tensor build_random(const OpReader& op) {
   op.check_real();
-  const double rate = op.number("rate");
+  const double rate = op.kind == OpKind::random_keep ? op.number("rate") : 0;
   const std::int64_t stream = op.json.at("stream").as_int();
   if (!(rate >= 0 && rate < 1)) reject("rate must be at least 0 and below 1, got ", rate);
   if (stream < 0 || stream > std::numeric_limits<std::uint32_t>::max()) reject("stream is out of range");
-  return make_tensor({.kind = OpKind::random_keep,
+  return make_tensor({.kind = op.kind,
                       .shape = op.shape,
                       .dtype = op.dtype,
                       .alpha = rate,
@@ -134,18 +139,56 @@ Tensor build_labels(const OpReader& op) {
   return op.kind == OpKind::take_label ? take_label(x[0], x[1]) : put_label(x[0], x[1], op.shape);
 }
 
+Tensor build_kept(const OpReader& op) {
+  const Initializer initializer{op.text("initializer"), op.number("gain")};
+  if (op.kind == OpKind::state) return state(op.shape, op.dtype, op.text("name"), initializer);
+  Op made = parameter(op.shape, op.dtype, op.text("name"), initializer).op();
+  made.sparse = op.json.find("sparse") != nullptr;
+  return make_tensor(std::move(made));
+}
+
+Tensor build_values(const OpReader& op) {
+  std::vector<double> values;
+  for (const JsonValue& value : op.json.at("values").as_array()) values.push_back(number_from_json(value));
+  return constant(std::move(values), op.shape, op.dtype);
+}
+
+Tensor build_rows(const OpReader& op) {
+  const std::vector<Tensor> x = op.inputs(2, 2);
+  const JsonValue* number = op.json.find("ignore");
+  const std::vector<Dim> ignore = number ? std::vector<Dim>{number->as_int()} : std::vector<Dim>{};
+  return op.kind == OpKind::take ? take_for(op.text("who"), x[0], x[1], ignore)
+                                 : scatter_add(x[0], x[1], op.shape, ignore, op.text("who"));
+}
+
+Tensor build_track(const OpReader& op) {
+  const std::vector<Tensor> x = op.inputs(3, 3);
+  return track(x[0], x[1], x[2], op.number("momentum"));
+}
+
 Tensor build(const OpReader& op) {
   switch (op.kind) {
     case OpKind::input:
       return input(op.shape, op.dtype, op.text("name"));
     case OpKind::parameter:
-      return parameter(op.shape, op.dtype, op.text("name"), {op.text("initializer"), op.number("gain")});
+    case OpKind::state:
+      return build_kept(op);
+    case OpKind::values:
+      return build_values(op);
+    case OpKind::take:
+    case OpKind::scatter_add:
+      return build_rows(op);
+    case OpKind::by_mode:
+      return by_mode(op.inputs(2, 2)[0], op.inputs(2, 2)[1]);
+    case OpKind::track:
+      return build_track(op);
     case OpKind::constant:
       return constant(op.number("value"), op.shape, op.dtype);
     case OpKind::count:
       return build_count(op);
     case OpKind::random_keep:
-      return build_random_keep(op);
+    case OpKind::random_normal:
+      return build_random(op);
     case OpKind::elementwise:
       return build_elementwise(op);
     case OpKind::matmul:

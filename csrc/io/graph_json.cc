@@ -18,6 +18,12 @@ JsonArray shape_to_json(const Dims& shape) {
   return json;
 }
 
+JsonArray values_to_json(const std::vector<double>& values) {
+  JsonArray json;
+  for (const double value : values) json.push_back(number_to_json(value));
+  return json;
+}
+
 // One case per kind: what the kind uses, and nothing else.
 void write_attributes(JsonObject& json, const Op& op) {
   switch (op.kind) {
@@ -25,12 +31,29 @@ void write_attributes(JsonObject& json, const Op& op) {
       json.emplace_back("name", op.name);
       break;
     case OpKind::parameter:
+      if (op.sparse) json.emplace_back("sparse", true);
+      [[fallthrough]];
+    case OpKind::state:
       json.emplace_back("name", op.name);
       json.emplace_back("initializer", op.initializer.fill ? "zeros" : op.initializer.name);  // the file has the values
       json.emplace_back("gain", number_to_json(op.initializer.gain));
       break;
     case OpKind::constant:
       json.emplace_back("value", number_to_json(op.alpha));
+      break;
+    case OpKind::values:
+      json.emplace_back("values", values_to_json(op.values));
+      break;
+    case OpKind::take:
+    case OpKind::scatter_add:
+      json.emplace_back("who", op.name);
+      if (!op.dims.empty()) json.emplace_back("ignore", op.dims[0]);
+      break;
+    case OpKind::random_normal:
+      json.emplace_back("stream", op.stream);
+      break;
+    case OpKind::track:
+      json.emplace_back("momentum", number_to_json(op.alpha));
       break;
     case OpKind::elementwise:
       json.emplace_back("fn", name(op.fn));
@@ -46,6 +69,10 @@ void write_attributes(JsonObject& json, const Op& op) {
       json.emplace_back("keepdims", op.keepdims);
       break;
     case OpKind::count:
+      json.emplace_back("dims", shape_to_json(op.dims));
+      if (op.alpha > 0) json.emplace_back("least", number_to_json(op.alpha));
+      if (!op.name.empty()) json.emplace_back("who", op.name);
+      break;
     case OpKind::transpose:
     case OpKind::slice:
     case OpKind::pad:
@@ -66,6 +93,7 @@ void write_attributes(JsonObject& json, const Op& op) {
     case OpKind::log_sum_exp:
     case OpKind::take_label:
     case OpKind::put_label:
+    case OpKind::by_mode:
     case OpKind::stop_gradient:
       break;
   }

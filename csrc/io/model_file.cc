@@ -60,14 +60,16 @@ void check_match(const Tensor& parameter, const TensorEntry& tensor, DType dtype
   }
 }
 
-// The tensors in the order of the graph's parameters, one for each.
+// The tensors in the order of the graph's parameters and states, one for each.
 std::vector<TensorEntry> match(const Graph& graph, const std::vector<TensorEntry>& tensors, DType dtype) {
   std::map<std::string, const TensorEntry*> by_name;
   for (const TensorEntry& tensor : tensors) {
     if (!by_name.emplace(tensor.name, &tensor).second) fail(kWho, "two tensors are named \"", tensor.name, '"');
   }
   std::vector<TensorEntry> ordered;
-  for (const Tensor& parameter : graph.parameters()) {
+  std::vector<Tensor> kept = graph.parameters();
+  for (const Tensor& state : graph.states()) kept.push_back(state);
+  for (const Tensor& parameter : kept) {
     const auto found = by_name.find(parameter.name());
     if (found == by_name.end()) fail(kWho, "no tensor is left for parameter \"", parameter.name(), '"');
     check_match(parameter, *found->second, dtype);

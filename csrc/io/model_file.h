@@ -10,12 +10,13 @@ inline constexpr int kFormatVersion = 1;  // the newest that is read, and the on
 
 struct ModelFile {
   Graph graph;
-  std::vector<TensorEntry> parameters;  // in the order of graph.parameters(); views into the bytes that were read
+  std::vector<TensorEntry>
+      parameters;  // in the order of graph.parameters(), then of its states; views into the bytes that were read
   DType dtype = DType::float32;
   std::uint64_t seed = 0;
 };
 
-// `parameters` in any order. Throws std::invalid_argument where they are not those of the graph.
+// `parameters`, and states, in any order. Throws std::invalid_argument where they are not those of the graph.
 std::string write_model(const Graph& graph, const std::vector<TensorEntry>& parameters, DType dtype,
                         std::uint64_t seed);
 

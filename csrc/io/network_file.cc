@@ -18,21 +18,23 @@ std::span<const std::byte> as_bytes(const std::string& text) {
 
 std::vector<TensorEntry> entries(const Network::Impl& net) {
   std::vector<TensorEntry> all;
-  for (const ParameterInfo& info : net.parameters)
-    all.push_back({info.name,
-                   element_type(net.dtype),
-                   info.shape,
-                   {net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype),
-                    static_cast<std::size_t>(info.size) * size_of(net.dtype)}});
+  for (const std::vector<ParameterInfo>* infos : {&net.parameters, &net.states})
+    for (const ParameterInfo& info : *infos)
+      all.push_back({info.name,
+                     element_type(net.dtype),
+                     info.shape,
+                     {net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype),
+                      static_cast<std::size_t>(info.size) * size_of(net.dtype)}});
   return all;
 }
 
 void copy_parameters(Network::Impl& net, const std::vector<TensorEntry>& tensors) {
   for (const TensorEntry& tensor : tensors)
-    for (const ParameterInfo& info : net.parameters)
-      if (info.name == tensor.name && info.size > 0)
-        std::memcpy(net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype), tensor.bytes.data(),
-                    tensor.bytes.size());
+    for (const std::vector<ParameterInfo>* infos : {&net.parameters, &net.states})
+      for (const ParameterInfo& info : *infos)
+        if (info.name == tensor.name && info.size > 0)
+          std::memcpy(net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype),
+                      tensor.bytes.data(), tensor.bytes.size());
 }
 
 }  // namespace
@@ -44,7 +46,7 @@ bool Network::is_sequential() const try {
   for (const LayerInfo& layer : this->layers()) layers.push_back(make_layer(layer.type, layer.attributes));
   if (layers.empty() || x.size() < 2) return false;
   const Graph stack = stack_layers(Shape(x.begin() + 1, x.end()), layers, dtype());
-  const SettledGraph settled = settle(stack, {precision(), {}});
+  const SettledGraph settled = settle(stack, {precision(), dtype()});
   return write_json(graph_to_json(settled.graph)) == write_json(graph_to_json(impl_->graph));
 } catch (const std::invalid_argument&) {  // somebody's own layer, or not one after the other
   return false;

@@ -1,4 +1,5 @@
 // Weights from elsewhere: by name, cast to the network's type, all or nothing.
+#include <algorithm>
 #include <cstring>
 
 #include "base/convert.h"
@@ -29,20 +30,30 @@ void check(const ParameterInfo& info, const ArrayView& from, DType dtype) {
   });
 }
 
-bool is_parameter(const Network::Impl& net, const std::string& name) {
-  for (const ParameterInfo& info : net.parameters)
-    if (info.name == name) return true;
-  return false;
+// What can be loaded: parameters and states.
+std::vector<ParameterInfo> kept_by(const Network::Impl& net) {
+  std::vector<ParameterInfo> kept = net.parameters;
+  kept.insert(kept.end(), net.states.begin(), net.states.end());
+  return kept;
+}
+
+// PyTorch's batch normalization also counts its batches, which changes nothing that we compute.
+bool is_counter(const std::string& name) { return name.ends_with("num_batches_tracked"); }
+
+bool is_kept(const std::vector<ParameterInfo>& kept, const std::string& name) {
+  return std::any_of(kept.begin(), kept.end(), [&](const ParameterInfo& info) { return info.name == name; });
 }
 
 void check(const Network::Impl& net, const std::map<std::string, ArrayView>& arrays) {
-  for (const ParameterInfo& info : net.parameters) {
+  const std::vector<ParameterInfo> kept = kept_by(net);
+  for (const ParameterInfo& info : kept) {
     const auto found = arrays.find(info.name);
     if (found == arrays.end()) fail(kWho, '"', info.name, "\" is missing");
     check(info, found->second, net.dtype);
   }
   for (const auto& entry : arrays)
-    if (!is_parameter(net, entry.first)) fail(kWho, '"', entry.first, "\" is no parameter of this network");
+    if (!is_kept(kept, entry.first) && !is_counter(entry.first))
+      fail(kWho, '"', entry.first, "\" is no parameter of this network");
 }
 
 }  // namespace
@@ -50,15 +61,15 @@ void check(const Network::Impl& net, const std::map<std::string, ArrayView>& arr
 void Network::load_weights(const std::map<std::string, ArrayView>& arrays) {
   const InUse use(*impl_);
   check(*impl_, arrays);
-  const AlignedBuffer cast(impl_->bytes());  // the arrays may be views of these very weights
+  const AlignedBuffer cast(impl_->values.size());  // the arrays may be views of these very weights
   const std::size_t size = size_of(dtype());
-  for (const ParameterInfo& info : impl_->parameters) {
+  for (const ParameterInfo& info : kept_by(*impl_)) {
     const ArrayView& from = arrays.at(info.name);
     for_each_row(info, from, [&](const std::byte* row, Dim offset, Dim count) {
       convert(cast.data() + static_cast<std::size_t>(info.offset + offset) * size, dtype(), row, from.type, count);
     });
   }
-  std::memcpy(impl_->values.data(), cast.data(), impl_->bytes());
+  std::memcpy(impl_->values.data(), cast.data(), impl_->values.size());
 }
 
 void Network::load_weights(const std::string& path) {

@@ -29,6 +29,7 @@ constexpr Kernels<T> make_table() {
   kernels.take_label = &take_label<T>;
   kernels.put_label = &put_label<T>;
   kernels.random_keep = &random_keep<T>;
+  kernels.random_normal = &random_normal<T>;
   kernels.gather_rows = &gather_rows<T>;
   kernels.transpose = &transpose_kernel<T>;
   kernels.update[static_cast<int>(UpdateRule::sgd)] = &sgd<T>;

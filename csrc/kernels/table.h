@@ -99,6 +99,9 @@ struct Kernels {
   // takes 32-bit word e % 4 of counter e / 4 and is kept when word >= drop * 2^32.
   void (*random_keep)(T* out, const RandomStream& stream, std::uint64_t first, Size n, double drop,
                       T keep_scale) noexcept;
+  // out(i) is normal with mean 0 and deviation 1, for elements first .. first + n of the stream: the quantile of
+  // (word + 1/2) / 2^32, with the word that random_keep takes.
+  void (*random_normal)(T* out, const RandomStream& stream, std::uint64_t first, Size n) noexcept;
 
   // out(i, :) = source(index[i], :).
   void (*gather_rows)(T* out, const T* source, Size ld_source, const std::int64_t* index, Size rows,

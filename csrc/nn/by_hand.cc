@@ -43,6 +43,7 @@ PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
     ++slot;
   }
   for (const Tensor& y : net.outputs()) add_output(spec, y, slot++, Phase::forward);
+  assign_states(spec, net, Phase::forward);
 
   std::vector<Tensor> wanted = net.graph.parameters();
   const std::size_t n_parameters = wanted.size();

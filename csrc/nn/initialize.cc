@@ -27,6 +27,7 @@ constexpr Rule kRules[] = {
     {"he_normal", [](const Fans& f) { return 2 / f.in; }, true},
     {"lecun_uniform", [](const Fans& f) { return 1 / f.in; }, false},
     {"lecun_normal", [](const Fans& f) { return 1 / f.in; }, true},
+    {"normal", [](const Fans&) { return 1.0; }, true},
 };
 
 constexpr const char* kOrthogonal = "orthogonal";

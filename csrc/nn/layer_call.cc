@@ -73,12 +73,23 @@ void LayerContext::drop_parameters() {
 
 LayerContext* LayerContext::current() { return current_call; }
 
-Tensor LayerContext::parameter(const std::string& name, const Shape& shape, const Initializer& initializer) {
+Tensor LayerContext::parameter(const std::string& name, const Shape& shape, const Initializer& initializer,
+                               bool sparse) {
+  return kept(name, &backpass::parameter, shape, initializer, sparse);
+}
+
+Tensor LayerContext::state(const std::string& name, const Shape& shape, const Initializer& initializer) {
+  return kept(name, &backpass::state, shape, initializer, false);
+}
+
+Tensor LayerContext::kept(const std::string& name, Tensor (*make)(Shape, DType, std::string, Initializer),
+                          const Shape& shape, const Initializer& initializer, bool sparse) {
   plain_ = false;
   const auto found = parameters_.find(name);
   if (found == parameters_.end()) {
-    Op op = backpass::parameter(shape, dtype_, name, initializer).op();
+    Op op = make(shape, dtype_, name, initializer).op();
     op.owner = layer_;
+    op.sparse = sparse;
     made_.push_back({owner_, &parameters_, name});
     return parameters_.emplace(name, make_tensor(std::move(op))).first->second;
   }

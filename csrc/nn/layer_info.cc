@@ -30,7 +30,9 @@ double flops(const Tensor& t) {
       return elements(op.inputs[0]);
     case OpKind::input:
     case OpKind::parameter:
+    case OpKind::state:
     case OpKind::constant:
+    case OpKind::values:
     case OpKind::count:
     case OpKind::broadcast:
     case OpKind::reshape:
@@ -40,7 +42,12 @@ double flops(const Tensor& t) {
     case OpKind::concat:
     case OpKind::take_label:
     case OpKind::put_label:
+    case OpKind::take:
+    case OpKind::scatter_add:
     case OpKind::random_keep:
+    case OpKind::random_normal:
+    case OpKind::by_mode:
+    case OpKind::track:
     case OpKind::stop_gradient:
     case OpKind::host:
       return 0;

@@ -28,25 +28,6 @@ constexpr Activation kActivations[] = {
     {"identity", [](const Tensor& x) { return x; }},
 };
 
-constexpr double kDefaultSlope = 0.01;
-
-const Attribute* find(const Attributes& attributes, const std::string& name) {
-  for (const auto& [key, value] : attributes)
-    if (key == name) return &value;
-  return nullptr;
-}
-
-// The attribute, or `otherwise` where it is absent; a number may be written as an integer.
-template <class T>
-T get(const Attributes& attributes, const std::string& name, T otherwise) {
-  const Attribute* value = find(attributes, name);
-  if (value == nullptr) return otherwise;
-  if (const T* held = std::get_if<T>(value)) return *held;
-  if constexpr (std::is_same_v<T, double>)
-    if (const std::int64_t* whole = std::get_if<std::int64_t>(value)) return static_cast<double>(*whole);
-  fail("layer", "attribute \"", name, "\" has the wrong type");
-}
-
 }  // namespace
 
 const Activation* find_activation(const std::string& name) {
@@ -125,6 +106,17 @@ Tensor Dropout::build(LayerContext&, const Tensor& x) const {
   return dropout(x, rate);
 }
 
+Tensor AlphaDropout::build(LayerContext&, const Tensor& x) const {
+  if (!(rate >= 0 && rate < 1)) fail("AlphaDropout", "rate must be at least 0 and below 1, got ", rate);
+  return alpha_dropout(x, rate);
+}
+
+Tensor GaussianNoise::build(LayerContext&, const Tensor& x) const {
+  if (!(deviation >= 0) || !std::isfinite(deviation))
+    fail("GaussianNoise", "deviation must be finite and not negative, got ", deviation);
+  return gaussian_noise(x, deviation);
+}
+
 Tensor LeakyReLU::build(LayerContext&, const Tensor& x) const {
   if (!std::isfinite(slope)) fail("LeakyReLU", "slope must be finite, got ", slope);
   return leaky_relu(x, slope);
@@ -172,34 +164,6 @@ Tensor Residual::build(LayerContext&, const Tensor& x) const {
     fail("Residual", "its layers turn ", to_string(x.shape()), " into ", to_string(y.shape()),
          ": they must keep the shape");
   return x + y;
-}
-
-Layer make_layer(const std::string& type, const Attributes& a) {
-  if (type == "Dense")
-    return Dense{get<std::int64_t>(a, "units", 0), get<std::string>(a, "activation", ""), get<bool>(a, "bias", true),
-                 get<std::string>(a, "weight_init", ""), get<std::string>(a, "bias_init", "zeros")};
-  if (type == "Residual") {
-    Residual residual;
-    for (const Description& inner : get<std::vector<Description>>(a, "layers", {}))
-      residual.layers.push_back(make_layer(inner.type, inner.attributes));
-    return residual;
-  }
-  if (type == "Dropout") return Dropout{get<double>(a, "rate", 0.5)};
-  if (type == "LeakyReLU") return LeakyReLU{get<double>(a, "slope", kDefaultSlope)};
-  if (type == "ReLU") return ReLU{};
-  if (type == "Sigmoid") return Sigmoid{};
-  if (type == "Tanh") return Tanh{};
-  if (type == "GELU") return GELU{get<std::string>(a, "approximate", "none")};
-  if (type == "Softplus") return Softplus{};
-  if (type == "ELU") return ELU{get<double>(a, "alpha", 1)};
-  if (type == "SELU") return SELU{};
-  if (type == "SiLU") return SiLU{};
-  if (type == "Mish") return Mish{};
-  if (type == "Hardtanh") return Hardtanh{get<double>(a, "min", -1), get<double>(a, "max", 1)};
-  if (type == "ReLU6") return ReLU6{};
-  if (type == "Softmax") return Softmax{};
-  if (type == "Identity") return Identity{};
-  fail("layer", "unknown type \"", type, '"');
 }
 
 }  // namespace backpass

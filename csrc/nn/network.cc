@@ -1,6 +1,7 @@
 // Network: parameters, and running forward and backward.
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <random>
 
 #include "base/convert.h"
@@ -46,18 +47,39 @@ Network::Impl::Impl(SettledGraph settled, std::uint64_t network_seed)
   check_batched("outputs", graph.outputs());
   dtype = graph.outputs()[0].dtype();
   check_types(graph, dtype);
-  for (const Tensor& t : graph.parameters()) {
-    for (const ParameterInfo& other : parameters)
-      if (other.name == t.name()) fail("Network", "two parameters are named \"", t.name(), '"');
-    if (t.dtype() != dtype)
-      fail("Network", "parameter \"", t.name(), "\" is ", backpass::name(t.dtype()), ", the output ",
-           backpass::name(dtype));
-    places[&t.op()] = {kParameters, static_cast<std::size_t>(n_parameters) * size_of(dtype)};
-    const Dim size = element_count(t.shape());
-    parameters.push_back({t.name(), t.shape(), n_parameters, size});
-    n_parameters += size;
+  for (const Tensor& t : graph.parameters()) place(t, parameters);
+  n_parameters = n_values;
+  if (const std::vector<Tensor> others = graph.states(); !others.empty()) {
+    n_values = static_cast<Dim>(round_up(bytes()) / size_of(dtype));
+    for (const Tensor& t : others) place(t, states);
+    track_states();
   }
-  values = AlignedBuffer(bytes());
+  values = AlignedBuffer(static_cast<std::size_t>(n_values) * size_of(dtype));
+}
+
+void Network::Impl::place(const Tensor& t, std::vector<ParameterInfo>& infos) {
+  for (const std::vector<ParameterInfo>* others : {&parameters, &states})
+    for (const ParameterInfo& other : *others)
+      if (other.name == t.name()) fail("Network", "two parameters are named \"", t.name(), '"');
+  if (t.dtype() != dtype)
+    fail("Network", "parameter \"", t.name(), "\" is ", backpass::name(t.dtype()), ", the output ",
+         backpass::name(dtype));
+  places[&t.op()] = {kParameters, static_cast<std::size_t>(n_values) * size_of(dtype)};
+  const Dim size = element_count(t.shape());
+  infos.push_back({t.name(), t.shape(), n_values, size});
+  n_values += size;
+}
+
+// A state that is tracked by several calls of a layer moves by each, in the order of the calls.
+void Network::Impl::track_states() {
+  std::map<Tensor, Tensor> next;
+  for (const Tensor& t : graph.ops()) {
+    if (t.op().kind != OpKind::track) continue;
+    const Tensor& state = t.op().inputs[1];
+    Tensor& value = next.try_emplace(state, state).first->second;
+    value = value + (t.op().inputs[2] - value) * t.op().alpha;
+  }
+  for (const auto& [state, value] : next) tracked.push_back({value, places.at(&state.op())});
 }
 
 std::byte* Network::Impl::gradient_data() {
@@ -93,12 +115,14 @@ InUse::InUse(Network::Impl& network) : network_(network) {
 }
 
 Network::Network(std::vector<Tensor> inputs, std::vector<Tensor> outputs, NetworkOptions options)
-    : impl_(std::make_shared<Impl>(settle(Graph(std::move(inputs), std::move(outputs)), {options.precision, {}}),
-                                   options.seed ? *options.seed : fresh_seed())) {
+    : impl_(std::make_shared<Impl>(
+          settle(Graph(std::move(inputs), std::move(outputs)), {options.precision, options.dtype}),
+          options.seed ? *options.seed : fresh_seed())) {
   std::uint32_t index = 0;
-  for (const Tensor& t : impl_->graph.parameters())
-    initialize(impl_->values.data() + impl_->places.at(&t.op()).offset, t.shape(), t.dtype(), t.op().initializer,
-               impl_->seed, index++);
+  for (const std::vector<Tensor>& kept : {impl_->graph.parameters(), impl_->graph.states()})
+    for (const Tensor& t : kept)
+      initialize(impl_->values.data() + impl_->places.at(&t.op()).offset, t.shape(), t.dtype(), t.op().initializer,
+                 impl_->seed, index++);
 }
 
 const Graph& Network::graph() const { return impl_->graph; }
@@ -113,27 +137,29 @@ Precision Network::precision() const {
 
 Dim Network::n_parameters() const { return impl_->n_parameters; }
 const std::vector<ParameterInfo>& Network::parameters() const { return impl_->parameters; }
+const std::vector<ParameterInfo>& Network::states() const { return impl_->states; }
 void* Network::flat_parameters() { return impl_->values.data(); }
 void* Network::flat_gradients() { return impl_->gradient_data(); }
 
 namespace {
 
-const ParameterInfo& find(const std::vector<ParameterInfo>& parameters, const std::string& name) {
-  for (const ParameterInfo& info : parameters)
-    if (info.name == name) return info;
+const ParameterInfo& find(const Network::Impl& net, const std::string& name) {
+  for (const std::vector<ParameterInfo>* infos : {&net.parameters, &net.states})
+    for (const ParameterInfo& info : *infos)
+      if (info.name == name) return info;
   fail("Network", "has no parameter \"", name, '"');
 }
 
 }  // namespace
 
 void* Network::at(const std::string& name, ElementType type) {
-  const ParameterInfo& info = find(impl_->parameters, name);
+  const ParameterInfo& info = find(*impl_, name);
   if ((type == ElementType::float64) != (dtype() == DType::float64))
     fail("Network", "holds ", backpass::name(dtype()), ", not the type asked for");
   return impl_->values.data() + static_cast<std::size_t>(info.offset) * size_of(dtype());
 }
 
-Dim Network::size_of_parameter(const std::string& name) const { return find(impl_->parameters, name).size; }
+Dim Network::size_of_parameter(const std::string& name) const { return find(*impl_, name).size; }
 
 void Network::zero_grad() {
   const InUse use(*impl_);
@@ -147,7 +173,11 @@ Network Network::clone(std::optional<DType> to) const {
   copy.impl_->step = impl_->step;
   copy.impl_->epoch = impl_->epoch;
   const DType own = copy.dtype();
-  convert(copy.impl_->values.data(), own, impl_->values.data(), element_type(dtype()), impl_->n_parameters);
+  for (const std::vector<ParameterInfo>* infos : {&impl_->parameters, &impl_->states})
+    for (std::size_t i = 0; i < infos->size(); ++i)
+      convert(copy.at((*infos)[i].name, element_type(own)), own,
+              impl_->values.data() + static_cast<std::size_t>((*infos)[i].offset) * size_of(dtype()),
+              element_type(dtype()), (*infos)[i].size);
   if (impl_->gradients.data() != nullptr)
     convert(copy.impl_->gradient_data(), own, impl_->gradients.data(), element_type(dtype()), impl_->n_parameters);
   return copy;
@@ -166,6 +196,12 @@ PlanSpec predict_spec(const Network::Impl& net, Dim batch, unsigned gathered) {
   spec.batch = batch;
   spec.dtype = net.dtype;
   return spec;
+}
+
+void assign_states(PlanSpec& spec, const Network::Impl& net, Phase phase) {
+  spec.assigns = net.tracked;
+  spec.assign_phase = phase;
+  for (const PlanAssign& assign : net.tracked) mark_phase(spec, {assign.value}, Phase::forward);
 }
 
 namespace {

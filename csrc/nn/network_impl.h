@@ -20,10 +20,13 @@ struct Network::Impl {
   std::vector<PlacedLayer> layers;
   DType dtype;
   std::uint64_t seed;
-  std::vector<ParameterInfo> parameters;
-  std::unordered_map<const Op*, Place> places;  // of the parameters, in slot kParameters
-  AlignedBuffer values, gradients;              // gradients: allocated at first use
+  std::vector<ParameterInfo> parameters, states;
+  std::unordered_map<const Op*, Place> places;  // of parameters and states, in slot kParameters
+  std::vector<PlanAssign> tracked;              // what states become after a training step
+  // Parameters, then states, which begin at a multiple of 64 bytes; gradients: allocated at first use.
+  AlignedBuffer values, gradients;
   Dim n_parameters = 0;
+  Dim n_values = 0;                      // elements of `values`
   std::uint64_t step = 0;                // of random numbers: training walks so far
   std::uint64_t epoch = 0;               // of shuffling: epochs so far
   std::atomic<std::thread::id> owner{};  // the thread that has a call under way
@@ -37,6 +40,8 @@ struct Network::Impl {
     std::uint64_t step = 0;
   } kept;
 
+  void place(const Tensor& t, std::vector<ParameterInfo>& infos);
+  void track_states();
   std::size_t bytes() const { return static_cast<std::size_t>(n_parameters) * size_of(dtype); }
   std::byte* gradient_data();
   const std::vector<Tensor>& inputs() const { return graph.inputs(); }
@@ -51,6 +56,9 @@ struct Network::Impl {
 // The plan of forward(training=false). Bit i of `gathered`: input i is gathered; the others are read in place, from
 // external slots; those of the outputs follow.
 PlanSpec predict_spec(const Network::Impl& net, Dim batch, unsigned gathered);
+
+// Moves the states, in a phase of a training plan.
+void assign_states(PlanSpec& spec, const Network::Impl& net, Phase phase);
 
 // A shape with this many rows.
 Shape with_rows(Shape shape, Dim rows);

@@ -23,7 +23,8 @@ Graph stack_layers(Shape input_shape, const std::vector<Layer>& layers, DType dt
   if (dtype == DType::int32) fail("Sequential", "dtype must be float32 or float64");
   input_shape.insert(input_shape.begin(), kBatch);
   const FreshLayers fresh;
-  const Tensor x = input(input_shape, dtype, "x");
+  const bool integers = !layers.empty() && layers[0].type() == Embedding{}.type();
+  const Tensor x = input(input_shape, integers ? DType::int32 : dtype, "x");
   Tensor y = x;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     try {
@@ -37,7 +38,7 @@ Graph stack_layers(Shape input_shape, const std::vector<Layer>& layers, DType dt
 
 Network sequential(Shape input_shape, const std::vector<Layer>& layers, SequentialOptions options) {
   const Graph graph = stack_layers(std::move(input_shape), layers, options.dtype);
-  return Network(graph.inputs(), graph.outputs(), {options.seed, options.precision});
+  return Network(graph.inputs(), graph.outputs(), {options.seed, options.precision, options.dtype});
 }
 
 }  // namespace backpass

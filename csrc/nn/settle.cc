@@ -34,14 +34,15 @@ std::vector<PlacedLayer> place_layers(const Graph& graph) {
   return layers;
 }
 
+bool is_random(const Op& op) { return op.kind == OpKind::random_keep || op.kind == OpKind::random_normal; }
+
 class Settler {
  public:
   Settler(const Graph& graph, const SettleOptions& options)
       : graph_(graph), options_(options), layers_(place_layers(graph)) {
     for (const PlacedLayer& layer : layers_) path_of_layer_.emplace(layer.use->layer, layer.path);
     for (const Tensor& t : graph.ops())
-      if (t.op().kind == OpKind::random_keep && t.op().stream != kNextStream)
-        next_stream_ = std::max(next_stream_, t.op().stream + 1);
+      if (is_random(t.op()) && t.op().stream != kNextStream) next_stream_ = std::max(next_stream_, t.op().stream + 1);
   }
 
   SettledGraph run() {
@@ -63,8 +64,8 @@ class Settler {
     if (op.layer) op.layer = copy_use(*op.layer);
     if (op.kind == OpKind::matmul) op.precision = options_.precision.value_or(op.precision);
     if (op.dtype != DType::int32) op.dtype = options_.dtype.value_or(op.dtype);
-    if (op.kind == OpKind::random_keep && op.stream == kNextStream) op.stream = next_stream_++;
-    if (op.kind == OpKind::parameter) settle_parameter(t, op);
+    if (is_random(op) && op.stream == kNextStream) op.stream = next_stream_++;
+    if (op.kind == OpKind::parameter || op.kind == OpKind::state) settle_parameter(t, op);
     return make_tensor(std::move(op));
   }
 

@@ -58,6 +58,29 @@ struct GatherSpec {
 };
 CallPtr make_gather_call(const GatherSpec& spec);
 
+// Rows of a table by indices: out (count, row) = table[indices]; or their sums: out (rows, row) += value, by indices.
+struct RowsSpec {
+  int out = -1, a = -1, indices = -1;
+  Dim rows = 0, row = 0, count = 0;  // of the table, elements of a row, how many indices
+  std::optional<Dim> ignore = {};    // an index that gives zeros, or is left out of the sums
+  std::string who = {};
+};
+template <class T>
+CallPtr make_take_call(const RowsSpec& spec);
+template <class T>
+CallPtr make_scatter_add_call(const RowsSpec& spec);
+
+// Values that go where they are kept, when everything before is done.
+struct AssignSpec {
+  struct Part {
+    int to = -1, from = -1;
+    std::size_t bytes = 0;
+  };
+  std::vector<Part> parts;
+  Phase phase = Phase::update;
+};
+CallPtr make_assign_call(AssignSpec spec);
+
 // A function of the host program, on whole arrays.
 struct HostSpec {
   struct Input {

@@ -69,14 +69,17 @@ class Generator {
         is_total_sum(t) ? emit_total(t) : emit_row_sum(t);
         break;
       case OpKind::random_keep:
-        emit_keep(t);
+      case OpKind::random_normal:
+        emit_random(t);
         break;
       case OpKind::matmul:
         made_[&op] = {Layout::full, false, product_};
         break;
       case OpKind::input:
       case OpKind::parameter:
+      case OpKind::state:
       case OpKind::constant:
+      case OpKind::values:
       case OpKind::count:
       case OpKind::broadcast:
       case OpKind::reshape:
@@ -84,6 +87,10 @@ class Generator {
       case OpKind::slice:
       case OpKind::pad:
       case OpKind::concat:
+      case OpKind::take:
+      case OpKind::scatter_add:
+      case OpKind::by_mode:
+      case OpKind::track:
       case OpKind::stop_gradient:
       case OpKind::host:
         emit_copy(t);
@@ -141,8 +148,9 @@ class Generator {
         {.code = Code::total_sum, .sum = static_cast<int>(program_.sums.size()) - 1, .a = dense(operand(x, want))});
   }
 
-  void emit_keep(const Tensor& t) {
-    push({.code = Code::random_keep, .alpha = t.op().alpha, .stream = t.op().stream}, t);
+  void emit_random(const Tensor& t) {
+    const Code code = t.op().kind == OpKind::random_keep ? Code::random_keep : Code::random_normal;
+    push({.code = code, .alpha = t.op().alpha, .stream = t.op().stream}, t);
   }
 
   // A view or a constant that must lie in memory.
@@ -174,9 +182,8 @@ class Generator {
     if (made != made_.end()) return fit(made->second, want);
     const auto value = value_of_.find(&source.root.op());
     if (value == value_of_.end()) {  // a generator: drawn here
-      if (source.root.op().kind != OpKind::random_keep)
-        throw std::logic_error("[plan] an operand of a program is nowhere");
-      emit_keep(source.root);
+      if (!is_generator(source.root)) throw std::logic_error("[plan] an operand of a program is nowhere");
+      emit_random(source.root);
       return fit(made_.at(&source.root.op()), want);
     }
     if (source.layout == Layout::scalar)

@@ -61,14 +61,16 @@ Dim batch_of(const Graph& graph, const std::vector<ArrayView>& inputs) {
 std::vector<Array> evaluate_over(const Graph& graph, const std::vector<ArrayView>& inputs, const Evaluation& over) {
   if (inputs.size() != graph.inputs().size())
     fail("evaluate", "needs ", graph.inputs().size(), " inputs, got ", inputs.size());
-  for (const Tensor& t : graph.parameters())
+  std::vector<Tensor> kept = graph.parameters();
+  for (const Tensor& t : graph.states()) kept.push_back(t);
+  for (const Tensor& t : kept)
     if (!over.places.count(&t.op()))
       fail("evaluate", "parameter \"", t.name(), "\" has no value: evaluate its network");
   PlanSpec spec;
   spec.batch = batch_of(graph, inputs);
   spec.training = over.training;
   spec.dtype = real_dtype(graph);
-  for (const Tensor& t : graph.parameters()) spec.leaves.emplace(&t.op(), over.places.at(&t.op()));
+  for (const Tensor& t : kept) spec.leaves.emplace(&t.op(), over.places.at(&t.op()));
   std::vector<Array> held;
   std::vector<std::byte*> slots(kFirstExternal, nullptr);
   for (std::size_t i = 0; i < inputs.size(); ++i) {

@@ -6,7 +6,14 @@
 
 namespace backpass {
 
-bool is_leaf(const Tensor& t) { return t.op().kind == OpKind::input || t.op().kind == OpKind::parameter; }
+bool is_leaf(const Tensor& t) {
+  const OpKind kind = t.op().kind;
+  return kind == OpKind::input || kind == OpKind::parameter || kind == OpKind::state || kind == OpKind::values;
+}
+
+bool is_generator(const Tensor& t) {
+  return t.op().kind == OpKind::random_keep || t.op().kind == OpKind::random_normal;
+}
 
 bool is_total_sum(const Tensor& t) {
   return t.op().kind == OpKind::sum && t.op().dims.size() == t.op().inputs[0].shape().size();
@@ -24,8 +31,6 @@ Source Fusion::seen(const Tensor& t, std::size_t index, Sources& sources) const 
 }
 
 namespace {
-
-bool is_generator(const Tensor& t) { return t.op().kind == OpKind::random_keep; }
 
 bool is_row_op(const Tensor& t) {
   const OpKind kind = t.op().kind;
@@ -96,6 +101,7 @@ class Fuser {
     Cluster::Kind kind = Cluster::Kind::copy;
     if (op.kind == OpKind::matmul) kind = Cluster::Kind::matmul;
     if (op.kind == OpKind::sum) kind = Cluster::Kind::reduce;
+    if (op.kind == OpKind::take || op.kind == OpKind::scatter_add) kind = Cluster::Kind::rows;
     if (op.kind == OpKind::host) kind = Cluster::Kind::host;
     add_cluster(kind, t, sources_.space(t));
   }

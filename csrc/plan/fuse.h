@@ -7,7 +7,7 @@ namespace backpass {
 
 // Ops that one call computes, in order.
 struct Cluster {
-  enum class Kind : unsigned char { program, matmul, reduce, copy, host };
+  enum class Kind : unsigned char { program, matmul, reduce, copy, rows, host };
   Kind kind = Kind::program;
   std::vector<Tensor> ops;  // for matmul the first is the product
   Space space;
@@ -31,7 +31,8 @@ struct Fusion {
   Source seen(const Tensor& t, std::size_t index, Sources& sources) const;
 };
 
-bool is_leaf(const Tensor& t);  // input or parameter
+bool is_leaf(const Tensor& t);       // lies in memory before the plan runs
+bool is_generator(const Tensor& t);  // random numbers
 bool is_total_sum(const Tensor& t);
 bool is_row_sum(const Tensor& t);
 

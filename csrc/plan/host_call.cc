@@ -16,7 +16,7 @@ class HostCall final : public Call {
     detail = to_string(s_.shape);
     writes = {s_.out};
     for (const HostSpec::Input& input : s_.inputs) reads.push_back(input.value);
-    alone = true;
+    alone = may_fail = true;
   }
 
   void run(const Context& context, Dim, std::byte*) const noexcept override {

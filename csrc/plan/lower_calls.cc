@@ -42,6 +42,8 @@ CallPtr Lowering::lower_as(std::size_t index) {
       return lower_reduce<T>(cluster.ops[0]);
     case Cluster::Kind::copy:
       return make_copy_call<T>(copy_spec(cluster.ops[0]));
+    case Cluster::Kind::rows:
+      return lower_rows<T>(cluster.ops[0]);
     case Cluster::Kind::host:
       return make_host_call(host_spec(cluster.ops[0]));
   }
@@ -143,6 +145,18 @@ CallPtr Lowering::lower_reduce(const Tensor& t) {
   spec.inner = element_count(Shape(at(t.op().dims.back() + 1), shape.end()));
   spec.partials = add_value(reduce_partials(spec) * sizeof(double), "partials");
   return make_reduce_call(kernels::table<T>(kernels::current_isa()), spec);
+}
+
+template <class T>
+CallPtr Lowering::lower_rows(const Tensor& t) {
+  const Op& op = t.op();
+  const bool takes = op.kind == OpKind::take;
+  const Dim rows = sources_.shape(takes ? op.inputs[0] : t)[0];
+  const Dim count = sources_.elements(op.inputs[1]), table = sources_.elements(takes ? op.inputs[0] : t);
+  RowsSpec spec{value_of(t), value_of(op.inputs[0]), value_of(op.inputs[1]), rows, rows > 0 ? table / rows : 0, count};
+  if (!op.dims.empty()) spec.ignore = op.dims[0];
+  spec.who = op.name;
+  return takes ? make_take_call<T>(spec) : make_scatter_add_call<T>(spec);
 }
 
 HostSpec Lowering::host_spec(const Tensor& t) {

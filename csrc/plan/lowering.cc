@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/convert.h"
 #include "graph/reach.h"
 #include "kernels/dispatch.h"
 
@@ -14,11 +15,16 @@ Lowering::Lowering(Plan& plan, const PlanSpec& spec)
 void Lowering::run() {
   add_leaves();
   choose_outputs();
+  add_constants();
   fusion_ = fuse(reachable(outputs_), outputs_, sources_, phases_, spec_.separate_phases);
   choose_stored();
   add_values();
-  for (std::size_t i = 0; i < fusion_.clusters.size(); ++i) lower(i);
-  for (const Tensor& output : outputs_) plan_.outputs_.push_back(value_of(output));
+  for (std::size_t i = 0; i < fusion_.clusters.size(); ++i) {
+    if (fusion_.clusters[i].phase > spec_.assign_phase) add_assigns();
+    lower(i);
+  }
+  add_assigns();
+  for (std::size_t i = 0; i < spec_.outputs.size(); ++i) plan_.outputs_.push_back(value_of(outputs_[i]));
   if (spec_.guard) plan_.guard_ = value_of(spec_.guard);
   add_update();
   set_stages();
@@ -54,6 +60,23 @@ void Lowering::choose_outputs() {
     if (source.root) taken[&source.root.op()] = true;
     outputs_.push_back(output.place.slot != kArena && elsewhere ? copy_of(output.tensor) : output.tensor);
   }
+  for (const PlanAssign& assign : spec_.assigns) outputs_.push_back(assign.value);
+}
+
+// Constants with elements of their own, in memory of the plan's.
+void Lowering::add_constants() {
+  std::vector<Tensor> found;
+  std::size_t bytes = 0;
+  for (const Tensor& t : reachable(outputs_))
+    if (t.op().kind == OpKind::values) {
+      found.push_back(t);
+      values_[&t.op()] = add_value(bytes_of(t), "values", kConstants, bytes);
+      bytes += round_up(bytes_of(t));
+    }
+  plan_.constants_ = AlignedBuffer(bytes);
+  for (const Tensor& t : found)
+    convert(plan_.constants_.data() + plan_.values_[static_cast<std::size_t>(values_.at(&t.op()))].life.offset,
+            t.dtype(), t.op().values.data(), ElementType::float64, static_cast<Dim>(t.op().values.size()));
 }
 
 // Inputs and parameters, and the calls that gather.
@@ -95,6 +118,7 @@ void Lowering::choose_stored() {
     const bool own = fusion_.cluster_of.count(&outputs_[i].op()) > 0;
     const Tensor root = own ? outputs_[i] : sources_.of(outputs_[i]).root;
     stored_[&root.op()] = true;
+    if (i >= spec_.outputs.size()) continue;  // it is assigned later
     if (const Place place = spec_.outputs[i].place; place.slot != kArena) targets_[&root.op()] = place;
   }
 }
@@ -116,6 +140,18 @@ int Lowering::value_of(const Tensor& t) {
   const auto own = values_.find(&t.op());
   if (own != values_.end()) return own->second;
   return values_.at(&sources_.of(t).root.op());
+}
+
+// Once, behind the calls of its phase.
+void Lowering::add_assigns() {
+  if (assigned_ || spec_.assigns.empty()) return;
+  assigned_ = true;
+  AssignSpec spec;
+  spec.phase = spec_.assign_phase;
+  for (const PlanAssign& assign : spec_.assigns)
+    spec.parts.push_back({add_value(bytes_of(assign.value), "state", assign.place.slot, assign.place.offset),
+                          value_of(assign.value), bytes_of(assign.value)});
+  plan_.calls_.push_back(make_assign_call(std::move(spec)));
 }
 
 void Lowering::add_update() {
@@ -140,7 +176,7 @@ void Lowering::set_stages() {
   Phase phase = Phase::forward;
   for (CallPtr& call : plan_.calls_) {
     const bool apart = spec_.separate_phases && call->phase != phase;
-    if (call->phase == Phase::update || apart || call->alone) floor = last;
+    if (call->phase == Phase::update || apart || call->alone || call->waits) floor = last;
     phase = call->phase;
     int stage = floor;
     for (int value : call->reads) stage = std::max(stage, made[static_cast<std::size_t>(value)]);

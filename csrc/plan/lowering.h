@@ -15,6 +15,7 @@ class Lowering {
   void choose_outputs();
   Tensor copy_of(const Tensor& t);
   void add_leaves();
+  void add_constants();
   void choose_stored();
   void add_values();
   void lower(std::size_t index);
@@ -26,8 +27,11 @@ class Lowering {
   CallPtr lower_program(std::size_t index);
   template <class T>
   CallPtr lower_reduce(const Tensor& t);
+  template <class T>
+  CallPtr lower_rows(const Tensor& t);
   CopySpec copy_spec(const Tensor& t);
   HostSpec host_spec(const Tensor& t);
+  void add_assigns();
   void add_update();
   void set_stages();
   void place_values();
@@ -48,6 +52,7 @@ class Lowering {
   ValueOf values_;
   std::unordered_map<const Op*, bool> stored_;
   std::unordered_map<const Op*, Place> targets_;  // of outputs with a place of their own
+  bool assigned_ = false;
 };
 
 }  // namespace backpass

@@ -30,7 +30,7 @@ void Plan::finish_compiling() {
       stages_.push_back({i, i, call.phase, false, {}, {}});
     Stage& stage = stages_.back();
     stage.end = i + 1;
-    if (call.alone) alone_.push_back(i);
+    if (call.may_fail) fallible_.push_back(i);
     for (Dim task = 0; task < call.tasks; ++task) {
       stage.tasks.emplace_back(static_cast<int>(i), task);
       stage.cost.push_back((stage.cost.empty() ? 0 : stage.cost.back()) + call.cost / static_cast<double>(call.tasks));
@@ -58,7 +58,8 @@ Place Plan::output(std::size_t index) const {
 
 void Plan::prepare(const PlanRun& run) {
   for (std::size_t i = 0; i < values_.size(); ++i) {
-    std::byte* base = run.slots[static_cast<std::size_t>(values_[i].slot)];
+    const int slot = values_[i].slot;
+    std::byte* base = slot == kConstants ? constants_.data() : run.slots[static_cast<std::size_t>(slot)];
     address_[i] = base ? base + values_[i].life.offset : nullptr;
   }
   context_ = {address_.data(), run.sources.data(), run.rows, run.seed, run.step, run.settings};
@@ -79,7 +80,7 @@ void Plan::run(const PlanRun& run) {
 
 void Plan::rethrow_errors() {
   std::exception_ptr error;
-  for (const std::size_t call : alone_)
+  for (const std::size_t call : fallible_)
     if (const std::exception_ptr own = calls_[call]->take_error(); own && !error) error = own;
   if (error) std::rethrow_exception(error);
 }
@@ -159,9 +160,9 @@ void Plan::run_task(const Stage& stage, std::size_t i, int worker) noexcept {
   open.store(call.tasks, std::memory_order_relaxed);
 }
 
-// A loss that is not finite changes no parameter, nor does a function of the host program that has thrown.
+// A loss that is not finite changes no parameter, nor does a call that has failed.
 bool Plan::guard_holds() const noexcept {
-  for (const std::size_t call : alone_)
+  for (const std::size_t call : fallible_)
     if (calls_[call]->failed()) return false;
   if (guard_ < 0) return true;
   const std::byte* loss = address_[static_cast<std::size_t>(guard_)];

@@ -16,7 +16,7 @@
 namespace backpass {
 
 // The memory that a plan's values lie in, given anew for each run.
-enum Slot : int { kArena = 0, kParameters, kGradients, kOptimizer0, kOptimizer1, kFirstExternal };
+enum Slot : int { kConstants = -1, kArena = 0, kParameters, kGradients, kOptimizer0, kOptimizer1, kFirstExternal };
 
 struct Place {
   int slot = kArena;
@@ -33,10 +33,18 @@ struct PlanOutput {
   Place place;  // kArena: anywhere in the arena, kept to the end
 };
 
+// A value that is kept: it is written when everything of its phase is done.
+struct PlanAssign {
+  Tensor value;
+  Place place;
+};
+
 struct PlanSpec {
   std::vector<PlanInput> inputs;
   std::vector<PlanOutput> outputs;
-  std::unordered_map<const Op*, Place> leaves;  // of parameters, and of inputs with a place of their own
+  std::vector<PlanAssign> assigns;
+  Phase assign_phase = Phase::update;
+  std::unordered_map<const Op*, Place> leaves;  // of parameters, states, and inputs with a place of their own
   std::unordered_map<const Op*, Phase> phases;  // forward where absent
   Dim batch = 1;
   bool training = false;
@@ -115,13 +123,13 @@ class Plan final : public Job {
   std::vector<Value> values_;
   std::vector<int> outputs_;  // values
   std::vector<Stage> stages_;
-  std::vector<std::size_t> alone_;                  // the calls that may throw
+  std::vector<std::size_t> fallible_;               // the calls that may throw
   std::vector<std::byte*> address_;                 // by value
   std::unique_ptr<std::atomic<Dim>[]> open_tasks_;  // by call
   Tickets tickets_;
   Context context_{};  // of the run under way
   Phase first_ = Phase::forward, last_ = Phase::update;
-  AlignedBuffer scratch_;
+  AlignedBuffer scratch_, constants_;
   std::size_t scratch_bytes_ = 0, arena_bytes_ = 0;
   int guard_ = -1;
   bool shared_ = false;      // some stage is worth several workers

@@ -86,7 +86,8 @@ class TileRunner {
         k_.put_label(out.data, out.ld, a.data, labels(i.b), rows, cols);
         break;
       case Code::random_keep:
-        keep(i, out);
+      case Code::random_normal:
+        draw(i, out);
         break;
       case Code::total_sum:
         partials[i.sum] += k_.sum(a.data, a.ld, rows_of(i.a), cols_of(i.a));
@@ -94,16 +95,21 @@ class TileRunner {
     }
   }
 
-  void keep(const Instruction& i, const Pointer<T>& out) noexcept {
+  // Element e of the whole space gets number e of the stream, however it is cut.
+  void draw(const Instruction& i, const Pointer<T>& out) noexcept {
     const kernels::RandomStream stream{context_.seed, i.stream, context_.step};
     const T scale = static_cast<T>(1 / (1 - i.alpha));
     const bool column = i.out.layout == Layout::column, dense = column || tile_.cols == program_.cols;
     const Dim rows = dense ? 1 : tile_.rows, cols = dense ? tile_.rows * (column ? 1 : tile_.cols) : tile_.cols;
     const Dim row_length = column ? 1 : program_.cols;
-    for (Dim row = 0; row < rows; ++row)
-      k_.random_keep(out.data + row * out.ld, stream,
-                     static_cast<std::uint64_t>((tile_.row + row) * row_length + (column ? 0 : tile_.col)), cols,
-                     i.alpha, scale);
+    for (Dim row = 0; row < rows; ++row) {
+      const Dim first = (tile_.row + row) * row_length + (column ? 0 : tile_.col);
+      T* to = out.data + row * out.ld;
+      if (i.code == Code::random_normal)
+        k_.random_normal(to, stream, static_cast<std::uint64_t>(first), cols);
+      else
+        k_.random_keep(to, stream, static_cast<std::uint64_t>(first), cols, i.alpha, scale);
+    }
   }
 
   const kernels::Kernels<T>& k_;
@@ -142,8 +148,8 @@ void finish_sums(const Program& program, const Context& context, Dim tasks) noex
 }
 
 std::string Program::describe() const {
-  static constexpr const char* kCodes[] = {"",        "fill",       "load",      "broadcast", "softmax",
-                                           "row_sum", "take_label", "put_label", "dropout",   "sum"};
+  static constexpr const char* kCodes[] = {"",           "fill",      "load",    "broadcast", "softmax", "row_sum",
+                                           "take_label", "put_label", "dropout", "normal",    "sum"};
   std::string text;
   for (const Instruction& i : instructions) {
     if (i.code == Code::fill || i.code == Code::load_scalar || i.code == Code::broadcast_column) continue;

@@ -34,6 +34,7 @@ enum class Code : unsigned char {
   take_label,        // out (column) = a[label]
   put_label,         // out (full) = a (column) at the label, else 0
   random_keep,       // out (full) = dropout mask of `stream` at rate alpha
+  random_normal,     // out (full) = normal numbers of `stream`
   total_sum,         // the task's partial sum number `sum` += a
 };
 

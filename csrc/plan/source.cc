@@ -1,7 +1,7 @@
 // Resolving tensors: constant folding and views.
 #include "plan/source.h"
 
-#include <cmath>
+#include "base/error.h"
 
 namespace backpass {
 namespace {
@@ -71,17 +71,24 @@ Source Sources::of(const Tensor& t) {
 Source Sources::resolve(const Tensor& t) {
   const Op& op = t.op();
   if (op.kind == OpKind::constant) return constant_source(op.alpha);
-  if (op.kind == OpKind::count) {
-    double count = 1;
-    for (Dim dim : op.dims) count *= static_cast<double>(dim == kBatch ? batch_ : dim);
-    return constant_source(count);
-  }
+  if (op.kind == OpKind::values && op.values.size() == 1) return constant_source(op.values[0]);
+  if (op.kind == OpKind::count) return constant_source(counted(op));
   if (op.kind == OpKind::random_keep && (!training_ || op.alpha == 0)) return constant_source(1);
-  if (op.kind == OpKind::stop_gradient) return of(op.inputs[0]);
+  if (op.kind == OpKind::random_normal && !training_) return constant_source(0);
+  if (op.kind == OpKind::by_mode) return of(op.inputs[training_ ? 0 : 1]);
+  if (op.kind == OpKind::stop_gradient || op.kind == OpKind::track) return of(op.inputs[0]);
   if (op.kind == OpKind::reshape) return resolve_reshape(t);
   if (op.kind == OpKind::broadcast) return resolve_broadcast(t);
   if (op.kind == OpKind::elementwise) return resolve_elementwise(t);
   return itself(t);
+}
+
+double Sources::counted(const Op& op) const {
+  double count = 1;
+  for (Dim dim : op.dims) count *= static_cast<double>(dim == kBatch ? batch_ : dim);
+  if (training_ && count < op.alpha)
+    fail(op.name, "needs at least ", op.alpha, " values per channel in training, got ", count);
+  return count;
 }
 
 Source Sources::resolve_elementwise(const Tensor& t) {

@@ -67,6 +67,7 @@ void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const All
 PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool predict) const {
   const LossInputs in = build_losses(net(), losses, targets);
   PlanSpec spec = loss_spec(net(), in, batch, true);
+  assign_states(spec, net(), Phase::update);
   if (predict) spec.outputs.push_back({net().outputs()[0], {}});
   const std::vector<Tensor> parameters = net().graph.parameters();
   const std::vector<Tensor> grads = backpass::gradients(in.loss, parameters);

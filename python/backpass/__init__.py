@@ -12,6 +12,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from backpass import _core
+from backpass._activations import (
+    ELU,
+    GELU,
+    SELU,
+    Hardtanh,
+    Identity,
+    LeakyReLU,
+    Mish,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from backpass._branches import Add, Concat, Embedding, Flatten, Multiply
 from backpass._callbacks import Callback, EarlyStopping
 from backpass._core import (
     DivergedError,
@@ -19,13 +36,15 @@ from backpass._core import (
     Plan,
     Tensor,
     abs,
+    alpha_dropout,
     broadcast_to,
+    by_mode,
     concat,
-    constant,
     dropout,
     elu,
     erf,
     exp,
+    gaussian_noise,
     gelu,
     gradients,
     greater,
@@ -54,37 +73,22 @@ from backpass._core import (
     step,
     stop_gradient,
     sum,
+    take,
     take_label,
     tanh,
+    track,
     transpose,
 )
 from backpass._gradcheck import GradientError, gradcheck, hvp
 from backpass._layer import Layer
-from backpass._layers import (
-    ELU,
-    GELU,
-    SELU,
-    Dense,
-    Dropout,
-    Hardtanh,
-    Identity,
-    LeakyReLU,
-    Mish,
-    ReLU,
-    ReLU6,
-    Residual,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
+from backpass._layers import Dense, Dropout, Residual
 from backpass._losses import MAE, MSE, BinaryCrossEntropy, CrossEntropy, HalfMSE, Huber, Loss
 from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
 from backpass._network import Network
+from backpass._norms import AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RMSNorm
 from backpass._optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
 from backpass._sequential import Sequential, load
-from backpass._tensors import Input, parameter
+from backpass._tensors import Input, constant, parameter
 from backpass._trainer import History, Trainer
 
 if TYPE_CHECKING:
@@ -111,13 +115,20 @@ __all__ = [
     "SGD",
     "Adam",
     "AdamW",
+    "Add",
+    "AlphaDropout",
+    "BatchNorm",
     "BinaryCrossEntropy",
     "Callback",
+    "Concat",
     "CrossEntropy",
     "Dense",
     "DivergedError",
     "Dropout",
     "EarlyStopping",
+    "Embedding",
+    "Flatten",
+    "GaussianNoise",
     "GradientError",
     "Graph",
     "HalfMSE",
@@ -127,12 +138,15 @@ __all__ = [
     "Identity",
     "Input",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Loss",
     "Mish",
+    "Multiply",
     "Network",
     "Optimizer",
     "Plan",
+    "RMSNorm",
     "RMSprop",
     "ReLU",
     "ReLU6",
@@ -147,8 +161,10 @@ __all__ = [
     "Trainer",
     "__version__",
     "abs",
+    "alpha_dropout",
     "available_isas",
     "broadcast_to",
+    "by_mode",
     "concat",
     "constant",
     "cpu_info",
@@ -157,6 +173,7 @@ __all__ = [
     "elu",
     "erf",
     "exp",
+    "gaussian_noise",
     "gelu",
     "get_include",
     "get_threads",
@@ -194,7 +211,9 @@ __all__ = [
     "step",
     "stop_gradient",
     "sum",
+    "take",
     "take_label",
     "tanh",
+    "track",
     "transpose",
 ]

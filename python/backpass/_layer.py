@@ -89,6 +89,30 @@ class Layer:
         """
         return _core.layer_parameter(name, shape, initializer_of(initializer), gain)
 
+    def state(self, name: str, shape: Sequence[int | None], initializer: str | Callable[..., Any]) -> _core.Tensor:
+        """A value that is kept and saved with the model but not trained, within `forward`; `track` moves it.
+
+        Args:
+            name: what follows the layer's place in `Network.states()`: "running_mean".
+            shape: its dimensions.
+            initializer: "zeros", "ones", another name, or a function (shape, generator) -> array.
+
+        Raises:
+            RuntimeError: outside of `forward`.
+            ValueError: where a later call asks for another shape.
+
+        Example:
+            >>> import backpass as bp
+            >>> class Centre(bp.Layer):
+            ...     def forward(self, x):
+            ...         mean, running = bp.mean(x, 0), self.state("running", x.shape[-1:], "zeros")
+            ...         return bp.track(x - bp.by_mode(mean, running), running, mean, 0.5)
+            >>> model = bp.Sequential(Centre(), input_shape=1, dtype="float64")
+            >>> model.forward([[1.0], [3.0]]).tolist(), model.predict([[1.0]]).tolist()
+            ([[-1.0], [1.0]], [[0.0]])
+        """
+        return _core.layer_state(name, shape, initializer_of(initializer))
+
     def settings(self) -> dict[str, Any]:
         """The settings by name, as they are saved with a model; what was left out is an empty string.
 

@@ -32,6 +32,7 @@ class Network(Training):
         outputs: the tensors to compute, at most 16, of one real type.
         seed: of initial weights, shuffling and dropout; None takes a fresh one, which `seed` then tells.
         precision: of all matrix products: "highest", "high" or "medium"; None leaves each as it was made.
+        dtype: of all real tensors: "float32" or "float64"; None leaves each as it was made.
 
     Raises:
         ValueError: where an output needs an input that is not among `inputs`.
@@ -55,11 +56,15 @@ class Network(Training):
         *,
         seed: int | None = None,
         precision: str | None = None,
+        dtype: str | None = None,
     ) -> None:
         given, wanted = _tensors("inputs", inputs), _tensors("outputs", outputs)
         if precision is not None:
             _checks.choice("Network", "precision", precision, ("highest", "high", "medium"))
-        self._native: _core.Network | None = _core.Network(given, wanted, _checks.seed("Network", seed), precision)
+        if dtype is not None:
+            _checks.choice("Network", "dtype", dtype, ("float32", "float64"))
+        number = _checks.seed("Network", seed)
+        self._native: _core.Network | None = _core.Network(given, wanted, number, precision, dtype)
 
     @classmethod
     def _of(cls, native: _core.Network) -> Self:
@@ -129,6 +134,16 @@ class Network(Training):
     def gradients(self) -> dict[str, Array]:
         """The gradients by name, as `backward` or the last training step left them."""
         return self._built().gradients()
+
+    def states(self) -> dict[str, Array]:
+        """What is kept with the parameters and not trained, by name: running statistics. Views, as of `parameters()`.
+
+        Example:
+            >>> import backpass as bp
+            >>> list(bp.Sequential(bp.Dense(2), bp.BatchNorm(), input_shape=3, seed=0).states())
+            ['1.running_mean', '1.running_var']
+        """
+        return self._built().states()
 
     @property
     def flat_parameters(self) -> Array:
@@ -233,7 +248,7 @@ class Network(Training):
         self._built().save(os.fspath(path))
 
     def state_dict(self) -> dict[str, Array]:
-        """Copies of the parameters by name, as PyTorch names them in an `nn.Sequential` of the same layers.
+        """Copies of the parameters and states by name, as PyTorch names them in an `nn.Sequential` of the same layers.
 
         Example:
             >>> import backpass as bp
@@ -244,10 +259,10 @@ class Network(Training):
             >>> bool((model.parameters()["2.weight"] == best["2.weight"]).all())
             True
         """
-        return {name: value.copy() for name, value in self.parameters().items()}
+        return {name: value.copy() for name, value in {**self.parameters(), **self.states()}.items()}
 
     def load_weights(self, source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> None:
-        """Takes the parameters from a file or from arrays, by name: all of them, or none and an error.
+        """Takes parameters and states from a file or from arrays, by name: all of them, or none and an error.
 
         Numbers of another real type are cast to the model's.
 

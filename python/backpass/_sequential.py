@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from backpass import _checks, _core
+from backpass._fixed import checked_layers, layer_from
 from backpass._layer import Layer
-from backpass._layers import Dense, checked_layers, layer_from
+from backpass._layers import Dense
 from backpass._network import Network
 from backpass._weights import readable
 

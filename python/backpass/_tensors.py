@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from backpass import _checks, _core
 from backpass._layer import initializer_of
 
@@ -30,6 +32,28 @@ def Input(shape: int | tuple[int, ...], *, dtype: str = "float32", name: str = "
         [array([2., 4.])]
     """
     return _core.input((None, *_checks.shape("Input", "shape", shape)), dtype, name)
+
+
+def constant(value: Any, shape: Sequence[int | None] = (), dtype: str = "float32") -> _core.Tensor:
+    """A tensor whose elements are fixed.
+
+    Args:
+        value: a number for every element, or an array of the elements, which has a shape of its own.
+        shape: of the tensor, where the value is a number; None as first dimension is the batch.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import backpass as bp
+        >>> x = bp.Input(2, dtype="float64")
+        >>> bp.Graph([x], [x * bp.constant([1, 10], dtype="float64")])([[1.0, 2.0]])
+        [array([[ 1., 20.]])]
+    """
+    if not hasattr(value, "__len__"):
+        return _core.constant(_checks.number("constant", "value", value), shape, dtype)
+    elements = np.asarray(value)
+    if elements.dtype.kind not in "fiu":
+        raise TypeError(f"[constant] value must be real numbers, got dtype {elements.dtype}")
+    return _core.constant_values(np.ascontiguousarray(elements, np.float64), dtype)
 
 
 def parameter(

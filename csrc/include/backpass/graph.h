@@ -32,8 +32,8 @@ class Tensor {
 };
 
 // How a parameter gets its first values. Names: "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform",
-// "he_normal", "lecun_uniform", "lecun_normal", "orthogonal"; `gain` multiplies the values of all but the first two.
-// Without a name the network chooses, by the activation that follows (see Dense).
+// "he_normal", "lecun_uniform", "lecun_normal", "orthogonal", "normal" (of deviation 1); `gain` multiplies the values
+// of all but the first two. Without a name the network chooses, by the activation that follows (see Dense).
 struct Initializer {
   // Fills the values of a shape, by random numbers from the seed if any.
   using Fill = std::function<void(std::span<double> values, const Shape& shape, std::uint64_t seed)>;
@@ -51,6 +51,9 @@ struct Initializer {
 Tensor input(Shape shape, DType dtype = DType::float32, std::string name = "x");
 Tensor parameter(Shape shape, DType dtype, std::string name, Initializer initializer = {});
 Tensor constant(double value, Shape shape = {}, DType dtype = DType::float32);
+Tensor constant(std::vector<double> values, Shape shape, DType dtype = DType::float32);  // row-major
+// A value that a network keeps beside its parameters and that is not trained; track() moves it.
+Tensor state(Shape shape, DType dtype, std::string name, Initializer initializer = {});
 
 // Elementwise, one argument.
 Tensor operator-(const Tensor& x);
@@ -113,11 +116,26 @@ Tensor softmax(const Tensor& x);
 Tensor log_sum_exp(const Tensor& x);                       // drops the axis
 Tensor take_label(const Tensor& x, const Tensor& labels);  // x (n, c), labels int32 (n): x[i, labels[i]]; nan outside
 
+// Rows of a table (n, ...) by int32 indices: y[i, ...] = table[indices[i], ...]. An index outside [0, n) ends the run
+// with std::invalid_argument, except `ignore`, which gives zeros and gets no gradient.
+Tensor take(const Tensor& table, const Tensor& indices, std::optional<Dim> ignore = {});
+
 // Zero with probability `rate`, else x / (1 - rate), in training; x itself otherwise (Srivastava et al. 2014, in the
 // inverted form). `stream` tells dropouts apart: those of one stream drop the same elements. A network gives the
 // dropouts of kNextStream streams of their own.
 inline constexpr std::uint32_t kNextStream = 0xffffffff;
 Tensor dropout(const Tensor& x, double rate, std::uint32_t stream = kNextStream);
+
+// x plus normal noise of deviation `deviation` in training; x itself otherwise.
+Tensor gaussian_noise(const Tensor& x, double deviation, std::uint32_t stream = kNextStream);
+// Dropout that keeps mean 0 and variance 1: what is dropped takes SELU's lower limit, then all is scaled and shifted
+// (Klambauer et al. 2017, section 3).
+Tensor alpha_dropout(const Tensor& x, double rate, std::uint32_t stream = kNextStream);
+
+// `training` in training, `otherwise` at other times, both of one shape and type.
+Tensor by_mode(const Tensor& training, const Tensor& otherwise);
+// y itself; and after each training step, of a forward by hand too, state <- state + momentum * (value - state).
+Tensor track(const Tensor& y, const Tensor& state, const Tensor& value, double momentum);
 
 // The value of x, through which no gradient flows.
 Tensor stop_gradient(const Tensor& x);
@@ -148,6 +166,7 @@ class Graph {
   const std::vector<Tensor>& outputs() const { return outputs_; }
   const std::vector<Tensor>& ops() const { return ops_; }  // topological order, leaves included
   std::vector<Tensor> parameters() const;
+  std::vector<Tensor> states() const;
   std::string to_string() const;  // one line per op
   std::string to_dot() const;     // Graphviz
 

@@ -14,7 +14,10 @@ class LayerContext {
   // This layer's parameter of that name: made at its first call, the same one at every later call. An initializer
   // without a name is chosen by the activation that follows (see Dense). Throws std::invalid_argument where a later
   // call needs another shape or type.
-  Tensor parameter(const std::string& name, const Shape& shape, const Initializer& initializer = "");
+  Tensor parameter(const std::string& name, const Shape& shape, const Initializer& initializer = "",
+                   bool sparse = false);
+  // Likewise a state, which is kept and saved but not trained; see track().
+  Tensor state(const std::string& name, const Shape& shape, const Initializer& initializer = "zeros");
   // What goes into the layer's activation, for people to look at; its output where nothing is said.
   void set_z(const Tensor& z) { z_ = z; }
   // Of the layer that is called on this thread; null outside any.
@@ -25,6 +28,8 @@ class LayerContext {
   LayerContext(std::uint64_t layer, std::shared_ptr<void> owner, std::map<std::string, Tensor>& parameters,
                std::string type, DType dtype);
   ~LayerContext();
+  Tensor kept(const std::string& name, Tensor (*make)(Shape, DType, std::string, Initializer), const Shape& shape,
+              const Initializer& initializer, bool sparse);
   void keep_parameters();  // the call that this one is part of may still fail
   void drop_parameters();
   LayerContext(const LayerContext&) = delete;
@@ -213,6 +218,102 @@ struct Softmax : WithoutSettings {  // over the last axis
 struct Identity : WithoutSettings {
   std::string type() const { return "Identity"; }
   Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+// Batch normalization over all axes but the last (Ioffe and Szegedy 2015): (x - mean) / sqrt(variance + eps) * weight +
+// bias. In training by the mean and the (biased) variance of the batch, which needs two values per channel; otherwise
+// by the states running_mean and running_var, which each step moves by `momentum` towards the batch's mean and unbiased
+// variance, as PyTorch defines them. 0 <= momentum <= 1, eps > 0.
+struct BatchNorm {
+  double momentum = 0.1;
+  double eps = 1e-5;
+  bool affine = true;  // weight and bias, (channels) each
+
+  std::string type() const { return "BatchNorm"; }
+  Attributes attributes() const { return {{"momentum", momentum}, {"eps", eps}, {"affine", affine}}; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+// (x - mean) / sqrt(variance + eps) * weight + bias over the last axis of each row (Ba et al. 2016).
+struct LayerNorm {
+  double eps = 1e-5;
+  bool affine = true;  // weight and bias, (features) each
+  bool bias = true;
+
+  std::string type() const { return "LayerNorm"; }
+  Attributes attributes() const { return {{"eps", eps}, {"affine", affine}, {"bias", bias}}; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+// x / sqrt(mean(x^2) + eps) * weight over the last axis of each row (Zhang and Sennrich 2019). eps 0: the distance from
+// 1 to the next number of the type, as in PyTorch.
+struct RMSNorm {
+  double eps = 0;
+  bool affine = true;
+
+  std::string type() const { return "RMSNorm"; }
+  Attributes attributes() const { return {{"eps", eps}, {"affine", affine}}; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+// Dropout for networks of SELU: see alpha_dropout(). 0 <= rate < 1.
+struct AlphaDropout {
+  double rate = 0.5;
+
+  std::string type() const { return "AlphaDropout"; }
+  Attributes attributes() const { return {{"rate", rate}}; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+// Normal noise of some deviation added in training; nothing otherwise.
+struct GaussianNoise {
+  double deviation = 0.1;  // finite and not negative
+
+  std::string type() const { return "GaussianNoise"; }
+  Attributes attributes() const { return {{"deviation", deviation}}; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+// Rows of `weight` (num_embeddings, embedding_dim) by the integers of an int32 input (batch, ...): the output is
+// (batch,
+// ..., embedding_dim). Weights start normal with deviation 1. An index outside is an error of the call; `padding_idx`
+// gives zeros and is not trained. With `sparse` the gradient is kept by rows: a step costs what its batch costs and not
+// what the table costs; for SGD without momentum and (lazy) Adam, without weight decay or clipping.
+struct Embedding {
+  Dim num_embeddings = 0, embedding_dim = 0;
+  std::optional<Dim> padding_idx = {};
+  bool sparse = false;
+  Initializer weight_init = "normal";
+
+  std::string type() const { return "Embedding"; }
+  Attributes attributes() const;
+  Tensor build(LayerContext& context, const Tensor& indices) const;
+};
+
+// (batch, a, b, ...) as (batch, a b ...).
+struct Flatten : WithoutSettings {
+  std::string type() const { return "Flatten"; }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+// Several inputs side by side along an axis that is not the batch; DenseNet's connections (Huang et al. 2017).
+struct Concat {
+  Dim axis = -1;
+
+  std::string type() const { return "Concat"; }
+  Attributes attributes() const { return {{"axis", axis}}; }
+  Tensor build(LayerContext& context, const std::vector<Tensor>& xs) const;
+};
+
+// Sum, and product, of several inputs, element by element; broadcast as in NumPy.
+struct Add : WithoutSettings {
+  std::string type() const { return "Add"; }
+  Tensor build(LayerContext& context, const std::vector<Tensor>& xs) const;
+};
+
+struct Multiply : WithoutSettings {
+  std::string type() const { return "Multiply"; }
+  Tensor build(LayerContext& context, const std::vector<Tensor>& xs) const;
 };
 
 // x + f(x), where f is the layers one after the other (He et al. 2016, equation 1). Their output must have x's shape.

@@ -12,6 +12,7 @@ namespace backpass {
 struct NetworkOptions {
   std::optional<std::uint64_t> seed = {};   // fresh entropy where absent
   std::optional<Precision> precision = {};  // of all its products; absent: as each was made
+  std::optional<DType> dtype = {};          // of all its real tensors; absent: as each was made
 };
 
 struct SequentialOptions {
@@ -61,13 +62,14 @@ class Network {
   Precision precision() const;  // of its first product
   Dim n_parameters() const;
   const std::vector<ParameterInfo>& parameters() const;
-  std::vector<LayerInfo> layers() const;  // empty where it was not built from layers
+  const std::vector<ParameterInfo>& states() const;  // running statistics; offsets go on behind the parameters
+  std::vector<LayerInfo> layers() const;             // empty where it was not built from layers
   std::vector<LayerTrace> trace() const;
   bool is_sequential() const;  // whether our layers one after the other, with their settings, make the same graph
   void* flat_parameters();     // n_parameters elements of dtype, dense, 64-byte aligned
   void* flat_gradients();      // likewise; allocated at first use
   template <class T>
-  std::span<T> values(const std::string& name) {  // of one parameter; throws where the name or T does not fit
+  std::span<T> values(const std::string& name) {  // of one parameter or state; throws where the name or T does not fit
     return {static_cast<T*>(at(name, element_type_of<T>())), static_cast<std::size_t>(size_of_parameter(name))};
   }
 

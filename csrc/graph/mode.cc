@@ -1,0 +1,86 @@
+// What differs between training and other times: the choice between two values, running values, random masks and noise.
+#include <cmath>
+
+#include "base/error.h"
+#include "graph/rules.h"
+
+namespace backpass {
+namespace {
+
+void check_real(const char* who, const Tensor& x) {
+  if (!x || x.dtype() == DType::int32) fail(who, "takes a tensor of float32 or float64");
+}
+
+void check_rate(const char* who, double rate) {
+  if (!(rate >= 0 && rate < 1)) fail(who, "rate must be at least 0 and below 1, got ", rate);
+}
+
+// Drawn from (seed, stream, step, element): whoever needs it again draws it again.
+Tensor random_keep(const Tensor& like, double rate, std::uint32_t stream) {
+  return make_tensor(
+      {.kind = OpKind::random_keep, .shape = like.shape(), .dtype = like.dtype(), .alpha = rate, .stream = stream});
+}
+
+}  // namespace
+
+Tensor by_mode(const Tensor& training, const Tensor& otherwise) {
+  check_real("by_mode", training);
+  check_real("by_mode", otherwise);
+  if (training.shape() != otherwise.shape() || training.dtype() != otherwise.dtype())
+    fail("by_mode", "takes two tensors of one shape and type, got ", to_string(training.shape()), " and ",
+         to_string(otherwise.shape()));
+  return make_tensor(
+      {.kind = OpKind::by_mode, .inputs = {training, otherwise}, .shape = training.shape(), .dtype = training.dtype()});
+}
+
+Tensor track(const Tensor& y, const Tensor& state, const Tensor& value, double momentum) {
+  check_real("track", y);
+  check_real("track", value);
+  if (!state || state.op().kind != OpKind::state)
+    fail("track", "moves a state, got ", state ? state.kind() : "nothing");
+  if (value.shape() != state.shape() || value.dtype() != state.dtype())
+    fail("track", "value has shape ", to_string(value.shape()), ", the state ", to_string(state.shape()));
+  if (!(momentum >= 0 && momentum <= 1)) fail("track", "momentum must be between 0 and 1, got ", momentum);
+  return make_tensor(
+      {.kind = OpKind::track, .inputs = {y, state, value}, .shape = y.shape(), .dtype = y.dtype(), .alpha = momentum});
+}
+
+// Each input gets the gradient in its own mode.
+Grads by_mode_derivative(const Tensor& g) {
+  const Tensor nothing = constant(0.0, g.shape(), g.dtype());
+  return {by_mode(g, nothing), by_mode(nothing, g)};
+}
+
+Tensor dropout(const Tensor& x, double rate, std::uint32_t stream) {
+  check_real("dropout", x);
+  check_rate("dropout", rate);
+  return x * random_keep(x, rate, stream);
+}
+
+Tensor gaussian_noise(const Tensor& x, double deviation, std::uint32_t stream) {
+  check_real("gaussian_noise", x);
+  if (!(deviation >= 0) || !std::isfinite(deviation))
+    fail("gaussian_noise", "deviation must be finite and not negative, got ", deviation);
+  const Tensor noise =
+      make_tensor({.kind = OpKind::random_normal, .shape = x.shape(), .dtype = x.dtype(), .stream = stream});
+  return x + noise * deviation;
+}
+
+// With q = 1 - rate and l the limit of selu at minus infinity, x or l is scaled by (q (1 + rate l^2))^(-1/2) and
+// shifted so that the mean stays.
+Tensor alpha_dropout(const Tensor& x, double rate, std::uint32_t stream) {
+  check_real("alpha_dropout", x);
+  check_rate("alpha_dropout", rate);
+  const double kept = 1 - rate, limit = -kSeluScale * kSeluAlpha;
+  const double scale = 1 / std::sqrt(kept * (1 + rate * limit * limit));
+  const Tensor mask = random_keep(x, rate, stream) * kept;  // 1 or 0
+  const Tensor mixed = x * mask + (1.0 - mask) * limit;
+  return by_mode(mixed * scale - scale * rate * limit, x);
+}
+
+Tensor stop_gradient(const Tensor& x) {
+  if (!x) fail("stop_gradient", "got an empty tensor");
+  return make_tensor({.kind = OpKind::stop_gradient, .inputs = {x}, .shape = x.shape(), .dtype = x.dtype()});
+}
+
+}  // namespace backpass

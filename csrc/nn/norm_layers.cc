@@ -1,0 +1,62 @@
+// Normalization layers.
+#include <cmath>
+#include <limits>
+
+#include "backpass/layers.h"
+#include "base/error.h"
+#include "graph/op.h"
+
+namespace backpass {
+namespace {
+
+void check(const char* who, const Tensor& x, double eps, double least) {
+  if (x.shape().size() < 2) fail(who, "needs an input of shape (batch, ..., features), got ", to_string(x.shape()));
+  if (!(eps >= least) || !std::isfinite(eps)) fail(who, "eps must be finite and positive, got ", eps);
+}
+
+constexpr double kLeastEps = std::numeric_limits<double>::min();
+
+// One per row or channel, so that elements are multiplied and not divided.
+Tensor inverse_root(const Tensor& variance, double eps) { return 1.0 / sqrt(variance + eps); }
+
+Shape channels(const Tensor& x) { return {x.shape().back()}; }
+
+Tensor scaled(LayerContext& context, const Tensor& x) { return x * context.parameter("weight", channels(x), "ones"); }
+
+Tensor shifted(LayerContext& context, const Tensor& x) { return x + context.parameter("bias", channels(x), "zeros"); }
+
+}  // namespace
+
+Tensor BatchNorm::build(LayerContext& context, const Tensor& x) const {
+  check("BatchNorm", x, eps, kLeastEps);
+  if (!(momentum >= 0 && momentum <= 1)) fail("BatchNorm", "momentum must be between 0 and 1, got ", momentum);
+  std::vector<Dim> axes;
+  for (std::size_t i = 0; i + 1 < x.shape().size(); ++i) axes.push_back(static_cast<Dim>(i));
+  const Tensor running_mean = context.state("running_mean", channels(x), "zeros");
+  const Tensor running_var = context.state("running_var", channels(x), "ones");
+  const Tensor n = count(x, axes, 2, "BatchNorm");
+  const Tensor batch_mean = mean(x, axes), batch_var = mean(square(x - batch_mean), axes);
+  Tensor y = (x - by_mode(batch_mean, running_mean)) * inverse_root(by_mode(batch_var, running_var), eps);
+  if (affine) y = shifted(context, scaled(context, y));
+  y = track(y, running_mean, batch_mean, momentum);
+  return track(y, running_var, batch_var * (n / (n - 1.0)), momentum);
+}
+
+Tensor LayerNorm::build(LayerContext& context, const Tensor& x) const {
+  check("LayerNorm", x, eps, kLeastEps);
+  const std::vector<Dim> last{-1};
+  const Tensor centred = x - mean(x, last, true);
+  const Tensor y = centred * inverse_root(mean(square(centred), last, true), eps);
+  if (!affine) return y;
+  return bias ? shifted(context, scaled(context, y)) : scaled(context, y);
+}
+
+Tensor RMSNorm::build(LayerContext& context, const Tensor& x) const {
+  check("RMSNorm", x, eps, 0);
+  const double own = x.dtype() == DType::float64 ? std::numeric_limits<double>::epsilon()
+                                                 : static_cast<double>(std::numeric_limits<float>::epsilon());
+  const Tensor y = x * inverse_root(mean(square(x), std::vector<Dim>{-1}, true), eps > 0 ? eps : own);
+  return affine ? scaled(context, y) : y;
+}
+
+}  // namespace backpass

@@ -1,0 +1,37 @@
+// Values that a network keeps: written when everything that reads the old ones is done.
+#include <cstring>
+
+#include "plan/calls.h"
+
+namespace backpass {
+namespace {
+
+class AssignCall final : public Call {
+ public:
+  explicit AssignCall(AssignSpec spec) : s_(std::move(spec)) {
+    name = "assign";
+    phase = s_.phase;
+    waits = true;
+    for (const AssignSpec::Part& part : s_.parts) {
+      reads.push_back(part.from);
+      writes.push_back(part.to);
+      bytes += 2.0 * static_cast<double>(part.bytes);
+    }
+    detail = std::to_string(s_.parts.size()) + (s_.parts.size() == 1 ? " value" : " values");
+    cost = kNanosecondsPerCall + bytes / kBytesPerNanosecond;
+  }
+
+  void run(const Context& context, Dim, std::byte*) const noexcept override {
+    for (const AssignSpec::Part& part : s_.parts)
+      if (part.bytes > 0) std::memcpy(context.address[part.to], context.address[part.from], part.bytes);
+  }
+
+ private:
+  AssignSpec s_;
+};
+
+}  // namespace
+
+CallPtr make_assign_call(AssignSpec spec) { return std::make_unique<AssignCall>(std::move(spec)); }
+
+}  // namespace backpass
