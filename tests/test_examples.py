@@ -1,0 +1,184 @@
+"""The scripts in docs/examples: each runs, learns, and shows what it says."""
+
+import contextlib
+import functools
+import importlib.util
+import io
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import backpass as bp
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "examples"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+
+if not NAMES:
+    pytest.skip("the examples are not here", allow_module_level=True)
+
+
+@functools.cache
+def module(name):
+    spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+class Run(NamedTuple):
+    result: dict
+    printed: list
+    left: list
+
+
+@functools.cache
+def run(name):
+    """Once, in a folder of its own."""
+    printed = io.StringIO()
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(printed):
+        result = module(name).main()
+        return Run(result, printed.getvalue().splitlines(), [*Path(folder).iterdir()])
+
+
+def result_of(name):
+    """What `main` returned."""
+    return run(name).result
+
+
+@pytest.mark.row("D5")
+@pytest.mark.parametrize("name", NAMES)
+def test_the_loss_falls(name):
+    loss = result_of(name)["loss"]
+    assert loss[-1] < 0.9 * loss[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_prints_what_it_found_and_leaves_nothing(name):
+    assert 1 <= len(run(name).printed) <= 15
+    assert not run(name).left
+
+
+# The simple ones.
+
+
+@pytest.mark.row("C4")
+def test_xor_is_learned():
+    result = result_of("xor")
+    np.testing.assert_allclose(result["probability"], result["truth"], atol=0.05)
+
+
+@pytest.mark.row("C4")
+def test_the_line_is_that_of_least_squares():
+    result = result_of("line")
+    np.testing.assert_allclose(result["found"], result["exact"], atol=1e-6)
+
+
+@pytest.mark.row("C4")
+def test_one_neuron_steps_as_by_hand():
+    result = result_of("neuron")
+    np.testing.assert_allclose(result["stepped"], result["by_hand"], rtol=1e-14)
+    assert result["loss"][-1] < 1e-3
+
+
+@pytest.mark.row("O9")
+def test_five_steps_reach_the_minimum():
+    path = result_of("descent")["five"]
+    assert len(path) == 6
+    assert path[-1] == pytest.approx(3, abs=1e-3)
+    np.testing.assert_allclose(path, 3 + 7 * 0.1 ** np.arange(6), atol=1e-12)
+
+
+@pytest.mark.row("O11")
+def test_step_sizes_diverge_converge_and_crawl():
+    distances = {eta: np.abs(np.array(path) - 3) for eta, path in result_of("descent")["paths"].items()}
+    assert (np.diff(distances[1.1]) > 0).all()
+    assert distances[1.1][-1] > 1000 * distances[1.1][0]
+    assert distances[0.3][-1] < 1e-6
+    assert (np.diff(distances[0.001]) < 0).all()
+    assert distances[0.001][-1] > 0.9 * distances[0.001][0]
+
+
+# Deep networks.
+
+
+@pytest.mark.row("G14")
+def test_the_gradient_at_the_split_is_the_sum_over_the_branches():
+    result = result_of("residual")
+    np.testing.assert_allclose(result["whole"], result["by_branch"] + result["by_skip"], rtol=0, atol=1e-15)
+    assert np.abs(result["by_branch"]).max() > 0.01
+
+
+@pytest.mark.row("G14")
+def test_fifty_layers_train_with_skip_connections_only():
+    plain, residual = (result_of("residual")[name] for name in ("plain", "residual"))
+    assert plain["passed"] < 1e-20
+    assert 0.1 < residual["passed"] < 10
+    assert plain["accuracy"] < 0.15
+    assert residual["accuracy"] > 0.8
+
+
+@pytest.mark.row("G15")
+def test_highway_layers_are_right_and_fifty_of_them_train():
+    result = result_of("highway")
+    assert result["gradcheck"] < 1e-7
+    assert result["plain"] < 0.15
+    assert result["highway"] > 0.9
+
+
+@pytest.mark.row("G15")
+def test_a_highway_layer_is_gated_as_written(rng):
+    highway = module("highway").Highway(4)
+    model = bp.Sequential(highway, input_shape=4, seed=0, dtype="float64")
+    x, w = rng.standard_normal((3, 4)), model.parameters()
+    sigmoid = [1 / (1 + np.exp(-(x @ w[f"{p}.weight"].T + w[f"{p}.bias"]))) for p in ("0.transform", "0.gate")]
+    np.testing.assert_allclose(model.predict(x), sigmoid[1] * sigmoid[0] + (1 - sigmoid[1]) * x, atol=1e-14)
+    assert (w["0.gate.bias"] == -3).all()
+
+
+@pytest.mark.row("G16")
+def test_densely_connected_layers_are_right_and_learn():
+    result = result_of("dense_connections")
+    assert result["gradcheck"] < 1e-7
+    assert result["accuracy"] > 0.93
+
+
+@pytest.mark.row("V5")
+@pytest.mark.parametrize("kind", ["selu", "selu and alpha dropout"])
+def test_selu_keeps_mean_and_variance(kind):
+    values = np.array(result_of("selu")[kind])
+    assert values.shape == (20, 2)
+    assert np.abs(values - [0, 1]).max() < 0.2
+
+
+@pytest.mark.row("V5")
+def test_relu_with_the_same_weights_does_not():
+    assert result_of("selu")["relu"][-1][1] < 1e-3
+
+
+@pytest.mark.row("S6")
+def test_batch_normalisation_lets_deep_sigmoids_learn():
+    result = result_of("batch_norm")
+    assert result["without"] < 0.3
+    assert result["with"] > 0.9
+
+
+# Data.
+
+
+@pytest.mark.row("I6")
+def test_weights_rank_the_informative_inputs_first():
+    result = result_of("importance")
+    assert {*result["ranking"][:2]} == {3, 7}
+    second, third = sorted(result["norms"])[-2:-4:-1]
+    assert second > 1.5 * third
+
+
+@pytest.mark.row("G17")
+@pytest.mark.parametrize("sparse", [True, False])
+def test_embeddings_rank_better_than_popularity(sparse):
+    result = result_of("recommend") if sparse else module("recommend").main(sparse=False)
+    assert result["ranked"] > 1.5 * result["popular"]
+    assert result["popular"] > 1.5 * 10 / 150
