@@ -248,6 +248,12 @@ def sequential(
 # Training
 
 @final
+class Schedule:
+    def factor(self, t: float) -> float: ...
+
+def make_schedule(type: str, settings: dict[str, Any], warmup: int, per: str) -> Schedule: ...
+
+@final
 class Optimizer:
     learning_rate: float
     @property

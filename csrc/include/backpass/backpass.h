@@ -8,4 +8,5 @@
 #include "backpass/network.h"
 #include "backpass/optimizers.h"
 #include "backpass/plan.h"
+#include "backpass/schedules.h"
 #include "backpass/trainer.h"

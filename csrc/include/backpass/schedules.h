@@ -1,0 +1,158 @@
+// Schedules: the learning rate as a function of how far training has come.
+#pragma once
+
+#include <concepts>
+
+#include "backpass/types.h"
+
+namespace backpass {
+
+// What a schedule counts: the updates made so far, or the epochs that fit has finished.
+enum class Per : unsigned char { step, epoch };
+
+struct ScheduleOptions {
+  std::int64_t warmup = 0;  // before the schedule begins: factors 1/warmup, 2/warmup, ..., 1
+  Per per = Per::step;
+};
+
+// Any class with these is a schedule; with `void check() const`, its settings are checked when it becomes one.
+//   std::string type() const;  Attributes attributes() const;  double factor(double t) const;
+class Schedule {
+ public:
+  template <class S>
+    requires(!std::is_same_v<std::decay_t<S>, Schedule> &&
+             requires(const S& s, double t) {
+               { s.factor(t) } -> std::convertible_to<double>;
+             })
+  Schedule(S schedule, ScheduleOptions options = {}) : options_(options) {  // NOLINT: descriptions convert
+    check_warmup(schedule.type());
+    if constexpr (requires { schedule.check(); }) schedule.check();
+    self_ = std::make_shared<Model<S>>(std::move(schedule));
+  }
+
+  std::string type() const { return self_->type(); }
+  Attributes attributes() const;
+  Per per() const { return options_.per; }
+  // What multiplies the optimizer's learning rate; t counts what is done: 0 for the first update.
+  double factor(double t) const;
+
+ private:
+  struct Concept {
+    virtual ~Concept() = default;
+    virtual std::string type() const = 0;
+    virtual Attributes attributes() const = 0;
+    virtual double factor(double t) const = 0;
+  };
+  template <class S>
+  struct Model final : Concept {
+    explicit Model(S description) : schedule(std::move(description)) {}
+    std::string type() const override { return schedule.type(); }
+    Attributes attributes() const override { return schedule.attributes(); }
+    double factor(double t) const override { return schedule.factor(t); }
+    S schedule;
+  };
+  void check_warmup(const std::string& who) const;
+
+  ScheduleOptions options_;
+  std::shared_ptr<const Concept> self_;
+};
+
+// 1.
+struct ConstantRate {
+  std::string type() const { return "ConstantRate"; }
+  Attributes attributes() const { return {}; }
+  double factor(double) const { return 1; }
+};
+
+// gamma^floor(t / every).
+struct StepDecay {
+  std::int64_t every = 1;
+  double gamma = 0.1;
+
+  std::string type() const { return "StepDecay"; }
+  Attributes attributes() const { return {{"every", every}, {"gamma", gamma}}; }
+  void check() const;
+  double factor(double t) const;
+};
+
+// gamma^n where n milestones are at or before t; milestones rise.
+struct MultiStepDecay {
+  std::vector<std::int64_t> milestones;
+  double gamma = 0.1;
+
+  std::string type() const { return "MultiStepDecay"; }
+  Attributes attributes() const;
+  void check() const;
+  double factor(double t) const;
+};
+
+// gamma^t.
+struct ExponentialDecay {
+  double gamma = 0.99;
+
+  std::string type() const { return "ExponentialDecay"; }
+  Attributes attributes() const { return {{"gamma", gamma}}; }
+  void check() const;
+  double factor(double t) const;
+};
+
+// minimum + (1 - minimum) (1 + cos(pi t / steps)) / 2 up to steps, then minimum. With restarts it begins again each
+// time, with a period that is `multiplier` times as long (Loshchilov and Hutter 2017).
+struct CosineAnnealing {
+  std::int64_t steps = 1;
+  double minimum = 0.0;
+  bool restarts = false;
+  std::int64_t multiplier = 1;
+
+  std::string type() const { return "CosineAnnealing"; }
+  Attributes attributes() const {
+    return {{"steps", steps}, {"minimum", minimum}, {"restarts", restarts}, {"multiplier", multiplier}};
+  }
+  void check() const;
+  double factor(double t) const;
+};
+
+// Up from 1 / div_factor to 1 in the first `pct_start` of the steps, then down to 1 / (div_factor final_div_factor),
+// along a half cosine or a line (Smith and Topin 2018, in PyTorch's two phases).
+struct OneCycle {
+  std::int64_t steps = 1;
+  double pct_start = 0.3;
+  std::string anneal_strategy = "cos";  // or "linear"
+  double div_factor = 25;
+  double final_div_factor = 1e4;
+
+  std::string type() const { return "OneCycle"; }
+  Attributes attributes() const {
+    return {{"steps", steps},
+            {"pct_start", pct_start},
+            {"anneal_strategy", anneal_strategy},
+            {"div_factor", div_factor},
+            {"final_div_factor", final_div_factor}};
+  }
+  void check() const;
+  double factor(double t) const;
+};
+
+// minimum + (1 - minimum) (1 - t / steps)^power up to steps, then minimum.
+struct PolynomialDecay {
+  std::int64_t steps = 1;
+  double power = 1.0;
+  double minimum = 0.0;
+
+  std::string type() const { return "PolynomialDecay"; }
+  Attributes attributes() const { return {{"steps", steps}, {"power", power}, {"minimum", minimum}}; }
+  void check() const;
+  double factor(double t) const;
+};
+
+// min((t + 1) / steps, sqrt(steps / (t + 1))) (Vaswani et al. 2017, scaled to reach 1).
+struct InverseSquareRoot {
+  std::int64_t steps = 1;
+
+  std::string type() const { return "InverseSquareRoot"; }
+  Attributes attributes() const { return {{"steps", steps}}; }
+  void check() const;
+  double factor(double t) const;
+};
+
+}  // namespace backpass
