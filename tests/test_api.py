@@ -155,7 +155,7 @@ def test_the_history_has_a_column_for_everything(model, data):
         return float(y_pred.max())
 
     history = fit(model, *data, metrics=["accuracy", worst], validation_data=data)
-    assert set(history) == {"loss", "accuracy", "worst", "val_loss", "val_accuracy", "val_worst"}
+    assert set(history) == {"loss", "accuracy", "worst", "val_loss", "val_accuracy", "val_worst", "learning_rate"}
     assert history.epochs == 2
     assert all(len(column) == 2 for column in history.values())
 

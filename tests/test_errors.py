@@ -264,7 +264,11 @@ BAD_FITS = [
     ({"metrics": [3]}, TypeError, "metric"),
     ({"metrics": lambda t, p: "good"}, TypeError, "metrics"),
     ({"callbacks": [print]}, TypeError, "callbacks"),
-    ({"callbacks": [bp.EarlyStopping("val_loss")]}, ValueError, "monitor must be one of loss, got 'val_loss'"),
+    (
+        {"callbacks": [bp.EarlyStopping("val_loss")]},
+        ValueError,
+        "monitor must be one of loss, learning_rate, got 'val_loss'",
+    ),
     ({"validation_data": np.ones((4, 4))}, TypeError, "validation_data"),
     ({"loss": None}, TypeError, "loss"),
     ({"optimizer": None}, TypeError, "optimizer"),

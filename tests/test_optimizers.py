@@ -161,7 +161,9 @@ def test_nothing_moves_at_a_stationary_point(case):
     x, _ = batch()
     y = model.predict(x)
     before = model.flat_parameters.copy()
-    history = model.fit(x, y, loss=bp.MSE(), optimizer=case.make(), epochs=5, batch_size=len(x), seed=0, progress=False)
+    fit = {"loss": bp.MSE(), "epochs": 5, "batch_size": len(x), "seed": 0, "progress": False}
+    with pytest.warns(UserWarning, match=r"\[fit\] all gradients are zero: the model has stopped learning"):
+        history = model.fit(x, y, optimizer=case.make(), **fit)
     np.testing.assert_array_equal(model.flat_parameters, before)
     assert not model.flat_gradients.any()
     assert history["loss"] == [0.0] * 5

@@ -11,6 +11,7 @@ void bind_layers(pybind11::module_& module);
 void bind_networks(pybind11::module_& module);
 void bind_schedules(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
+void bind_watchers(pybind11::module_& module);
 void bind_machine(pybind11::module_& module);
 
 }  // namespace backpass::python

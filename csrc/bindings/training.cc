@@ -118,6 +118,7 @@ FitOptions to_options(const py::dict& settings, const Loss& loss) {
   options.threads = settings["threads"].cast<int>();
   options.check_finite = settings["check_finite"].cast<bool>();
   options.metrics = to_metrics(settings["metrics"].cast<py::list>(), loss);
+  options.averages = settings["averages"].cast<std::vector<Average>>();
   options.hooks = to_hooks(settings["hooks"].cast<py::dict>());
   return options;
 }
@@ -161,13 +162,13 @@ py::dict evaluate(Session& session, const py::object& x, const py::object& y, co
 }
 
 py::array hessian_vector(Network& network, const std::vector<Loss>& losses, const py::object& x, const py::object& y,
-                         const py::object& vector, std::int64_t random_step) {
-  const Data data(network, x, y, py::none(), "hvp");
+                         const py::object& vector, std::int64_t random_step, const py::object& sample_weight) {
+  const Data data(network, x, y, sample_weight, "hvp");
   const Argument direction = argument(vector, "hvp", "vector");
   Array product;
   {
     const py::gil_scoped_release release;
-    product = hvp(network, losses, data.x.views, data.y.views, direction.view, random_step);
+    product = hvp(network, losses, data.x.views, data.y.views, direction.view, random_step, data.sample_weight.view);
   }
   return to_numpy(product);
 }
@@ -176,6 +177,7 @@ void bind_optimizers(py::module_& m) {
   py::class_<Optimizer>(m, "Optimizer")
       .def_property("learning_rate", &Optimizer::learning_rate, &Optimizer::set_learning_rate)
       .def_property_readonly("steps", &Optimizer::steps)
+      .def_property_readonly("current_learning_rate", &Optimizer::current_learning_rate)
       .def("step", &Optimizer::step, py::arg("network"), py::call_guard<py::gil_scoped_release>());
   m.def(
       "sgd",
@@ -230,7 +232,7 @@ void bind_training(py::module_& module) {
           "memory_estimate", [](Session& self, Dim batch_size) { return self.trainer.memory_estimate(batch_size); },
           py::arg("batch_size"));
   module.def("hvp", &hessian_vector, py::arg("network"), py::arg("losses"), py::arg("x"), py::arg("y"),
-             py::arg("vector"), py::arg("random_step"));
+             py::arg("vector"), py::arg("random_step"), py::arg("sample_weight") = py::none());
 }
 
 }  // namespace backpass::python

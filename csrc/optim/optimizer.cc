@@ -37,6 +37,8 @@ void Optimizer::set_learning_rate(double value) {
 
 std::int64_t Optimizer::steps() const { return state_->steps; }
 
+double Optimizer::current_learning_rate() const { return learning_rate(); }
+
 void Optimizer::State::bind(Network& network) {
   const auto impl = network.shared_impl();
   if (bound == impl) return;

@@ -97,16 +97,19 @@ class Fit {
     if (predict) predictions_ = predictions_for(rows_);
     threads_ = options_.threads > 0 ? options_.threads : trainer_.threads;
     seed_ = options_.seed.value_or(trainer_.net().seed);
-    add_column("loss");
-    for (const auto& [name, compute] : options_.metrics) add_column(name);
-    if (!options_.validation_data) return shared;
-    add_column("val_loss");
-    for (const auto& [name, compute] : options_.metrics) add_column("val_" + name);
+    add_columns("");
+    if (options_.validation_data) add_columns("val_");
+    add_column("learning_rate");
     return shared;
   }
 
   Array predictions_for(Dim rows) const {
     return Array(trainer_.net().dtype, with_rows(trainer_.net().outputs()[0].shape(), rows));
+  }
+
+  void add_columns(const std::string& prefix) {
+    add_column(prefix + "loss");
+    for (const auto& [name, compute] : options_.metrics) add_column(prefix + name);
   }
 
   void add_column(const std::string& name) {
@@ -119,9 +122,11 @@ class Fit {
     if (trainer_.stopped) return;  // before its first batch
     shuffle();
     const double loss = run_batches(epoch);
+    update_averages(Per::epoch);
     Logs logs{{"loss", loss}};
     for (const auto& [name, compute] : options_.metrics) logs.emplace_back(name, compute(targets_[0].y, predictions_));
     if (options_.validation_data) validate(logs);
+    logs.emplace_back("learning_rate", learning_rate_);
     for (std::size_t i = 0; i < logs.size(); ++i) history_.columns[i].second.push_back(logs[i].second);
     if (options_.hooks.epoch_end) options_.hooks.epoch_end(epoch, logs);
   }
@@ -156,11 +161,18 @@ class Fit {
     const std::int64_t* rows = order_.data() + begin;
     const std::uint64_t step = options_.seed ? own_step_++ : trainer_.net().step++;
     const bool predict = !options_.metrics.empty();
+    learning_rate_ = trainer_.optimizer.current_learning_rate();
     const double loss = trainer_.train({&data_.x, &targets_, rows, count, seed_, step, threads_, predict});
     if (!std::isfinite(loss))
       throw DivergedError(epoch, batch, trainer_.net().first_non_finite(data_.x, rows, count, seed_, step));
     if (predict) keep_predictions(rows, count);
+    update_averages(Per::step);
     return loss;
+  }
+
+  void update_averages(Per per) {
+    for (Average average : options_.averages)
+      if (average.per() == per) average.update(trainer_.network);
   }
 
   // In the order of the data, so that metrics see them beside their targets.
@@ -191,6 +203,7 @@ class Fit {
   History history_;
   Ticker ticker_;
   std::uint64_t seed_ = 0, own_step_ = 0, own_epoch_ = 0;  // own: counted from 0 where fit has a seed of its own
+  double learning_rate_ = 0;                               // of the last update
   int threads_ = 0;
 };
 

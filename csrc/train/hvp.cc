@@ -28,11 +28,11 @@ Tensor inner_product(const std::vector<Tensor>& a, const std::vector<Tensor>& b,
 }  // namespace
 
 Array hvp(Network& network, const Losses& losses, const ArrayViews& x, const ArrayViews& y, const ArrayView& vector,
-          std::int64_t random_step) {
+          std::int64_t random_step, const ArrayView& sample_weight) {
   Network::Impl& net = network.impl();
   const InUse use(net);
   AllTargets targets;
-  const Dim rows = check_data(net, losses, {x, y, {}}, targets);
+  const Dim rows = check_data(net, losses, {x, y, sample_weight}, targets);
   check_shape("vector", vector, {net.n_parameters});
   const LossInputs in = build_losses(net, losses, targets);
 

@@ -28,8 +28,9 @@ from backpass._activations import (
     Softplus,
     Tanh,
 )
+from backpass._averages import EMA, SWA
 from backpass._branches import Add, Concat, Embedding, Flatten, Multiply
-from backpass._callbacks import Callback, EarlyStopping
+from backpass._callbacks import Callback
 from backpass._core import (
     DivergedError,
     Graph,
@@ -80,8 +81,11 @@ from backpass._core import (
     transpose,
 )
 from backpass._gradcheck import GradientError, gradcheck, hvp
+from backpass._history import History
 from backpass._layer import Layer
 from backpass._layers import Dense, Dropout, Residual
+from backpass._lbfgs import LBFGS
+from backpass._learning_rate import LearningRateRange, find_learning_rate
 from backpass._losses import MAE, MSE, BinaryCrossEntropy, CrossEntropy, HalfMSE, Huber, Loss
 from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
 from backpass._network import Network
@@ -98,9 +102,11 @@ from backpass._schedules import (
     Schedule,
     StepDecay,
 )
+from backpass._search import SearchResult, search
 from backpass._sequential import Sequential, load
 from backpass._tensors import Input, constant, parameter
-from backpass._trainer import History, Trainer
+from backpass._trainer import Trainer
+from backpass._watchers import BoldDriver, EarlyStopping, RaiseOnSmallGradients, ReduceOnPlateau
 
 if TYPE_CHECKING:
     from backpass import datasets
@@ -119,17 +125,21 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "ELU",
+    "EMA",
     "GELU",
+    "LBFGS",
     "MAE",
     "MSE",
     "SELU",
     "SGD",
+    "SWA",
     "Adam",
     "AdamW",
     "Add",
     "AlphaDropout",
     "BatchNorm",
     "BinaryCrossEntropy",
+    "BoldDriver",
     "Callback",
     "Concat",
     "ConstantRate",
@@ -155,6 +165,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "LearningRateRange",
     "Loss",
     "Mish",
     "MultiStepDecay",
@@ -166,10 +177,13 @@ __all__ = [
     "PolynomialDecay",
     "RMSNorm",
     "RMSprop",
+    "RaiseOnSmallGradients",
     "ReLU",
     "ReLU6",
+    "ReduceOnPlateau",
     "Residual",
     "Schedule",
+    "SearchResult",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -193,6 +207,7 @@ __all__ = [
     "elu",
     "erf",
     "exp",
+    "find_learning_rate",
     "gaussian_noise",
     "gelu",
     "get_include",
@@ -217,6 +232,7 @@ __all__ = [
     "relu",
     "relu6",
     "reshape",
+    "search",
     "selu",
     "set_isa",
     "set_threads",

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backpass import _checks
-
 if TYPE_CHECKING:
     from backpass._trainer import Trainer
-    from backpass._types import Array, Logs
+    from backpass._types import Logs
 
 
 class Callback:
@@ -47,65 +45,12 @@ class Callback:
     def on_batch_end(self, trainer: Trainer, logs: Logs) -> None:
         """`logs` has "batch" and "loss", the loss of this batch before its update."""
 
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint must keep of this callback: numbers, strings, None and arrays by name."""
+        return {}
 
-class EarlyStopping(Callback):
-    """Stops when a column has not improved for some epochs, and goes back to the best weights.
-
-    Args:
-        monitor: the column: "val_loss", "loss", or a metric. "accuracy" and "r2" shall rise, all others fall.
-        patience: how many epochs without improvement to wait.
-        restore_best: whether the model ends with the weights of its best epoch, bit for bit.
-
-    Attributes:
-        best: the best value; None before the first epoch.
-        best_epoch: where it was, from 0.
-
-    Raises:
-        ValueError: in fit, where there is no such column.
-
-    Example:
-        >>> import backpass as bp
-        >>> stopping = bp.EarlyStopping(monitor="loss", patience=2)
-        >>> model = bp.Sequential(bp.Dense(1), seed=0)
-        >>> history = model.fit([[1.0]], [[2.0]], loss=bp.MSE(), optimizer=bp.SGD(1.5), epochs=50,
-        ...                     callbacks=[stopping])
-        >>> stopping.best_epoch, history.epochs
-        (0, 3)
-    """
-
-    def __init__(self, monitor: str = "val_loss", patience: int = 5, restore_best: bool = True) -> None:
-        self.monitor = monitor
-        self.patience = _checks.integer("EarlyStopping", "patience", patience, minimum=0)
-        self.restore_best = _checks.flag("EarlyStopping", "restore_best", restore_best)
-        self.best: float | None = None
-        self.best_epoch = -1
-        self._weights: Array | None = None
-
-    def on_fit_begin(self, trainer: Trainer, logs: Logs) -> None:
-        """Forgets an earlier fit."""
-        self.best, self.best_epoch, self._weights = None, -1, None
-
-    def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
-        """Keeps the weights of a better epoch, or stops."""
-        if self.monitor not in logs:
-            known = ", ".join(name for name in logs if name != "epoch")
-            raise ValueError(f"[EarlyStopping] monitor must be one of {known}, got {self.monitor!r}")
-        value, epoch = logs[self.monitor], int(logs["epoch"])
-        if self._improves(value):
-            self.best, self.best_epoch = value, epoch
-            if self.restore_best:
-                self._weights = trainer.model.flat_parameters.copy()
-        elif epoch - self.best_epoch >= max(self.patience, 1):
-            trainer.stop()
-
-    def on_fit_end(self, trainer: Trainer, logs: Logs) -> None:
-        """Goes back to the best weights."""
-        if self._weights is not None:
-            trainer.model.flat_parameters[:] = self._weights
-
-    def _improves(self, value: float) -> bool:
-        rising = self.monitor.removeprefix("val_") in ("accuracy", "r2")
-        return self.best is None or (value > self.best if rising else value < self.best)
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state` gave."""
 
 
 def checked_callbacks(callbacks: Callback | Sequence[Callback]) -> list[Callback]:

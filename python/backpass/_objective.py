@@ -29,8 +29,10 @@ class Objective:
         x0: (n_parameters,), a copy of the model's parameters from the start, in the order of `flat_parameters`.
     """
 
-    def __init__(self, model: Network, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> None:
-        self._losses, self._x, self._y = native_losses("objective", loss), x, y
+    def __init__(
+        self, model: Network, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None
+    ) -> None:
+        self._losses, self._x, self._y, self._weight = native_losses("objective", loss), x, y, sample_weight
         with model._built_for(x, "objective") as network:
             self._network = network
             self._trainer = _core.Trainer(network, self._losses, _core.sgd(1.0, 0.0, False, 0.0), 0)
@@ -56,7 +58,8 @@ class Objective:
     def hessp(self, theta: ArrayLike, vector: ArrayLike) -> Vector:
         """The Hessian at theta times a vector, (n_parameters,); see `hvp`. Raises what `fun` does."""
         self._place(theta)
-        return _core.hvp(self._network, self._losses, self._x, self._y, vector, 0).astype(np.float64)
+        product = _core.hvp(self._network, self._losses, self._x, self._y, vector, 0, self._weight)
+        return product.astype(np.float64)
 
     def __call__(self, theta: ArrayLike) -> tuple[float, Vector]:
         """Value and gradient, for `jac=True`."""
@@ -81,5 +84,5 @@ class Objective:
 
     def _evaluated(self, theta: Vector) -> tuple[Vector, float, Vector]:
         """theta, and the loss and its gradient at the parameters that the model has now."""
-        value = self._trainer.gradients(self._x, self._y, None, 0)
+        value = self._trainer.gradients(self._x, self._y, self._weight, 0)
         return theta, value, self._network.flat_gradients.astype(np.float64)

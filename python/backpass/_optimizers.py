@@ -36,6 +36,11 @@ class Optimizer:
         """How many updates it has made."""
         return self._native.steps
 
+    @property
+    def current_learning_rate(self) -> float:
+        """The rate of the next step: the learning rate times the factor of its schedule."""
+        return self._native.current_learning_rate
+
     def step(self, model: Network) -> None:
         """Updates the parameters of a model from its gradients, which stay as they are.
 
@@ -53,6 +58,10 @@ class Optimizer:
             [1.0]
         """
         self._native.step(model._built())
+
+    def _fresh(self) -> Optimizer:
+        """One with the same settings that has made no steps, and belongs to no model."""
+        return _rebuild(type(self), {**self._settings, "learning_rate": self.learning_rate})
 
     def __repr__(self) -> str:
         settings = {**self._settings, "learning_rate": self.learning_rate}

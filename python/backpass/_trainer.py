@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from backpass import _checks, _core
+from backpass._averages import Averaging
 from backpass._callbacks import checked_callbacks, hooks_of
+from backpass._history import History
+from backpass._lbfgs import LBFGS, Data, Minimization
 from backpass._losses import native_losses
 from backpass._optimizers import Optimizer
 
@@ -15,15 +19,6 @@ if TYPE_CHECKING:
     from backpass._losses import AnyLoss
     from backpass._network import Network
     from backpass._types import ArrayLike, Metrics
-
-
-class History(dict[str, list[float]]):
-    """What happened in a fit: one list per column ("loss", "val_loss", "accuracy", ...), one number per epoch."""
-
-    @property
-    def epochs(self) -> int:
-        """How many epochs were finished."""
-        return len(self.get("loss", []))
 
 
 class Trainer:
@@ -65,6 +60,8 @@ class Trainer:
         return loss is self.loss and optimizer is self.optimizer and _checks.threads("fit", threads) == self._threads
 
     def _for(self, network: _core.Network) -> _core.Trainer:
+        if isinstance(self.optimizer, LBFGS):
+            raise TypeError("[LBFGS] makes no single steps: use fit")
         if self._native is None or self._network is not network:
             self._native = _core.Trainer(network, self._losses, self.optimizer._native, self._threads)
             self._network = network
@@ -114,6 +111,7 @@ class Trainer:
             "metrics": metric_pairs(metrics),
         }
         watchers = checked_callbacks(callbacks)
+        settings["averages"] = [watcher._native for watcher in watchers if isinstance(watcher, Averaging)]
         held_out = _validation(validation_data)
         with self.model._built_for(x, "fit") as network:
             bar = _bar(progress, x, n_epochs, len(network.graph.inputs) > 1)
@@ -121,17 +119,28 @@ class Trainer:
             try:
                 for watcher in watchers:
                     watcher.on_fit_begin(self, {})
-                columns = self._for(network).fit(x, y, sample_weight, held_out, settings)
+                columns = self._run(network, (x, y, sample_weight), held_out, settings)
             finally:
                 for part in bar:
                     part.close()
             self.model._last_loss = self.loss
+            warn_of_zero_gradients(network, columns)
             for watcher in watchers:
                 watcher.on_fit_end(self, {})
         return History(columns)
 
+    def _run(
+        self, network: _core.Network, data: Data, held_out: Data | None, settings: dict[str, Any]
+    ) -> dict[str, list[float]]:
+        """The epochs: in the core, or as iterations of a minimizer."""
+        self._stopped = False
+        if isinstance(self.optimizer, LBFGS):
+            return Minimization(self, data, held_out, settings).run(self.optimizer)
+        return self._for(network).fit(*data, held_out, settings)
+
     def stop(self) -> None:
         """Ends a running `fit` after its current batch; for callbacks."""
+        self._stopped = True
         if self._native is not None:
             self._native.stop()
 
@@ -175,6 +184,12 @@ def evaluate_with(
         return trainer.evaluate(x, y, sample_weight, asked, finite)
 
 
+def warn_of_zero_gradients(network: _core.Network, columns: dict[str, list[float]]) -> None:
+    """Tells who looks at a loss that stays where it is why it does."""
+    if columns.get("loss") and not network.flat_gradients.any():
+        warnings.warn("[fit] all gradients are zero: the model has stopped learning", UserWarning, stacklevel=4)
+
+
 def metric_pairs(metrics: Metrics) -> list[tuple[str, Any]]:
     """Pairs of a name and a function; None as function for a metric of the core."""
     several = (metrics,) if isinstance(metrics, str) or callable(metrics) else metrics
@@ -189,7 +204,7 @@ def _metric_pair(metric: Any) -> tuple[str, Any]:
     raise TypeError(f"[metrics] a metric is a name or a function (y_true, y_pred) -> float, got {metric!r}")
 
 
-def _validation(data: Sequence[ArrayLike] | None) -> tuple[ArrayLike, ArrayLike, ArrayLike | None] | None:
+def _validation(data: Sequence[ArrayLike] | None) -> Data | None:
     if data is None:
         return None
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):

@@ -12,11 +12,11 @@ from backpass._trainer import Trainer, evaluate_with
 
 if TYPE_CHECKING:
     from backpass._callbacks import Callback
+    from backpass._history import History
     from backpass._losses import AnyLoss
     from backpass._network import Network
     from backpass._objective import Objective
     from backpass._optimizers import Optimizer
-    from backpass._trainer import History
     from backpass._types import Array, ArrayLike, Metrics
 
 
@@ -145,7 +145,7 @@ class Training:
             value = trainer.gradients(x, y, sample_weight, -1)
             return value, {name: gradient.copy() for name, gradient in native.gradients().items()}
 
-    def objective(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> Objective:
+    def objective(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None) -> Objective:
         """The loss as a function of all parameters, with gradient and Hessian-vector product, for SciPy and its like.
 
         The model holds the parameters that were asked for last: a minimizer's last question, not always its answer.
@@ -154,6 +154,7 @@ class Training:
             x: (rows, *input_shape).
             y: targets, as the loss wants them.
             loss: a loss.
+            sample_weight: (rows,); means are divided by the sum of the weights.
 
         Returns:
             An object with `x0`, `fun`, `jac` and `hessp`, which is also a function: theta -> (value, gradient).
@@ -173,7 +174,7 @@ class Training:
         """
         from backpass._objective import Objective
 
-        return Objective(cast("Network", self), x, y, loss)
+        return Objective(cast("Network", self), x, y, loss, sample_weight)
 
     def backprop(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> list[dict[str, Array]]:
         """Everything that one forward and one backward run know, layer by layer; updates nothing.

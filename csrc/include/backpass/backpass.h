@@ -1,6 +1,7 @@
 // All of backpass.
 #pragma once
 
+#include "backpass/averages.h"
 #include "backpass/graph.h"
 #include "backpass/layers.h"
 #include "backpass/losses.h"
@@ -10,3 +11,4 @@
 #include "backpass/plan.h"
 #include "backpass/schedules.h"
 #include "backpass/trainer.h"
+#include "backpass/watchers.h"

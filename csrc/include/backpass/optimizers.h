@@ -53,7 +53,8 @@ class Optimizer {
   Attributes attributes() const;
   double learning_rate() const;
   void set_learning_rate(double value);
-  std::int64_t steps() const;  // taken so far
+  std::int64_t steps() const;            // taken so far
+  double current_learning_rate() const;  // of the next step
 
   // Updates the network's parameters from its gradient buffer.
   void step(Network& network);

@@ -3,6 +3,7 @@
 
 #include <functional>
 
+#include "backpass/averages.h"
 #include "backpass/losses.h"
 #include "backpass/network.h"
 #include "backpass/optimizers.h"
@@ -54,6 +55,7 @@ struct FitOptions {
   std::optional<std::uint64_t> seed = {};  // of shuffling and dropout; absent: goes on in the network's stream
   int threads = 0;                         // 0: the default
   bool check_finite = true;
+  std::vector<Average> averages = {};      // of the weights, taken on the way
   FitHooks hooks = {};
 };
 
@@ -96,6 +98,6 @@ Metric metric(const std::string& name, const Loss& loss = MSE{});
 
 // The product of the loss's Hessian by `vector` (n_parameters), at the network's parameters.
 Array hvp(Network& network, const Losses& losses, const ArrayViews& x, const ArrayViews& y, const ArrayView& vector,
-          std::int64_t random_step = -1);
+          std::int64_t random_step = -1, const ArrayView& sample_weight = {});
 
 }  // namespace backpass

@@ -1,0 +1,157 @@
+// Averages of the weights: one sweep over the parameters.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "backpass/averages.h"
+#include "base/error.h"
+#include "base/float_mode.h"
+#include "nn/network_impl.h"
+#include "plan/sharing.h"
+#include "plan/team.h"
+#include "plan/tickets.h"
+
+namespace backpass {
+namespace {
+
+constexpr Dim kChunk = 16384;             // elements that one worker takes at a time
+constexpr double kNanosecondsEach = 0.3;  // of an element, one worker
+
+template <class T>
+void blend(T* average, const T* values, Dim count, double rate) {
+  const T part = static_cast<T>(rate);
+  for (Dim i = 0; i < count; ++i) average[i] += part * (values[i] - average[i]);
+}
+
+// average += rate (values - average), shared between the workers of an open team where that pays.
+class Sweep final : public Job {
+ public:
+  ~Sweep() override { Team::let_go(); }
+
+  void run(void* average, const void* values, DType dtype, Dim count, double rate) {
+    average_ = average, values_ = values, dtype_ = dtype, count_ = count, rate_ = rate;
+    const int workers = Team::size_for(1);
+    if (workers > 1 && pays_to_share(kNanosecondsEach * static_cast<double>(count)))
+      run_together(workers);
+    else
+      run_chunk(0, count);
+  }
+
+  void work(int worker, int) noexcept override {
+    const FlushSubnormals mode;
+    const std::uint32_t run = tickets_.run();
+    if (run == 0) return;  // late
+    for (int i = 0; i < tickets_.workers(); ++i)
+      for (;;) {
+        const std::int64_t chunk = tickets_.take(run, 0, (worker + i) % tickets_.workers());
+        if (chunk == Tickets::kOver) return;
+        if (chunk == Tickets::kNone) break;
+        run_chunk(chunk * kChunk, std::min(kChunk, count_ - chunk * kChunk));
+        tickets_.complete(0, 1);
+      }
+    tickets_.wait(run, 0, chunks_);
+  }
+
+ private:
+  void run_together(int workers) {
+    const std::uint32_t chunks = static_cast<std::uint32_t>((count_ + kChunk - 1) / kChunk);
+    if (!tickets_.fits(workers) || chunks != chunks_) {
+      std::vector<std::uint32_t> bounds;
+      for (int w = 0; w <= workers; ++w)
+        bounds.push_back(chunks * static_cast<std::uint32_t>(w) / static_cast<std::uint32_t>(workers));
+      Team::let_go();
+      tickets_.resize(1, workers, std::move(bounds));
+      chunks_ = chunks;
+    }
+    tickets_.begin_run();
+    Team::run(workers, *this);
+    tickets_.end_run();
+  }
+
+  void run_chunk(Dim begin, Dim count) noexcept {
+    const FlushSubnormals mode;
+    if (dtype_ == DType::float64)
+      blend(static_cast<double*>(average_) + begin, static_cast<const double*>(values_) + begin, count, rate_);
+    else
+      blend(static_cast<float*>(average_) + begin, static_cast<const float*>(values_) + begin, count, rate_);
+  }
+
+  void* average_ = nullptr;
+  const void* values_ = nullptr;
+  DType dtype_ = DType::float32;
+  Dim count_ = 0;
+  double rate_ = 0;
+  Tickets tickets_;
+  std::uint32_t chunks_ = 0;
+};
+
+}  // namespace
+
+struct Average::Impl {
+  const char* type;
+  Per per;
+  std::int64_t start;
+  double decay = 0;  // of EMA
+  std::int64_t seen = 0, updates = 0;
+  Array values = {};
+  Sweep sweep = {};
+
+  void check(const Network& network) const {
+    if (values.dtype() != network.dtype() || element_count(values.shape()) != network.n_parameters())
+      fail(type, "holds the average of another network");
+  }
+  void check_begun(const Network& network) const {
+    if (updates == 0) fail(type, "has averaged nothing yet");
+    check(network);
+  }
+};
+
+Average::Average(const EMA& ema) : impl_(new Impl{"EMA", Per::step, ema.start, ema.decay}) {
+  if (!(ema.decay >= 0 && ema.decay < 1)) fail("EMA", "decay must be at least 0 and below 1, got ", ema.decay);
+  if (ema.start < 0) fail("EMA", "start must not be negative, got ", ema.start);
+}
+
+Average::Average(const SWA& swa) : impl_(new Impl{"SWA", Per::epoch, swa.start_epoch}) {
+  if (swa.start_epoch < 0) fail("SWA", "start_epoch must not be negative, got ", swa.start_epoch);
+}
+
+Per Average::per() const { return impl_->per; }
+
+std::int64_t Average::updates() const { return impl_->updates; }
+
+void Average::update(Network& network) {
+  Impl& self = *impl_;
+  if (self.updates > 0) self.check(network);
+  if (self.seen++ < self.start) return;
+  const Network::Impl& net = network.impl();
+  if (self.updates++ == 0) {
+    self.values = Array(net.dtype, {net.n_parameters});
+    std::memcpy(self.values.data(), net.values.data(), net.bytes());
+    return;
+  }
+  const double rate = self.per == Per::step ? 1 - self.decay : 1 / static_cast<double>(self.updates);
+  self.sweep.run(self.values.data(), net.values.data(), net.dtype, net.n_parameters, rate);
+}
+
+void Average::apply(Network& network) const {
+  impl_->check_begun(network);
+  std::memcpy(network.flat_parameters(), impl_->values.data(), impl_->values.bytes());
+}
+
+void Average::swap(Network& network) {
+  impl_->check_begun(network);
+  std::byte* values = static_cast<std::byte*>(impl_->values.data());
+  std::swap_ranges(values, values + impl_->values.bytes(), static_cast<std::byte*>(network.flat_parameters()));
+}
+
+AverageState Average::state() const { return {impl_->seen, impl_->updates, impl_->values}; }
+
+void Average::load_state(const AverageState& state) {
+  if (state.seen < 0 || state.updates < 0 || (state.updates > 0 && state.values.data() == nullptr))
+    fail(impl_->type, "state does not fit");
+  impl_->seen = state.seen;
+  impl_->updates = state.updates;
+  impl_->values = state.values;
+}
+
+}  // namespace backpass

@@ -1,0 +1,59 @@
+"""What happened in a fit, and what it tells."""
+
+from __future__ import annotations
+
+import math
+
+from backpass import _checks
+
+
+class History(dict[str, list[float]]):
+    """What happened in a fit: one list per column, one number per epoch.
+
+    Columns are "loss", the metrics, "val_loss" and "val_..." where there was validation data, and "learning_rate", the
+    rate of the last update of each epoch.
+    """
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were finished."""
+        return len(self.get("loss", []))
+
+    def overfits(self, tolerance: float = 0.1, window: int = 3) -> bool:
+        """Whether the validation loss has turned up while the training loss went on falling.
+
+        With b the epoch of the lowest validation loss, and means over the last `window` epochs (at most those after b):
+        mean(val_loss) > (1 + tolerance) val_loss[b] and mean(loss) < loss[b].
+
+        Args:
+            tolerance: by what part of its lowest value the validation loss must have risen.
+            window: over how many epochs to take the mean, so that noise does not count.
+
+        Raises:
+            ValueError: where there was no validation data, or an argument is out of range.
+
+        Example:
+            >>> import backpass as bp
+            >>> bp.History(loss=[3.0, 2.0, 1.0, 0.5, 0.2], val_loss=[3.0, 2.5, 2.6, 2.9, 3.3]).overfits()
+            True
+            >>> bp.History(loss=[3.0, 2.0, 1.0, 0.5, 0.2], val_loss=[3.0, 2.5, 1.6, 1.1, 0.8]).overfits()
+            False
+        """
+        least = _checks.number("overfits", "tolerance", tolerance)
+        if not (least >= 0 and math.isfinite(least)):
+            raise ValueError(f"[overfits] tolerance must be finite and not negative, got {tolerance}")
+        epochs = _checks.integer("overfits", "window", window, minimum=1)
+        if "val_loss" not in self:
+            raise ValueError("[overfits] needs a fit with validation_data")
+        held_out, training = self["val_loss"], self["loss"]
+        if not held_out:
+            return False
+        best = held_out.index(min(held_out))
+        last = slice(max(best + 1, len(held_out) - epochs), None)
+        if not held_out[last]:
+            return False
+        return _mean(held_out[last]) > (1 + least) * held_out[best] and _mean(training[last]) < training[best]
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)

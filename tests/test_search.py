@@ -1,0 +1,237 @@
+"""Looking for a learning rate, trying many settings, and L-BFGS through SciPy."""
+
+import builtins
+import math
+
+import numpy as np
+import pytest
+
+import backpass as bp
+from registry import generator
+
+FIT = {"loss": bp.MSE(), "progress": False}
+
+
+def rows(count=40):
+    teacher = generator("teacher").standard_normal((3, 1))
+    x = generator("search", count).standard_normal((count, 3))
+    return x, np.tanh(x @ teacher)
+
+
+def net(seed=0, dtype="float64", units=6):
+    return bp.Sequential(bp.Dense(units, activation="tanh"), bp.Dense(1), input_shape=3, seed=seed, dtype=dtype)
+
+
+def without(monkeypatch, missing):
+    """As if a package were not installed."""
+    real = builtins.__import__
+
+    def refuse(name, *args, **kwargs):
+        if name.split(".")[0] == missing:
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+
+
+# The range of rates.
+
+
+@pytest.mark.row("S10")
+def test_the_suggested_rate_trains_and_rates_far_from_it_do_not():
+    x, y = rows()
+    found = bp.find_learning_rate(net(), x, y, loss=bp.MSE(), optimizer=bp.SGD(0.1), maximum=1e3, batch_size=40)
+
+    def excess(rate):
+        try:
+            losses = net().fit(x, y, optimizer=bp.SGD(rate), epochs=60, batch_size=40, **FIT)["loss"]
+        except bp.DivergedError:
+            return math.inf
+        return losses[-1] / losses[0]
+
+    assert excess(found.suggestion) < 0.5
+    assert excess(found.suggestion / 1e4) > 0.95
+    assert excess(found.suggestion * 1e3) > 1
+
+
+@pytest.mark.row("S10")
+def test_finding_a_rate_changes_neither_model_nor_optimizer():
+    x, y = rows()
+    model, sgd = net(), bp.SGD(0.25, momentum=0.5)
+    sgd.step(model)
+    before = model.flat_parameters.copy()
+    found = bp.find_learning_rate(model, x, y, loss=bp.MSE(), optimizer=sgd, minimum=1e-4, maximum=1, steps=20)
+    np.testing.assert_array_equal(model.flat_parameters, before)
+    assert (sgd.learning_rate, sgd.steps) == (0.25, 1)
+    np.testing.assert_allclose(found.learning_rates, np.geomspace(1e-4, 1, 20))
+    again = bp.find_learning_rate(model, x, y, loss=bp.MSE(), optimizer=sgd, minimum=1e-4, maximum=1, steps=20)
+    np.testing.assert_array_equal(found.losses, again.losses)
+    assert "suggestion: " in repr(found)
+
+
+def test_the_run_ends_where_the_loss_explodes():
+    x, y = rows()
+    found = bp.find_learning_rate(net(), x, y, loss=bp.MSE(), optimizer=bp.SGD(0.1), maximum=1e9, steps=200)
+    assert 20 < len(found.losses) < 150
+    assert np.isfinite(found.losses).all()
+    assert found.learning_rates[0] <= found.suggestion < found.learning_rates[-1]
+
+
+def test_the_range_can_be_drawn(monkeypatch):
+    pytest.importorskip("matplotlib")
+    x, y = rows()
+    found = bp.find_learning_rate(net(), x, y, loss=bp.MSE(), optimizer=bp.SGD(0.1), steps=9)
+    (axes,) = found.plot().axes
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), found.losses)
+    without(monkeypatch, "matplotlib")
+    with pytest.raises(ImportError, match=r"needs matplotlib: pip install 'backpass\[plot\]'"):
+        found.plot()
+
+
+@pytest.mark.parametrize("options", [{"minimum": 0.0}, {"minimum": 2.0, "maximum": 1.0}, {"steps": 1}], ids=str)
+def test_ranges_that_are_none_are_refused(options):
+    with pytest.raises(ValueError, match=r"\[find_learning_rate\]"):
+        bp.find_learning_rate(net(), *rows(), loss=bp.MSE(), optimizer=bp.SGD(0.1), **options)
+
+
+# Search.
+
+
+def make_model(rate, units=6):
+    return net(units=units), {"optimizer": bp.SGD(rate)}
+
+
+@pytest.mark.row("S10")
+def test_every_combination_is_tried_and_the_best_comes_first():
+    x, y = rows()
+    grid = {"rate": [1e-6, 0.1, 1e9], "units": [2, 6]}
+    result = bp.search(make_model, grid, x, y, loss=bp.MSE(), epochs=10, validation_data=rows(20))
+    assert len(result) == 6
+    values = [row["val_loss"] for row in result.rows]
+    assert values[:4] == sorted(values[:4])
+    assert all(math.isnan(value) for value in values[4:])
+    assert result.best["rate"] == 0.1
+    assert {(row["rate"], row["units"]) for row in result.rows} == {(a, b) for a in grid["rate"] for b in grid["units"]}
+    printed = repr(result).splitlines()
+    assert printed[0].split() == ["rate", "units", "val_loss", "epoch"]
+    assert len(printed) == 8
+
+
+def test_a_metric_that_shall_rise_ranks_the_other_way():
+    x, y = rows()
+    result = bp.search(make_model, {"rate": [1e-6, 0.1]}, x, y, loss=bp.MSE(), epochs=5, metrics=["r2"], monitor="r2")
+    assert [row["rate"] for row in result.rows] == [0.1, 1e-6]
+    assert result.best["epoch"] == 4
+
+
+def test_random_combinations_follow_from_the_seed():
+    x, y = rows()
+    grid = {"rate": [0.01, 0.02, 0.03, 0.04, 0.05], "units": [2, 3, 4]}
+    some = [bp.search(make_model, grid, x, y, loss=bp.MSE(), monitor="loss", n=4, seed=seed) for seed in (1, 1, 2)]
+    rates = [sorted((row["rate"], row["units"]) for row in result.rows) for result in some]
+    assert len(set(rates[0])) == 4
+    assert rates[0] == rates[1] != rates[2]
+    assert some[0].rows == some[1].rows
+
+
+def test_search_refuses_what_is_no_model_or_column():
+    x, y = rows()
+    with pytest.raises(TypeError, match=r"\[search\] make_model must give a model"):
+        bp.search(lambda rate: rate, {"rate": [1]}, x, y)
+    with pytest.raises(ValueError, match=r"\[search\] monitor must be one of loss, learning_rate, got 'val_loss'"):
+        bp.search(make_model, {"rate": [0.1]}, x, y, loss=bp.MSE())
+    with pytest.raises(ValueError, match=r"\[search\] grid"):
+        bp.search(make_model, {"rate": []}, x, y)
+
+
+# L-BFGS.
+
+
+@pytest.mark.row("N3")
+def test_lbfgs_is_scipys_iteration_by_iteration():
+    optimize = pytest.importorskip("scipy.optimize")
+    x, y = rows()
+    model, twin = net(), net()
+    history = model.fit(x, y, optimizer=bp.LBFGS(history_size=7), epochs=25, **FIT)
+    objective, losses = twin.objective(x, y, bp.MSE()), []
+    found = optimize.minimize(
+        objective,
+        objective.x0,
+        jac=True,
+        method="L-BFGS-B",
+        callback=lambda theta: losses.append(objective.fun(theta)),
+        options={"maxiter": 25, "maxcor": 7, "gtol": 1e-8, "ftol": 1e-12},
+    )
+    assert history["loss"] == losses
+    assert history["learning_rate"] == [1.0] * 25
+    np.testing.assert_array_equal(model.flat_parameters, found.x)
+
+
+@pytest.mark.row("N3")
+def test_lbfgs_solves_least_squares_and_ends_there():
+    pytest.importorskip("scipy")
+    x, y = rows()
+    weight = generator("weights").uniform(0.5, 2, len(x))
+    model = bp.Sequential(bp.Dense(1), input_shape=3, seed=0, dtype="float64")
+    history = model.fit(x, y, optimizer=bp.LBFGS(), epochs=200, sample_weight=weight, **FIT)
+    a, root = np.hstack([x, np.ones((len(x), 1))]), np.sqrt(weight)[:, None]
+    exact = np.linalg.lstsq(root * a, root * y, rcond=None)[0]
+    np.testing.assert_allclose(model.flat_parameters, exact[:, 0], atol=1e-6)
+    assert history.epochs < 50
+
+
+def test_callbacks_validation_and_metrics_work_with_lbfgs():
+    pytest.importorskip("scipy")
+    x, y = rows()
+    calls = []
+
+    class Note(bp.Callback):
+        def on_epoch_begin(self, trainer, logs):
+            calls.append(("begin", logs["epoch"]))
+
+        def on_epoch_end(self, trainer, logs):
+            calls.append(("end", logs["epoch"]))
+            np.testing.assert_allclose(trainer.model.evaluate(x, y, loss=bp.MSE())["loss"], logs["loss"], rtol=1e-12)
+            if logs["epoch"] == 3:
+                trainer.stop()
+
+    model, held_out = net(), rows(20)
+    history = model.fit(x, y, optimizer=bp.LBFGS(), epochs=50, metrics=["mae"], validation_data=held_out,
+                        callbacks=[Note()], **FIT)  # fmt: skip
+    assert list(history) == ["loss", "mae", "val_loss", "val_mae", "learning_rate"]
+    assert calls == [(what, epoch) for epoch in range(4) for what in ("begin", "end")]
+    assert history["val_loss"][-1] == pytest.approx(model.evaluate(*held_out, loss=bp.MSE())["loss"], rel=1e-12)
+
+
+def test_early_stopping_restores_with_lbfgs():
+    pytest.importorskip("scipy")
+    x, y = rows(8)
+    model, stopping = net(units=20), bp.EarlyStopping(patience=5)
+    model.fit(x, y, optimizer=bp.LBFGS(), epochs=200, validation_data=rows(60), callbacks=[stopping], **FIT)
+    assert model.evaluate(*rows(60), loss=bp.MSE())["loss"] == pytest.approx(stopping.best, rel=1e-12)
+
+
+def test_lbfgs_makes_no_single_steps_and_keeps_the_weights_where_it_fails():
+    pytest.importorskip("scipy")
+    x, y = rows()
+    model = net()
+    with pytest.raises(TypeError, match=r"\[LBFGS\] makes no single steps: use fit"):
+        bp.Trainer(model, bp.MSE(), bp.LBFGS()).step(x, y)
+    with pytest.raises(TypeError, match=r"\[LBFGS\] makes no single steps: use fit"):
+        bp.LBFGS().step(model)
+    model.flat_parameters[:] = 1e200
+    with pytest.raises(bp.DivergedError, match="not finite in epoch 0"):
+        model.fit(x, y, optimizer=bp.LBFGS(), epochs=3, **FIT)
+    assert set(model.flat_parameters) == {1e200}
+
+
+def test_lbfgs_names_what_it_needs(monkeypatch):
+    without(monkeypatch, "scipy")
+    with pytest.raises(ImportError, match=r"\[LBFGS\] needs SciPy: pip install 'backpass\[scipy\]'"):
+        net().fit(*rows(), optimizer=bp.LBFGS(), epochs=2, **FIT)
+
+
+@pytest.mark.parametrize("settings", [{"history_size": 0}, {"tolerance": -1.0}, {"max_line_search": 0}], ids=str)
+def test_settings_of_lbfgs_out_of_range_are_refused(settings):
+    with pytest.raises(ValueError, match=r"\[LBFGS\]"):
+        bp.LBFGS(**settings)
