@@ -61,7 +61,7 @@ class Training:
             validation_data: (x, y) or (x, y, sample_weight), evaluated after each epoch as "val_loss" and so on.
             metrics: names ("accuracy", "mae", "rmse", "r2") or functions (y_true, y_pred) -> float.
             sample_weight: (rows,); means are divided by the sum of the weights.
-            callbacks: `EarlyStopping(...)` and your own.
+            callbacks: such as `EarlyStopping()`, `ReduceOnPlateau()` or `EMA()`, and your own.
             progress: a progress bar: True, False, or "auto" for only on a terminal.
             threads: how many, for this call. The result does not depend on it.
             seed: of shuffling and dropout; None goes on in the model's own stream.
