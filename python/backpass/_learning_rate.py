@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from backpass._types import ArrayLike, Logs
 
 SMOOTHING = 0.9  # how much of the running mean of the losses is kept
+SETTLED = round(1 / (1 - SMOOTHING))  # steps after which the mean tells more than the luck of the first batches
 EXPLODED = 4  # times the lowest smoothed loss
 
 
@@ -43,8 +44,9 @@ class LearningRateRange:
         end = int(np.argmin(self.losses)) + 1
         if end < 2:
             return float(self.learning_rates[0])
-        slopes = np.gradient(self.losses[:end], np.log(self.learning_rates[:end]))
-        return float(self.learning_rates[int(np.argmin(slopes))])
+        begin = min(SETTLED, end - 2)
+        slopes = np.gradient(self.losses[begin:end], np.log(self.learning_rates[begin:end]))
+        return float(self.learning_rates[begin + int(np.argmin(slopes))])
 
     def plot(self) -> Any:
         """A matplotlib figure of the loss over the rate.
