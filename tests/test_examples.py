@@ -176,6 +176,26 @@ def test_weights_rank_the_informative_inputs_first():
     assert second > 1.5 * third
 
 
+@pytest.mark.row("R4")
+def test_overfitting_shows_and_is_flagged():
+    result = result_of("overfitting")
+    assert result["overfits"]
+    assert result["loss"][-1] < 0.3
+    assert result["val_loss"][-1] > 1.1 * min(result["val_loss"])
+
+
+@pytest.mark.row("R2")
+def test_early_stopping_keeps_the_best_weights():
+    """Until it stops, the same bits as the run to the end; then it goes back to the best of them."""
+    result = result_of("overfitting")
+    stopped, best = result["stopped"], result["best_epoch"]
+    assert stopped == result["val_loss"][: len(stopped)]
+    assert stopped[best] == min(stopped)
+    assert len(stopped) == best + 1 + 8
+    assert result["best"]["loss"] == stopped[best]
+    assert result["best"]["accuracy"] > result["last"]["accuracy"] + 0.03
+
+
 @pytest.mark.row("G17")
 @pytest.mark.parametrize("sparse", [True, False])
 def test_embeddings_rank_better_than_popularity(sparse):
