@@ -107,11 +107,12 @@ def kernel_pairs(path, text):
 def update_kernels(path, text):
     """Every value that the update sweeps compute or write: half as large again, and with each + and - flipped."""
     for kernel in re.finditer(r"^void (\w+)\(T\* weight.*?^}", text, re.DOTALL | re.MULTILINE):
-        body = text.index("sweep<T>", kernel.start())
-        for match in re.finditer(r"(?: = |\+ i, )([^;\n]* [-+*] [^;\n]*?)(?:\)?;)\n", text[body : kernel.end()]):
-            begin, end = body + match.start(1), body + match.end(1)
-            if not match[1].startswith("read("):
-                changes = (*flipped_operators(match[1]), ("scale", IN_KERNEL["scale"].format(match[1])))
+        body = text.index("[=]", kernel.start())
+        for match in re.finditer(r"(?: = |\+ i, |return )([^;\n]* [-+*] [^;\n]*?)(?:\)?;)", text[body : kernel.end()]):
+            expression = match[1] if match[1].count("(") == match[1].count(")") else match[1] + ")"
+            begin, end = body + match.start(1), body + match.start(1) + len(expression)
+            if not expression.startswith("read("):
+                changes = (*flipped_operators(expression), ("scale", IN_KERNEL["scale"].format(expression)))
                 yield Site(f"update {kernel[1]}, line {line_of(text, begin)}", path, begin, end, changes)
 
 

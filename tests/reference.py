@@ -385,47 +385,121 @@ def backward(layers, trace, grad_output):
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Optimizers: one parameter array at a time, in PyTorch's formulas. `state` begins as an empty dict. Weight decay is
-# coupled, that is added to the gradient, except in AdamW.
+# coupled, that is added to the gradient, except in AdamW and Lion.
 
 
-def sgd(w, grad, state, learning_rate, momentum=0.0, nesterov=False, weight_decay=0.0):
-    """w - learning_rate g. With momentum v <- momentum v + g takes the place of g; v starts as the first gradient.
+def sgd(w, grad, state, learning_rate, momentum=0.0, nesterov=False, weight_decay=0.0, dampening=0.0):
+    """w - learning_rate g. With momentum v <- momentum v + (1 - dampening) g takes the place of g; v starts as g.
 
     Nesterov's form looks ahead: g + momentum v.
     """
     grad = grad + weight_decay * w
     if momentum:
-        velocity = momentum * state["velocity"] + grad if "velocity" in state else grad
+        velocity = momentum * state["velocity"] + (1 - dampening) * grad if "velocity" in state else grad
         state["velocity"] = velocity
         grad = grad + momentum * velocity if nesterov else velocity
     return w - learning_rate * grad
 
 
-def adam(w, grad, state, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
-    """Running means of g and g^2, corrected for their start at zero (Kingma and Ba 2015, algorithm 1)."""
-    grad = grad + weight_decay * w
+def moments(grad, state, betas):
+    """Step t, and the running means of g and g^2 as they are: not yet corrected for their start at zero."""
     t = state["t"] = state.get("t", 0) + 1
     m = state["m"] = betas[0] * state.get("m", 0.0) + (1 - betas[0]) * grad
     v = state["v"] = betas[1] * state.get("v", 0.0) + (1 - betas[1]) * grad**2
+    return t, m, v
+
+
+def adam(w, grad, state, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False):
+    """Running means of g and g^2, corrected (Kingma and Ba 2015); or the largest of the latter (Reddi et al. 2018)."""
+    t, m, v = moments(grad + weight_decay * w, state, betas)
+    if amsgrad:
+        v = state["largest"] = np.maximum(state.get("largest", 0.0), v)
     m_corrected = m / (1 - betas[0] ** t)
     v_corrected = v / (1 - betas[1] ** t)
     return w - learning_rate * m_corrected / (np.sqrt(v_corrected) + eps)
 
 
-def adamw(w, grad, state, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2):
+def adamw(w, grad, state, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, amsgrad=False):
     """Adam with decoupled decay: the weights shrink by themselves first (Loshchilov and Hutter 2019)."""
-    return adam((1 - learning_rate * weight_decay) * w, grad, state, learning_rate, betas, eps)
+    return adam((1 - learning_rate * weight_decay) * w, grad, state, learning_rate, betas, eps, amsgrad=amsgrad)
 
 
-def rmsprop(w, grad, state, learning_rate=1e-2, alpha=0.99, eps=1e-8, momentum=0.0, weight_decay=0.0):
-    """The gradient divided by the root of a running mean of its squares (Tieleman and Hinton 2012)."""
+def nadam(w, grad, state, learning_rate=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, momentum_decay=4e-3):
+    """Adam that looks ahead along a momentum that grows (Dozat 2016)."""
+    grad = grad + weight_decay * w
+    t, m, v = moments(grad, state, betas)
+    now, ahead = (betas[0] * (1 - 0.5 * 0.96 ** (step * momentum_decay)) for step in (t, t + 1))
+    product = state["product"] = state.get("product", 1.0) * now
+    direction = ahead * m / (1 - product * ahead) + (1 - now) * grad / (1 - product)
+    return w - learning_rate * direction / (np.sqrt(v / (1 - betas[1] ** t)) + eps)
+
+
+def radam(w, grad, state, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    """Adam without its second moment until that is known well enough (Liu et al. 2020, algorithm 2)."""
+    t, m, v = moments(grad + weight_decay * w, state, betas)
+    m_corrected, kept = m / (1 - betas[0] ** t), betas[1] ** t
+    limit = 2 / (1 - betas[1]) - 1
+    length = limit - 2 * t * kept / (1 - kept)
+    if length <= 5:
+        return w - learning_rate * m_corrected
+    rectified = np.sqrt((length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length))
+    return w - learning_rate * rectified * m_corrected * np.sqrt(1 - kept) / (np.sqrt(v) + eps)
+
+
+def adamax(w, grad, state, learning_rate=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0):
+    """The mean gradient by the decayed maximum of its size (Kingma and Ba 2015, algorithm 2)."""
+    grad = grad + weight_decay * w
+    t = state["t"] = state.get("t", 0) + 1
+    m = state["m"] = betas[0] * state.get("m", 0.0) + (1 - betas[0]) * grad
+    u = state["u"] = np.maximum(betas[1] * state.get("u", 0.0), np.abs(grad) + eps)
+    return w - learning_rate / (1 - betas[0] ** t) * m / u
+
+
+def rmsprop(w, grad, state, learning_rate=1e-2, alpha=0.99, eps=1e-8, momentum=0.0, weight_decay=0.0, centered=False):
+    """The gradient divided by the root of a running mean of its squares (Tieleman and Hinton 2012).
+
+    Centered: of its variance, the mean of the squares less the square of the mean (Graves 2013).
+    """
     grad = grad + weight_decay * w
     v = state["v"] = alpha * state.get("v", 0.0) + (1 - alpha) * grad**2
+    if centered:
+        mean = state["mean"] = alpha * state.get("mean", 0.0) + (1 - alpha) * grad
+        v = v - mean**2
     velocity = state["velocity"] = momentum * state.get("velocity", 0.0) + grad / (np.sqrt(v) + eps)
     return w - learning_rate * velocity
 
 
-OPTIMIZERS = {"SGD": sgd, "Adam": adam, "AdamW": adamw, "RMSprop": rmsprop}
+def adagrad(
+    w, grad, state, learning_rate=1e-2, learning_rate_decay=0.0, weight_decay=0.0, initial_accumulator_value=0.0,
+    eps=1e-10,
+):  # fmt: skip
+    """The gradient divided by the root of the sum of all its squares (Duchi et al. 2011)."""
+    grad = grad + weight_decay * w
+    t = state["t"] = state.get("t", 0) + 1
+    total = state["sum"] = state.get("sum", initial_accumulator_value) + grad**2
+    return w - learning_rate / (1 + (t - 1) * learning_rate_decay) * grad / (np.sqrt(total) + eps)
+
+
+def adadelta(w, grad, state, learning_rate=1.0, rho=0.9, eps=1e-6, weight_decay=0.0):
+    """The gradient by a ratio of roots of running means: of squared steps and squared gradients (Zeiler 2012)."""
+    grad = grad + weight_decay * w
+    v = state["v"] = rho * state.get("v", 0.0) + (1 - rho) * grad**2
+    step = np.sqrt(state.get("steps", 0.0) + eps) / np.sqrt(v + eps) * grad
+    state["steps"] = rho * state.get("steps", 0.0) + (1 - rho) * step**2
+    return w - learning_rate * step
+
+
+def lion(w, grad, state, learning_rate=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
+    """The signs of a momentum, with decoupled decay (Chen et al. 2023, algorithm 2)."""
+    m = state.get("m", 0.0)
+    state["m"] = betas[1] * m + (1 - betas[1]) * grad
+    return (1 - learning_rate * weight_decay) * w - learning_rate * np.sign(betas[0] * m + (1 - betas[0]) * grad)
+
+
+OPTIMIZERS = {
+    "SGD": sgd, "Adam": adam, "AdamW": adamw, "NAdam": nadam, "RAdam": radam, "Adamax": adamax,
+    "RMSprop": rmsprop, "Adagrad": adagrad, "Adadelta": adadelta, "Lion": lion,
+}  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------------------------

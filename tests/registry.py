@@ -171,8 +171,9 @@ class OptimizerCase:
         return reference.OPTIMIZERS[self.kind](w, grad, state, **self.settings)
 
     def torch(self, torch, parameters):
-        settings = dict(self.settings)
-        settings["lr"] = settings.pop("learning_rate")
+        settings = {
+            {"learning_rate": "lr", "learning_rate_decay": "lr_decay"}.get(k, k): v for k, v in self.settings.items()
+        }
         return getattr(torch.optim, self.kind)(parameters, **settings)
 
 
@@ -204,6 +205,31 @@ OPTIMIZERS = (
         "RMSprop",
         {"learning_rate": 1e-3, "momentum": 0.8, "weight_decay": 0.05},
     ),
+    OptimizerCase("dampening", "SGD", {"learning_rate": 0.1, "momentum": 0.9, "dampening": 0.3, "weight_decay": 0.02}),
+    OptimizerCase("RMSprop, centered", "RMSprop", {"learning_rate": 1e-3, "centered": True, "eps": 1e-4}),
+    OptimizerCase(
+        "RMSprop, centered, momentum",
+        "RMSprop",
+        {"learning_rate": 1e-3, "centered": True, "alpha": 0.9, "eps": 1e-3, "momentum": 0.5},
+    ),
+    OptimizerCase("AMSGrad", "Adam", {"learning_rate": 1e-2, "betas": (0.8, 0.9), "amsgrad": True}),
+    OptimizerCase("AMSGrad, decoupled", "AdamW", {"learning_rate": 1e-2, "weight_decay": 0.1, "amsgrad": True}),
+    OptimizerCase("NAdam", "NAdam", {"learning_rate": 1e-2}),
+    OptimizerCase("NAdam, weight decay", "NAdam", {"betas": (0.8, 0.95), "weight_decay": 0.05, "momentum_decay": 0.1}),
+    OptimizerCase("RAdam", "RAdam", {"learning_rate": 1e-2}),
+    OptimizerCase("RAdam, weight decay", "RAdam", {"betas": (0.8, 0.95), "eps": 1e-6, "weight_decay": 0.05}),
+    OptimizerCase("Adamax", "Adamax", {"learning_rate": 1e-2}),
+    OptimizerCase("Adamax, weight decay", "Adamax", {"betas": (0.8, 0.9), "eps": 1e-3, "weight_decay": 0.05}),
+    OptimizerCase("Adagrad", "Adagrad", {"learning_rate": 0.05}),
+    OptimizerCase(
+        "Adagrad, all settings",
+        "Adagrad",
+        {"learning_rate_decay": 0.1, "weight_decay": 0.05, "initial_accumulator_value": 0.3, "eps": 1e-3},
+    ),
+    OptimizerCase("Adadelta", "Adadelta", {}),
+    OptimizerCase("Adadelta, weight decay", "Adadelta", {"learning_rate": 0.5, "rho": 0.8, "weight_decay": 0.05}),
+    OptimizerCase("Lion", "Lion", {"learning_rate": 1e-2}),
+    OptimizerCase("Lion, weight decay", "Lion", {"learning_rate": 1e-2, "betas": (0.8, 0.95), "weight_decay": 0.1}),
 )
 
 

@@ -105,7 +105,10 @@ def measure(shim, program, threads):
     return [int(word) for word in done.stdout.split()]
 
 
-OPTIMIZERS = ["SGD(0.01)", "SGD(0.01, momentum=0.9)", "Adam()", "AdamW()", "RMSprop(momentum=0.9)"]
+OPTIMIZERS = [
+    "SGD(0.01)", "SGD(0.01, momentum=0.9)", "Adam()", "AdamW()", "NAdam()", "RMSprop(momentum=0.9, centered=True)",
+    "Adam(clip_norm=0.1, clip_value=0.05, groups=[bp.Group('*.bias', 0.1)], decay='matrices', amsgrad=True)",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("threads", [1, 2])

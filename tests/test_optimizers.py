@@ -28,6 +28,7 @@ def batch(rows=12):
 @pytest.mark.row("O5")
 @pytest.mark.row("O6")
 @pytest.mark.row("O7")
+@pytest.mark.row("O8")
 @pytest.mark.row("P1")
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -236,7 +237,7 @@ def test_descent_on_a_curve_reports_its_path_to_the_minimum(start, minimum, eta)
 
 
 @pytest.mark.row("A27")
-@pytest.mark.parametrize("kind", ["SGD", "Adam", "RMSprop"])
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "NAdam", "RAdam", "Adamax", "RMSprop", "Lion"])
 def test_an_optimizer_steps_with_gradients_that_are_not_ours(kind):
     """Least squares whose gradient NumPy computes: neither forward nor backward has run."""
     rng = generator("foreign")

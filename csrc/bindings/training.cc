@@ -1,4 +1,4 @@
-// Optimizers, and the trainer with its hooks into Python.
+// The trainer with its hooks into Python.
 #include <pybind11/stl.h>
 
 #include "arrays.h"
@@ -173,42 +173,9 @@ py::array hessian_vector(Network& network, const std::vector<Loss>& losses, cons
   return to_numpy(product);
 }
 
-void bind_optimizers(py::module_& m) {
-  py::class_<Optimizer>(m, "Optimizer")
-      .def_property("learning_rate", &Optimizer::learning_rate, &Optimizer::set_learning_rate)
-      .def_property_readonly("steps", &Optimizer::steps)
-      .def_property_readonly("current_learning_rate", &Optimizer::current_learning_rate)
-      .def("step", &Optimizer::step, py::arg("network"), py::call_guard<py::gil_scoped_release>());
-  m.def(
-      "sgd",
-      [](double learning_rate, double momentum, bool nesterov, double weight_decay) {
-        return Optimizer(SGD{learning_rate, momentum, nesterov, weight_decay});
-      },
-      py::arg("learning_rate"), py::arg("momentum"), py::arg("nesterov"), py::arg("weight_decay"));
-  m.def(
-      "adam",
-      [](double learning_rate, std::pair<double, double> betas, double eps, double weight_decay) {
-        return Optimizer(Adam{learning_rate, betas, eps, weight_decay});
-      },
-      py::arg("learning_rate"), py::arg("betas"), py::arg("eps"), py::arg("weight_decay"));
-  m.def(
-      "adamw",
-      [](double learning_rate, std::pair<double, double> betas, double eps, double weight_decay) {
-        return Optimizer(AdamW{learning_rate, betas, eps, weight_decay});
-      },
-      py::arg("learning_rate"), py::arg("betas"), py::arg("eps"), py::arg("weight_decay"));
-  m.def(
-      "rmsprop",
-      [](double learning_rate, double alpha, double eps, double momentum, double weight_decay) {
-        return Optimizer(RMSprop{learning_rate, alpha, eps, momentum, weight_decay});
-      },
-      py::arg("learning_rate"), py::arg("alpha"), py::arg("eps"), py::arg("momentum"), py::arg("weight_decay"));
-}
-
 }  // namespace
 
 void bind_training(py::module_& module) {
-  bind_optimizers(module);
   py::class_<Session>(module, "Trainer")
       .def(py::init(
                [](const Network& network, const std::vector<Loss>& losses, const Optimizer& optimizer, int threads) {

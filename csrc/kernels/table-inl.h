@@ -34,8 +34,16 @@ constexpr Kernels<T> make_table() {
   kernels.transpose = &transpose_kernel<T>;
   kernels.update[static_cast<int>(UpdateRule::sgd)] = &sgd<T>;
   kernels.update[static_cast<int>(UpdateRule::adam)] = &adam<T>;
+  kernels.update[static_cast<int>(UpdateRule::amsgrad)] = &amsgrad<T>;
+  kernels.update[static_cast<int>(UpdateRule::nadam)] = &nadam<T>;
+  kernels.update[static_cast<int>(UpdateRule::radam)] = &radam<T>;
   kernels.update[static_cast<int>(UpdateRule::rmsprop)] = &rmsprop<T>;
+  kernels.update[static_cast<int>(UpdateRule::adadelta)] = &adadelta<T>;
+  kernels.update[static_cast<int>(UpdateRule::adamax)] = &adamax<T>;
+  kernels.update[static_cast<int>(UpdateRule::lion)] = &lion<T>;
   kernels.all_finite = &all_finite<T>;
+  kernels.sum_of_squares = &sum_of_squares<T>;
+  kernels.clamp = &clamp<T>;
   return kernels;
 }
 

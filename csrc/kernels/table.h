@@ -34,23 +34,33 @@ struct MatmulBlock {
   T* scratch;  // matmul_scratch elements, 64-byte aligned
 };
 
-// The update kernels; how many arrays of state each keeps is said beside it.
+// The update kernels; what state each keeps is said beside it.
 enum class UpdateRule : unsigned char {
-  sgd,      // velocity, where there is momentum
-  adam,     // first and second moment
-  rmsprop,  // mean square; velocity, where there is momentum
+  sgd,       // velocity, where there is momentum
+  adam,      // first and second moment
+  amsgrad,   // as adam, and the largest second moment so far
+  nadam,     // as adam
+  radam,     // as adam
+  rmsprop,   // sum or mean of squares; velocity, where there is momentum; mean gradient, where it is centered
+  adadelta,  // mean square of gradients, and of steps
+  adamax,    // first moment, decayed maximum
+  lion,      // first moment
 };
-inline constexpr std::size_t kUpdateRules = 3;
+inline constexpr std::size_t kUpdateRules = 9;
 
 // What an update kernel reads in one step; each rule reads its own part.
 struct UpdateSettings {
   double learning_rate = 0, weight_decay = 0;
-  double momentum = 0;
-  double beta1 = 0, beta2 = 0;  // how much is kept of the moments
+  double beta1 = 0, fresh1 = 1;  // a velocity or first moment: beta1 of it is kept, fresh1 of the gradient added
+  double beta2 = 0, fresh2 = 1;  // a second moment, likewise
   double eps = 0;
-  double correction1 = 1, correction2 = 1;  // 1 - beta1^t, 1 - beta2^t
   bool nesterov = false;
   bool decoupled = false;  // decay the weight itself (Loshchilov and Hutter 2019), not through the gradient
+  // Of this step:
+  double step_size = 0;      // the learning rate, corrected
+  double gradient_step = 0;  // nadam: of the gradient itself
+  double root = 1;           // the square root of what corrects the second moment
+  bool rectified = true;     // radam: whether the second moment is divided by
 };
 
 // Where in the counter space of Philox 4x32-10 a stream of random numbers lies (Salmon et al. 2011).
@@ -64,8 +74,8 @@ template <class T>
 struct Kernels {
   using ElementwiseKernel = void (*)(T* out, Size ldo, const T* a, Size lda, const T* b, Size ldb, T alpha, Size rows,
                                      Size cols) noexcept;
-  using UpdateKernel = void (*)(T* weight, const T* grad, T* state0, T* state1, const UpdateSettings& settings,
-                                Size n) noexcept;
+  using UpdateKernel = void (*)(T* weight, const T* grad, T* state0, T* state1, T* state2,
+                                const UpdateSettings& settings, Size n) noexcept;
 
   Size mr, nr, kc;  // register tile (mr, nr); inner dimension per pass
   Size vector;      // elements in a vector
@@ -109,11 +119,13 @@ struct Kernels {
   // out (cols, rows) = transpose of a (rows, cols).
   void (*transpose)(T* out, Size ldo, const T* a, Size lda, Size rows, Size cols) noexcept;
 
-  // One sweep over n parameters. A velocity is null without momentum. No contraction: w - (learning_rate * g), rounded
-  // twice. Indexed by UpdateRule.
+  // One sweep over n parameters. State that a rule does not keep is null. No contraction: w - (learning_rate * g),
+  // rounded twice. Indexed by UpdateRule.
   UpdateKernel update[kUpdateRules];
 
   bool (*all_finite)(const T* a, Size n) noexcept;
+  double (*sum_of_squares)(const T* a, Size n) noexcept;  // in double
+  void (*clamp)(T* a, T limit, Size n) noexcept;          // into [-limit, limit]; nan stays
 };
 
 // Elements of scratch that a block needs on a path.

@@ -1,4 +1,4 @@
-// Optimizer sweeps over flat memory, and the check for finite numbers; compiled per instruction set.
+// Optimizer sweeps over flat memory, and what is asked of gradients before them; compiled per instruction set.
 #pragma once
 
 #include "kernels/math-inl.h"
@@ -24,18 +24,18 @@ inline Vec<T> constant(double x) {
   return broadcast(static_cast<T>(x));
 }
 
-// velocity = momentum * velocity + g, w -= learning_rate * velocity (Sutskever et al. 2013).
+// velocity = momentum * velocity + fresh * g, w -= learning_rate * velocity (Sutskever et al. 2013); momentum is beta1.
 template <class T>
-void sgd(T* weight, const T* grad, T* velocity, T*, const UpdateSettings& settings, Size n) noexcept {
-  const Vec<T> rate = constant<T>(settings.learning_rate), momentum = constant<T>(settings.momentum);
-  const Vec<T> decay = constant<T>(settings.weight_decay);
+void sgd(T* weight, const T* grad, T* velocity, T*, T*, const UpdateSettings& settings, Size n) noexcept {
+  const Vec<T> rate = constant<T>(settings.step_size), decay = constant<T>(settings.weight_decay);
+  const Vec<T> momentum = constant<T>(settings.beta1), fresh = constant<T>(settings.fresh1);
   const bool decays = settings.weight_decay != 0, nesterov = settings.nesterov;
   sweep<T>(n, [=](Size i, auto read, auto write) {
     const Vec<T> w = read(weight + i);
     Vec<T> g = read(grad + i);
     if (decays) g = g + decay * w;
     if (velocity) {
-      const Vec<T> v = momentum * read(velocity + i) + g;
+      const Vec<T> v = momentum * read(velocity + i) + fresh * g;
       write(velocity + i, v);
       g = nesterov ? g + momentum * v : v;
     }
@@ -43,13 +43,12 @@ void sgd(T* weight, const T* grad, T* velocity, T*, const UpdateSettings& settin
   });
 }
 
-// m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2, w -= (rate / c1) m / (sqrt(v) / sqrt(c2) + eps).
-template <class T>
-void adam(T* weight, const T* grad, T* m, T* v, const UpdateSettings& settings, Size n) noexcept {
-  const Vec<T> beta1 = constant<T>(settings.beta1), other1 = constant<T>(1 - settings.beta1);
-  const Vec<T> beta2 = constant<T>(settings.beta2), other2 = constant<T>(1 - settings.beta2);
-  const Vec<T> step = constant<T>(settings.learning_rate / settings.correction1), eps = constant<T>(settings.eps);
-  const Vec<T> root = constant<T>(__builtin_sqrt(settings.correction2)), decay = constant<T>(settings.weight_decay);
+// m = beta1 m + fresh1 g, v = beta2 v + fresh2 g^2, w -= step(i, g, m, v, read, write): what the Adams share.
+template <class T, class Step>
+void with_moments(T* weight, const T* grad, T* m, T* v, const UpdateSettings& settings, Size n, Step step) noexcept {
+  const Vec<T> beta1 = constant<T>(settings.beta1), fresh1 = constant<T>(settings.fresh1);
+  const Vec<T> beta2 = constant<T>(settings.beta2), fresh2 = constant<T>(settings.fresh2);
+  const Vec<T> decay = constant<T>(settings.weight_decay);
   const Vec<T> shrink = constant<T>(1 - settings.learning_rate * settings.weight_decay);
   const bool coupled = settings.weight_decay != 0 && !settings.decoupled;
   const bool decoupled = settings.weight_decay != 0 && settings.decoupled;
@@ -57,28 +56,75 @@ void adam(T* weight, const T* grad, T* m, T* v, const UpdateSettings& settings, 
     Vec<T> w = read(weight + i), g = read(grad + i);
     if (coupled) g = g + decay * w;
     if (decoupled) w = w * shrink;
-    const Vec<T> mean = beta1 * read(m + i) + other1 * g;
-    const Vec<T> square = beta2 * read(v + i) + other2 * g * g;
+    const Vec<T> mean = beta1 * read(m + i) + fresh1 * g;
+    const Vec<T> square = beta2 * read(v + i) + fresh2 * g * g;
     write(m + i, mean);
     write(v + i, square);
-    write(weight + i, w - step * (mean / (sqrt(square) / root + eps)));
+    write(weight + i, w - step(i, g, mean, square, read, write));
   });
 }
 
-// v = alpha v + (1 - alpha) g^2, d = g / (sqrt(v) + eps), velocity = momentum * velocity + d, w -= learning_rate *
-// velocity, in PyTorch's form (Tieleman and Hinton 2012); alpha is beta2. velocity is null without momentum.
+// w -= step_size * m / (sqrt(v) / root + eps).
 template <class T>
-void rmsprop(T* weight, const T* grad, T* v, T* velocity, const UpdateSettings& settings, Size n) noexcept {
-  const Vec<T> rate = constant<T>(settings.learning_rate), momentum = constant<T>(settings.momentum);
-  const Vec<T> alpha = constant<T>(settings.beta2), other = constant<T>(1 - settings.beta2);
-  const Vec<T> eps = constant<T>(settings.eps), decay = constant<T>(settings.weight_decay);
+void adam(T* weight, const T* grad, T* m, T* v, T*, const UpdateSettings& settings, Size n) noexcept {
+  const Vec<T> rate = constant<T>(settings.step_size), root = constant<T>(settings.root);
+  const Vec<T> eps = constant<T>(settings.eps);
+  with_moments(weight, grad, m, v, settings, n, [=](Size, Vec<T>, Vec<T> mean, Vec<T> square, auto, auto) {
+    return rate * (mean / (sqrt(square) / root + eps));
+  });
+}
+
+// The same with the largest v so far in place of v (Reddi et al. 2018).
+template <class T>
+void amsgrad(T* weight, const T* grad, T* m, T* v, T* largest, const UpdateSettings& settings, Size n) noexcept {
+  const Vec<T> rate = constant<T>(settings.step_size), root = constant<T>(settings.root);
+  const Vec<T> eps = constant<T>(settings.eps);
+  with_moments(weight, grad, m, v, settings, n, [=](Size i, Vec<T>, Vec<T> mean, Vec<T> square, auto read, auto write) {
+    const Vec<T> top = max(read(largest + i), square);
+    write(largest + i, top);
+    return rate * (mean / (sqrt(top) / root + eps));
+  });
+}
+
+// The gradient itself is part of the step (Dozat 2016).
+template <class T>
+void nadam(T* weight, const T* grad, T* m, T* v, T*, const UpdateSettings& settings, Size n) noexcept {
+  const Vec<T> rate = constant<T>(settings.step_size), grad_rate = constant<T>(settings.gradient_step);
+  const Vec<T> root = constant<T>(settings.root), eps = constant<T>(settings.eps);
+  with_moments(weight, grad, m, v, settings, n, [=](Size, Vec<T> g, Vec<T> mean, Vec<T> square, auto, auto) {
+    const Vec<T> ahead = rate * mean + grad_rate * g;
+    return ahead / (sqrt(square) / root + eps);
+  });
+}
+
+// The first steps, whose second moments say too little, go without them (Liu et al. 2020).
+template <class T>
+void radam(T* weight, const T* grad, T* m, T* v, T*, const UpdateSettings& settings, Size n) noexcept {
+  if (settings.rectified) return adam<T>(weight, grad, m, v, nullptr, settings, n);
+  const Vec<T> rate = constant<T>(settings.step_size);
+  with_moments(weight, grad, m, v, settings, n,
+               [=](Size, Vec<T>, Vec<T> mean, Vec<T>, auto, auto) { return rate * mean; });
+}
+
+// v = beta2 v + fresh2 g^2, d = g / (sqrt(v) + eps), velocity = momentum * velocity + d, w -= step_size * velocity, in
+// PyTorch's form (Tieleman and Hinton 2012); momentum is beta1. Centered: v less the square of the mean gradient.
+template <class T>
+void rmsprop(T* weight, const T* grad, T* v, T* velocity, T* average, const UpdateSettings& settings, Size n) noexcept {
+  const Vec<T> rate = constant<T>(settings.step_size), momentum = constant<T>(settings.beta1);
+  const Vec<T> beta2 = constant<T>(settings.beta2), fresh2 = constant<T>(settings.fresh2);
+  const Vec<T> eps = constant<T>(settings.eps), decay = constant<T>(settings.weight_decay), zero = constant<T>(0);
   const bool decays = settings.weight_decay != 0;
   sweep<T>(n, [=](Size i, auto read, auto write) {
     const Vec<T> w = read(weight + i);
     Vec<T> g = read(grad + i);
     if (decays) g = g + decay * w;
-    const Vec<T> square = alpha * read(v + i) + other * g * g;
+    Vec<T> square = beta2 * read(v + i) + fresh2 * g * g;
     write(v + i, square);
+    if (average) {
+      const Vec<T> mean = beta2 * read(average + i) + fresh2 * g;
+      write(average + i, mean);
+      square = max(zero, square - mean * mean);  // rounding may leave less than nothing
+    }
     const Vec<T> root = sqrt(square) + eps;
     Vec<T> d = g / root;
     if (velocity) {
@@ -89,12 +135,92 @@ void rmsprop(T* weight, const T* grad, T* v, T* velocity, const UpdateSettings& 
   });
 }
 
+// Steps in the unit of the weights: the gradient by the ratio of two running means of squares (Zeiler 2012).
+template <class T>
+void adadelta(T* weight, const T* grad, T* v, T* steps, T*, const UpdateSettings& settings, Size n) noexcept {
+  const Vec<T> rate = constant<T>(settings.step_size), eps = constant<T>(settings.eps);
+  const Vec<T> beta2 = constant<T>(settings.beta2), fresh2 = constant<T>(settings.fresh2);
+  const Vec<T> decay = constant<T>(settings.weight_decay);
+  const bool decays = settings.weight_decay != 0;
+  sweep<T>(n, [=](Size i, auto read, auto write) {
+    const Vec<T> w = read(weight + i), before = read(steps + i);
+    Vec<T> g = read(grad + i);
+    if (decays) g = g + decay * w;
+    const Vec<T> square = beta2 * read(v + i) + fresh2 * g * g;
+    const Vec<T> top = sqrt(before + eps);
+    const Vec<T> bottom = sqrt(square + eps);
+    const Vec<T> d = top / bottom * g;
+    write(v + i, square);
+    write(steps + i, beta2 * before + fresh2 * d * d);
+    write(weight + i, w - rate * d);
+  });
+}
+
+// m = beta1 m + fresh1 g, u = max(beta2 u, |g| + eps), w -= step_size * m / u (Kingma and Ba 2015, algorithm 2).
+template <class T>
+void adamax(T* weight, const T* grad, T* m, T* u, T*, const UpdateSettings& settings, Size n) noexcept {
+  const Vec<T> rate = constant<T>(settings.step_size), decay = constant<T>(settings.weight_decay);
+  const Vec<T> beta1 = constant<T>(settings.beta1), fresh1 = constant<T>(settings.fresh1);
+  const Vec<T> beta2 = constant<T>(settings.beta2), eps = constant<T>(settings.eps);
+  const bool decays = settings.weight_decay != 0;
+  sweep<T>(n, [=](Size i, auto read, auto write) {
+    const Vec<T> w = read(weight + i);
+    Vec<T> g = read(grad + i);
+    if (decays) g = g + decay * w;
+    const Vec<T> mean = beta1 * read(m + i) + fresh1 * g;
+    const Vec<T> top = max(beta2 * read(u + i), abs(g) + eps);
+    write(m + i, mean);
+    write(u + i, top);
+    write(weight + i, w - rate * (mean / top));
+  });
+}
+
+// -1, 0 or 1; nan stays.
+template <class T>
+inline Vec<T> sign_of(Vec<T> x) {
+  const Vec<T> zero = constant<T>(0);
+  return select(less(zero, x), constant<T>(1), select(less(x, zero), constant<T>(-1), x));
+}
+
+// w -= step_size * sign(beta1 m + fresh1 g), then m = beta2 m + fresh2 g (Chen et al. 2023, algorithm 2).
+template <class T>
+void lion(T* weight, const T* grad, T* m, T*, T*, const UpdateSettings& settings, Size n) noexcept {
+  const Vec<T> rate = constant<T>(settings.step_size);
+  const Vec<T> beta1 = constant<T>(settings.beta1), fresh1 = constant<T>(settings.fresh1);
+  const Vec<T> beta2 = constant<T>(settings.beta2), fresh2 = constant<T>(settings.fresh2);
+  const Vec<T> shrink = constant<T>(1 - settings.learning_rate * settings.weight_decay);
+  sweep<T>(n, [=](Size i, auto read, auto write) {
+    const Vec<T> w = shrink * read(weight + i);
+    const Vec<T> g = read(grad + i), mean = read(m + i);
+    const Vec<T> step = rate * sign_of(beta1 * mean + fresh1 * g);
+    write(m + i, beta2 * mean + fresh2 * g);
+    write(weight + i, w - step);
+  });
+}
+
 // A product with zero is zero for finite numbers alone.
 template <class T>
 bool all_finite(const T* a, Size n) noexcept {
   Vec<T> sums = constant<T>(0);
   sweep<T>(n, [&](Size i, auto read, auto) { sums = sums + read(a + i) * constant<T>(0); });
   return sum(sums) == 0;
+}
+
+// Eight sums side by side, whatever the vectors are: one order of additions on every instruction set.
+template <class T>
+double sum_of_squares(const T* a, Size n) noexcept {
+  double sums[8] = {};
+  Size i = 0;
+  for (; i + 8 <= n; i += 8)
+    for (Size j = 0; j < 8; ++j) sums[j] += static_cast<double>(a[i + j]) * static_cast<double>(a[i + j]);
+  for (; i < n; ++i) sums[i % 8] += static_cast<double>(a[i]) * static_cast<double>(a[i]);
+  return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+template <class T>
+void clamp(T* a, T limit, Size n) noexcept {
+  const Vec<T> high = constant<T>(limit), low = constant<T>(-limit);
+  sweep<T>(n, [=](Size i, auto read, auto write) { write(a + i, max(low, min(high, read(a + i)))); });
 }
 
 }  // namespace

@@ -76,7 +76,8 @@ void push_slots(std::vector<std::byte*>& slots, const std::vector<Array>* arrays
 }
 
 void run_phase(Network::Impl& net, Plan& plan, Phase phase, const ByHand& arrays) {
-  net.slots.assign({net.by_hand.arena(), net.values.data(), net.gradient_data(), nullptr, nullptr});
+  net.slots.assign({net.by_hand.arena(), net.values.data(), net.gradient_data()});
+  net.slots.resize(kFirstExternal, nullptr);
   push_slots(net.slots, arrays.grad_outputs, net.outputs().size());
   push_slots(net.slots, arrays.outputs, net.outputs().size());
   push_slots(net.slots, arrays.grad_inputs, real_inputs(net).size());
@@ -201,7 +202,7 @@ std::string Network::Impl::first_non_finite(const ArrayViews& data, const std::i
   for (const auto& entry : watched) spec.outputs.push_back({entry.second, {}});
   Plan plan(spec);
   const AlignedBuffer arena(plan.arena_bytes());
-  std::byte* fixed[kFirstExternal] = {arena.data(), values.data(), nullptr, nullptr, nullptr};
+  std::byte* fixed[kFirstExternal] = {arena.data(), values.data()};
   std::vector<RowSource> views;
   for (std::size_t i = 0; i < data.size(); ++i) views.push_back(row_source(data[i]));
   PlanRun run{fixed};

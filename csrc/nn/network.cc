@@ -227,7 +227,8 @@ void run_predict(Network::Impl& net, const ArrayViews& x, std::vector<Array>& ou
   const unsigned gathered = gathered_inputs(net, x);
   Plan& plan = net.predict.plan(plan_key(rows, static_cast<int>(gathered)),
                                 [&] { return std::make_unique<Plan>(predict_spec(net, rows, gathered)); });
-  net.slots.assign({net.predict.arena(), net.values.data(), nullptr, nullptr, nullptr});
+  net.slots.assign({net.predict.arena(), net.values.data()});
+  net.slots.resize(kFirstExternal, nullptr);
   net.sources.clear();
   for (std::size_t i = 0; i < x.size(); ++i) {
     std::byte* from = const_cast<std::byte*>(static_cast<const std::byte*>(x[i].data)) + begin * x[i].row_stride;

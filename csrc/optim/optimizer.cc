@@ -1,4 +1,5 @@
 // Optimizers: a rule bound to a network.
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -9,33 +10,45 @@
 namespace backpass {
 namespace {
 
-std::shared_ptr<Optimizer::State> make_state(Rule rule) {
-  return std::make_shared<Optimizer::State>(Optimizer::State{std::move(rule)});
+void check_limit(const std::string& who, const char* what, const std::optional<double>& limit) {
+  if (limit && (!(*limit > 0) || !std::isfinite(*limit))) fail(who, what, " must be finite and above 0, got ", *limit);
+}
+
+// "RMSprop" is called rmsprop in a plan.
+std::string lowercase(std::string type) {
+  for (char& c : type)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return type;
 }
 
 }  // namespace
 
-Optimizer::Optimizer(const SGD& sgd) : state_(make_state(rule_of(sgd))) {}
-Optimizer::Optimizer(const Adam& adam) : state_(make_state(rule_of(adam))) {}
-Optimizer::Optimizer(const AdamW& adamw) : state_(make_state(rule_of(adamw))) {}
-Optimizer::Optimizer(const RMSprop& rmsprop) : state_(make_state(rule_of(rmsprop))) {}
-
-std::string Optimizer::type() const { return state_->rule.type; }
-
-Attributes Optimizer::attributes() const {
-  Attributes all{{"learning_rate", learning_rate()}};
-  all.insert(all.end(), state_->rule.attributes.begin(), state_->rule.attributes.end());
-  return all;
+void check_learning_rate(const std::string& who, double value) {
+  if (!(value >= 0) || !std::isfinite(value)) fail(who, "learning_rate must be finite and not negative, got ", value);
 }
 
-double Optimizer::learning_rate() const { return state_->rule.settings.learning_rate; }
-
-void Optimizer::set_learning_rate(double value) {
-  check_learning_rate(state_->rule.type, value);
-  state_->rule.settings.learning_rate = value;
+Optimizer::State::State(const Description& made_from, const OptimizerOptions& with)
+    : description(made_from),
+      options(with),
+      rule(rule_of(made_from)),
+      groups(made_from.type, with, Settings(made_from).not_negative("learning_rate"), rule.settings.weight_decay),
+      learning_rate(Settings(made_from).not_negative("learning_rate")),
+      next(groups.table().size()) {
+  check_limit(made_from.type, "clip_norm", with.clip_norm);
+  check_limit(made_from.type, "clip_value", with.clip_value);
 }
 
-std::int64_t Optimizer::steps() const { return state_->steps; }
+int Optimizer::State::slot_count() const {
+  return static_cast<int>(std::ranges::count_if(rule.slots, [](const char* name) { return name != nullptr; }));
+}
+
+UpdatePhase Optimizer::State::update_phase(const Network::Impl& network) const {
+  UpdatePhase phase{rule.kernel, lowercase(description.type), {}, groups.segments(network.parameters)};
+  for (std::size_t i = 0; i < slots.size(); ++i) phase.slots[i] = rule.slots[i] != nullptr;
+  phase.clip_norm = options.clip_norm;
+  phase.clip_value = options.clip_value;
+  return phase;
+}
 
 double Optimizer::current_learning_rate() const { return learning_rate(); }
 
@@ -43,36 +56,67 @@ void Optimizer::State::bind(Network& network) {
   const auto impl = network.shared_impl();
   if (bound == impl) return;
   if (bound) fail("optimizer", "already steps another network; make one optimizer for each");
+  groups.segments(impl->parameters);  // refuses patterns that match nothing
+  slots = make_slots(*impl, loaded.value_or(OptimizerState{}));
   bound = impl;
-  for (int i = 0; i < slot_count(); ++i) slots[i] = AlignedBuffer(impl->bytes());
+  loaded.reset();
 }
 
+// The only place that asks for the learning rate of a step.
 const kernels::UpdateSettings* Optimizer::State::next_settings() {
-  kernels::UpdateSettings& next = rule.settings;
-  const double t = static_cast<double>(steps + 1);
-  next.correction1 = 1 - std::pow(next.beta1, t);
-  next.correction2 = 1 - std::pow(next.beta2, t);
-  return &next;
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    const GroupSettings& group = groups.table()[i];
+    next[i] = rule.settings;
+    next[i].learning_rate = next[i].step_size = learning_rate * group.rate;
+    next[i].weight_decay = group.weight_decay;
+    if (rule.advance) rule.advance(next[i], steps + 1);
+  }
+  return next.data();
 }
+
+std::array<std::byte*, kFirstExternal> Optimizer::State::buffers(Network::Impl& network, std::byte* arena) const {
+  return {arena, network.values.data(), network.gradient_data(), slots[0].data(), slots[1].data(), slots[2].data()};
+}
+
+Optimizer::Optimizer(const Description& description, OptimizerOptions options)
+    : state_(std::make_shared<State>(description, options)) {}
+
+std::string Optimizer::type() const { return state_->description.type; }
+
+Attributes Optimizer::attributes() const {
+  Attributes all = state_->description.attributes;
+  for (auto& [name, value] : all)
+    if (name == "learning_rate") value = learning_rate();
+  return all;
+}
+
+double Optimizer::learning_rate() const { return state_->learning_rate; }
+
+void Optimizer::set_learning_rate(double value) {
+  check_learning_rate(type(), value);
+  state_->learning_rate = value;
+}
+
+std::int64_t Optimizer::steps() const { return state_->steps; }
 
 void Optimizer::step(Network& network) {
-  const InUse use(network.impl());
-  state_->bind(network);
   Network::Impl& net = network.impl();
-  PlanSpec spec;
-  spec.dtype = net.dtype;
-  spec.rule = state_->update_rule();
-  spec.update_count = net.n_parameters;
-  spec.update_slots = state_->slot_count();
-  Plan& plan = net.predict.plan(plan_key(0, 1000 + static_cast<int>(spec.rule) * 10 + spec.update_slots),
-                                [&] { return std::make_unique<Plan>(spec); });
-  std::byte* slots[kFirstExternal] = {nullptr, net.values.data(), net.gradient_data(), state_->slots[0].data(),
-                                      state_->slots[1].data()};
-  PlanRun run{slots};
-  run.settings = state_->next_settings();
+  const InUse use(net);
+  State& state = *state_;
+  state.bind(network);
+  Plan& plan = state.workspace.plan(plan_key(0, 0), [&] {
+    PlanSpec spec;
+    spec.dtype = net.dtype;
+    spec.update = state.update_phase(net);
+    return std::make_unique<Plan>(spec);
+  });
+  const auto buffers = state.buffers(net, state.workspace.arena());
+  PlanRun run{buffers};
+  run.settings = state.next_settings();
   run.threads = resolve_threads(0);
   plan.run(run);
-  ++state_->steps;
+  if (!plan.updated()) fail(type(), "the gradient must be finite to be clipped, its norm is ", plan.gradient_norm());
+  ++state.steps;
 }
 
 }  // namespace backpass

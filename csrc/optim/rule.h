@@ -1,25 +1,48 @@
 // A rule: the settings of an optimizer, checked, and what an update kernel reads of them.
 #pragma once
 
+#include <array>
+#include <functional>
+
 #include "backpass/optimizers.h"
 #include "kernels/table.h"
 
 namespace backpass {
 
 struct Rule {
-  const char* type;  // "AdamW"
-  kernels::UpdateRule kernel;
-  int slots;              // arrays of state, each as large as the parameters
-  Attributes attributes;  // beside learning_rate, which the settings hold
-  kernels::UpdateSettings settings;
+  kernels::UpdateRule kernel = kernels::UpdateRule::sgd;
+  std::array<const char*, 3> slots = {};  // names of the arrays of state, each as large as the parameters; null: none
+  kernels::UpdateSettings settings = {};  // beside the learning rate
+  // Sets what depends on step t = 1, 2, ...; empty where nothing does. settings.learning_rate is that of the step.
+  std::function<void(kernels::UpdateSettings& settings, std::int64_t t)> advance = {};
+  double initial = 0;  // elements of the first slot
 };
 
-// Throw std::invalid_argument where a setting is out of range.
-Rule rule_of(const SGD& sgd);
-Rule rule_of(const Adam& adam);
-Rule rule_of(const AdamW& adamw);
-Rule rule_of(const RMSprop& rmsprop);
+// Settings by name, each once; throws std::invalid_argument where one is missing or out of range.
+class Settings {
+ public:
+  explicit Settings(const Description& description) : d_(description) {}
+  double not_negative(const char* name) const;
+  double positive(const char* name) const;
+  // And not negative; `called`: what the user knows it by.
+  double below_one(const char* name, const char* called = nullptr) const;
+  bool flag(const char* name) const;
 
-void check_learning_rate(const char* who, double value);
+ private:
+  template <class T>
+  T get(const char* name) const;
+  const Description& d_;
+};
+
+using MakeRule = Rule (*)(const Settings&);
+Rule adam_rule(const Settings& s);
+Rule adamw_rule(const Settings& s);
+Rule nadam_rule(const Settings& s);
+Rule radam_rule(const Settings& s);
+Rule adamax_rule(const Settings& s);
+
+// The rule of a description; throws std::invalid_argument where its type is unknown or a setting is out of range.
+Rule rule_of(const Description& description);
+void check_learning_rate(const std::string& who, double value);
 
 }  // namespace backpass

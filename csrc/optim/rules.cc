@@ -1,4 +1,4 @@
-// The rules, one function each.
+// The rules, one function each; those of the Adams are in adam_rules.cc.
 #include <cmath>
 
 #include "base/error.h"
@@ -8,82 +8,105 @@ namespace backpass {
 namespace {
 
 using kernels::UpdateRule;
+using kernels::UpdateSettings;
 
-void check_not_negative(const char* who, const char* what, double value) {
-  if (!(value >= 0) || !std::isfinite(value)) fail(who, what, " must be finite and not negative, got ", value);
+Rule sgd_rule(const Settings& s) {
+  const double momentum = s.not_negative("momentum"), dampening = s.not_negative("dampening");
+  const bool nesterov = s.flag("nesterov");
+  if (nesterov && (momentum == 0 || dampening != 0)) fail("SGD", "nesterov needs a momentum above 0 and no dampening");
+  Rule rule{UpdateRule::sgd,
+            {momentum > 0 ? "momentum_buffer" : nullptr},
+            {.weight_decay = s.not_negative("weight_decay"), .beta1 = momentum, .nesterov = nesterov}};
+  if (dampening != 0)  // the velocity begins as the first gradient
+    rule.advance = [=](UpdateSettings& next, std::int64_t t) { next.fresh1 = t == 1 ? 1 : 1 - dampening; };
+  return rule;
 }
 
-void check_eps(const char* who, double eps) {
-  if (!(eps > 0) || !std::isfinite(eps)) fail(who, "eps must be finite and above 0, got ", eps);
+Rule rmsprop_rule(const Settings& s) {
+  const double alpha = s.below_one("alpha"), eps = s.positive("eps"), momentum = s.not_negative("momentum");
+  return {UpdateRule::rmsprop,
+          {"square_avg", momentum > 0 ? "momentum_buffer" : nullptr, s.flag("centered") ? "grad_avg" : nullptr},
+          {.weight_decay = s.not_negative("weight_decay"),
+           .beta1 = momentum,
+           .beta2 = alpha,
+           .fresh2 = 1 - alpha,
+           .eps = eps}};
 }
 
-void check_kept_part(const char* who, const char* what, double value) {
-  if (!(value >= 0 && value < 1)) fail(who, what, " must be at least 0 and below 1, got ", value);
+// The kernel of RMSprop, with a sum in place of the mean.
+Rule adagrad_rule(const Settings& s) {
+  const double slower = s.not_negative("learning_rate_decay"), decay = s.not_negative("weight_decay");
+  const double initial = s.not_negative("initial_accumulator_value");
+  Rule rule{UpdateRule::rmsprop,
+            {"sum"},
+            {.weight_decay = decay, .beta2 = 1, .fresh2 = 1, .eps = s.positive("eps")},
+            {},
+            initial};
+  rule.advance = [=](UpdateSettings& next, std::int64_t t) {
+    next.step_size = next.learning_rate / (1 + static_cast<double>(t - 1) * slower);
+  };
+  return rule;
 }
 
-Rule adam_rule(const char* who, const Adam& adam, bool decoupled) {
-  check_learning_rate(who, adam.learning_rate);
-  check_not_negative(who, "weight_decay", adam.weight_decay);
-  check_eps(who, adam.eps);
-  for (double beta : {adam.betas.first, adam.betas.second}) check_kept_part(who, "betas", beta);
-  return {who,
-          UpdateRule::adam,
-          2,
-          {{"beta1", adam.betas.first},
-           {"beta2", adam.betas.second},
-           {"eps", adam.eps},
-           {"weight_decay", adam.weight_decay}},
-          {.learning_rate = adam.learning_rate,
-           .weight_decay = adam.weight_decay,
-           .beta1 = adam.betas.first,
-           .beta2 = adam.betas.second,
-           .eps = adam.eps,
-           .decoupled = decoupled}};
+Rule adadelta_rule(const Settings& s) {
+  const double rho = s.below_one("rho"), eps = s.positive("eps");
+  return {UpdateRule::adadelta,
+          {"square_avg", "acc_delta"},
+          {.weight_decay = s.not_negative("weight_decay"), .beta2 = rho, .fresh2 = 1 - rho, .eps = eps}};
 }
+
+Rule lion_rule(const Settings& s) {
+  const double beta1 = s.below_one("beta1", "betas"), beta2 = s.below_one("beta2", "betas");
+  return {UpdateRule::lion,
+          {"exp_avg"},
+          {.weight_decay = s.not_negative("weight_decay"),
+           .beta1 = beta1,
+           .fresh1 = 1 - beta1,
+           .beta2 = beta2,
+           .fresh2 = 1 - beta2,
+           .decoupled = true}};
+}
+
+constexpr std::pair<const char*, MakeRule> kRules[] = {
+    {"SGD", &sgd_rule},           {"Adam", &adam_rule},     {"AdamW", &adamw_rule},     {"NAdam", &nadam_rule},
+    {"RAdam", &radam_rule},       {"Adamax", &adamax_rule}, {"RMSprop", &rmsprop_rule}, {"Adagrad", &adagrad_rule},
+    {"Adadelta", &adadelta_rule}, {"Lion", &lion_rule},
+};
 
 }  // namespace
 
-void check_learning_rate(const char* who, double value) { check_not_negative(who, "learning_rate", value); }
-
-Rule rule_of(const SGD& sgd) {
-  check_learning_rate("SGD", sgd.learning_rate);
-  check_not_negative("SGD", "momentum", sgd.momentum);
-  check_not_negative("SGD", "weight_decay", sgd.weight_decay);
-  if (sgd.nesterov && sgd.momentum == 0) fail("SGD", "nesterov needs a momentum above 0");
-  return {"SGD",
-          UpdateRule::sgd,
-          sgd.momentum > 0 ? 1 : 0,
-          {{"momentum", sgd.momentum}, {"nesterov", sgd.nesterov}, {"weight_decay", sgd.weight_decay}},
-          {.learning_rate = sgd.learning_rate,
-           .weight_decay = sgd.weight_decay,
-           .momentum = sgd.momentum,
-           .nesterov = sgd.nesterov}};
+Rule rule_of(const Description& description) {
+  for (const auto& [type, make] : kRules)
+    if (description.type == type) return make(Settings(description));
+  fail("Optimizer", "there is none called ", description.type);
 }
 
-Rule rule_of(const Adam& adam) { return adam_rule("Adam", adam, false); }
-
-Rule rule_of(const AdamW& adamw) {
-  return adam_rule("AdamW", {adamw.learning_rate, adamw.betas, adamw.eps, adamw.weight_decay}, true);
+template <class T>
+T Settings::get(const char* name) const {
+  for (const auto& [key, value] : d_.attributes)
+    if (key == name)
+      if (const T* held = std::get_if<T>(&value)) return *held;
+  fail(d_.type, name, " is missing");
 }
 
-Rule rule_of(const RMSprop& rmsprop) {
-  check_learning_rate("RMSprop", rmsprop.learning_rate);
-  check_kept_part("RMSprop", "alpha", rmsprop.alpha);
-  check_eps("RMSprop", rmsprop.eps);
-  check_not_negative("RMSprop", "momentum", rmsprop.momentum);
-  check_not_negative("RMSprop", "weight_decay", rmsprop.weight_decay);
-  return {"RMSprop",
-          UpdateRule::rmsprop,
-          rmsprop.momentum > 0 ? 2 : 1,
-          {{"alpha", rmsprop.alpha},
-           {"eps", rmsprop.eps},
-           {"momentum", rmsprop.momentum},
-           {"weight_decay", rmsprop.weight_decay}},
-          {.learning_rate = rmsprop.learning_rate,
-           .weight_decay = rmsprop.weight_decay,
-           .momentum = rmsprop.momentum,
-           .beta2 = rmsprop.alpha,
-           .eps = rmsprop.eps}};
+double Settings::not_negative(const char* name) const {
+  const double value = get<double>(name);
+  if (!(value >= 0) || !std::isfinite(value)) fail(d_.type, name, " must be finite and not negative, got ", value);
+  return value;
 }
+
+double Settings::positive(const char* name) const {
+  const double value = get<double>(name);
+  if (!(value > 0) || !std::isfinite(value)) fail(d_.type, name, " must be finite and above 0, got ", value);
+  return value;
+}
+
+double Settings::below_one(const char* name, const char* called) const {
+  const double value = get<double>(name);
+  if (!(value >= 0 && value < 1)) fail(d_.type, called ? called : name, " must be at least 0 and below 1, got ", value);
+  return value;
+}
+
+bool Settings::flag(const char* name) const { return get<bool>(name); }
 
 }  // namespace backpass

@@ -2,22 +2,41 @@
 #pragma once
 
 #include "base/aligned.h"
+#include "optim/groups.h"
 #include "optim/rule.h"
+#include "plan/workspace.h"
 
 namespace backpass {
 
 struct Optimizer::State {
+  using Slots = std::array<AlignedBuffer, 3>;  // as rule.slots; laid out as the parameters
+
+  State(const Description& made_from, const OptimizerOptions& with);
+
+  Description description;
+  OptimizerOptions options;
   Rule rule;
+  Groups groups;
+  double learning_rate = 0;
   std::int64_t steps = 0;
   std::shared_ptr<Network::Impl> bound = {};  // the network that this steps; kept, so that no other takes its place
-  AlignedBuffer slots[2] = {};
+  Slots slots = {};
+  std::optional<OptimizerState> loaded = {};       // by load_state_dict, until it binds
+  std::vector<kernels::UpdateSettings> next = {};  // by entry of the groups' table
+  Workspace workspace = {};                        // of step()
 
-  kernels::UpdateRule update_rule() const { return rule.kernel; }
-  int slot_count() const { return rule.slots; }
+  int slot_count() const;
+  // Throws std::invalid_argument where a pattern matches no parameter.
+  UpdatePhase update_phase(const Network::Impl& network) const;
   // Binds to a network at the first call and allocates the slots; throws std::invalid_argument for another network.
   void bind(Network& network);
   // The settings of the next step; taken when its update is done.
   const kernels::UpdateSettings* next_settings();
+  // What a run of an update reads and writes: arena, parameters, gradients, slots.
+  std::array<std::byte*, kFirstExternal> buffers(Network::Impl& network, std::byte* arena) const;
+
+  // New slots, with the arrays of `from` where there are some. Throws std::invalid_argument where they do not fit.
+  Slots make_slots(const Network::Impl& network, const OptimizerState& from) const;
 };
 
 }  // namespace backpass

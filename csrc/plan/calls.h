@@ -1,6 +1,7 @@
 // The kinds of call that graphs are lowered to, and how each is cut into tasks.
 #pragma once
 
+#include <array>
 #include <memory>
 
 #include "plan/program.h"
@@ -96,14 +97,38 @@ struct HostSpec {
 };
 CallPtr make_host_call(HostSpec spec);
 
-// One sweep of an update kernel over the flat buffers (values), `count` elements.
+// A run of the flat buffers that is updated with one entry of the settings.
+struct Segment {
+  Dim begin = 0, end = 0;  // elements
+  int settings = 0;
+  bool operator==(const Segment&) const = default;
+};
+// How sweeps over segments are cut into tasks: none crosses a segment.
+std::vector<Segment> cut_segments(const std::vector<Segment>& segments);
+
+// One sweep of an update kernel over the flat buffers (values).
 struct UpdateSpec {
   kernels::UpdateRule rule = kernels::UpdateRule::sgd;
+  std::string name;
   int weight = -1, grad = -1;
-  int slots[2] = {-1, -1};  // the rule's state
-  Dim count = 0;
+  std::array<int, 3> slots = {-1, -1, -1};  // the rule's state
+  int norm = -1;                            // of the gradient; where it is not finite, nothing is updated
+  std::vector<Segment> segments = {};
 };
 template <class T>
 CallPtr make_update_call(const kernels::Kernels<T>& k, const UpdateSpec& spec);
+
+// The gradient clamped into [-clip_value, clip_value], then measured: its Euclidean norm, one double. partials: a
+// double for each of cut_segments.
+struct ClipSpec {
+  int grad = -1, norm = -1, partials = -1;
+  double clip_norm = 0, clip_value = 0;  // infinite where nothing is clipped
+  std::vector<Segment> segments = {};
+};
+template <class T>
+CallPtr make_measure_call(const kernels::Kernels<T>& k, const ClipSpec& spec);
+// And scaled so that its norm is at most clip_norm (Pascanu et al. 2013).
+template <class T>
+CallPtr make_scale_call(const kernels::Kernels<T>& k, const ClipSpec& spec);
 
 }  // namespace backpass

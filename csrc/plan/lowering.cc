@@ -2,6 +2,7 @@
 #include "plan/lowering.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/convert.h"
 #include "graph/reach.h"
@@ -155,17 +156,37 @@ void Lowering::add_assigns() {
 }
 
 void Lowering::add_update() {
-  if (spec_.update_count == 0) return;
-  const std::size_t bytes = static_cast<std::size_t>(spec_.update_count) * size_of(spec_.dtype);
-  UpdateSpec update{spec_.rule,
-                    add_value(bytes, "parameters", kParameters),
-                    add_value(bytes, "gradients", kGradients),
-                    {-1, -1},
-                    spec_.update_count};
-  for (int i = 0; i < spec_.update_slots; ++i) update.slots[i] = add_value(bytes, "optimizer state", kOptimizer0 + i);
-  plan_.calls_.push_back(spec_.dtype == DType::float64
-                             ? make_update_call(kernels::table<double>(kernels::current_isa()), update)
-                             : make_update_call(kernels::table<float>(kernels::current_isa()), update));
+  if (spec_.update.segments.empty()) return;
+  if (spec_.dtype == DType::float64)
+    add_update(kernels::table<double>(kernels::current_isa()));
+  else
+    add_update(kernels::table<float>(kernels::current_isa()));
+}
+
+// Clipping and the sweep, each in stages of its own.
+template <class T>
+void Lowering::add_update(const kernels::Kernels<T>& k) {
+  const UpdatePhase& phase = spec_.update;
+  const std::size_t bytes = static_cast<std::size_t>(phase.segments.back().end) * sizeof(T);
+  UpdateSpec update{phase.rule, phase.name, add_value(bytes, "parameters", kParameters),
+                    add_value(bytes, "gradients", kGradients)};
+  update.segments = phase.segments;
+  for (std::size_t i = 0; i < phase.slots.size(); ++i)
+    if (phase.slots[i]) update.slots[i] = add_value(bytes, "optimizer state", kOptimizer0 + static_cast<int>(i));
+  if (phase.clip_norm || phase.clip_value) {
+    constexpr double kNone = std::numeric_limits<double>::infinity();
+    update.norm = plan_.norm_ = add_value(sizeof(double), "gradient norm");
+    const std::size_t partials = cut_segments(phase.segments).size() * sizeof(double);
+    const ClipSpec clip{update.grad,
+                        update.norm,
+                        add_value(partials, "partial sums"),
+                        phase.clip_norm.value_or(kNone),
+                        phase.clip_value.value_or(kNone),
+                        phase.segments};
+    plan_.calls_.push_back(make_measure_call(k, clip));
+    if (phase.clip_norm) plan_.calls_.push_back(make_scale_call(k, clip));
+  }
+  plan_.calls_.push_back(make_update_call(k, update));
 }
 
 // A call runs one stage after the last that writes what it reads; an update after everything; and, where phases are

@@ -33,6 +33,8 @@ class Lowering {
   HostSpec host_spec(const Tensor& t);
   void add_assigns();
   void add_update();
+  template <class T>
+  void add_update(const kernels::Kernels<T>& k);
   void set_stages();
   void place_values();
 

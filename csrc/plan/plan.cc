@@ -107,10 +107,11 @@ void Plan::work(int worker, int) noexcept {
   const FlushSubnormals mode;
   const std::uint32_t run = tickets_.run();
   if (run == 0) return;  // late
+  bool passed = false;
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     const Stage& stage = stages_[s];
     if (!is_asked(stage)) continue;
-    if (stage.phase == Phase::update && !passes_guard(run, worker)) return;
+    if (stage.phase == Phase::update && !passed && !(passed = passes_guard(run, worker))) return;
     const std::uint32_t tasks = static_cast<std::uint32_t>(stage.tasks.size());
     if (stage.shared) {
       if (!run_shared(run, s, worker)) return;
@@ -168,6 +169,10 @@ bool Plan::guard_holds() const noexcept {
   const std::byte* loss = address_[static_cast<std::size_t>(guard_)];
   return dtype_ == DType::float64 ? std::isfinite(*reinterpret_cast<const double*>(loss))
                                   : std::isfinite(*reinterpret_cast<const float*>(loss));
+}
+
+double Plan::gradient_norm() const noexcept {
+  return norm_ < 0 ? 0 : *reinterpret_cast<const double*>(address_[static_cast<std::size_t>(norm_)]);
 }
 
 void Plan::run_whole(const Stage& stage) noexcept {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <cmath>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 
@@ -16,7 +18,16 @@
 namespace backpass {
 
 // The memory that a plan's values lie in, given anew for each run.
-enum Slot : int { kConstants = -1, kArena = 0, kParameters, kGradients, kOptimizer0, kOptimizer1, kFirstExternal };
+enum Slot : int {
+  kConstants = -1,
+  kArena = 0,
+  kParameters,
+  kGradients,
+  kOptimizer0,
+  kOptimizer1,
+  kOptimizer2,
+  kFirstExternal
+};
 
 struct Place {
   int slot = kArena;
@@ -39,6 +50,15 @@ struct PlanAssign {
   Place place;
 };
 
+// Which parameters are updated, and how; their settings come with each run.
+struct UpdatePhase {
+  kernels::UpdateRule rule = kernels::UpdateRule::sgd;
+  std::string name = {};
+  std::array<bool, 3> slots = {};      // what state the rule keeps: kOptimizer0 and the next
+  std::vector<Segment> segments = {};  // ascending; none: there is no such phase
+  std::optional<double> clip_norm = {}, clip_value = {};
+};
+
 struct PlanSpec {
   std::vector<PlanInput> inputs;
   std::vector<PlanOutput> outputs;
@@ -50,10 +70,7 @@ struct PlanSpec {
   bool training = false;
   bool separate_phases = false;  // forward and backward are run apart
   DType dtype = DType::float32;
-  // The update phase, where `count` > 0; it is skipped where the scalar `guard` is not finite.
-  kernels::UpdateRule rule = kernels::UpdateRule::sgd;
-  Dim update_count = 0;
-  int update_slots = 0;
+  UpdatePhase update = {};  // skipped where the scalar `guard` is not finite
   Tensor guard = {};
 };
 
@@ -62,7 +79,7 @@ struct PlanRun {
   std::span<const RowSource> sources = {};
   const std::int64_t* rows = nullptr;
   std::uint64_t seed = 0, step = 0;
-  const kernels::UpdateSettings* settings = nullptr;
+  const kernels::UpdateSettings* settings = nullptr;  // by Segment::settings
   int threads = 1;
   Phase first = Phase::forward, last = Phase::update;
 };
@@ -85,6 +102,10 @@ class Plan final : public Job {
 
   // Walks the calls of the phases asked for. Allocates nothing after the first run with these threads.
   void run(const PlanRun& run);
+
+  // Whether the last run reached the parameters: its loss was finite, and so was a gradient to be clipped.
+  bool updated() const noexcept { return guard_holds() && std::isfinite(gradient_norm()); }
+  double gradient_norm() const noexcept;  // of the last run, before clip_norm; 0 where nothing is clipped
 
   std::size_t arena_bytes() const { return arena_bytes_; }
   bool shared() const { return shared_; }  // by several workers, where there are some
@@ -131,9 +152,9 @@ class Plan final : public Job {
   Phase first_ = Phase::forward, last_ = Phase::update;
   AlignedBuffer scratch_, constants_;
   std::size_t scratch_bytes_ = 0, arena_bytes_ = 0;
-  int guard_ = -1;
-  bool shared_ = false;      // some stage is worth several workers
-  bool opens_team_ = false;  // and one run is worth a team of its own
+  int guard_ = -1, norm_ = -1;  // values
+  bool shared_ = false;         // some stage is worth several workers
+  bool opens_team_ = false;     // and one run is worth a team of its own
   DType dtype_ = DType::float32;
   Dim batch_ = 0;
   std::string isa_;

@@ -1,5 +1,6 @@
 // The update phase: one sweep over the flat parameters.
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 #include "plan/calls.h"
@@ -9,25 +10,24 @@ namespace {
 
 constexpr Dim kUpdateElements = 16384;  // per task: 256 KiB of four float32 streams, within L2
 
-struct Kind {
-  const char* name;
-  double flops;  // per parameter
-};
-constexpr Kind kKinds[] = {{"sgd", 2}, {"adam", 12}, {"rmsprop", 9}};  // by UpdateRule
-static_assert(std::size(kKinds) == kernels::kUpdateRules);
+constexpr double kFlops[] = {2, 12, 13, 14, 12, 9, 14, 9, 8};  // per parameter, by UpdateRule
+static_assert(std::size(kFlops) == kernels::kUpdateRules);
 
 template <class T>
 class UpdateCall final : public Call {
  public:
   UpdateCall(const kernels::Kernels<T>& k, const UpdateSpec& spec)
-      : update_(k.update[static_cast<int>(spec.rule)]), s_(spec) {
-    const Kind& kind = kKinds[static_cast<int>(s_.rule)];
-    name = kind.name;
+      : update_(k.update[static_cast<int>(spec.rule)]), s_(spec), pieces_(cut_segments(spec.segments)) {
+    name = s_.name;
     phase = Phase::update;
-    detail = std::to_string(s_.count) + " parameters";
-    tasks = std::max<Dim>(1, ceil_div(s_.count, kUpdateElements));
+    tasks = static_cast<Dim>(pieces_.size());
+    Dim count = 0;
+    for (const Segment& segment : s_.segments) count += segment.end - segment.begin;
+    detail = std::to_string(count) + " parameters";
+    if (s_.segments.size() > 1) detail += " in " + std::to_string(s_.segments.size()) + " segments";
     reads = {s_.weight, s_.grad};
     writes = {s_.weight};
+    if (s_.norm >= 0) reads.push_back(s_.norm);
     int streams = 3;
     for (int slot : s_.slots)
       if (slot >= 0) {
@@ -35,29 +35,39 @@ class UpdateCall final : public Call {
         writes.push_back(slot);
         streams += 2;
       }
-    const double count = static_cast<double>(s_.count);
-    bytes = count * streams * sizeof(T);
-    flops = count * kind.flops;
+    bytes = static_cast<double>(count) * streams * sizeof(T);
+    flops = static_cast<double>(count) * kFlops[static_cast<int>(s_.rule)];
     cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / kBytesPerNanosecond;
   }
 
   void run(const Context& context, Dim task, std::byte*) const noexcept override {
-    const Dim begin = task * kUpdateElements, n = std::min(kUpdateElements, s_.count - begin);
-    update_(at(context, s_.weight, begin), at(context, s_.grad, begin), at(context, s_.slots[0], begin),
-            at(context, s_.slots[1], begin), *context.settings, n);
+    if (s_.norm >= 0 && !std::isfinite(*reinterpret_cast<const double*>(context.address[s_.norm]))) return;
+    const Segment& piece = pieces_[static_cast<std::size_t>(task)];
+    const auto at = [&](int value) { return address(context, value, piece.begin); };
+    update_(at(s_.weight), at(s_.grad), at(s_.slots[0]), at(s_.slots[1]), at(s_.slots[2]),
+            context.settings[piece.settings], piece.end - piece.begin);
   }
 
  private:
   // Null where the rule keeps no such state.
-  static T* at(const Context& context, int value, Dim begin) noexcept {
+  static T* address(const Context& context, int value, Dim begin) noexcept {
     return value >= 0 ? reinterpret_cast<T*>(context.address[value]) + begin : nullptr;
   }
 
   typename kernels::Kernels<T>::UpdateKernel update_;
   UpdateSpec s_;
+  std::vector<Segment> pieces_;  // by task
 };
 
 }  // namespace
+
+std::vector<Segment> cut_segments(const std::vector<Segment>& segments) {
+  std::vector<Segment> pieces;
+  for (const Segment& segment : segments)
+    for (Dim begin = segment.begin; begin < segment.end; begin += kUpdateElements)
+      pieces.push_back({begin, std::min(begin + kUpdateElements, segment.end), segment.settings});
+  return pieces;
+}
 
 template <class T>
 CallPtr make_update_call(const kernels::Kernels<T>& k, const UpdateSpec& spec) {

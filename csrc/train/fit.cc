@@ -13,8 +13,9 @@
 namespace backpass {
 
 DivergedError::DivergedError(int at_epoch, Dim at_batch, std::string at_layer)
-    : std::runtime_error(message("fit", "the loss is not finite in epoch ", at_epoch, ", batch ", at_batch,
-                                 "; first in ", at_layer, "; the network keeps the weights from before this step")),
+    : std::runtime_error(message("fit", "the loss or its gradient is not finite in epoch ", at_epoch, ", batch ",
+                                 at_batch, "; first in ", at_layer,
+                                 "; the network keeps the weights from before this step")),
       epoch(at_epoch),
       batch(at_batch),
       layer(std::move(at_layer)) {}
@@ -165,6 +166,7 @@ class Fit {
     const double loss = trainer_.train({&data_.x, &targets_, rows, count, seed_, step, threads_, predict});
     if (!std::isfinite(loss))
       throw DivergedError(epoch, batch, trainer_.net().first_non_finite(data_.x, rows, count, seed_, step));
+    if (!trainer_.updated) throw DivergedError(epoch, batch, "the gradient");
     if (predict) keep_predictions(rows, count);
     update_averages(Per::step);
     return loss;

@@ -51,7 +51,7 @@ Array hvp(Network& network, const Losses& losses, const ArrayViews& x, const Arr
     convert(static_cast<std::byte*>(dense.data()) + static_cast<std::size_t>(i) * size_of(net.dtype), net.dtype,
             static_cast<const std::byte*>(vector.data) + i * vector.row_stride, vector.type, 1);
   std::byte* slots[kFirstExternal] = {arena.data(), net.values.data(), static_cast<std::byte*>(result.data()),
-                                      static_cast<std::byte*>(dense.data()), nullptr};
+                                      static_cast<std::byte*>(dense.data())};
   std::vector<RowSource> sources;
   add_sources(sources, x, targets);
   PlanRun run{slots, sources};

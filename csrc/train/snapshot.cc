@@ -15,8 +15,8 @@ std::vector<std::span<std::byte>> buffers_of(Network& network, const Optimizer* 
   const std::size_t bytes = static_cast<std::size_t>(net.n_values) * size_of(net.dtype);
   std::vector<std::span<std::byte>> buffers{{net.values.data(), bytes}};
   if (optimizer == nullptr) return buffers;
-  const Optimizer::State& state = *optimizer->state();
-  for (int i = 0; i < state.slot_count(); ++i) buffers.push_back({state.slots[i].data(), net.bytes()});
+  for (const AlignedBuffer& slot : optimizer->state()->slots)
+    if (slot.data()) buffers.push_back({slot.data(), net.bytes()});
   return buffers;
 }
 

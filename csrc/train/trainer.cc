@@ -1,6 +1,7 @@
 // Trainer: steps, gradients, evaluation, and the plans they run.
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/convert.h"
 #include "base/error.h"
@@ -74,9 +75,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   for (std::size_t i = 0; i < parameters.size(); ++i)
     spec.outputs.push_back({grads[i], {kGradients, net().places.at(&parameters[i].op()).offset}});
   mark_phase(spec, grads, Phase::backward);
-  spec.rule = optimizer.state()->update_rule();
-  spec.update_count = net().n_parameters;
-  spec.update_slots = optimizer.state()->slot_count();
+  spec.update = optimizer.state()->update_phase(net());
   spec.guard = in.loss;
   return spec;
 }
@@ -104,8 +103,7 @@ double Trainer::Impl::scalar(Place place) const {
 
 double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
   Optimizer::State& state = *optimizer.state();
-  std::byte* slots[kFirstExternal] = {workspace.arena(), net().values.data(), net().gradient_data(),
-                                      state.slots[0].data(), state.slots[1].data()};
+  const auto slots = state.buffers(net(), workspace.arena());
   sources.clear();
   add_sources(sources, *batch.x, *batch.targets);
   PlanRun run{slots,          sources, batch.rows, batch.seed, batch.step, nullptr, resolve_threads(batch.threads),
@@ -116,8 +114,10 @@ double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
 }
 
 double Trainer::Impl::train(const Batch& batch) {
-  const double value = walk(training_plan(batch.count, *batch.targets, batch.predict), batch, Phase::update);
-  if (std::isfinite(value)) ++optimizer.state()->steps;
+  Plan& plan = training_plan(batch.count, *batch.targets, batch.predict);
+  const double value = walk(plan, batch, Phase::update);
+  updated = plan.updated();
+  if (updated) ++optimizer.state()->steps;
   return value;
 }
 
@@ -216,7 +216,7 @@ Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOpt
   check_count(losses, network.impl().outputs().size());
   if (options.threads < 0) fail("Trainer", "threads must not be negative, got ", options.threads);
   impl_ = std::shared_ptr<Impl>(
-      new Impl{std::move(network), std::move(losses), std::move(optimizer), options.threads, {}, false, {}, {}});
+      new Impl{std::move(network), std::move(losses), std::move(optimizer), options.threads, {}, false, false, {}, {}});
 }
 
 double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
@@ -225,7 +225,8 @@ double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& 
   const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
   impl_->training_plan(rows, impl_->step_targets, false);  // what can fail comes before the optimizer is bound
   impl_->optimizer.state()->bind(impl_->network);
-  return impl_->train({&x, &impl_->step_targets, nullptr, rows, net.seed, net.step++, impl_->threads});
+  const double loss = impl_->train({&x, &impl_->step_targets, nullptr, rows, net.seed, net.step++, impl_->threads});
+  return impl_->updated || !std::isfinite(loss) ? loss : std::numeric_limits<double>::quiet_NaN();
 }
 
 double Trainer::gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight,
@@ -290,9 +291,11 @@ PlanInfo Trainer::profile(Dim batch_size, int repeats) {
     sources.push_back(row_source(made_up.back()));
   }
   // The update works on copies: profiling changes nothing.
-  const AlignedBuffer arena(plan.arena_bytes()), weights(bytes), grads(bytes), first(bytes), second(bytes);
+  const AlignedBuffer arena(plan.arena_bytes()), weights(bytes), grads(bytes), first(bytes), second(bytes),
+      third(bytes);
   std::memcpy(weights.data(), net.values.data(), bytes);
-  std::byte* slots[kFirstExternal] = {arena.data(), weights.data(), grads.data(), first.data(), second.data()};
+  std::byte* slots[kFirstExternal] = {arena.data(), weights.data(), grads.data(),
+                                      first.data(), second.data(),  third.data()};
   PlanRun run{slots, sources};
   run.settings = impl_->optimizer.state()->next_settings();
   return plan.profile(run, repeats);

@@ -17,6 +17,7 @@ struct Trainer::Impl {
   int threads;
   Workspace workspace;
   bool stopped = false;
+  bool updated = false;            // whether the last step changed parameters
   AllTargets step_targets;         // of a single step; kept, so that a step allocates nothing
   std::vector<RowSource> sources;  // likewise
 
@@ -39,7 +40,7 @@ struct Trainer::Impl {
 
   // Forward, loss, backward and, unless `last` is earlier, update. Returns the loss.
   double walk(Plan& plan, const Batch& batch, Phase last);
-  double train(const Batch& batch);  // a full step; counts it where the loss is finite
+  double train(const Batch& batch);  // a full step; counts it where it is one
   const std::byte* at(Place place) const { return workspace.arena() + place.offset; }
   double scalar(Place place) const;  // of a plan's output
   // The predictions of the only output, where they are asked for.

@@ -28,6 +28,7 @@ from backpass._activations import (
     Softplus,
     Tanh,
 )
+from backpass._adams import Adam, Adamax, AdamW, NAdam, RAdam
 from backpass._averages import EMA, SWA
 from backpass._branches import Add, Concat, Embedding, Flatten, Multiply
 from backpass._callbacks import Callback
@@ -90,7 +91,8 @@ from backpass._losses import MAE, MSE, BinaryCrossEntropy, CrossEntropy, HalfMSE
 from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
 from backpass._network import Network
 from backpass._norms import AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RMSNorm
-from backpass._optimizers import SGD, Adam, AdamW, Optimizer, RMSprop
+from backpass._optimizer import Group, Optimizer
+from backpass._optimizers import SGD, Adadelta, Adagrad, Lion, RMSprop
 from backpass._schedules import (
     ConstantRate,
     CosineAnnealing,
@@ -133,8 +135,11 @@ __all__ = [
     "SELU",
     "SGD",
     "SWA",
+    "Adadelta",
+    "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "Add",
     "AlphaDropout",
     "BatchNorm",
@@ -155,6 +160,7 @@ __all__ = [
     "GaussianNoise",
     "GradientError",
     "Graph",
+    "Group",
     "HalfMSE",
     "Hardtanh",
     "History",
@@ -166,15 +172,18 @@ __all__ = [
     "LayerNorm",
     "LeakyReLU",
     "LearningRateRange",
+    "Lion",
     "Loss",
     "Mish",
     "MultiStepDecay",
     "Multiply",
+    "NAdam",
     "Network",
     "OneCycle",
     "Optimizer",
     "Plan",
     "PolynomialDecay",
+    "RAdam",
     "RMSNorm",
     "RMSprop",
     "RaiseOnSmallGradients",

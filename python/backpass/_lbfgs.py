@@ -10,7 +10,8 @@ import numpy as np
 from backpass import _checks
 from backpass._core import DivergedError
 from backpass._objective import Objective, Vector
-from backpass._optimizers import SGD, Optimizer
+from backpass._optimizer import Optimizer
+from backpass._optimizers import SGD
 
 if TYPE_CHECKING:
     from backpass._network import Network
@@ -54,12 +55,13 @@ class LBFGS(Optimizer):
         tolerance: float = 1e-8,
         tolerance_change: float = 1e-12,
     ) -> None:
-        super().__init__(
-            history_size=_checks.integer("LBFGS", "history_size", history_size, minimum=1),
-            max_line_search=_checks.integer("LBFGS", "max_line_search", max_line_search, minimum=1),
-            tolerance=_checks.number("LBFGS", "tolerance", tolerance),
-            tolerance_change=_checks.number("LBFGS", "tolerance_change", tolerance_change),
-        )
+        self._settings = {
+            "history_size": _checks.integer("LBFGS", "history_size", history_size, minimum=1),
+            "max_line_search": _checks.integer("LBFGS", "max_line_search", max_line_search, minimum=1),
+            "tolerance": _checks.number("LBFGS", "tolerance", tolerance),
+            "tolerance_change": _checks.number("LBFGS", "tolerance_change", tolerance_change),
+        }
+        self._options = {}  # nothing is clipped, grouped or decayed
         for name in ("tolerance", "tolerance_change"):
             if not 0 <= self._settings[name] < np.inf:
                 raise ValueError(f"[LBFGS] {name} must be finite and not negative, got {self._settings[name]}")

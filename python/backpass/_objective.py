@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from backpass import _core
 from backpass._losses import native_losses
+from backpass._optimizers import SGD
 
 if TYPE_CHECKING:
     from backpass._losses import AnyLoss
@@ -35,7 +36,7 @@ class Objective:
         self._losses, self._x, self._y, self._weight = native_losses("objective", loss), x, y, sample_weight
         with model._built_for(x, "objective") as network:
             self._network = network
-            self._trainer = _core.Trainer(network, self._losses, _core.sgd(1.0, 0.0, False, 0.0), 0)
+            self._trainer = _core.Trainer(network, self._losses, SGD(1.0)._native, 0)
             self.x0: Vector = network.flat_parameters.astype(np.float64)
             self._last = self._evaluated(self.x0.copy())  # refuses x and y that do not fit
 

@@ -1,122 +1,30 @@
-"""Optimizers: how parameters follow their gradients."""
+"""Optimizers that follow the gradient or its sign, or divide it by its squares; Adam and its kin are in _adams.py."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from backpass import _checks, _core
+from backpass._optimizer import Optimizer
 
 if TYPE_CHECKING:
-    from backpass._network import Network
+    from typing import Unpack
 
-
-class Optimizer:
-    """What all optimizers share.
-
-    An optimizer holds its state (velocities, moments) and belongs to the first model that it steps. Training again
-    with it goes on where it stopped; a second model raises ValueError.
-    """
-
-    _native: _core.Optimizer
-
-    def __init__(self, **settings: Any) -> None:
-        self._settings = settings
-
-    @property
-    def learning_rate(self) -> float:
-        """The step size; setting it takes effect with the next step."""
-        return self._native.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        self._native.learning_rate = _checks.number(type(self).__name__, "learning_rate", value)
-
-    @property
-    def steps(self) -> int:
-        """How many updates it has made."""
-        return self._native.steps
-
-    @property
-    def current_learning_rate(self) -> float:
-        """The rate of the next step: the learning rate times the factor of its schedule."""
-        return self._native.current_learning_rate
-
-    def step(self, model: Network) -> None:
-        """Updates the parameters of a model from its gradients, which stay as they are.
-
-        Raises:
-            ValueError: where this optimizer belongs to another model.
-            RuntimeError: where the model has not been built.
-
-        Example:
-            >>> import backpass as bp
-            >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
-            >>> model.parameters()["0.weight"][:] = 2
-            >>> model.flat_gradients[:] = 10
-            >>> bp.SGD(learning_rate=0.1).step(model)
-            >>> model.flat_parameters.tolist()
-            [1.0]
-        """
-        self._native.step(model._built())
-
-    def _fresh(self) -> Optimizer:
-        """One with the same settings that has made no steps, and belongs to no model."""
-        return _rebuild(type(self), {**self._settings, "learning_rate": self.learning_rate})
-
-    def __repr__(self) -> str:
-        settings = {**self._settings, "learning_rate": self.learning_rate}
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in settings.items())})"
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        if self.steps:
-            raise TypeError(f"[{type(self).__name__}] an optimizer that has made steps belongs to a model: no copies")
-        return _rebuild, (type(self), {**self._settings, "learning_rate": self.learning_rate})
-
-
-def _rebuild(cls: type[Optimizer], settings: dict[str, Any]) -> Optimizer:
-    return cls(**settings)
+    from backpass._optimizer import Options
 
 
 class SGD(Optimizer):
     """Gradient descent: w <- w - learning_rate g.
 
-    With momentum the gradient gives way to a velocity v <- momentum v + g; with `nesterov` to g + momentum v
-    (Sutskever et al. 2013, in PyTorch's form).
+    With momentum the gradient gives way to a velocity v <- momentum v + (1 - dampening) g, which begins as the first
+    gradient; with `nesterov` to g + momentum v (Sutskever et al. 2013, in PyTorch's form).
 
     Args:
         learning_rate: the step size.
         momentum: how much of the velocity is kept, at least 0.
-        nesterov: whether to look ahead along the velocity; needs momentum.
+        nesterov: whether to look ahead along the velocity; needs momentum and no dampening.
         weight_decay: added to the gradient as weight_decay * w.
-
-    Raises:
-        ValueError: where a setting is out of range.
-    """
-
-    def __init__(
-        self, learning_rate: float, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0
-    ) -> None:
-        settings: dict[str, Any] = {
-            "learning_rate": _checks.number("SGD", "learning_rate", learning_rate),
-            "momentum": _checks.number("SGD", "momentum", momentum),
-            "nesterov": _checks.flag("SGD", "nesterov", nesterov),
-            "weight_decay": _checks.number("SGD", "weight_decay", weight_decay),
-        }
-        super().__init__(**settings)
-        self._native = _core.sgd(**settings)
-
-
-class Adam(Optimizer):
-    """Adaptive moments (Kingma and Ba 2015, algorithm 1).
-
-    m <- b1 m + (1 - b1) g;  v <- b2 v + (1 - b2) g^2;
-    w <- w - learning_rate (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
-
-    Args:
-        learning_rate: the step size.
-        betas: b1 and b2, at least 0 and below 1.
-        eps: keeps the division finite.
-        weight_decay: added to the gradient as weight_decay * w.
+        dampening: how much of the gradient is kept from the velocity.
+        **options: clip_norm, clip_value, groups and decay, as every `Optimizer` takes them.
 
     Raises:
         ValueError: where a setting is out of range.
@@ -124,63 +32,22 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
+        learning_rate: float,
+        momentum: float = 0.0,
+        nesterov: bool = False,
         weight_decay: float = 0.0,
+        *,
+        dampening: float = 0.0,
+        **options: Unpack[Options],
     ) -> None:
-        settings = _adam_settings("Adam", learning_rate, betas, eps, weight_decay)
-        super().__init__(**settings)
-        self._native = _core.adam(**settings)
-
-
-class AdamW(Optimizer):
-    """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
-
-    w <- (1 - learning_rate weight_decay) w, then the step of `Adam` without decay: what shrinks the weights does not
-    pass through the moments, as it does where decay is added to the gradient.
-
-    Args:
-        learning_rate: the step size.
-        betas: b1 and b2, at least 0 and below 1.
-        eps: keeps the division finite.
-        weight_decay: the part of the weights that a step of size 1 takes away.
-
-    Raises:
-        ValueError: where a setting is out of range.
-
-    Example:
-        >>> import backpass as bp
-        >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
-        >>> model.parameters()["0.weight"][:] = 2
-        >>> bp.AdamW(learning_rate=0.5, weight_decay=0.5).step(model)  # the gradients are zero
-        >>> model.flat_parameters.tolist()
-        [1.5]
-    """
-
-    def __init__(
-        self,
-        learning_rate: float = 1e-3,
-        betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8,
-        weight_decay: float = 1e-2,
-    ) -> None:
-        settings = _adam_settings("AdamW", learning_rate, betas, eps, weight_decay)
-        super().__init__(**settings)
-        self._native = _core.adamw(**settings)
-
-
-def _adam_settings(
-    where: str, learning_rate: float, betas: tuple[float, float], eps: float, weight_decay: float
-) -> dict[str, Any]:
-    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-        raise TypeError(f"[{where}] betas must be two numbers, got {betas!r}")
-    return {
-        "learning_rate": _checks.number(where, "learning_rate", learning_rate),
-        "betas": (_checks.number(where, "betas", betas[0]), _checks.number(where, "betas", betas[1])),
-        "eps": _checks.number(where, "eps", eps),
-        "weight_decay": _checks.number(where, "weight_decay", weight_decay),
-    }
+        settings = {
+            "learning_rate": learning_rate,
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "weight_decay": weight_decay,
+            "dampening": dampening,
+        }
+        super().__init__("SGD", settings, **options)
 
 
 class RMSprop(Optimizer):
@@ -195,6 +62,8 @@ class RMSprop(Optimizer):
         eps: keeps the division finite.
         momentum: how much of the velocity is kept, at least 0.
         weight_decay: added to the gradient as weight_decay * w.
+        centered: whether the square of the mean gradient is taken from v, which leaves a variance (Graves 2013).
+        **options: clip_norm, clip_value, groups and decay, as every `Optimizer` takes them.
 
     Raises:
         ValueError: where a setting is out of range.
@@ -216,13 +85,143 @@ class RMSprop(Optimizer):
         eps: float = 1e-8,
         momentum: float = 0.0,
         weight_decay: float = 0.0,
+        *,
+        centered: bool = False,
+        **options: Unpack[Options],
     ) -> None:
-        settings: dict[str, Any] = {
-            "learning_rate": _checks.number("RMSprop", "learning_rate", learning_rate),
-            "alpha": _checks.number("RMSprop", "alpha", alpha),
-            "eps": _checks.number("RMSprop", "eps", eps),
-            "momentum": _checks.number("RMSprop", "momentum", momentum),
-            "weight_decay": _checks.number("RMSprop", "weight_decay", weight_decay),
+        settings = {
+            "learning_rate": learning_rate,
+            "alpha": alpha,
+            "eps": eps,
+            "momentum": momentum,
+            "weight_decay": weight_decay,
+            "centered": centered,
         }
-        super().__init__(**settings)
-        self._native = _core.rmsprop(**settings)
+        super().__init__("RMSprop", settings, **options)
+
+
+class Adagrad(Optimizer):
+    """Steps divided by the root of the sum of all squared gradients (Duchi et al. 2011).
+
+    s <- s + g^2;  w <- w - learning_rate / (1 + (t - 1) learning_rate_decay) g / (sqrt(s) + eps).
+
+    Args:
+        learning_rate: the step size.
+        learning_rate_decay: how quickly the step size falls.
+        weight_decay: added to the gradient as weight_decay * w.
+        initial_accumulator_value: what s begins as.
+        eps: keeps the division finite.
+        **options: clip_norm, clip_value, groups and decay, as every `Optimizer` takes them.
+
+    Raises:
+        ValueError: where a setting is out of range.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
+        >>> model.parameters()["0.weight"][:] = 2
+        >>> model.flat_gradients[:] = 4
+        >>> bp.Adagrad(learning_rate=0.1, initial_accumulator_value=9).step(model)  # 0.1 * 4 / sqrt(9 + 4^2)
+        >>> model.flat_parameters.round(9).tolist()
+        [1.92]
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 1e-2,
+        learning_rate_decay: float = 0.0,
+        weight_decay: float = 0.0,
+        initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10,
+        **options: Unpack[Options],
+    ) -> None:
+        settings = {
+            "learning_rate": learning_rate,
+            "learning_rate_decay": learning_rate_decay,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "eps": eps,
+        }
+        super().__init__("Adagrad", settings, **options)
+
+
+class Adadelta(Optimizer):
+    """Steps in the unit of the weights, without a rate to choose (Zeiler 2012).
+
+    v <- rho v + (1 - rho) g^2;  d = sqrt(u + eps) / sqrt(v + eps) g;  u <- rho u + (1 - rho) d^2;
+    w <- w - learning_rate d.
+
+    Args:
+        learning_rate: scales the steps.
+        rho: how much of the means is kept, at least 0 and below 1.
+        eps: keeps the division finite, and begins the first step.
+        weight_decay: added to the gradient as weight_decay * w.
+        **options: clip_norm, clip_value, groups and decay, as every `Optimizer` takes them.
+
+    Raises:
+        ValueError: where a setting is out of range.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
+        >>> model.parameters()["0.weight"][:] = 2
+        >>> model.flat_gradients[:] = 1000
+        >>> bp.Adadelta(rho=0.75, eps=1e-4).step(model)  # sqrt(1e-4) / sqrt(0.25 * 1000^2) * 1000
+        >>> model.flat_parameters.round(9).tolist()
+        [1.98]
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        weight_decay: float = 0.0,
+        **options: Unpack[Options],
+    ) -> None:
+        settings = {
+            "learning_rate": learning_rate,
+            "rho": rho,
+            "eps": eps,
+            "weight_decay": weight_decay,
+        }
+        super().__init__("Adadelta", settings, **options)
+
+
+class Lion(Optimizer):
+    """Steps of one size, in the direction of the signs of a momentum (Chen et al. 2023, algorithm 2).
+
+    w <- (1 - learning_rate weight_decay) w - learning_rate sign(b1 m + (1 - b1) g);  m <- b2 m + (1 - b2) g.
+
+    Args:
+        learning_rate: the step size; a tenth of what suits Adam.
+        betas: b1 and b2, at least 0 and below 1.
+        weight_decay: the part of the weights that a step of size 1 takes away.
+        **options: clip_norm, clip_value, groups and decay, as every `Optimizer` takes them.
+
+    Raises:
+        ValueError: where a setting is out of range.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
+        >>> model.parameters()["0.weight"][:] = 2
+        >>> model.flat_gradients[:] = 0.001
+        >>> bp.Lion(learning_rate=0.25).step(model)
+        >>> model.flat_parameters.round(9).tolist()
+        [1.75]
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+        **options: Unpack[Options],
+    ) -> None:
+        settings = {
+            "learning_rate": learning_rate,
+            "betas": betas,
+            "weight_decay": weight_decay,
+        }
+        super().__init__("Lion", settings, **options)

@@ -12,7 +12,8 @@ from backpass._callbacks import checked_callbacks, hooks_of
 from backpass._history import History
 from backpass._lbfgs import LBFGS, Data, Minimization
 from backpass._losses import native_losses
-from backpass._optimizers import Optimizer
+from backpass._optimizer import Optimizer
+from backpass._optimizers import SGD
 
 if TYPE_CHECKING:
     from backpass._callbacks import Callback
@@ -76,7 +77,8 @@ class Trainer:
             sample_weight: (rows,).
 
         Returns:
-            The loss before the update. Where it is not finite, nothing is updated.
+            The loss before the update. Where it is not finite, nothing is updated; nan where the optimizer was to
+            clip a gradient that is not finite.
         """
         if self._native is not None and self._network is self.model._native:
             return self._native.step(x, y, sample_weight)  # the short way of every step but the first
@@ -180,7 +182,7 @@ def evaluate_with(
     native = native_losses("evaluate", loss)
     asked, finite = metric_pairs(metrics), _checks.flag("evaluate", "check_finite", check_finite)
     with model._built_for(x, "evaluate") as network:
-        trainer = _core.Trainer(network, native, _core.sgd(1.0, 0.0, False, 0.0), 0)
+        trainer = _core.Trainer(network, native, SGD(1.0)._native, 0)
         return trainer.evaluate(x, y, sample_weight, asked, finite)
 
 

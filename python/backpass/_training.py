@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from backpass import _core
 from backpass._losses import native_losses
+from backpass._optimizers import SGD
 from backpass._trainer import Trainer, evaluate_with
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from backpass._losses import AnyLoss
     from backpass._network import Network
     from backpass._objective import Objective
-    from backpass._optimizers import Optimizer
+    from backpass._optimizer import Optimizer
     from backpass._types import Array, ArrayLike, Metrics
 
 
@@ -141,7 +142,7 @@ class Training:
             (12.5, {'0.weight': array([[10.]])})
         """
         with self._built_for(x, "value_and_grad") as native:
-            trainer = _core.Trainer(native, native_losses("value_and_grad", loss), _core.sgd(1.0, 0.0, False, 0.0), 0)
+            trainer = _core.Trainer(native, native_losses("value_and_grad", loss), SGD(1.0)._native, 0)
             value = trainer.gradients(x, y, sample_weight, -1)
             return value, {name: gradient.copy() for name, gradient in native.gradients().items()}
 

@@ -3,6 +3,7 @@
 #include "test_kernels_elementwise.h"
 #include "test_kernels_matmul.h"
 #include "test_kernels_rows.h"
+#include "test_kernels_update.h"
 
 using namespace backpass::kernels;
 using namespace backpass::kernels::testing;
@@ -17,6 +18,7 @@ void test_table(Isa isa) {
   test_matmul(kernels, label);
   test_elementwise(kernels, label);
   test_rows(kernels, label);
+  test_updates(kernels, label);
 }
 
 void test_dispatch() {

@@ -1,4 +1,4 @@
-// Softmax, reductions, copies, random numbers and updates against plain loops.
+// Softmax, reductions, copies and random numbers against plain loops.
 #pragma once
 
 #include "kernel_testing.h"
@@ -148,112 +148,6 @@ void test_random(const Kernels<T>& kernels, Numbers& numbers, const std::string&
   (void)numbers;
 }
 
-// The formulas in T itself, in the order that they are written: results must agree to the bit.
-template <class T>
-void test_sgd(const Kernels<T>& kernels, Size n, Numbers& numbers, const std::string& label) {
-  for (int variant = 0; variant < 6; ++variant) {
-    const bool nesterov = variant & 1, momentum = variant >= 2;
-    const UpdateSettings settings{.learning_rate = 0.1,
-                                  .weight_decay = variant >= 4 ? 0.01 : 0.0,
-                                  .momentum = momentum ? 0.9 : 0.0,
-                                  .nesterov = nesterov};
-    Guarded<T> w(n), g(n), v(n);
-    numbers.fill(w), numbers.fill(g), numbers.fill(v);
-    std::vector<T> want_w(w.data(), w.data() + n), want_v(v.data(), v.data() + n);
-    for (Size i = 0; i < n; ++i) {
-      const std::size_t s = static_cast<std::size_t>(i);
-      volatile T product = static_cast<T>(settings.weight_decay) * want_w[s];
-      T update = settings.weight_decay != 0 ? g[i] + product : g[i];
-      if (momentum) {
-        product = static_cast<T>(settings.momentum) * want_v[s];
-        want_v[s] = product + update;
-        product = static_cast<T>(settings.momentum) * want_v[s];
-        update = nesterov ? update + product : want_v[s];
-      }
-      product = static_cast<T>(settings.learning_rate) * update;
-      want_w[s] = want_w[s] - product;
-    }
-    kernels.update[static_cast<int>(UpdateRule::sgd)](w.data(), g.data(), momentum ? v.data() : nullptr, nullptr,
-                                                      settings, n);
-    bool good = true;
-    for (Size i = 0; i < n; ++i) {
-      good = good && w[i] == want_w[static_cast<std::size_t>(i)] && v[i] == want_v[static_cast<std::size_t>(i)];
-    }
-    check(good, label + "sgd " + std::to_string(variant) + " n " + std::to_string(n));
-  }
-}
-
-template <class T>
-void test_adam(const Kernels<T>& kernels, Size n, Numbers& numbers, const std::string& label) {
-  for (int variant = 0; variant < 3; ++variant) {
-    const UpdateSettings settings{.learning_rate = 0.01,
-                                  .weight_decay = variant > 0 ? 0.1 : 0,
-                                  .beta1 = 0.9,
-                                  .beta2 = 0.999,
-                                  .eps = 1e-8,
-                                  .correction1 = 1 - 0.9 * 0.9,
-                                  .correction2 = 1 - 0.999 * 0.999,
-                                  .decoupled = variant == 2};
-    Guarded<T> w(n), g(n), m(n), v(n);
-    numbers.fill(w), numbers.fill(g), numbers.fill(m), numbers.fill(v);
-    bool good = true;
-    for (Size i = 0; i < n; ++i) v[i] = std::fabs(v[i]);
-    std::vector<Wide<T>> want;
-    for (Size i = 0; i < n; ++i) {
-      Wide<T> weight = w[i], grad = g[i];
-      if (variant == 1) grad += settings.weight_decay * weight;
-      if (variant == 2) weight *= 1 - settings.learning_rate * settings.weight_decay;
-      const Wide<T> mean = 0.9L * m[i] + 0.1L * grad, square = 0.999L * v[i] + 0.001L * grad * grad;
-      want.push_back(weight - settings.learning_rate * (mean / settings.correction1) /
-                                  (std::sqrt(square / settings.correction2) + settings.eps));
-    }
-    kernels.update[static_cast<int>(UpdateRule::adam)](w.data(), g.data(), m.data(), v.data(), settings, n);
-    for (Size i = 0; i < n; ++i) good = good && close(w[i], want[static_cast<std::size_t>(i)], 16 * epsilon<T>());
-    check(good, label + "adam " + std::to_string(variant) + " n " + std::to_string(n));
-  }
-}
-
-template <class T>
-void test_rmsprop(const Kernels<T>& kernels, Size n, Numbers& numbers, const std::string& label) {
-  for (int variant = 0; variant < 4; ++variant) {
-    const bool momentum = variant & 1;
-    const UpdateSettings settings{.learning_rate = 0.01,
-                                  .weight_decay = variant >= 2 ? 0.1 : 0,
-                                  .momentum = momentum ? 0.9 : 0,
-                                  .beta2 = 0.99,
-                                  .eps = 1e-3};
-    Guarded<T> w(n), g(n), v(n), velocity(n);
-    numbers.fill(w), numbers.fill(g), numbers.fill(v), numbers.fill(velocity);
-    bool good = true;
-    std::vector<Wide<T>> want;
-    for (Size i = 0; i < n; ++i) {
-      v[i] = std::fabs(v[i]);
-      const Wide<T> weight = w[i], grad = g[i] + settings.weight_decay * weight;
-      const Wide<T> d = grad / (std::sqrt(0.99L * v[i] + 0.01L * grad * grad) + settings.eps);
-      want.push_back(weight - settings.learning_rate * (d + settings.momentum * velocity[i]));
-    }
-    kernels.update[static_cast<int>(UpdateRule::rmsprop)](w.data(), g.data(), v.data(),
-                                                          momentum ? velocity.data() : nullptr, settings, n);
-    for (Size i = 0; i < n; ++i) good = good && close(w[i], want[static_cast<std::size_t>(i)], 32 * epsilon<T>());
-    check(good, label + "rmsprop " + std::to_string(variant) + " n " + std::to_string(n));
-  }
-}
-
-template <class T>
-void test_finite(const Kernels<T>& kernels, Size n, Numbers& numbers, const std::string& label) {
-  Guarded<T> x(n);
-  numbers.fill(x);
-  if (n > 0) x[0] = std::numeric_limits<T>::max(), x[n - 1] = -std::numeric_limits<T>::max();
-  bool good = kernels.all_finite(x.data(), n);
-  for (Size i = 0; i < n; ++i) {
-    const T kept = x[i];
-    x[i] = i % 2 ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::quiet_NaN();
-    good = good && !kernels.all_finite(x.data(), n);
-    x[i] = kept;
-  }
-  check(good, label + "all_finite " + std::to_string(n));
-}
-
 template <class T>
 void test_rows(const Kernels<T>& kernels, const std::string& label) {
   Numbers numbers;
@@ -266,12 +160,6 @@ void test_rows(const Kernels<T>& kernels, const std::string& label) {
     }
   }
   test_random(kernels, numbers, label);
-  for (Size n : {Size{0}, Size{1}, v - 1, v, v + 1, Size{37}}) {
-    test_sgd(kernels, n, numbers, label);
-    test_adam(kernels, n, numbers, label);
-    test_rmsprop(kernels, n, numbers, label);
-    test_finite(kernels, n, numbers, label);
-  }
 }
 
 }  // namespace backpass::kernels::testing

@@ -215,7 +215,7 @@ void check_sign_sgd() {
       const double sign = slope > 0 ? 1 : slope < 0 ? -1 : 0;
       expect(parameters(net)[i] == w[i] - 0.125 * sign, "a step of parameter " + std::to_string(i));
     }
-    expect(trainer.plan(6).calls.back().name == "sign_sgd", "the plan names the update");
+    expect(trainer.plan(6).calls.back().name == "signsgd", "the plan names the update");
     bp::Optimizer by_hand = bp::SignSGD{.learning_rate = 0.25};
     bp::Network other = make_network({bp::Dense{1}});
     std::ranges::fill(parameters(other), 1.0);

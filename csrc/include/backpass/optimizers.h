@@ -6,20 +6,38 @@
 namespace backpass {
 
 // w <- w - learning_rate * g; with momentum the gradient is replaced by a velocity (PyTorch's form: v <- momentum v +
-// g).
+// (1 - dampening) g, the first gradient undampened), with nesterov by g + momentum v (Sutskever et al. 2013).
 struct SGD {
   double learning_rate = 1e-2;
   double momentum = 0.0;
   bool nesterov = false;
   double weight_decay = 0.0;  // coupled: g + weight_decay * w
+  double dampening = 0.0;
+
+  std::string type() const { return "SGD"; }
+  Attributes attributes() const {
+    return {{"learning_rate", learning_rate},
+            {"momentum", momentum},
+            {"nesterov", nesterov},
+            {"weight_decay", weight_decay},
+            {"dampening", dampening}};
+  }
 };
 
-// Kingma and Ba 2015, algorithm 1; weight_decay is coupled (added to the gradient).
+// Kingma and Ba 2015, algorithm 1; weight_decay is coupled (added to the gradient). amsgrad divides by the largest
+// second moment so far (Reddi et al. 2018).
 struct Adam {
   double learning_rate = 1e-3;
   std::pair<double, double> betas = {0.9, 0.999};
   double eps = 1e-8;
   double weight_decay = 0.0;
+  bool amsgrad = false;
+
+  std::string type() const { return "Adam"; }
+  Attributes attributes() const {
+    return {{"learning_rate", learning_rate}, {"beta1", betas.first}, {"beta2", betas.second}, {"eps", eps},
+            {"weight_decay", weight_decay},   {"amsgrad", amsgrad}};
+  }
 };
 
 // The same with the decay decoupled (Loshchilov and Hutter 2019): w <- (1 - learning_rate * weight_decay) w, then Adam.
@@ -28,26 +46,170 @@ struct AdamW {
   std::pair<double, double> betas = {0.9, 0.999};
   double eps = 1e-8;
   double weight_decay = 1e-2;
+  bool amsgrad = false;
+
+  std::string type() const { return "AdamW"; }
+  Attributes attributes() const {
+    return {{"learning_rate", learning_rate}, {"beta1", betas.first}, {"beta2", betas.second}, {"eps", eps},
+            {"weight_decay", weight_decay},   {"amsgrad", amsgrad}};
+  }
+};
+
+// Adam that looks ahead along its momentum (Dozat 2016), in PyTorch's form: the momentum of step t is
+// beta1 (1 - 0.96^(t momentum_decay) / 2).
+struct NAdam {
+  double learning_rate = 2e-3;
+  std::pair<double, double> betas = {0.9, 0.999};
+  double eps = 1e-8;
+  double weight_decay = 0.0;  // coupled
+  double momentum_decay = 4e-3;
+
+  std::string type() const { return "NAdam"; }
+  Attributes attributes() const {
+    return {{"learning_rate", learning_rate}, {"beta1", betas.first},
+            {"beta2", betas.second},          {"eps", eps},
+            {"weight_decay", weight_decay},   {"momentum_decay", momentum_decay}};
+  }
+};
+
+// Adam whose first steps, while the second moment says too little, go without it (Liu et al. 2020).
+struct RAdam {
+  double learning_rate = 1e-3;
+  std::pair<double, double> betas = {0.9, 0.999};
+  double eps = 1e-8;
+  double weight_decay = 0.0;  // coupled
+
+  std::string type() const { return "RAdam"; }
+  Attributes attributes() const {
+    return {{"learning_rate", learning_rate},
+            {"beta1", betas.first},
+            {"beta2", betas.second},
+            {"eps", eps},
+            {"weight_decay", weight_decay}};
+  }
+};
+
+// Adam by the decayed maximum of |g| (Kingma and Ba 2015, algorithm 2).
+struct Adamax {
+  double learning_rate = 2e-3;
+  std::pair<double, double> betas = {0.9, 0.999};
+  double eps = 1e-8;
+  double weight_decay = 0.0;  // coupled
+
+  std::string type() const { return "Adamax"; }
+  Attributes attributes() const {
+    return {{"learning_rate", learning_rate},
+            {"beta1", betas.first},
+            {"beta2", betas.second},
+            {"eps", eps},
+            {"weight_decay", weight_decay}};
+  }
 };
 
 // Tieleman and Hinton 2012, in PyTorch's form: v <- alpha v + (1 - alpha) g^2; w <- w - learning_rate * g / (sqrt(v) +
-// eps). With momentum the quotient is replaced by a velocity, as in SGD.
+// eps). With momentum the quotient is replaced by a velocity, as in SGD; centered subtracts the square of the mean
+// gradient from v (Graves 2013).
 struct RMSprop {
   double learning_rate = 1e-2;
   double alpha = 0.99;
   double eps = 1e-8;
   double momentum = 0.0;
   double weight_decay = 0.0;  // coupled
+  bool centered = false;
+
+  std::string type() const { return "RMSprop"; }
+  Attributes attributes() const {
+    return {{"learning_rate", learning_rate}, {"alpha", alpha},      {"eps", eps}, {"momentum", momentum},
+            {"weight_decay", weight_decay},   {"centered", centered}};
+  }
+};
+
+// Duchi et al. 2011: s <- s + g^2; w <- w - learning_rate / (1 + (t - 1) learning_rate_decay) * g / (sqrt(s) + eps).
+struct Adagrad {
+  double learning_rate = 1e-2;
+  double learning_rate_decay = 0.0;
+  double weight_decay = 0.0;  // coupled
+  double initial_accumulator_value = 0.0;
+  double eps = 1e-10;
+
+  std::string type() const { return "Adagrad"; }
+  Attributes attributes() const {
+    return {{"learning_rate", learning_rate},
+            {"learning_rate_decay", learning_rate_decay},
+            {"weight_decay", weight_decay},
+            {"initial_accumulator_value", initial_accumulator_value},
+            {"eps", eps}};
+  }
+};
+
+// Zeiler 2012: v <- rho v + (1 - rho) g^2; d = sqrt(u + eps) / sqrt(v + eps) * g; u <- rho u + (1 - rho) d^2;
+// w <- w - learning_rate * d.
+struct Adadelta {
+  double learning_rate = 1.0;
+  double rho = 0.9;
+  double eps = 1e-6;
+  double weight_decay = 0.0;  // coupled
+
+  std::string type() const { return "Adadelta"; }
+  Attributes attributes() const {
+    return {{"learning_rate", learning_rate}, {"rho", rho}, {"eps", eps}, {"weight_decay", weight_decay}};
+  }
+};
+
+// Chen et al. 2023: w <- (1 - learning_rate * weight_decay) w - learning_rate * sign(beta1 m + (1 - beta1) g);
+// m <- beta2 m + (1 - beta2) g.
+struct Lion {
+  double learning_rate = 1e-4;
+  std::pair<double, double> betas = {0.9, 0.99};
+  double weight_decay = 0.0;  // decoupled
+
+  std::string type() const { return "Lion"; }
+  Attributes attributes() const {
+    return {{"learning_rate", learning_rate},
+            {"beta1", betas.first},
+            {"beta2", betas.second},
+            {"weight_decay", weight_decay}};
+  }
+};
+
+// Settings of their own for the parameters whose names match: '*' stands for anything, '?' for one character.
+struct Group {
+  std::string pattern;  // "*.bias"
+  std::optional<double> learning_rate = {}, weight_decay = {};
+};
+
+// Which parameters weight decay takes hold of: all, or those of two dimensions and more (no biases, no
+// normalisation).
+enum class Decay { all, matrices };
+
+// What every optimizer can do. With clipping, a gradient that is not finite updates nothing.
+struct OptimizerOptions {
+  std::optional<double> clip_norm = {};   // at most this Euclidean norm of all gradients together (Pascanu et al. 2013)
+  std::optional<double> clip_value = {};  // before that: every element within [-clip_value, clip_value]
+  // The first that matches. Its learning_rate is kept as a ratio to the optimizer's, and follows it; its weight_decay
+  // holds for all its parameters.
+  std::vector<Group> groups = {};
+  Decay decay = Decay::all;
+};
+
+// What steps leave behind: copies, by name of the array of state ("exp_avg") and of the parameter.
+struct OptimizerState {
+  std::string type;
+  std::int64_t steps = 0;
+  double learning_rate = 0;
+  std::map<std::string, std::map<std::string, Array>> slots = {};
 };
 
 // A rule and its state; a shared handle. It binds to the first network that it steps; a second one throws
 // std::invalid_argument. Settings out of range throw std::invalid_argument here.
 class Optimizer {
  public:
-  Optimizer(const SGD& sgd);          // NOLINT: descriptions convert
-  Optimizer(const Adam& adam);        // NOLINT
-  Optimizer(const AdamW& adamw);      // NOLINT
-  Optimizer(const RMSprop& rmsprop);  // NOLINT
+  // From a description such as Adam.
+  template <class D>
+    requires(!std::is_same_v<D, Optimizer>) && requires(const D& d) { Description{d.type(), d.attributes()}; }
+  Optimizer(const D& description, OptimizerOptions options = {})  // NOLINT: descriptions convert
+      : Optimizer(Description{description.type(), description.attributes()}, std::move(options)) {}
+  explicit Optimizer(const Description& description, OptimizerOptions options = {});
 
   std::string type() const;
   Attributes attributes() const;
@@ -56,8 +218,14 @@ class Optimizer {
   std::int64_t steps() const;            // taken so far
   double current_learning_rate() const;  // of the next step
 
-  // Updates the network's parameters from its gradient buffer.
+  // Updates the network's parameters from its gradient buffer, which is clipped in place where the options say so.
+  // Throws std::invalid_argument where a pattern matches no parameter, or where a gradient to be clipped is not finite.
   void step(Network& network);
+
+  OptimizerState state_dict() const;
+  // Goes on from there. Before the first step it may come from another network's optimizer: names and shapes are
+  // checked when this one binds. Throws std::invalid_argument where they do not fit.
+  void load_state_dict(OptimizerState from);
 
   struct State;
   const std::shared_ptr<State>& state() const { return state_; }

@@ -10,13 +10,14 @@
 
 namespace backpass {
 
-// fit met a loss that is not finite. The network keeps the weights from before that step.
+// fit met a loss that is not finite, or a gradient that was to be clipped. The network keeps the weights from before
+// that step.
 class DivergedError : public std::runtime_error {
  public:
   DivergedError(int epoch, Dim batch, std::string layer);
   int epoch;  // both from 0
   Dim batch;
-  std::string layer;  // the first whose output is not finite: "Dense 2"
+  std::string layer;  // the first whose output is not finite: "Dense 2"; or "the loss", "the gradient"
 };
 
 struct History {
@@ -55,7 +56,7 @@ struct FitOptions {
   std::optional<std::uint64_t> seed = {};  // of shuffling and dropout; absent: goes on in the network's stream
   int threads = 0;                         // 0: the default
   bool check_finite = true;
-  std::vector<Average> averages = {};      // of the weights, taken on the way
+  std::vector<Average> averages = {};  // of the weights, taken on the way
   FitHooks hooks = {};
 };
 
@@ -68,7 +69,8 @@ class Trainer {
  public:
   Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOptions options = {});
 
-  // One forward, backward and update; the loss before the update. A loss that is not finite updates nothing.
+  // One forward, backward and update; the loss before the update. A loss that is not finite updates nothing; nan where
+  // the gradient is not finite and was to be clipped.
   double step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {});
   History fit(const TrainingData& data, const FitOptions& options = {});
   History fit(const ArrayViews& x, const ArrayViews& y, const FitOptions& options = {}) {

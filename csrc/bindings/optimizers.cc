@@ -1,0 +1,78 @@
+// Optimizers: made from a type and settings by name, and their state as dicts of arrays.
+#include <pybind11/stl.h>
+
+#include <cstring>
+
+#include "arrays.h"
+#include "bindings.h"
+
+namespace backpass::python {
+namespace {
+
+OptimizerOptions to_options(const py::dict& given) {
+  OptimizerOptions options;
+  options.clip_norm = given["clip_norm"].cast<std::optional<double>>();
+  options.clip_value = given["clip_value"].cast<std::optional<double>>();
+  options.decay = given["decay"].cast<std::string>() == "matrices" ? Decay::matrices : Decay::all;
+  for (const py::handle group : given["groups"].cast<py::list>())
+    options.groups.push_back({group.attr("pattern").cast<std::string>(),
+                              group.attr("learning_rate").cast<std::optional<double>>(),
+                              group.attr("weight_decay").cast<std::optional<double>>()});
+  return options;
+}
+
+py::dict state_dict(const Optimizer& optimizer) {
+  const OptimizerState state = optimizer.state_dict();
+  py::dict slots, result;
+  for (const auto& [slot, arrays] : state.slots) {
+    py::dict by_name;
+    for (const auto& [name, array] : arrays) by_name[py::str(name)] = to_numpy(array);
+    slots[py::str(slot)] = by_name;
+  }
+  result["type"] = state.type;
+  result["steps"] = state.steps;
+  result["learning_rate"] = state.learning_rate;
+  result["slots"] = slots;
+  return result;
+}
+
+// Through float64, which holds every number of both types.
+Array to_array(py::handle given, const std::string& where, const std::string& name) {
+  const Argument source = argument(given, where, name);
+  Array array(DType::float64, source.view.shape);
+  const py::array dense = source.owner.attr("astype")("float64", "C");
+  std::memcpy(array.data(), dense.data(), array.bytes());
+  return array;
+}
+
+void load_state_dict(Optimizer& optimizer, const std::string& type, std::int64_t steps, double learning_rate,
+                     const py::dict& slots) {
+  OptimizerState state{type, steps, learning_rate};
+  for (const auto& [slot, arrays] : slots)
+    for (const auto& [name, array] : py::reinterpret_borrow<py::dict>(arrays)) {
+      const std::string parameter = name.cast<std::string>();
+      state.slots[slot.cast<std::string>()].emplace(parameter, to_array(array, optimizer.type(), parameter));
+    }
+  optimizer.load_state_dict(std::move(state));
+}
+
+}  // namespace
+
+void bind_optimizers(py::module_& m) {
+  py::class_<Optimizer>(m, "Optimizer")
+      .def_property("learning_rate", &Optimizer::learning_rate, &Optimizer::set_learning_rate)
+      .def_property_readonly("steps", &Optimizer::steps)
+      .def_property_readonly("current_learning_rate", &Optimizer::current_learning_rate)
+      .def("step", &Optimizer::step, py::arg("network"), py::call_guard<py::gil_scoped_release>())
+      .def("state_dict", &state_dict)
+      .def("load_state_dict", &load_state_dict, py::arg("type"), py::arg("steps"), py::arg("learning_rate"),
+           py::arg("slots"));
+  m.def(
+      "make_optimizer",
+      [](const std::string& type, const py::dict& settings, const py::dict& options) {
+        return Optimizer(Description{type, to_attributes(settings)}, to_options(options));
+      },
+      py::arg("type"), py::arg("settings"), py::arg("options"));
+}
+
+}  // namespace backpass::python

@@ -1,0 +1,83 @@
+// An optimizer's state by name: out as copies, and back in.
+#include <algorithm>
+
+#include "base/convert.h"
+#include "base/error.h"
+#include "nn/network_impl.h"
+#include "optim/state.h"
+
+namespace backpass {
+namespace {
+
+// Fills one slot from the arrays of its parameters.
+void read_slot(const std::string& who, const std::string& slot, const std::map<std::string, Array>& arrays,
+               const Network::Impl& network, std::byte* out) {
+  for (const ParameterInfo& parameter : network.parameters) {
+    const auto found = arrays.find(parameter.name);
+    if (found == arrays.end()) fail(who, "state: ", slot, " lacks \"", parameter.name, '"');
+    const Array& array = found->second;
+    if (array.shape() != parameter.shape)
+      fail(who, "state: ", slot, " of \"", parameter.name, "\" must have shape ", to_string(parameter.shape), ", got ",
+           to_string(array.shape()));
+    convert(out + static_cast<std::size_t>(parameter.offset) * size_of(network.dtype), network.dtype, array.data(),
+            element_type(array.dtype()), parameter.size);
+  }
+  if (arrays.size() != network.parameters.size())
+    fail(who, "state: ", slot, " has ", arrays.size(), " arrays for ", network.parameters.size(), " parameters");
+}
+
+Array copy_of(const ParameterInfo& parameter, DType dtype, const std::byte* from) {
+  Array array(dtype, parameter.shape);
+  std::memcpy(array.data(), from + static_cast<std::size_t>(parameter.offset) * size_of(dtype), array.bytes());
+  return array;
+}
+
+}  // namespace
+
+Optimizer::State::Slots Optimizer::State::make_slots(const Network::Impl& network, const OptimizerState& from) const {
+  Slots made;
+  const double initial = rule.initial;
+  for (std::size_t i = 0; i < made.size(); ++i) {
+    if (rule.slots[i] == nullptr) continue;
+    made[i] = AlignedBuffer(network.bytes());
+    const auto found = from.slots.find(rule.slots[i]);
+    if (found != from.slots.end())
+      read_slot(description.type, rule.slots[i], found->second, network, made[i].data());
+    else if (from.steps > 0)
+      fail(description.type, "state lacks ", rule.slots[i]);
+    else if (i == 0 && initial != 0)
+      for (Dim at = 0; at < network.n_parameters; ++at)
+        convert(made[i].data() + static_cast<std::size_t>(at) * size_of(network.dtype), network.dtype, &initial,
+                ElementType::float64, 1);
+  }
+  for (const auto& [name, arrays] : from.slots)
+    if (std::none_of(rule.slots.begin(), rule.slots.end(), [&](const char* slot) { return slot && name == slot; }))
+      fail(description.type, "state has ", name, ", which its settings do not use");
+  return made;
+}
+
+OptimizerState Optimizer::state_dict() const {
+  const State& state = *state_;
+  OptimizerState result = state.loaded.value_or(OptimizerState{type()});
+  result.steps = state.steps;
+  result.learning_rate = state.learning_rate;
+  if (!state.bound) return result;
+  for (std::size_t i = 0; i < state.slots.size(); ++i)
+    if (state.rule.slots[i] != nullptr)
+      for (const ParameterInfo& parameter : state.bound->parameters)
+        result.slots[state.rule.slots[i]].emplace(parameter.name,
+                                                  copy_of(parameter, state.bound->dtype, state.slots[i].data()));
+  return result;
+}
+
+void Optimizer::load_state_dict(OptimizerState from) {
+  if (from.type != type()) fail(type(), "state must be of ", type(), ", got ", from.type);
+  if (from.steps < 0) fail(type(), "steps must not be negative, got ", from.steps);
+  check_learning_rate(type(), from.learning_rate);
+  if (state_->bound) state_->slots = state_->make_slots(*state_->bound, from);
+  state_->learning_rate = from.learning_rate;
+  state_->steps = from.steps;
+  if (!state_->bound) state_->loaded = std::move(from);
+}
+
+}  // namespace backpass
