@@ -27,10 +27,10 @@ class Schedule:
 
     def __init__(self, warmup: int, per: str, **settings: Any) -> None:
         name = type(self).__name__
-        self._settings = settings
+        self._settings = {key: _checked(name, key, value) for key, value in settings.items()}
         self.warmup = _checks.integer(name, "warmup", warmup)
         self.per = _checks.choice(name, "per", per, ("step", "epoch"))
-        self._native = _core.make_schedule(self._kind(), settings, self.warmup, self.per)
+        self._native = _core.make_schedule(self._kind(), self._settings, self.warmup, self.per)
 
     @classmethod
     def _kind(cls) -> str:
@@ -51,7 +51,7 @@ class Schedule:
         return self._native.factor(at)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._key() == getattr(other, "_key", tuple)()
+        return type(self) is type(other) and repr(self) == repr(other)
 
     def __hash__(self) -> int:
         return hash(repr(self))
@@ -64,8 +64,20 @@ class Schedule:
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.warmup, self.per, self._settings)
 
-    def _key(self) -> tuple[Any, ...]:
-        return self.warmup, self.per, self._settings
+
+def _checked(where: str, name: str, value: Any) -> Any:
+    """A setting of the kind that its name tells."""
+    if name in ("every", "steps", "multiplier"):
+        return _checks.integer(where, name, value)
+    if name == "milestones":
+        if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+            raise TypeError(f"[{where}] milestones must be a list of integers, got {value!r}")
+        return [_checks.integer(where, name, milestone) for milestone in value]
+    if name == "restarts":
+        return _checks.flag(where, name, value)
+    if name == "anneal_strategy":
+        return _checks.choice(where, name, value, ("cos", "linear"))
+    return _checks.number(where, name, value)
 
 
 def _rebuild(cls: type[Schedule], warmup: int, per: str, settings: dict[str, Any]) -> Schedule:
@@ -110,12 +122,7 @@ class StepDecay(Schedule):
     """
 
     def __init__(self, every: int, gamma: float = 0.1, *, warmup: int = 0, per: str = "step") -> None:
-        super().__init__(
-            warmup,
-            per,
-            every=_checks.integer("StepDecay", "every", every),
-            gamma=_checks.number("StepDecay", "gamma", gamma),
-        )
+        super().__init__(warmup, per, every=every, gamma=gamma)
 
 
 class MultiStepDecay(Schedule):
@@ -138,14 +145,7 @@ class MultiStepDecay(Schedule):
     """
 
     def __init__(self, milestones: Sequence[int], gamma: float = 0.1, *, warmup: int = 0, per: str = "step") -> None:
-        if isinstance(milestones, (str, bytes)) or not hasattr(milestones, "__iter__"):
-            raise TypeError(f"[MultiStepDecay] milestones must be a list of integers, got {milestones!r}")
-        super().__init__(
-            warmup,
-            per,
-            milestones=[_checks.integer("MultiStepDecay", "milestones", milestone) for milestone in milestones],
-            gamma=_checks.number("MultiStepDecay", "gamma", gamma),
-        )
+        super().__init__(warmup, per, milestones=milestones, gamma=gamma)
 
 
 class ExponentialDecay(Schedule):
@@ -166,7 +166,7 @@ class ExponentialDecay(Schedule):
     """
 
     def __init__(self, gamma: float, *, warmup: int = 0, per: str = "step") -> None:
-        super().__init__(warmup, per, gamma=_checks.number("ExponentialDecay", "gamma", gamma))
+        super().__init__(warmup, per, gamma=gamma)
 
 
 class CosineAnnealing(Schedule):
@@ -204,14 +204,7 @@ class CosineAnnealing(Schedule):
         warmup: int = 0,
         per: str = "step",
     ) -> None:
-        super().__init__(
-            warmup,
-            per,
-            steps=_checks.integer("CosineAnnealing", "steps", steps),
-            minimum=_checks.number("CosineAnnealing", "minimum", minimum),
-            restarts=_checks.flag("CosineAnnealing", "restarts", restarts),
-            multiplier=_checks.integer("CosineAnnealing", "multiplier", multiplier),
-        )
+        super().__init__(warmup, per, steps=steps, minimum=minimum, restarts=restarts, multiplier=multiplier)
 
 
 class OneCycle(Schedule):
@@ -250,11 +243,11 @@ class OneCycle(Schedule):
         super().__init__(
             0,
             per,
-            steps=_checks.integer("OneCycle", "steps", steps),
-            pct_start=_checks.number("OneCycle", "pct_start", pct_start),
-            anneal_strategy=_checks.choice("OneCycle", "anneal_strategy", anneal_strategy, ("cos", "linear")),
-            div_factor=_checks.number("OneCycle", "div_factor", div_factor),
-            final_div_factor=_checks.number("OneCycle", "final_div_factor", final_div_factor),
+            steps=steps,
+            pct_start=pct_start,
+            anneal_strategy=anneal_strategy,
+            div_factor=div_factor,
+            final_div_factor=final_div_factor,
         )
 
 
@@ -280,13 +273,7 @@ class PolynomialDecay(Schedule):
     def __init__(
         self, steps: int, power: float = 1.0, minimum: float = 0.0, *, warmup: int = 0, per: str = "step"
     ) -> None:
-        super().__init__(
-            warmup,
-            per,
-            steps=_checks.integer("PolynomialDecay", "steps", steps),
-            power=_checks.number("PolynomialDecay", "power", power),
-            minimum=_checks.number("PolynomialDecay", "minimum", minimum),
-        )
+        super().__init__(warmup, per, steps=steps, power=power, minimum=minimum)
 
 
 class InverseSquareRoot(Schedule):
@@ -308,4 +295,4 @@ class InverseSquareRoot(Schedule):
     """
 
     def __init__(self, steps: int, *, per: str = "step") -> None:
-        super().__init__(0, per, steps=_checks.integer("InverseSquareRoot", "steps", steps))
+        super().__init__(0, per, steps=steps)

@@ -16,7 +16,7 @@ int main() {
   bp::Optimizer sgd{bp::SGD{.learning_rate = 0.05}};
   bp::Trainer trainer{network, bp::MSE{}, sgd};
 
-  bp::ReduceOnPlateau plateau{{.monitor = "loss", .factor = 0.5, .patience = 1, .threshold = 0.3}};
+  bp::ReduceOnPlateau plateau{{.monitor = "loss", .factor = 0.5, .patience = 1, .threshold = 0.9}};
   bp::EarlyStopping stopping{{.monitor = "loss", .patience = 3}};
   bp::Average average{bp::EMA{.decay = 0.5}};
   bp::FitOptions options{.epochs = 12, .batch_size = 4, .shuffle = false, .averages = {average}};
@@ -24,8 +24,8 @@ int main() {
     bp::watch(options.hooks, *watcher, trainer, network, sgd);
 
   std::cout.precision(17);
-  for (const double rate : trainer.fit({x.data(), {4, 1}}, {y.data(), {4, 1}}, options)["learning_rate"])
-    std::cout << rate << ' ';
+  const bp::History history = trainer.fit({x.data(), {4, 1}}, {y.data(), {4, 1}}, options);
+  for (const double rate : history["learning_rate"]) std::cout << rate << ' ';
   average.apply(network);
   std::cout << '\n' << stopping.best_epoch() << '\n' << network.values<double>("0.weight")[0] << '\n';
 }
