@@ -94,7 +94,10 @@ def test_a_graph_of_two_inputs_and_outputs_trains_in_cpp_and_python_reads_it(pro
 
 def test_watchers_and_averages_act_in_cpp_as_in_python(programs):
     rates, best, weight = shell(programs / "watched").splitlines()
-    model, sgd = bp.Sequential(bp.Dense(1), input_shape=1, seed=0, dtype="float64"), bp.SGD(0.05)
+    model, sgd = (
+        bp.Sequential(bp.Dense(1), input_shape=1, seed=0, dtype="float64"),
+        bp.SGD(0.05, schedule=bp.ExponentialDecay(0.9)),
+    )
     plateau = bp.ReduceOnPlateau("loss", factor=0.5, patience=1, threshold=0.9)
     stopping, average = bp.EarlyStopping("loss", patience=3, restore_best=False), bp.EMA(0.5)
     fit = {"loss": bp.MSE(), "optimizer": sgd, "epochs": 12, "batch_size": 4, "shuffle": False, "progress": False}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import backpass as bp
+from registry import generator
 
 STEPS = 200
 
@@ -161,3 +162,86 @@ def test_schedules_are_values():
     )
     assert pickle.loads(pickle.dumps(schedule)) == schedule
     assert schedule != bp.CosineAnnealing(9, 0.5)
+
+
+# In an optimizer.
+
+
+def small_model():
+    return bp.Sequential(bp.Dense(5, activation="tanh"), bp.Dense(2), input_shape=4, seed=3, dtype="float64")
+
+
+def batch(rows=12):
+    rng = generator("scheduled", rows)
+    return rng.standard_normal((rows, 4)), rng.standard_normal((rows, 2))
+
+
+FIT = {"loss": bp.MSE(), "batch_size": 4, "shuffle": False, "progress": False}
+
+
+@pytest.mark.row("H4")
+@pytest.mark.parametrize("make", [bp.SGD, bp.Adam, bp.AdamW, bp.RMSprop], ids=lambda make: make.__name__)
+def test_a_fit_takes_the_rate_of_every_update(make):
+    """As a loop that sets the rate before each step by hand, bit for bit."""
+    x, y = batch()
+    schedule = bp.CosineAnnealing(20, minimum=0.1, warmup=5)
+    scheduled, by_hand = small_model(), small_model()
+    optimizer, other = make(0.05, schedule=schedule), make(0.05)
+    history = scheduled.fit(x, y, optimizer=optimizer, epochs=10, **FIT)
+    trainer = bp.Trainer(by_hand, bp.MSE(), other)
+    for t in range(30):
+        other.learning_rate = 0.05 * schedule.factor(t)
+        trainer.step(x[t % 3 * 4 :][:4], y[t % 3 * 4 :][:4])
+    np.testing.assert_array_equal(scheduled.flat_parameters, by_hand.flat_parameters)
+    assert history["learning_rate"] == [0.05 * schedule.factor(3 * epoch + 2) for epoch in range(10)]
+    assert (optimizer.learning_rate, optimizer.steps) == (0.05, 30)
+    assert optimizer.current_learning_rate == 0.05 * schedule.factor(30)
+
+
+@pytest.mark.row("H3")
+def test_epochs_are_counted_over_fits_and_kept():
+    x, y = batch()
+    model, optimizer = small_model(), bp.SGD(0.1, schedule=bp.StepDecay(2, 0.5, per="epoch"))
+    rates = [rate for _ in range(2) for rate in model.fit(x, y, optimizer=optimizer, epochs=3, **FIT)["learning_rate"]]
+    np.testing.assert_allclose(rates, [0.1, 0.1, 0.05, 0.05, 0.025, 0.025])
+    again = bp.SGD(0.1, schedule=bp.StepDecay(2, 0.5, per="epoch"))
+    again.load_state_dict(optimizer.state_dict())
+    assert again.current_learning_rate == optimizer.current_learning_rate == pytest.approx(0.0125)
+
+
+@pytest.mark.row("C3")
+@pytest.mark.row("H4")
+def test_a_scheduled_trajectory_is_that_of_torch():
+    torch = pytest.importorskip("torch")
+    model, rng = small_model(), generator("trajectory")
+    ours = bp.SGD(0.1, momentum=0.9, schedule=bp.OneCycle(101, pct_start=0.4))
+    weight = torch.tensor(model.flat_parameters.copy(), requires_grad=True)
+    theirs = torch.optim.SGD([weight], lr=0.1, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(theirs, 0.1, 101, pct_start=0.4, cycle_momentum=False)
+    for _ in range(100):
+        grad = rng.standard_normal(model.n_parameters)
+        model.flat_gradients[:] = grad
+        weight.grad = torch.tensor(grad)
+        ours.step(model)
+        theirs.step()
+        schedule.step()
+    np.testing.assert_allclose(model.flat_parameters, weight.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_an_optimizer_shows_and_pickles_its_schedule():
+    optimizer = bp.Adam(0.1, schedule=bp.ExponentialDecay(0.9))
+    assert "schedule=ExponentialDecay(gamma=0.9)" in repr(optimizer)
+    assert repr(pickle.loads(pickle.dumps(optimizer))) == repr(optimizer)
+    with pytest.raises(
+        TypeError, match=r"\[Adam\] schedule must be a schedule such as CosineAnnealing\(100\), got 0.9"
+    ):
+        bp.Adam(schedule=0.9)
+
+
+def test_plateaus_and_schedules_multiply():
+    x, y = batch()
+    optimizer = bp.SGD(0.0, schedule=bp.ExponentialDecay(0.5, per="epoch"))
+    optimizer.learning_rate = 1e-9
+    plateau = bp.ReduceOnPlateau("loss", factor=0.1, patience=0, threshold=1.0)
+    history = small_model().fit(x, y, optimizer=optimizer, epochs=3, callbacks=[plateau], **FIT)
+    np.testing.assert_allclose(history["learning_rate"], [1e-9, 0.5e-9, 0.025e-9])

@@ -98,6 +98,15 @@ def test_the_range_can_be_drawn(monkeypatch):
         found.plot()
 
 
+def test_the_ramp_takes_the_place_of_a_schedule():
+    x, y = rows()
+    optimizers = (bp.SGD(0.1), bp.SGD(0.1, schedule=bp.ExponentialDecay(0.5)))
+    plain, scheduled = (bp.find_learning_rate(net(), x, y, loss=bp.MSE(), optimizer=each) for each in optimizers)
+    np.testing.assert_array_equal(plain.losses, scheduled.losses)
+    with pytest.raises(TypeError, match=r"\[find_learning_rate\] optimizer must be one with a learning rate"):
+        bp.find_learning_rate(net(), x, y, loss=bp.MSE(), optimizer=bp.LBFGS())
+
+
 @pytest.mark.parametrize("options", [{"minimum": 0.0}, {"minimum": 2.0, "maximum": 1.0}, {"steps": 1}], ids=str)
 def test_ranges_that_are_none_are_refused(options):
     with pytest.raises(ValueError, match=r"\[find_learning_rate\]"):

@@ -14,6 +14,7 @@ OptimizerOptions to_options(const py::dict& given) {
   options.clip_norm = given["clip_norm"].cast<std::optional<double>>();
   options.clip_value = given["clip_value"].cast<std::optional<double>>();
   options.decay = given["decay"].cast<std::string>() == "matrices" ? Decay::matrices : Decay::all;
+  if (!given["schedule"].is_none()) options.schedule = given["schedule"].attr("_native").cast<Schedule>();
   for (const py::handle group : given["groups"].cast<py::list>())
     options.groups.push_back({group.attr("pattern").cast<std::string>(),
                               group.attr("learning_rate").cast<std::optional<double>>(),
@@ -32,6 +33,7 @@ py::dict state_dict(const Optimizer& optimizer) {
   result["type"] = state.type;
   result["steps"] = state.steps;
   result["learning_rate"] = state.learning_rate;
+  result["epochs"] = state.epochs;
   result["slots"] = slots;
   return result;
 }
@@ -46,8 +48,8 @@ Array to_array(py::handle given, const std::string& where, const std::string& na
 }
 
 void load_state_dict(Optimizer& optimizer, const std::string& type, std::int64_t steps, double learning_rate,
-                     const py::dict& slots) {
-  OptimizerState state{type, steps, learning_rate};
+                     std::int64_t epochs, const py::dict& slots) {
+  OptimizerState state{type, steps, learning_rate, epochs};
   for (const auto& [slot, arrays] : slots)
     for (const auto& [name, array] : py::reinterpret_borrow<py::dict>(arrays)) {
       const std::string parameter = name.cast<std::string>();
@@ -66,7 +68,7 @@ void bind_optimizers(py::module_& m) {
       .def("step", &Optimizer::step, py::arg("network"), py::call_guard<py::gil_scoped_release>())
       .def("state_dict", &state_dict)
       .def("load_state_dict", &load_state_dict, py::arg("type"), py::arg("steps"), py::arg("learning_rate"),
-           py::arg("slots"));
+           py::arg("epochs"), py::arg("slots"));
   m.def(
       "make_optimizer",
       [](const std::string& type, const py::dict& settings, const py::dict& options) {

@@ -50,8 +50,6 @@ UpdatePhase Optimizer::State::update_phase(const Network::Impl& network) const {
   return phase;
 }
 
-double Optimizer::current_learning_rate() const { return learning_rate(); }
-
 void Optimizer::State::bind(Network& network) {
   const auto impl = network.shared_impl();
   if (bound == impl) return;
@@ -62,12 +60,17 @@ void Optimizer::State::bind(Network& network) {
   loaded.reset();
 }
 
-// The only place that asks for the learning rate of a step.
+double Optimizer::State::current_learning_rate() const {
+  const std::int64_t done = options.schedule.per() == Per::step ? steps : epochs;
+  return learning_rate * options.schedule.factor(static_cast<double>(done));
+}
+
 const kernels::UpdateSettings* Optimizer::State::next_settings() {
+  const double current = current_learning_rate();
   for (std::size_t i = 0; i < next.size(); ++i) {
     const GroupSettings& group = groups.table()[i];
     next[i] = rule.settings;
-    next[i].learning_rate = next[i].step_size = learning_rate * group.rate;
+    next[i].learning_rate = next[i].step_size = current * group.rate;
     next[i].weight_decay = group.weight_decay;
     if (rule.advance) rule.advance(next[i], steps + 1);
   }
@@ -98,6 +101,8 @@ void Optimizer::set_learning_rate(double value) {
 }
 
 std::int64_t Optimizer::steps() const { return state_->steps; }
+
+double Optimizer::current_learning_rate() const { return state_->current_learning_rate(); }
 
 void Optimizer::step(Network& network) {
   Network::Impl& net = network.impl();

@@ -19,6 +19,7 @@ struct Optimizer::State {
   Groups groups;
   double learning_rate = 0;
   std::int64_t steps = 0;
+  std::int64_t epochs = 0;                    // finished by fit
   std::shared_ptr<Network::Impl> bound = {};  // the network that this steps; kept, so that no other takes its place
   Slots slots = {};
   std::optional<OptimizerState> loaded = {};       // by load_state_dict, until it binds
@@ -26,6 +27,7 @@ struct Optimizer::State {
   Workspace workspace = {};                        // of step()
 
   int slot_count() const;
+  double current_learning_rate() const;
   // Throws std::invalid_argument where a pattern matches no parameter.
   UpdatePhase update_phase(const Network::Impl& network) const;
   // Binds to a network at the first call and allocates the slots; throws std::invalid_argument for another network.

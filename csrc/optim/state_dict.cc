@@ -61,6 +61,7 @@ OptimizerState Optimizer::state_dict() const {
   OptimizerState result = state.loaded.value_or(OptimizerState{type()});
   result.steps = state.steps;
   result.learning_rate = state.learning_rate;
+  result.epochs = state.epochs;
   if (!state.bound) return result;
   for (std::size_t i = 0; i < state.slots.size(); ++i)
     if (state.rule.slots[i] != nullptr)
@@ -73,10 +74,12 @@ OptimizerState Optimizer::state_dict() const {
 void Optimizer::load_state_dict(OptimizerState from) {
   if (from.type != type()) fail(type(), "state must be of ", type(), ", got ", from.type);
   if (from.steps < 0) fail(type(), "steps must not be negative, got ", from.steps);
+  if (from.epochs < 0) fail(type(), "epochs must not be negative, got ", from.epochs);
   check_learning_rate(type(), from.learning_rate);
   if (state_->bound) state_->slots = state_->make_slots(*state_->bound, from);
   state_->learning_rate = from.learning_rate;
   state_->steps = from.steps;
+  state_->epochs = from.epochs;
   if (!state_->bound) state_->loaded = std::move(from);
 }
 

@@ -124,6 +124,7 @@ class Fit {
     shuffle();
     const double loss = run_batches(epoch);
     update_averages(Per::epoch);
+    ++trainer_.optimizer.state()->epochs;
     Logs logs{{"loss", loss}};
     for (const auto& [name, compute] : options_.metrics) logs.emplace_back(name, compute(targets_[0].y, predictions_));
     if (options_.validation_data) validate(logs);

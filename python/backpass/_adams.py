@@ -24,7 +24,7 @@ class Adam(Optimizer):
         eps: keeps the division finite.
         weight_decay: added to the gradient as weight_decay * w.
         amsgrad: whether the largest v so far is divided by (Reddi et al. 2018).
-        **options: clip_norm, clip_value, groups and decay, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: where a setting is out of range.
@@ -62,7 +62,7 @@ class AdamW(Optimizer):
         eps: keeps the division finite.
         weight_decay: the part of the weights that a step of size 1 takes away.
         amsgrad: whether the largest v so far is divided by (Reddi et al. 2018).
-        **options: clip_norm, clip_value, groups and decay, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: where a setting is out of range.
@@ -108,7 +108,7 @@ class NAdam(Optimizer):
         eps: keeps the division finite.
         weight_decay: added to the gradient as weight_decay * w.
         momentum_decay: how quickly the momentum comes to b1, at least 0.
-        **options: clip_norm, clip_value, groups and decay, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: where a setting is out of range.
@@ -153,7 +153,7 @@ class RAdam(Optimizer):
         betas: b1 and b2, at least 0 and below 1.
         eps: keeps the division finite.
         weight_decay: added to the gradient as weight_decay * w.
-        **options: clip_norm, clip_value, groups and decay, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: where a setting is out of range.
@@ -195,7 +195,7 @@ class Adamax(Optimizer):
         betas: b1 and b2, at least 0 and below 1.
         eps: keeps the division finite.
         weight_decay: added to the gradient as weight_decay * w.
-        **options: clip_norm, clip_value, groups and decay, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: where a setting is out of range.

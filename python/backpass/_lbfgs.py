@@ -71,6 +71,9 @@ class LBFGS(Optimizer):
         """Raises TypeError: L-BFGS looks for a step with the loss, so that it works in `fit` only."""
         raise TypeError("[LBFGS] makes no single steps: use fit")
 
+    def __repr__(self) -> str:
+        return f"LBFGS({', '.join(f'{name}={value!r}' for name, value in self._settings.items())})"
+
 
 class Minimization:
     """One fit by L-BFGS: the iterations of the minimizer as epochs."""

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from backpass import _checks
 from backpass._callbacks import Callback
 from backpass._core import DivergedError
+from backpass._lbfgs import LBFGS
+from backpass._optimizer import Optimizer
 from backpass._text import table
 from backpass._trainer import Trainer
 
@@ -140,8 +142,10 @@ def find_learning_rate(
     if not 0 < low < high < math.inf:
         raise ValueError(f"[find_learning_rate] needs 0 < minimum < maximum, got {minimum} and {maximum}")
     count = _checks.integer("find_learning_rate", "steps", steps, minimum=2)
+    if not isinstance(optimizer, Optimizer) or isinstance(optimizer, LBFGS):
+        raise TypeError(f"[find_learning_rate] optimizer must be one with a learning rate, got {optimizer!r}")
     ramp = _Ramp(np.geomspace(low, high, count))
-    trainer = Trainer(copy.deepcopy(model), loss, optimizer._fresh())
+    trainer = Trainer(copy.deepcopy(model), loss, optimizer._fresh(schedule=None))
     options: dict[str, Any] = {"epochs": count, "batch_size": batch_size, "sample_weight": sample_weight, "seed": seed}
     try:
         trainer.fit(x, y, callbacks=[ramp], progress=False, **options)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from backpass import _checks, _core
+from backpass._schedules import Schedule
 
 if TYPE_CHECKING:
     from backpass._network import Network
@@ -48,6 +49,7 @@ class Options(TypedDict, total=False):
     clip_value: float | None
     groups: Sequence[Group]
     decay: str
+    schedule: Schedule | None
 
 
 class Optimizer:
@@ -67,6 +69,8 @@ class Optimizer:
         groups: `Group`s of parameters with settings of their own; the first that matches a name counts.
         decay: "all", or "matrices": weight decay spares parameters of fewer than two dimensions (biases,
             normalisation), unless their group names a weight_decay.
+        schedule: such as `CosineAnnealing(1000)`: multiplies the learning rate by a factor of the updates or epochs
+            made so far.
 
     Raises:
         ValueError: where an option is out of range; when the first step is made, where a pattern matches no parameter.
@@ -91,6 +95,7 @@ class Optimizer:
         clip_value: float | None = None,
         groups: Sequence[Group] = (),
         decay: str = "all",
+        schedule: Schedule | None = None,
     ) -> None:
         self._settings = {name: _checked(kind, name, value) for name, value in settings.items()}
         self._options: dict[str, Any] = {
@@ -98,6 +103,7 @@ class Optimizer:
             "clip_value": _optional(kind, "clip_value", clip_value),
             "groups": _groups(kind, groups),
             "decay": _checks.choice(kind, "decay", decay, ("all", "matrices")),
+            "schedule": _schedule(kind, schedule),
         }
         plain = dict(self._settings)
         if "betas" in plain:
@@ -146,8 +152,8 @@ class Optimizer:
         """What steps have left behind, as copies.
 
         Returns:
-            "type", "steps", "learning_rate", and "slots": one dict of arrays by parameter name for each array of
-            state, named as PyTorch names it ("exp_avg").
+            "type", "steps", "learning_rate", "epochs" (those that fit has finished), and "slots": one dict of arrays
+            by parameter name for each array of state, named as PyTorch names it ("exp_avg").
 
         Example:
             >>> import backpass as bp
@@ -180,21 +186,22 @@ class Optimizer:
             2
         """
         where = type(self).__name__
-        if not isinstance(state, Mapping) or set(state) != {"type", "steps", "learning_rate", "slots"}:
+        if not isinstance(state, Mapping) or set(state) != {"type", "steps", "learning_rate", "epochs", "slots"}:
             raise TypeError(f"[{where}] state must be what state_dict() gave, got {state!r}")
         self._native.load_state_dict(
             str(state["type"]),
             _checks.integer(where, "steps", state["steps"], minimum=0),
             _checks.number(where, "learning_rate", state["learning_rate"]),
+            _checks.integer(where, "epochs", state["epochs"], minimum=0),
             {slot: dict(arrays) for slot, arrays in state["slots"].items()},
         )
 
-    def _fresh(self) -> Optimizer:
-        """One with the same settings that has made no steps, and belongs to no model."""
-        return _rebuild(type(self), {**self._settings, **self._options}, self.learning_rate)
+    def _fresh(self, **changes: Any) -> Optimizer:
+        """One with the same settings, but for some, that has made no steps and belongs to no model."""
+        return _rebuild(type(self), {**self._settings, **self._options, **changes}, self.learning_rate)
 
     def __repr__(self) -> str:
-        plain: dict[str, Any] = {"clip_norm": None, "clip_value": None, "groups": [], "decay": "all"}
+        plain: dict[str, Any] = {"clip_norm": None, "clip_value": None, "groups": [], "decay": "all", "schedule": None}
         options = {name: value for name, value in self._options.items() if value != plain[name]}
         settings = {**self._settings, "learning_rate": self.learning_rate, **options}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in settings.items())})"
@@ -220,6 +227,12 @@ def _checked(where: str, name: str, value: Any) -> Any:
     if name in ("nesterov", "centered", "amsgrad"):
         return _checks.flag(where, name, value)
     return _checks.number(where, name, value)
+
+
+def _schedule(where: str, schedule: Any) -> Schedule | None:
+    if schedule is not None and not isinstance(schedule, Schedule):
+        raise TypeError(f"[{where}] schedule must be a schedule such as CosineAnnealing(100), got {schedule!r}")
+    return schedule
 
 
 def _optional(where: str, name: str, value: Any) -> float | None:

@@ -117,8 +117,9 @@ class StepDecay(Schedule):
 
     Example:
         >>> import backpass as bp
-        >>> [bp.StepDecay(every=2, gamma=0.5).factor(t) for t in range(5)]
-        [1.0, 1.0, 0.5, 0.5, 0.25]
+        >>> optimizer = bp.SGD(0.5, schedule=bp.StepDecay(every=30, per="epoch"))
+        >>> optimizer.current_learning_rate
+        0.5
     """
 
     def __init__(self, every: int, gamma: float = 0.1, *, warmup: int = 0, per: str = "step") -> None:

@@ -13,7 +13,7 @@ namespace bp = backpass;
 int main() {
   const std::vector<double> x{0, 1, 2, 3}, y{1, 3, 5, 7};
   bp::Network network = bp::sequential({1}, {bp::Dense{1}}, {.seed = 0, .dtype = bp::DType::float64});
-  bp::Optimizer sgd{bp::SGD{.learning_rate = 0.05}};
+  bp::Optimizer sgd{bp::SGD{.learning_rate = 0.05}, {.schedule = bp::ExponentialDecay{0.9}}};
   bp::Trainer trainer{network, bp::MSE{}, sgd};
 
   bp::ReduceOnPlateau plateau{{.monitor = "loss", .factor = 0.5, .patience = 1, .threshold = 0.9}};

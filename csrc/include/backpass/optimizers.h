@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backpass/network.h"
+#include "backpass/schedules.h"
 
 namespace backpass {
 
@@ -190,6 +191,7 @@ struct OptimizerOptions {
   // holds for all its parameters.
   std::vector<Group> groups = {};
   Decay decay = Decay::all;
+  Schedule schedule = ConstantRate{};  // of the learning rate
 };
 
 // What steps leave behind: copies, by name of the array of state ("exp_avg") and of the parameter.
@@ -197,6 +199,7 @@ struct OptimizerState {
   std::string type;
   std::int64_t steps = 0;
   double learning_rate = 0;
+  std::int64_t epochs = 0;
   std::map<std::string, std::map<std::string, Array>> slots = {};
 };
 
@@ -216,7 +219,7 @@ class Optimizer {
   double learning_rate() const;
   void set_learning_rate(double value);
   std::int64_t steps() const;            // taken so far
-  double current_learning_rate() const;  // of the next step
+  double current_learning_rate() const;  // of the next step: learning_rate times the factor of its schedule
 
   // Updates the network's parameters from its gradient buffer, which is clipped in place where the options say so.
   // Throws std::invalid_argument where a pattern matches no parameter, or where a gradient to be clipped is not finite.
