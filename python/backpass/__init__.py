@@ -86,7 +86,6 @@ from backpass._history import History
 from backpass._layer import Layer
 from backpass._layers import Dense, Dropout, Residual
 from backpass._lbfgs import LBFGS
-from backpass._learning_rate import LearningRateRange, find_learning_rate
 from backpass._losses import MAE, MSE, BinaryCrossEntropy, CrossEntropy, HalfMSE, Huber, Loss
 from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
 from backpass._network import Network
@@ -104,7 +103,6 @@ from backpass._schedules import (
     Schedule,
     StepDecay,
 )
-from backpass._search import SearchResult, search
 from backpass._sequential import Sequential, load
 from backpass._tensors import Input, constant, parameter
 from backpass._trainer import Trainer
@@ -112,6 +110,8 @@ from backpass._watchers import BoldDriver, EarlyStopping, RaiseOnSmallGradients,
 
 if TYPE_CHECKING:
     from backpass import datasets
+    from backpass._learning_rate import LearningRateRange, find_learning_rate
+    from backpass._search import SearchResult, search
 
 __version__ = _core.version()
 
@@ -119,9 +119,20 @@ for _name in ("Graph", "Plan", "Tensor"):  # where users find them, also in pick
     getattr(_core, _name).__module__ = "backpass"
 
 
+# Imported when they are used, so that importing backpass stays quick.
+_LATER = {
+    "LearningRateRange": "_learning_rate",
+    "SearchResult": "_search",
+    "find_learning_rate": "_learning_rate",
+    "search": "_search",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "datasets":  # imported when it is used, so that importing backpass stays quick
+    if name == "datasets":
         return import_module("backpass.datasets")
+    if name in _LATER:
+        return getattr(import_module(f"backpass.{_LATER[name]}"), name)
     raise AttributeError(f"module 'backpass' has no attribute {name!r}")
 
 

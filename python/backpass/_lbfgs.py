@@ -9,12 +9,12 @@ import numpy as np
 
 from backpass import _checks
 from backpass._core import DivergedError
-from backpass._objective import Objective, Vector
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
 
 if TYPE_CHECKING:
     from backpass._network import Network
+    from backpass._objective import Vector
     from backpass._trainer import Trainer
     from backpass._types import ArrayLike
 
@@ -87,6 +87,8 @@ class Minimization:
     ) -> None:
         self.trainer, self.data, self.held_out = trainer, data, held_out
         self.epochs, self.metrics, self.hooks = settings["epochs"], settings["metrics"], settings["hooks"]
+        from backpass._objective import Objective
+
         self.objective = Objective(trainer.model, *data[:2], trainer.loss, data[2])
         self.accepted = self.objective.x0.copy()
         self.columns: dict[str, list[float]] = {}

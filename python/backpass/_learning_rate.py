@@ -7,7 +7,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from backpass import _checks
 from backpass._callbacks import Callback
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from backpass._losses import AnyLoss
     from backpass._network import Network
     from backpass._optimizer import Optimizer
+    from backpass._objective import Vector
     from backpass._types import ArrayLike, Logs
 
 SMOOTHING = 0.9  # how much of the running mean of the losses is kept
@@ -38,8 +38,8 @@ class LearningRateRange:
     """
 
     def __init__(self, learning_rates: list[float], losses: list[float]) -> None:
-        self.learning_rates: npt.NDArray[np.float64] = np.array(learning_rates)
-        self.losses: npt.NDArray[np.float64] = np.array(losses)
+        self.learning_rates: Vector = np.array(learning_rates)
+        self.losses: Vector = np.array(losses)
         self.suggestion = self._steepest()
 
     def _steepest(self) -> float:
@@ -78,7 +78,7 @@ class LearningRateRange:
 class _Ramp(Callback):
     """Sets the rate of every batch, and notes its loss."""
 
-    def __init__(self, rates: npt.NDArray[np.float64]) -> None:
+    def __init__(self, rates: Vector) -> None:
         self.rates, self.losses = rates, list[float]()
         self._mean = 0.0
 
