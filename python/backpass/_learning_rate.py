@@ -19,8 +19,8 @@ from backpass._trainer import Trainer
 if TYPE_CHECKING:
     from backpass._losses import AnyLoss
     from backpass._network import Network
-    from backpass._optimizer import Optimizer
     from backpass._objective import Vector
+    from backpass._optimizer import Optimizer
     from backpass._types import ArrayLike, Logs
 
 SMOOTHING = 0.9  # how much of the running mean of the losses is kept
