@@ -134,7 +134,8 @@ void test_formula(const Kernels<T>& kernels, const Formula<Wide<T>>& formula, co
   for (Guarded<T>* array : {&w, &g, &a, &b, &c}) numbers.fill(*array);
   std::vector<Element<Wide<T>>> want;
   for (Size i = 0; i < n; ++i) {
-    a[i] = 1 + std::fabs(a[i]), b[i] = std::fabs(b[i]);  // squares, where they are; more than a mean's
+    // Squares, where they are: more than those of a mean.
+    if (formula.rule != UpdateRule::lion) a[i] = 1 + std::fabs(a[i]), b[i] = std::fabs(b[i]);
     Element<Wide<T>> e{w[i], g[i], a[i], b[i], c[i]};
     if (settings.decoupled)
       e.w *= 1 - settings.learning_rate * settings.weight_decay;
@@ -161,8 +162,8 @@ void test_formulas(const Kernels<T>& kernels, Size n, Numbers& numbers, const st
     for (int variant = 0; variant < 3; ++variant) {
       UpdateSettings settings{.learning_rate = 0.01,
                               .weight_decay = variant > 0 ? 0.1 : 0,
-                              .beta1 = 0.9,
-                              .fresh1 = 0.1,
+                              .beta1 = 0.6,
+                              .fresh1 = 0.4,
                               .beta2 = 0.96,
                               .fresh2 = 0.04,
                               .eps = 1e-2,
