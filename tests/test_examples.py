@@ -196,6 +196,18 @@ def test_early_stopping_keeps_the_best_weights():
     assert result["best"]["accuracy"] > result["last"]["accuracy"] + 0.03
 
 
+@pytest.mark.row("S10")
+def test_the_rate_that_is_found_trains_and_a_schedule_goes_up_and_down():
+    result = result_of("learning_rate")
+    assert 0.01 < result["suggestion"] < 2
+    assert result["a thousandth of it"]["loss"][-1] > 2
+    assert result["constant"]["accuracy"] > 0.93
+    assert result["one cycle"]["accuracy"] > 0.93
+    rates = np.diff(result["one cycle"]["rates"])
+    assert (rates[:2] > 0).all()
+    assert (rates[3:] < 0).all()
+
+
 @pytest.mark.row("G17")
 @pytest.mark.parametrize("sparse", [True, False])
 def test_embeddings_rank_better_than_popularity(sparse):

@@ -28,6 +28,19 @@ THEIRS = {  # from the width before and the setting
     "layer_norm": torch.nn.LayerNorm,
     "dropout": lambda width, rate: torch.nn.Dropout(rate),
 }
+OUR_SCHEDULES = {"cosine": bp.CosineAnnealing, "one cycle": bp.OneCycle}
+
+
+def cosine(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    return torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
+
+
+def one_cycle(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    highest = optimizer.param_groups[0]["lr"]
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, highest, total_steps=steps, cycle_momentum=False)
+
+
+THEIR_SCHEDULES = {"cosine": cosine, "one cycle": one_cycle}
 
 
 class Ours:
@@ -38,7 +51,9 @@ class Ours:
         self.recipe, self.split = recipe, split
         self.model = bp.Sequential(*layers, input_shape=split.x_train.shape[1], seed=seed)
         self.loss = bp.CrossEntropy() if outputs > 1 else bp.MSE()
-        self.optimizer = getattr(bp, recipe.optimizer)(**recipe.settings)
+        steps = recipe.steps(len(split.x_train))
+        schedule = {"schedule": OUR_SCHEDULES[recipe.schedule](steps)} if recipe.schedule else {}
+        self.optimizer = getattr(bp, recipe.optimizer)(**recipe.settings, **schedule)
 
     def train(self, orders: Sequence[Array]) -> None:
         for order in orders:
@@ -60,7 +75,10 @@ class Theirs:
         weights = {name: torch.from_numpy(value) for name, value in ours.model.state_dict().items()}
         self.model.load_state_dict(weights, strict=False)  # it counts the batches of BatchNorm besides
         self.loss = torch.nn.CrossEntropyLoss() if outputs > 1 else torch.nn.MSELoss()
+        self.clip_norm = recipe.settings.get("clip_norm")
         self.optimizer = self._optimizer()
+        steps = recipe.steps(len(split.x_train))
+        self.schedule = THEIR_SCHEDULES[recipe.schedule](self.optimizer, steps) if recipe.schedule else None
 
     @staticmethod
     def _network(layers: Sequence[tuple[Any, ...]], width: int) -> torch.nn.Sequential:
@@ -71,9 +89,12 @@ class Theirs:
         return torch.nn.Sequential(*modules)
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        settings = dict(self.recipe.settings)
-        rate = settings.pop("learning_rate")
-        return getattr(torch.optim, self.recipe.optimizer)(self.model.parameters(), lr=rate, **settings)
+        settings = {name: value for name, value in self.recipe.settings.items() if name not in ("decay", "clip_norm")}
+        rate, spared = settings.pop("learning_rate"), self.recipe.settings.get("decay") == "matrices"
+        matrices = [p for p in self.model.parameters() if p.ndim >= 2 or not spared]
+        others = [p for p in self.model.parameters() if p.ndim < 2 and spared]
+        groups = [{"params": matrices}, *([{"params": others, "weight_decay": 0.0}] if others else [])]
+        return getattr(torch.optim, self.recipe.optimizer)(groups, lr=rate, **settings)
 
     def train(self, orders: Sequence[Array]) -> None:
         self.model.train()
@@ -82,7 +103,14 @@ class Theirs:
             for rows in torch.from_numpy(order).split(self.recipe.batch):
                 self.optimizer.zero_grad()
                 self.loss(self.model(x[rows]), y[rows]).backward()
-                self.optimizer.step()
+                self._update()
+
+    def _update(self) -> None:
+        if self.clip_norm:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip_norm)
+        self.optimizer.step()
+        if self.schedule:
+            self.schedule.step()
 
     def predict(self) -> Array:
         self.model.eval()

@@ -18,6 +18,11 @@ class Recipe:
     settings: dict[str, Any] = field(default_factory=dict)  # as backpass spells them
     epochs: int = 20
     batch: int = 32
+    schedule: str | None = None  # "cosine" or "one cycle", over all steps
+
+    def steps(self, rows: int) -> int:
+        """Updates in the whole training."""
+        return self.epochs * -(-rows // self.batch)
 
     @property
     def by_chance(self) -> bool:
@@ -33,7 +38,7 @@ class Recipe:
     @property
     def rule(self) -> str:
         settings = ", ".join(f"{name}={value}" for name, value in self.settings.items())
-        return f"{self.optimizer}({settings})"
+        return f"{self.optimizer}({settings}){f', {self.schedule}' if self.schedule else ''}"
 
 
 def dense(*units: int, norm: str | None = None, activation: str = "relu", dropout: float = 0.0) -> tuple[Layer, ...]:
@@ -48,16 +53,30 @@ def dense(*units: int, norm: str | None = None, activation: str = "relu", dropou
 RECIPES = (
     Recipe("digits", dense(64), "Adam", {"learning_rate": 2e-3}),
     Recipe("digits", dense(64, 32, norm="batch_norm"), "SGD", {"learning_rate": 0.05, "momentum": 0.9}),
-    Recipe("digits", dense(64, norm="layer_norm"), "AdamW", {"learning_rate": 2e-3, "weight_decay": 0.05}),
+    Recipe(
+        "digits",
+        dense(64, norm="layer_norm"),
+        "AdamW",
+        {"learning_rate": 5e-3, "weight_decay": 0.05, "decay": "matrices"},
+        schedule="cosine",
+    ),
     Recipe("breast-cancer", dense(16), "SGD", {"learning_rate": 0.02, "momentum": 0.9, "nesterov": True}),
     Recipe("breast-cancer", dense(16, norm="batch_norm"), "RMSprop", {"learning_rate": 1e-3}),
     Recipe("wine", dense(16, norm="layer_norm"), "Adam", {"learning_rate": 5e-3, "weight_decay": 1e-3}),
     Recipe("diabetes", dense(16, activation="tanh"), "RMSprop", {"learning_rate": 1e-3, "weight_decay": 1e-2}),
-    Recipe("diabetes", dense(16, 8), "SGD", {"learning_rate": 0.01, "weight_decay": 1e-2}),
-    Recipe("power-plant", dense(32, 32), "Adam", {"learning_rate": 2e-3}, epochs=8, batch=64),
-    Recipe("power-plant", dense(32, 32, norm="batch_norm"), "AdamW", {"learning_rate": 2e-3}, epochs=8, batch=64),
-    Recipe("protein", dense(64, 64, norm="layer_norm"), "AdamW", {"learning_rate": 2e-3}, epochs=8, batch=64),
-    Recipe("protein", dense(64, dropout=0.1), "Adam", {"learning_rate": 2e-3}, epochs=8, batch=64),
-    Recipe("mnist-10k", dense(64, dropout=0.2), "Adam", {"learning_rate": 1e-3}, epochs=6, batch=64),
-    Recipe("mnist-10k", dense(64, 64, norm="batch_norm"), "SGD", {"learning_rate": 0.05, "momentum": 0.9}, 5, 64),
+    Recipe("diabetes", dense(16, 8), "SGD", {"learning_rate": 0.05, "clip_norm": 0.5}),
+    Recipe("power-plant", dense(32, 32), "Adam", {"learning_rate": 5e-3}, 8, 64, "cosine"),
+    Recipe("power-plant", dense(32, 32, norm="batch_norm"), "AdamW", {"learning_rate": 2e-3}, 8, 64),
+    Recipe("protein", dense(64, 64, norm="layer_norm"), "AdamW", {"learning_rate": 2e-3}, 8, 64),
+    Recipe("protein", dense(64, dropout=0.1), "Adam", {"learning_rate": 2e-3}, 8, 64),
+    Recipe("mnist-10k", dense(64, dropout=0.2), "Adam", {"learning_rate": 1e-3}, 6, 64),
+    Recipe(
+        "mnist-10k",
+        dense(64, 64, norm="batch_norm"),
+        "SGD",
+        {"learning_rate": 0.1, "momentum": 0.9},
+        5,
+        64,
+        "one cycle",
+    ),
 )
