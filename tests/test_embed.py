@@ -107,3 +107,7 @@ def test_watchers_and_averages_act_in_cpp_as_in_python(programs):
     assert len(set(history["learning_rate"])) > 1
     assert int(best) == stopping.best_epoch
     assert float(weight) == model.parameters()["0.weight"].item()
+
+
+def test_a_fit_that_is_interrupted_in_cpp_goes_on_to_the_same_bits(programs, tmp_path):
+    assert shell(programs / "resumed", tmp_path) == "the same bits\n"

@@ -1,14 +1,15 @@
 // The epoch loop.
-#include <chrono>
 #include <cmath>
-#include <cstring>
-#include <numeric>
 
+#include "backpass/checkpoint.h"
 #include "base/error.h"
-#include "base/philox.h"
 #include "plan/sharing.h"
 #include "plan/team.h"
-#include "train/trainer_impl.h"
+#include "train/evaluate.h"
+#include "train/keeper.h"
+#include "train/stream_feed.h"
+#include "train/ticker.h"
+#include "train/transform.h"
 
 namespace backpass {
 
@@ -28,85 +29,69 @@ const std::vector<double>& History::operator[](const std::string& name) const {
 
 namespace {
 
-// Looks at the clock now and then, rarely where steps are short.
-class Ticker {
- public:
-  // Whether 50 milliseconds have passed since it last said so.
-  bool due() {
-    if (++count_ < stride_) return false;
-    count_ = 0;
-    const Clock::time_point now = Clock::now();
-    stride_ = now - looked_ < std::chrono::milliseconds(2) ? std::min(stride_ * 2, 1024) : std::max(stride_ / 2, 1);
-    looked_ = now;
-    if (now - told_ < std::chrono::milliseconds(50)) return false;
-    told_ = now;
-    return true;
-  }
+void check_options(const FitOptions& options) {
+  if (options.epochs < 0) fail("fit", "epochs must not be negative, got ", options.epochs);
+  if (options.batch_size < 1) fail("fit", "batch_size must be positive, got ", options.batch_size);
+  if (options.accumulate < 1) fail("fit", "accumulate must be positive, got ", options.accumulate);
+  if (options.threads < 0) fail("fit", "threads must not be negative, got ", options.threads);
+  if (options.validation_data && options.validation_stream) fail("fit", "takes one kind of validation data");
+}
 
- private:
-  using Clock = std::chrono::steady_clock;
-  Clock::time_point looked_ = Clock::now(), told_ = looked_;
-  int count_ = 0, stride_ = 1;
+// What is trained on, as far as it is known before the first batch.
+struct Known {
+  const ArrayViews* x = nullptr;  // null for a stream
+  const AllTargets* targets = nullptr;
+  Dim rows() const { return (*x)[0].rows(); }
 };
 
 class Fit {
  public:
-  Fit(Trainer::Impl& trainer, const TrainingData& data, const FitOptions& options)
-      : trainer_(trainer), data_(data), options_(options) {}
+  Fit(Trainer::Impl& trainer, const FitOptions& options, Feed& feed, Known known)
+      : trainer_(trainer), options_(options), feed_(feed), known_(known), keeper_(options.checkpoint) {}
 
   History run() {
-    check();
+    check_validation();
     const bool shared = prepare();
+    if (keeper_.resume(trainer_, state_)) trainer_.stopped = state_.stopped;
     auto epochs = [&] {
-      for (int epoch = 0; epoch < options_.epochs && !trainer_.stopped; ++epoch) run_epoch(epoch);
+      while (state_.epoch < options_.epochs && !trainer_.stopped) run_epoch();
     };
     Team::with(shared ? resolve_threads(threads_) : 1, epochs);
-    return std::move(history_);
+    keeper_.end(trainer_, state_);
+    return std::move(state_.history);
   }
 
  private:
-  void check() {
-    if (options_.epochs < 0) fail("fit", "epochs must not be negative, got ", options_.epochs);
-    if (options_.batch_size < 1) fail("fit", "batch_size must be positive, got ", options_.batch_size);
-    if (options_.threads < 0) fail("fit", "threads must not be negative, got ", options_.threads);
-    rows_ = check_data(trainer_.net(), trainer_.losses, data_, targets_);
-    if (rows_ == 0) fail("fit", "needs at least one row");
-    if (options_.validation_data) {
-      validation_rows_ = check_data(trainer_.net(), trainer_.losses, *options_.validation_data, validation_targets_);
-      if (validation_rows_ == 0) fail("fit", "validation_data needs at least one row");
-    }
+  void check_validation() {
     check_metrics(trainer_.net(), options_.metrics.size());
-    if (!options_.check_finite) return;
-    const DType dtype = trainer_.net().dtype;
-    check_finite_data("x", data_.x, dtype);
-    check_finite_data("y", data_.y, dtype);
-    if (!options_.validation_data) return;
-    check_finite_data("validation x", options_.validation_data->x, dtype);
-    check_finite_data("validation y", options_.validation_data->y, dtype);
+    const std::optional<TrainingData>& data = options_.validation_data;
+    if (data && check_rows(trainer_, *data, "validation ", options_.check_finite, validation_targets_) == 0)
+      fail("fit", "validation_data needs at least one row");
   }
 
-  // Everything that can fail or allocate comes before the first step. Whether steps are shared between workers.
+  // What can fail or allocate comes before the first step, where rows are known. Whether workers share steps.
   bool prepare() {
     trainer_.stopped = false;
-    order_.resize(static_cast<std::size_t>(rows_));
-    std::iota(order_.begin(), order_.end(), 0);
-    const bool predict = !options_.metrics.empty();
-    const Dim full = std::min(options_.batch_size, rows_), rest = rows_ % options_.batch_size;
-    const bool shared = trainer_.training_plan(full, targets_, predict).shared();
-    if (rest > 0) trainer_.training_plan(rest, targets_, predict);
-    trainer_.optimizer.state()->bind(trainer_.network);
-    if (predict) predictions_ = predictions_for(rows_);
     threads_ = options_.threads > 0 ? options_.threads : trainer_.threads;
-    seed_ = options_.seed.value_or(trainer_.net().seed);
+    const bool shared = !known_.x || options_.hooks.transform || compile();
+    trainer_.optimizer.state()->bind(trainer_.network);
     add_columns("");
-    if (options_.validation_data) add_columns("val_");
+    if (options_.validation_data || options_.validation_stream) add_columns("val_");
     add_column("learning_rate");
+    if (keeper_.keeps()) state_.settings = settings_of(options_, known_.x, known_.targets, state_.history);
     return shared;
   }
 
-  Array predictions_for(Dim rows) const {
-    return Array(trainer_.net().dtype, with_rows(trainer_.net().outputs()[0].shape(), rows));
+  bool compile() {
+    const Dim full = std::min(options_.batch_size, known_.rows()), rest = known_.rows() % options_.batch_size;
+    const auto ending = accumulates() ? Trainer::Impl::Ending::accumulate : Trainer::Impl::Ending::update;
+    const bool shared = trainer_.training_plan(full, *known_.targets, predicts(), ending).shared();
+    if (rest > 0) trainer_.training_plan(rest, *known_.targets, predicts(), ending);
+    return shared;
   }
+
+  bool accumulates() const { return options_.accumulate > 1; }
+  bool predicts() const { return !options_.metrics.empty(); }
 
   void add_columns(const std::string& prefix) {
     add_column(prefix + "loss");
@@ -114,61 +99,85 @@ class Fit {
   }
 
   void add_column(const std::string& name) {
-    history_.columns.emplace_back(name, std::vector<double>());
-    history_.columns.back().second.reserve(static_cast<std::size_t>(options_.epochs));
+    state_.history.columns.emplace_back(name, std::vector<double>());
+    state_.history.columns.back().second.reserve(static_cast<std::size_t>(options_.epochs));
   }
 
-  void run_epoch(int epoch) {
-    if (options_.hooks.epoch_begin) options_.hooks.epoch_begin(epoch);
+  // From its begin, or from where a checkpoint has left it.
+  void run_epoch() {
+    const bool begins = state_.batch == 0;
+    if (begins && options_.hooks.epoch_begin) options_.hooks.epoch_begin(state_.epoch);
     if (trainer_.stopped) return;  // before its first batch
-    shuffle();
-    const double loss = run_batches(epoch);
-    update_averages(Per::epoch);
-    ++trainer_.optimizer.state()->epochs;
-    Logs logs{{"loss", loss}};
-    for (const auto& [name, compute] : options_.metrics) logs.emplace_back(name, compute(targets_[0].y, predictions_));
-    if (options_.validation_data) validate(logs);
-    logs.emplace_back("learning_rate", learning_rate_);
-    for (std::size_t i = 0; i < logs.size(); ++i) history_.columns[i].second.push_back(logs[i].second);
-    if (options_.hooks.epoch_end) options_.hooks.epoch_end(epoch, logs);
+    if (begins) state_.order = options_.seed ? state_.own_epochs++ : trainer_.net().epoch++;
+    feed_.begin_epoch(RandomSequence(seed(), RandomUse::shuffle, static_cast<std::uint32_t>(state_.order)));
+    if (predicts()) begin_gathering();
+    skip(state_.rows);
+    run_batches();
+    end_epoch();
   }
 
-  // Fisher and Yates, from the stream of this epoch.
-  void shuffle() {
-    const std::uint64_t epoch = options_.seed ? own_epoch_++ : trainer_.net().epoch++;
-    if (!options_.shuffle) return;
-    RandomSequence random(seed_, RandomUse::shuffle, static_cast<std::uint32_t>(epoch));
-    std::iota(order_.begin(), order_.end(), 0);
-    for (std::size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[random.below(i)]);
+  std::uint64_t seed() const { return options_.seed.value_or(trainer_.net().seed); }
+
+  void begin_gathering() {
+    const bool in_place = known_.x && !options_.hooks.transform;
+    gathered_.begin(trainer_.net(), in_place ? &(*known_.targets)[0] : nullptr, in_place ? known_.rows() : 0);
+    gathered_.load(state_.gathered);
+    state_.gathered.clear();
   }
 
-  double run_batches(int epoch) {
-    double total = 0;
-    Dim done = 0;
-    for (Dim batch = 0; done < rows_ && !trainer_.stopped; ++batch) {
-      const Dim count = std::min(options_.batch_size, rows_ - done);
-      if (options_.hooks.batch_begin) options_.hooks.batch_begin(batch);
-      const double loss = run_batch(epoch, batch, done, count);
-      total += loss * static_cast<double>(count);
-      done += count;
-      if (options_.hooks.batch_end) options_.hooks.batch_end(batch, loss);
-      if (!ticker_.due()) continue;
-      if (options_.hooks.interrupt) options_.hooks.interrupt();
-      if (options_.hooks.progress) options_.hooks.progress(done, total / static_cast<double>(done));
+  // Rows that were trained on before.
+  void skip(Dim rows) {
+    while (rows > 0) {
+      if (feed_.over()) fail("resume", "the data has fewer rows than were trained on");
+      rows -= feed_.next().count;
     }
-    return total / static_cast<double>(done);
   }
 
-  double run_batch(int epoch, Dim batch, Dim begin, Dim count) {
-    const std::int64_t* rows = order_.data() + begin;
-    const std::uint64_t step = options_.seed ? own_step_++ : trainer_.net().step++;
-    const bool predict = !options_.metrics.empty();
-    learning_rate_ = trainer_.optimizer.current_learning_rate();
-    const double loss = trainer_.train({&data_.x, &targets_, rows, count, seed_, step, threads_, predict});
+  void run_batches() {
+    while (!feed_.over() && !trainer_.stopped) {
+      if (options_.hooks.batch_begin) options_.hooks.batch_begin(state_.batch);
+      const double loss = run_batch();
+      if (options_.hooks.batch_end) options_.hooks.batch_end(state_.batch - 1, loss);
+      const bool due = ticker_.due();
+      if (keeper_.due(state_.batch, due) && in_group_ == 0) keep();
+      if (due) tell();
+    }
+    end_group();
+    if (state_.rows == 0) fail("fit", "needs at least one row");
+  }
+
+  void tell() {
+    if (options_.hooks.interrupt) options_.hooks.interrupt();
+    if (options_.hooks.progress)
+      options_.hooks.progress(state_.rows, state_.loss_sum / static_cast<double>(state_.rows));
+  }
+
+  double run_batch() {
+    Feed::Batch batch = feed_.next();
+    batch.seed = seed();
+    batch.step = options_.seed ? state_.own_steps++ : trainer_.net().step++;
+    batch.threads = threads_;
+    batch.predict = predicts();
+    if (options_.hooks.transform) batch = transformed_.apply(trainer_, batch, options_.hooks.transform);
+    const double loss = train(batch);
+    if (predicts()) gathered_.add(batch, trainer_.predicted);
+    state_.loss_sum += loss * static_cast<double>(batch.count);
+    state_.rows += batch.count;
+    ++state_.batch;
+    return loss;
+  }
+
+  double train(const Feed::Batch& batch) {
+    if (in_group_ == 0) state_.learning_rate = trainer_.optimizer.current_learning_rate();
+    const double loss = accumulates() ? trainer_.accumulate(batch, group_weight_) : trainer_.train(batch);
     if (!std::isfinite(loss))
-      throw DivergedError(epoch, batch, trainer_.net().first_non_finite(data_.x, rows, count, seed_, step));
-    if (!trainer_.updated) throw DivergedError(epoch, batch, "the gradient");
-    if (predict) keep_predictions(rows, count);
+      throw DivergedError(state_.epoch, state_.batch,
+                          trainer_.net().first_non_finite(*batch.x, batch.rows, batch.count, batch.seed, batch.step));
+    if (accumulates()) {
+      if (++in_group_ == options_.accumulate || feed_.over()) end_group();
+      return loss;
+    }
+    if (!trainer_.updated) throw DivergedError(state_.epoch, state_.batch, "the gradient");
     update_averages(Per::step);
     return loss;
   }
@@ -178,35 +187,65 @@ class Fit {
       if (average.per() == per) average.update(trainer_.network);
   }
 
-  // In the order of the data, so that metrics see them beside their targets.
-  void keep_predictions(const std::int64_t* rows, Dim count) {
-    const std::byte* from = trainer_.at(trainer_.training_plan(count, targets_, true).output(1));
-    const std::size_t bytes = predictions_.bytes() / static_cast<std::size_t>(rows_);
-    for (Dim i = 0; i < count; ++i)
-      std::memcpy(static_cast<std::byte*>(predictions_.data()) + static_cast<std::size_t>(rows[i]) * bytes,
-                  from + static_cast<std::size_t>(i) * bytes, bytes);
+  void update() try {
+    trainer_.optimizer.step(trainer_.network);
+  } catch (const std::invalid_argument&) {  // it was to be clipped, and is not finite
+    throw DivergedError(state_.epoch, state_.batch, "the gradient");
+  }
+
+  // The one update of some batches.
+  void end_group() {
+    if (in_group_ == 0) return;
+    update();
+    in_group_ = 0;
+    group_weight_ = 0;
+    update_averages(Per::step);
+  }
+
+  void end_epoch() {
+    update_averages(Per::epoch);
+    ++trainer_.optimizer.state()->epochs;
+    Logs logs{{"loss", state_.loss_sum / static_cast<double>(state_.rows)}};
+    gathered_.compute(options_.metrics, "", logs);
+    validate(logs);
+    logs.emplace_back("learning_rate", state_.learning_rate);
+    for (std::size_t i = 0; i < logs.size(); ++i) state_.history.columns[i].second.push_back(logs[i].second);
+    const int epoch = state_.epoch++;
+    state_.batch = state_.rows = 0;
+    state_.loss_sum = 0;
+    if (options_.hooks.epoch_end) options_.hooks.epoch_end(epoch, logs);
+    if (keeper_.due_after(state_.epoch)) keep();
   }
 
   void validate(Logs& logs) {
-    const bool predict = !options_.metrics.empty();
-    Array predictions = predictions_for(predict ? validation_rows_ : 0);
-    logs.emplace_back("val_loss", trainer_.evaluate(options_.validation_data->x, validation_targets_, threads_,
-                                                    predict ? &predictions : nullptr));
-    for (const auto& [name, compute] : options_.metrics)
-      logs.emplace_back("val_" + name, compute(validation_targets_[0].y, predictions));
+    Logs own;
+    if (options_.validation_stream)
+      own = evaluate_stream(trainer_, *options_.validation_stream, options_.metrics, threads_, options_.check_finite,
+                            "val_");
+    else if (options_.validation_data)
+      own = evaluate_arrays(trainer_, options_.validation_data->x, validation_targets_, options_.metrics, threads_,
+                            "val_");
+    logs.insert(logs.end(), own.begin(), own.end());
+  }
+
+  void keep() {
+    if (state_.batch > 0 && predicts()) state_.gathered = gathered_.save();
+    keeper_.write(trainer_, state_);
+    state_.gathered.clear();
   }
 
   Trainer::Impl& trainer_;
-  const TrainingData& data_;
   const FitOptions& options_;
-  Dim rows_ = 0, validation_rows_ = 0;
-  AllTargets targets_, validation_targets_;
-  std::vector<std::int64_t> order_;
-  Array predictions_;
-  History history_;
+  Feed& feed_;
+  Known known_;
+  Keeper keeper_;
+  FitState state_;
+  AllTargets validation_targets_;
+  Gathered gathered_;
+  Transformed transformed_;
   Ticker ticker_;
-  std::uint64_t seed_ = 0, own_step_ = 0, own_epoch_ = 0;  // own: counted from 0 where fit has a seed of its own
-  double learning_rate_ = 0;                               // of the last update
+  Dim in_group_ = 0;         // batches since the last update, where several make one
+  double group_weight_ = 0;  // of their rows
   int threads_ = 0;
 };
 
@@ -214,7 +253,18 @@ class Fit {
 
 History Trainer::fit(const TrainingData& data, const FitOptions& options) {
   const InUse use(impl_->net());
-  return Fit(*impl_, data, options).run();
+  check_options(options);
+  AllTargets targets;
+  if (check_rows(*impl_, data, "", options.check_finite, targets) == 0) fail("fit", "needs at least one row");
+  ArrayFeed feed(data.x, targets, {options.batch_size, options.shuffle});
+  return Fit(*impl_, options, feed, {&data.x, &targets}).run();
+}
+
+History Trainer::fit(const Stream& data, const FitOptions& options) {
+  const InUse use(impl_->net());
+  check_options(options);
+  StreamFeed feed(*impl_, data, {{options.batch_size, options.shuffle}, options.check_finite, options.hooks.interrupt});
+  return Fit(*impl_, options, feed, {}).run();
 }
 
 }  // namespace backpass

@@ -1,4 +1,6 @@
 // Trainer: steps, gradients, evaluation, and the plans they run.
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -7,18 +9,13 @@
 #include "base/error.h"
 #include "plan/boundary.h"
 #include "plan/sharing.h"
-#include "train/trainer_impl.h"
+#include "train/accumulate.h"
 
 namespace backpass {
 namespace {
 
-void check_count(const Losses& losses, std::size_t outputs) {
-  if (losses.size() != 1 && losses.size() != outputs)
-    fail("loss", "expected one, or one for each of ", outputs, " outputs, got ", losses.size());
-}
-
 // Labels by output from bit 3 on.
-enum Variant : int { kWeighted = 1, kPredict = 2, kEvaluate = 4, kLabels = 8 };
+enum Variant : int { kWeighted = 1, kPredict = 2, kEvaluate = 4, kLabels = 8, kAccumulate = 1 << 30 };
 
 int variant(const AllTargets& targets, bool predict) {
   int bits = (targets[0].weighted() ? kWeighted : 0) | (predict ? kPredict : 0);
@@ -26,8 +23,6 @@ int variant(const AllTargets& targets, bool predict) {
     if (targets[i].labels) bits |= kLabels << i;
   return bits;
 }
-
-constexpr Dim kEvaluateRows = 1024;
 
 }  // namespace
 
@@ -65,18 +60,19 @@ void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const All
   if (targets[0].weighted()) sources.push_back(row_source(targets[0].sample_weight));
 }
 
-PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool predict) const {
+PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending) const {
   const LossInputs in = build_losses(net(), losses, targets);
   PlanSpec spec = loss_spec(net(), in, batch, true);
   assign_states(spec, net(), Phase::update);
   if (predict) spec.outputs.push_back({net().outputs()[0], {}});
   const std::vector<Tensor> parameters = net().graph.parameters();
-  const std::vector<Tensor> grads = backpass::gradients(in.loss, parameters);
+  std::vector<Tensor> grads = backpass::gradients(in.loss, parameters);
+  if (ending == Ending::accumulate) add_to_gradients(spec, net(), grads);
   for (std::size_t i = 0; i < parameters.size(); ++i)
     spec.outputs.push_back({grads[i], {kGradients, net().places.at(&parameters[i].op()).offset}});
   mark_phase(spec, grads, Phase::backward);
-  spec.update = optimizer.state()->update_phase(net());
   spec.guard = in.loss;
+  if (ending == Ending::update) spec.update = optimizer.state()->update_phase(net());
   return spec;
 }
 
@@ -86,9 +82,10 @@ PlanSpec Trainer::Impl::evaluation_spec(Dim batch, const AllTargets& targets) co
   return spec;
 }
 
-Plan& Trainer::Impl::training_plan(Dim batch, const AllTargets& targets, bool predict) {
-  return workspace.plan(plan_key(batch, variant(targets, predict)),
-                        [&] { return std::make_unique<Plan>(training_spec(batch, targets, predict)); });
+Plan& Trainer::Impl::training_plan(Dim batch, const AllTargets& targets, bool predict, Ending ending) {
+  const int key = variant(targets, predict) | (ending == Ending::accumulate ? kAccumulate : 0);
+  return workspace.plan(plan_key(batch, key),
+                        [&] { return std::make_unique<Plan>(training_spec(batch, targets, predict, ending)); });
 }
 
 Plan& Trainer::Impl::evaluation_plan(Dim batch, const AllTargets& targets) {
@@ -103,14 +100,22 @@ double Trainer::Impl::scalar(Place place) const {
 
 double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
   Optimizer::State& state = *optimizer.state();
-  const auto slots = state.buffers(net(), workspace.arena());
+  const auto buffers = state.buffers(net(), workspace.arena());
+  std::array<std::byte*, kFirstExternal + 2> slots{};
+  std::copy(buffers.begin(), buffers.end(), slots.begin());
+  for (std::size_t i = 0; i < std::size(shares); ++i) slots[kFirstExternal + i] = shares[i].data();
   sources.clear();
   add_sources(sources, *batch.x, *batch.targets);
   PlanRun run{slots,          sources, batch.rows, batch.seed, batch.step, nullptr, resolve_threads(batch.threads),
               Phase::forward, last};
   if (last == Phase::update) run.settings = state.next_settings();
   plan.run(run);
+  if (batch.predict) predicted = predictions(plan, batch.count);
   return scalar(plan.output(0));
+}
+
+ArrayView Trainer::Impl::predictions(const Plan& plan, Dim rows) const {
+  return {at(plan.output(1)), element_type(net().dtype), with_rows(net().outputs()[0].shape(), rows)};
 }
 
 double Trainer::Impl::train(const Batch& batch) {
@@ -121,102 +126,14 @@ double Trainer::Impl::train(const Batch& batch) {
   return value;
 }
 
-namespace {
-
-ArrayView rows_from(ArrayView view, Dim begin) {
-  if (!view.empty()) view.data = static_cast<const std::byte*>(view.data) + begin * view.row_stride;
-  return view;
-}
-
-ArrayViews rows_from(const ArrayViews& views, Dim begin) {
-  if (views.size() == 1) return rows_from(views[0], begin);
-  std::vector<ArrayView> moved;
-  for (std::size_t i = 0; i < views.size(); ++i) moved.push_back(rows_from(views[i], begin));
-  return moved;
-}
-
-// The weight of the first rows in the mean: their number, or the sum of their weights.
-double weight_of(const Targets& targets, Dim count) {
-  if (!targets.weighted()) return static_cast<double>(count);
-  double total = 0;
-  for (Dim i = 0; i < count; ++i) {
-    double value = 0;
-    convert(&value, DType::float64,
-            static_cast<const std::byte*>(targets.sample_weight.data) + i * targets.sample_weight.row_stride,
-            targets.sample_weight.type, 1);
-    total += value;
-  }
-  return total;
-}
-
-}  // namespace
-
-double Trainer::Impl::evaluate(const ArrayViews& x, const AllTargets& all, int threads_, Array* predictions) {
-  const Dim rows = x[0].rows();
-  double total = 0, total_weight = 0;
-  const std::size_t row_bytes = predictions ? predictions->bytes() / static_cast<std::size_t>(rows) : 0;
-  for (Dim begin = 0; begin < rows; begin += kEvaluateRows) {
-    const Dim count = std::min(kEvaluateRows, rows - begin);
-    const ArrayViews tile_x = rows_from(x, begin);
-    AllTargets tile = all;
-    for (Targets& t : tile) {
-      t.y = rows_from(t.y, begin);
-      t.sample_weight = rows_from(t.sample_weight, begin);
-    }
-    const double weight = weight_of(tile[0], count);
-    Plan& plan = evaluation_plan(count, all);
-    const double value = walk(plan, {&tile_x, &tile, nullptr, count, 0, 0, threads_}, Phase::loss);
-    if (weight > 0) total += value * weight;
-    total_weight += weight;
-    if (predictions)
-      std::memcpy(static_cast<std::byte*>(predictions->data()) + static_cast<std::size_t>(begin) * row_bytes,
-                  at(plan.output(1)), static_cast<std::size_t>(count) * row_bytes);
-  }
-  return total / total_weight;
-}
-
-Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingData& data, AllTargets& targets) {
-  const std::vector<Tensor>& outputs = net.outputs();
-  const Dim rows = net.check_inputs(data.x);
-  check_count(losses, outputs.size());
-  if (data.y.size() != outputs.size())
-    fail("y", "expected one array for each of ", outputs.size(), " outputs, got ", data.y.size());
-  targets.resize(outputs.size());
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const ArrayView& y = data.y[i];
-    if (y.shape.empty() || y.rows() != rows)
-      fail("y", "expected ", rows, " rows as x has, got shape ", to_string(y.shape));
-    targets[i] = fit_targets(losses.of(i), outputs[i].shape(), y, data.sample_weight, rows);
-  }
-  return rows;
-}
-
-namespace {
-
-void check_finite_rows(const char* what, const ArrayView& view, DType dtype) {
-  if (view.empty()) return;
-  const Dim rows = view.rows(), cols = rows > 0 ? element_count(view.shape) / rows : 0;
-  for (Dim row = 0; row < rows; ++row) {
-    const Finite finite =
-        check_finite(static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, dtype, cols);
-    if (finite == Finite::non_finite)
-      fail(what, "has a value that is not finite in row ", row, "; check_finite=False lets it pass");
-    if (finite == Finite::overflows) fail(what, "has a value in row ", row, " that is too large for ", name(dtype));
-  }
-}
-
-}  // namespace
-
-void check_finite_data(const char* what, const ArrayViews& views, DType dtype) {
-  for (std::size_t i = 0; i < views.size(); ++i) check_finite_rows(what, views[i], dtype);
-}
-
 Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOptions options) {
   if (!network) fail("Trainer", "needs a network");
   check_count(losses, network.impl().outputs().size());
   if (options.threads < 0) fail("Trainer", "threads must not be negative, got ", options.threads);
-  impl_ = std::shared_ptr<Impl>(
-      new Impl{std::move(network), std::move(losses), std::move(optimizer), options.threads, {}, false, false, {}, {}});
+  impl_ = std::shared_ptr<Impl>(new Impl{.network = std::move(network),
+                                         .losses = std::move(losses),
+                                         .optimizer = std::move(optimizer),
+                                         .threads = options.threads});
 }
 
 double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
@@ -240,24 +157,6 @@ double Trainer::gradients(const ArrayViews& x, const ArrayViews& y, const ArrayV
 }
 
 void Trainer::stop() { impl_->stopped = true; }
-
-Logs Trainer::evaluate(const TrainingData& data, const std::vector<std::pair<std::string, Metric>>& metrics) {
-  Network::Impl& net = impl_->net();
-  const InUse use(net);
-  AllTargets targets;
-  const Dim rows = check_data(net, impl_->losses, data, targets);
-  if (rows == 0) fail("evaluate", "needs at least one row");
-  check_metrics(net, metrics.size());
-  Array predictions(net.dtype, with_rows(net.outputs()[0].shape(), metrics.empty() ? 0 : rows));
-  Logs logs{{"loss", impl_->evaluate(data.x, targets, impl_->threads, metrics.empty() ? nullptr : &predictions)}};
-  for (const auto& [name, compute] : metrics) logs.emplace_back(name, compute(targets[0].y, predictions));
-  return logs;
-}
-
-void check_metrics(const Network::Impl& net, std::size_t count) {
-  if (count > 0 && net.outputs().size() != 1)
-    fail("metrics", "need a network of one output, this one has ", net.outputs().size());
-}
 
 namespace {
 

@@ -15,11 +15,13 @@ struct Trainer::Impl {
   Losses losses;
   Optimizer optimizer;
   int threads;
-  Workspace workspace;
+  Workspace workspace = {};
   bool stopped = false;
-  bool updated = false;            // whether the last step changed parameters
-  AllTargets step_targets;         // of a single step; kept, so that a step allocates nothing
-  std::vector<RowSource> sources;  // likewise
+  bool updated = false;                 // whether the last step changed parameters
+  AllTargets step_targets = {};         // of a single step; kept, so that a step allocates nothing
+  std::vector<RowSource> sources = {};  // likewise
+  ArrayView predicted = {};             // by the last walk in training that kept predictions
+  AlignedBuffer shares[2] = {};         // of the gradients before and of this batch's, while they accumulate
 
   // One batch of rows of some data.
   struct Batch {
@@ -33,18 +35,22 @@ struct Trainer::Impl {
   };
 
   Network::Impl& net() const { return network.impl(); }
-  PlanSpec training_spec(Dim batch, const AllTargets& targets, bool predict) const;
+  // How a walk in training ends: with the update, or with gradients added to those of other batches.
+  enum class Ending { update, accumulate };
+
+  PlanSpec training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending = Ending::update) const;
   PlanSpec evaluation_spec(Dim batch, const AllTargets& targets) const;
-  Plan& training_plan(Dim batch, const AllTargets& targets, bool predict);
+  Plan& training_plan(Dim batch, const AllTargets& targets, bool predict, Ending ending = Ending::update);
   Plan& evaluation_plan(Dim batch, const AllTargets& targets);
 
   // Forward, loss, backward and, unless `last` is earlier, update. Returns the loss.
   double walk(Plan& plan, const Batch& batch, Phase last);
   double train(const Batch& batch);  // a full step; counts it where it is one
+  // The gradients become the mean over this batch and those of `weight` before it, which grows. Then: optimizer.step().
+  double accumulate(const Batch& batch, double& weight);
   const std::byte* at(Place place) const { return workspace.arena() + place.offset; }
-  double scalar(Place place) const;  // of a plan's output
-  // The predictions of the only output, where they are asked for.
-  double evaluate(const ArrayViews& x, const AllTargets& targets, int threads_, Array* predictions);
+  double scalar(Place place) const;                         // of a plan's output
+  ArrayView predictions(const Plan& plan, Dim rows) const;  // of the only output
 };
 
 // The tensors that losses compare a network's outputs with.
@@ -58,11 +64,16 @@ PlanSpec loss_spec(const Network::Impl& net, const LossInputs& in, Dim batch, bo
 // What that plan gathers from, in its order.
 void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const AllTargets& targets);
 
+void check_count(const Losses& losses, std::size_t outputs);
+// The weight of some rows in a mean: their number, or the sum of their weights. rows: null for the first ones.
+double weight_of(const Targets& targets, const std::int64_t* rows, Dim count);
+
 // Checks x and y together: as many rows, and what the network takes; fills `targets`. Throws std::invalid_argument.
 Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingData& data, AllTargets& targets);
+// The same, and where `finite`, throws for what is not finite; messages name the arrays with `prefix`.
+Dim check_rows(const Trainer::Impl& trainer, const TrainingData& data, const std::string& prefix, bool finite,
+               AllTargets& targets);
 // Metrics look at one output: throws std::invalid_argument where there are some, and several outputs.
 void check_metrics(const Network::Impl& net, std::size_t count);
-// Throws std::invalid_argument where a value is not finite, or not finite as the network's dtype.
-void check_finite_data(const char* what, const ArrayViews& views, DType dtype);
 
 }  // namespace backpass

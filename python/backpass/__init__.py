@@ -32,6 +32,7 @@ from backpass._adams import Adam, Adamax, AdamW, NAdam, RAdam
 from backpass._averages import EMA, SWA
 from backpass._branches import Add, Concat, Embedding, Flatten, Multiply
 from backpass._callbacks import Callback
+from backpass._checkpoint import Checkpoint
 from backpass._core import (
     DivergedError,
     Graph,
@@ -104,12 +105,14 @@ from backpass._schedules import (
     StepDecay,
 )
 from backpass._sequential import Sequential, load
+from backpass._streams import Stream
 from backpass._tensors import Input, constant, parameter
 from backpass._trainer import Trainer
 from backpass._watchers import BoldDriver, EarlyStopping, RaiseOnSmallGradients, ReduceOnPlateau
 
 if TYPE_CHECKING:
-    from backpass import datasets
+    from backpass import augment, datasets
+    from backpass._arrow import arrow_dataset, arrow_file, parquet
     from backpass._learning_rate import LearningRateRange, find_learning_rate
     from backpass._search import SearchResult, search
 
@@ -123,14 +126,17 @@ for _name in ("Graph", "Plan", "Tensor"):  # where users find them, also in pick
 _LATER = {
     "LearningRateRange": "_learning_rate",
     "SearchResult": "_search",
+    "arrow_dataset": "_arrow",
+    "arrow_file": "_arrow",
     "find_learning_rate": "_learning_rate",
+    "parquet": "_arrow",
     "search": "_search",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "datasets":
-        return import_module("backpass.datasets")
+    if name in ("augment", "datasets"):
+        return import_module(f"backpass.{name}")
     if name in _LATER:
         return getattr(import_module(f"backpass.{_LATER[name]}"), name)
     raise AttributeError(f"module 'backpass' has no attribute {name!r}")
@@ -157,6 +163,7 @@ __all__ = [
     "BinaryCrossEntropy",
     "BoldDriver",
     "Callback",
+    "Checkpoint",
     "Concat",
     "ConstantRate",
     "CosineAnnealing",
@@ -210,12 +217,16 @@ __all__ = [
     "Softmax",
     "Softplus",
     "StepDecay",
+    "Stream",
     "Tanh",
     "Tensor",
     "Trainer",
     "__version__",
     "abs",
     "alpha_dropout",
+    "arrow_dataset",
+    "arrow_file",
+    "augment",
     "available_isas",
     "broadcast_to",
     "by_mode",
@@ -249,6 +260,7 @@ __all__ = [
     "minimum",
     "mish",
     "parameter",
+    "parquet",
     "relu",
     "relu6",
     "reshape",

@@ -271,19 +271,10 @@ class Trainer:
     def __init__(self, network: Network, losses: list[Loss], optimizer: Optimizer, threads: int) -> None: ...
     def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None) -> float: ...
     def gradients(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None, random_step: int) -> float: ...
-    def fit(
-        self,
-        x: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None,
-        validation: tuple[ArrayLike, ArrayLike, ArrayLike | None] | None,
-        settings: dict[str, Any],
-    ) -> dict[str, list[float]]: ...
+    def fit(self, data: Any, validation: Any, settings: dict[str, Any]) -> dict[str, list[float]]: ...
     def evaluate(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
-        sample_weight: ArrayLike | None,
+        data: Any,
         metrics: list[tuple[str, Callable[[Array, Array], float] | None]],
         check_finite: bool,
     ) -> dict[str, float]: ...

@@ -18,17 +18,18 @@ def is_terminal() -> bool:
 
 
 class ProgressBar(Callback):
-    """Rows done over all epochs, and the latest numbers."""
+    """Rows done over all epochs, and the latest numbers. `rows` of one epoch; None where nobody knows."""
 
-    def __init__(self, rows: int, epochs: int) -> None:
+    def __init__(self, rows: int | None, epochs: int) -> None:
         from tqdm import tqdm
 
-        self._bar = tqdm(total=rows * epochs, unit=" rows", unit_scale=True, dynamic_ncols=True, leave=True)
+        total = None if rows is None else rows * epochs
+        self._bar = tqdm(total=total, unit=" rows", unit_scale=True, dynamic_ncols=True, leave=True)
         self._rows, self._epochs, self._done = rows, epochs, 0
 
     def on_epoch_begin(self, trainer: Trainer, logs: Logs) -> None:
         """Tells which epoch it is."""
-        self._done = int(logs["epoch"]) * self._rows
+        self._done = self._bar.n if self._rows is None else int(logs["epoch"]) * self._rows
         self._bar.set_description(f"epoch {int(logs['epoch']) + 1}/{self._epochs}", refresh=False)
 
     def update(self, rows_done: int, mean_loss: float) -> None:
@@ -40,7 +41,8 @@ class ProgressBar(Callback):
         """Shows the numbers of the epoch."""
         numbers = {name: f"{value:.4g}" for name, value in logs.items() if name != "epoch"}
         self._bar.set_postfix(numbers, refresh=False)
-        self._bar.update(self._done + self._rows - self._bar.n)
+        if self._rows is not None:
+            self._bar.update(self._done + self._rows - self._bar.n)
 
     def close(self) -> None:
         """Leaves the bar as it is."""

@@ -144,7 +144,7 @@ class Sequential(Network):
     @property
     def seed(self) -> int:
         """The seed in use, also where none was given."""
-        return self._seed
+        return self._seed if self._native is None else self._native.seed
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,17 +10,21 @@ from typing import TYPE_CHECKING, Any
 from backpass import _checks, _core
 from backpass._averages import Averaging
 from backpass._callbacks import checked_callbacks, hooks_of
+from backpass._checkpoint import reader_of, writer_of
+from backpass._data import HeldOut, Rows, rows_of, shape_giver
 from backpass._history import History
-from backpass._lbfgs import LBFGS, Data, Minimization
+from backpass._lbfgs import LBFGS, Minimization
 from backpass._losses import native_losses
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
+from backpass._streams import Stream
 
 if TYPE_CHECKING:
     from backpass._callbacks import Callback
     from backpass._losses import AnyLoss
     from backpass._network import Network
     from backpass._types import ArrayLike, Metrics
+    from backpass.augment import Augmentation
 
 
 class Trainer:
@@ -88,16 +93,21 @@ class Trainer:
     def fit(
         self,
         x: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         epochs: int = 1,
         batch_size: int = 32,
+        accumulate: int = 1,
         shuffle: bool = True,
-        validation_data: Sequence[ArrayLike] | None = None,
+        validation_data: Any = None,
+        validation_split: float = 0.0,
+        stratify: bool = False,
+        augment: Augmentation | Sequence[Augmentation] | None = None,
         metrics: Metrics = (),
         sample_weight: ArrayLike | None = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Callback | Sequence[Callback] = (),
         progress: bool | str = "auto",
+        resume: str | os.PathLike[str] | None = None,
         seed: int | None = None,
         check_finite: bool = True,
     ) -> History:
@@ -106,39 +116,48 @@ class Trainer:
         settings: dict[str, Any] = {
             "epochs": n_epochs,
             "batch_size": _checks.integer("fit", "batch_size", batch_size, minimum=1),
+            "accumulate": _checks.integer("fit", "accumulate", accumulate, minimum=1),
             "shuffle": _checks.flag("fit", "shuffle", shuffle),
             "seed": _checks.seed("fit", seed),
             "threads": self._threads,
             "check_finite": _checks.flag("fit", "check_finite", check_finite),
             "metrics": metric_pairs(metrics),
+            "transform": _transform(augment),
         }
         watchers = checked_callbacks(callbacks)
         settings["averages"] = [watcher._native for watcher in watchers if isinstance(watcher, Averaging)]
-        held_out = _validation(validation_data)
-        with self.model._built_for(x, "fit") as network:
-            bar = _bar(progress, x, n_epochs, len(network.graph.inputs) > 1)
+        settings["checkpoint"], settings["resume"] = writer_of(watchers), reader_of(resume, watchers)
+        given = rows_of(x, y, sample_weight, "fit", n_epochs)
+        held_out = HeldOut(validation_data, validation_split, stratify)
+        with self.model._built_for(shape_giver(given, self.model), "fit") as network:
+            data, validation = held_out.divide(given, network, settings["seed"])
+            bar = _bar(progress, data, n_epochs, len(network.graph.inputs) > 1)
             settings["hooks"] = hooks_of(self, [*watchers, *bar])
             try:
                 for watcher in watchers:
                     watcher.on_fit_begin(self, {})
-                columns = self._run(network, (x, y, sample_weight), held_out, settings)
+                columns = self._run(network, data, validation, settings)
             finally:
                 for part in bar:
                     part.close()
             self.model._last_loss = self.loss
-            warn_of_zero_gradients(network, columns)
+            if resume is None:  # what was resumed may have been at its end
+                warn_of_zero_gradients(network, columns)
             for watcher in watchers:
                 watcher.on_fit_end(self, {})
         return History(columns)
 
     def _run(
-        self, network: _core.Network, data: Data, held_out: Data | None, settings: dict[str, Any]
+        self, network: _core.Network, data: Rows | Stream, held_out: Rows | Stream | None, settings: dict[str, Any]
     ) -> dict[str, list[float]]:
         """The epochs: in the core, or as iterations of a minimizer."""
         self._stopped = False
-        if isinstance(self.optimizer, LBFGS):
-            return Minimization(self, data, held_out, settings).run(self.optimizer)
-        return self._for(network).fit(*data, held_out, settings)
+        if not isinstance(self.optimizer, LBFGS):
+            return self._for(network).fit(data, held_out, settings)
+        asked = settings["transform"] or settings["checkpoint"] or settings["resume"] or settings["accumulate"] > 1
+        if asked or isinstance(data, Stream) or isinstance(held_out, Stream):
+            raise ValueError("[LBFGS] takes arrays, without augment, accumulate, checkpoints or resume")
+        return Minimization(self, data, held_out, settings).run(self.optimizer)
 
     def stop(self) -> None:
         """Ends a running `fit` after its current batch; for callbacks."""
@@ -147,7 +166,7 @@ class Trainer:
             self._native.stop()
 
     def evaluate(
-        self, x: ArrayLike, y: ArrayLike, *, metrics: Metrics = (), sample_weight: ArrayLike | None = None
+        self, x: ArrayLike, y: ArrayLike | None = None, *, metrics: Metrics = (), sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
         """The loss and the metrics over all rows; see `Sequential.evaluate`."""
         return evaluate_with(self.model, self.loss, x, y, metrics, sample_weight, True)
@@ -173,7 +192,7 @@ def evaluate_with(
     model: Network,
     loss: AnyLoss,
     x: ArrayLike,
-    y: ArrayLike,
+    y: ArrayLike | None,
     metrics: Metrics,
     sample_weight: ArrayLike | None,
     check_finite: bool,
@@ -181,9 +200,10 @@ def evaluate_with(
     """What `evaluate` of models and trainers share."""
     native = native_losses("evaluate", loss)
     asked, finite = metric_pairs(metrics), _checks.flag("evaluate", "check_finite", check_finite)
-    with model._built_for(x, "evaluate") as network:
+    data = rows_of(x, y, sample_weight, "evaluate")
+    with model._built_for(shape_giver(data, model), "evaluate") as network:
         trainer = _core.Trainer(network, native, SGD(1.0)._native, 0)
-        return trainer.evaluate(x, y, sample_weight, asked, finite)
+        return trainer.evaluate(data, asked, finite)
 
 
 def warn_of_zero_gradients(network: _core.Network, columns: dict[str, list[float]]) -> None:
@@ -206,21 +226,25 @@ def _metric_pair(metric: Any) -> tuple[str, Any]:
     raise TypeError(f"[metrics] a metric is a name or a function (y_true, y_pred) -> float, got {metric!r}")
 
 
-def _validation(data: Sequence[ArrayLike] | None) -> Data | None:
-    if data is None:
+def _transform(augment: Augmentation | Sequence[Augmentation] | None) -> Any:
+    if augment is None:
         return None
-    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-        raise TypeError(f"[fit] validation_data must be (x, y) or (x, y, sample_weight), got {type(data).__name__}")
-    return data[0], data[1], data[2] if len(data) == 3 else None
+    from backpass.augment import chain
+
+    return chain(augment)
 
 
-def _bar(progress: bool | str, x: ArrayLike, epochs: int, several: bool) -> list[Any]:
+def _bar(progress: bool | str, data: Any, epochs: int, several: bool) -> list[Any]:
     if progress not in (True, False, "auto"):
         raise ValueError(f"[fit] progress must be True, False or 'auto', got {progress!r}")
     if not progress:
         return []
     from backpass._progress import ProgressBar, is_terminal
 
-    first = next(iter(x.values())) if isinstance(x, dict) else x[0] if several and len(x) else x
-    rows = len(first) if hasattr(first, "__len__") else 0
+    rows = None if isinstance(data, Stream) else _row_count(data[0], several)
     return [ProgressBar(rows, epochs)] if progress is True or is_terminal() else []
+
+
+def _row_count(x: Any, several: bool) -> int:
+    first = next(iter(x.values())) if isinstance(x, dict) else x[0] if several and len(x) else x
+    return len(first) if hasattr(first, "__len__") else 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from backpass import _core
 from backpass._losses import native_losses
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from backpass._objective import Objective
     from backpass._optimizer import Optimizer
     from backpass._types import Array, ArrayLike, Metrics
+    from backpass.augment import Augmentation
 
 
 class Training:
@@ -33,18 +35,23 @@ class Training:
     def fit(
         self,
         x: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         loss: AnyLoss,
         optimizer: Optimizer,
         epochs: int = 1,
         batch_size: int = 32,
+        accumulate: int = 1,
         shuffle: bool = True,
-        validation_data: Sequence[ArrayLike] | None = None,
+        validation_data: Any = None,
+        validation_split: float = 0.0,
+        stratify: bool = False,
+        augment: Augmentation | Sequence[Augmentation] | None = None,
         metrics: Metrics = (),
         sample_weight: ArrayLike | None = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Callback | Sequence[Callback] = (),
         progress: bool | str = "auto",
+        resume: str | os.PathLike[str] | None = None,
         threads: int | None = None,
         seed: int | None = None,
         check_finite: bool = True,
@@ -52,21 +59,34 @@ class Training:
         """Trains the model: for every epoch, for every batch: forward, loss, backward, update.
 
         Args:
-            x: (rows, *input_shape). Float32 and float64 arrays with dense rows are read in place.
+            x: (rows, *input_shape). Arrays with dense rows, memory-mapped ones too, are read in place. Or, with no y, a
+                `Stream`, or chunks (x, y) or (x, y, sample_weight): a function that gives an iterable of them, or an
+                iterable itself (an iterator for one epoch only).
             y: targets, as the loss wants them: (rows, *output_shape), (rows,) for one output, or integer labels.
             loss: such as `MSE()`, one of your own, or a list with one for each output.
             optimizer: such as `Adam(...)`; one that has been used for this model goes on where it stopped.
             epochs: how often to go through all rows.
-            batch_size: rows of one update; the last batch of an epoch may be smaller.
+            batch_size: rows of one batch; the last batch of an epoch may be smaller.
+            accumulate: batches of one update. Their gradients add up to that of one batch with all their rows, in the
+                memory of one of them; what is random, and statistics over a batch, are each batch's own.
             shuffle: whether each epoch has an order of its own.
-            validation_data: (x, y) or (x, y, sample_weight), evaluated after each epoch as "val_loss" and so on.
-            metrics: names ("accuracy", "mae", "rmse", "r2") or functions (y_true, y_pred) -> float.
+            validation_data: (x, y), (x, y, sample_weight) or a stream, evaluated after each epoch as "val_loss" and so
+                on.
+            validation_split: instead, the share of the rows that is held out, at random by `seed` (0 without one: a
+                fit that goes on holds out the same rows). Rows to train on are then copied.
+            stratify: whether rows are held out class by class, for labels.
+            augment: a function (x, y, rng) -> (x, y), or several, on copies of each batch's rows; see `bp.augment`.
+            metrics: names ("accuracy", "mae", "rmse", "r2") or functions (y_true, y_pred) -> float. They look at all
+                rows of an epoch, so predictions (of streams, targets too) are kept until its end.
             sample_weight: (rows,); means are divided by the sum of the weights.
             callbacks: such as `EarlyStopping()`, `ReduceOnPlateau()` or `EMA()`, and your own.
             progress: a progress bar: True, False, or "auto" for only on a terminal.
+            resume: a file of `Checkpoint`: where it exists, training goes on from it, with the bits of a fit that was
+                never interrupted; else it starts from the beginning.
             threads: how many, for this call. The result does not depend on it.
             seed: of shuffling and dropout; None goes on in the model's own stream.
-            check_finite: whether data with nan or infinity is refused.
+            check_finite: whether data with nan or infinity is refused: reads all of it once before the first epoch,
+                streams chunk by chunk.
 
         Returns:
             What happened: `history["loss"]` and every other column, one number per epoch.
@@ -85,12 +105,90 @@ class Training:
             y,
             epochs=epochs,
             batch_size=batch_size,
+            accumulate=accumulate,
             shuffle=shuffle,
             validation_data=validation_data,
+            validation_split=validation_split,
+            stratify=stratify,
+            augment=augment,
             metrics=metrics,
             sample_weight=sample_weight,
             callbacks=callbacks,
             progress=progress,
+            resume=resume,
+            seed=seed,
+            check_finite=check_finite,
+        )
+
+    def partial_fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        loss: AnyLoss | None = None,
+        optimizer: Optimizer | None = None,
+        batch_size: int = 32,
+        accumulate: int = 1,
+        shuffle: bool = True,
+        augment: Augmentation | Sequence[Augmentation] | None = None,
+        metrics: Metrics = (),
+        sample_weight: ArrayLike | None = None,
+        threads: int | None = None,
+        seed: int | None = None,
+        check_finite: bool = True,
+    ) -> History:
+        """One pass over these rows: rows that come bit by bit make one training.
+
+        Args:
+            x: rows, or a stream, as for `fit`.
+            y: targets, as for `fit`.
+            loss: None means the loss of the last fit.
+            optimizer: None means the optimizer of the last fit, which goes on where it stopped.
+            batch_size: as for `fit`, like all that follow.
+            accumulate: batches of one update.
+            shuffle: whether the rows have an order of their own.
+            augment: functions on copies of each batch's rows.
+            metrics: names or functions.
+            sample_weight: (rows,).
+            threads: how many, for this call.
+            seed: of shuffling and dropout; None goes on in the model's own stream.
+            check_finite: whether data with nan or infinity is refused.
+
+        Returns:
+            A history of one epoch.
+
+        Raises:
+            ValueError: as `fit`, and where there was no call before to go on from.
+
+        Example:
+            >>> import backpass as bp, numpy as np
+            >>> model = bp.Sequential(bp.Dense(1), seed=0)
+            >>> x = np.random.default_rng(0).standard_normal((64, 2))
+            >>> first = model.partial_fit(x, x[:, 0], loss=bp.MSE(), optimizer=bp.SGD(0.1))
+            >>> for _ in range(50):
+            ...     last = model.partial_fit(x, x[:, 0])
+            >>> last["loss"][0] < 1e-3 < first["loss"][0]
+            True
+        """
+        last = self._last_trainer
+        loss = loss if loss is not None else last.loss if last else None
+        optimizer = optimizer if optimizer is not None else last.optimizer if last else None
+        if loss is None or optimizer is None:
+            missing = "loss" if loss is None else "optimizer"
+            raise ValueError(f"[partial_fit] {missing} must be given: the model has not been fitted")
+        return self.fit(
+            x,
+            y,
+            loss=loss,
+            optimizer=optimizer,
+            batch_size=batch_size,
+            accumulate=accumulate,
+            shuffle=shuffle,
+            augment=augment,
+            metrics=metrics,
+            sample_weight=sample_weight,
+            progress=False,
+            threads=threads,
             seed=seed,
             check_finite=check_finite,
         )
@@ -98,7 +196,7 @@ class Training:
     def evaluate(
         self,
         x: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         loss: AnyLoss | None = None,
         metrics: Metrics = (),
@@ -108,7 +206,8 @@ class Training:
         """The loss and the metrics over all rows, with nothing dropped.
 
         Args:
-            x: (rows, *input_shape).
+            x: (rows, *input_shape), or a stream, evaluated chunk by chunk; for metrics its targets and predictions are
+                gathered.
             y: targets, as for `fit`.
             loss: None means the loss of the last fit.
             metrics: names or functions, as for `fit`.

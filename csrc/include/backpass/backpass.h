@@ -2,6 +2,8 @@
 #pragma once
 
 #include "backpass/averages.h"
+#include "backpass/checkpoint.h"
+#include "backpass/data.h"
 #include "backpass/graph.h"
 #include "backpass/layers.h"
 #include "backpass/losses.h"

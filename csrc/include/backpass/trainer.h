@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "backpass/averages.h"
+#include "backpass/data.h"
 #include "backpass/losses.h"
 #include "backpass/network.h"
 #include "backpass/optimizers.h"
@@ -25,16 +26,16 @@ struct History {
   const std::vector<double>& operator[](const std::string& name) const;  // throws std::out_of_range
 };
 
-// An array for each input of the network, and a target for each output.
-struct TrainingData {
-  ArrayViews x, y;
-  ArrayView sample_weight = {};  // (rows), of all losses; may be empty
-};
-
 using Logs = std::vector<std::pair<std::string, double>>;
 // The value of a metric over all rows: targets as given, predictions as the network's dtype. For networks of one
 // output.
 using Metric = std::function<double(const ArrayView& y_true, const ArrayView& y_pred)>;
+using Metrics = std::vector<std::pair<std::string, Metric>>;
+
+// One batch as arrays of its own, of the network's type; labels are int32.
+struct BatchArrays {
+  std::vector<Array> x, y;  // by input, by output
+};
 
 // Called at the boundaries that somebody asked for; an empty function costs nothing.
 // An exception ends fit, which leaves a usable network, and passes on.
@@ -45,19 +46,37 @@ struct FitHooks {
   std::function<void(Dim batch, double loss)> batch_end;
   std::function<void(Dim rows_done, double mean_loss)> progress;  // by the clock, every 50 ms or so
   std::function<void()> interrupt;                                // likewise: throws where fit shall end
+  // Augmentation: changes a copy of the batch's rows before its step, their number excepted. What is random in it shall
+  // follow from (seed, step) alone: then the same seed gives the same bits.
+  std::function<void(BatchArrays& batch, std::uint64_t seed, std::uint64_t step)> transform;
+};
+
+struct FitState;
+// When a fit keeps where it is, and how it goes on; see checkpoint.h.
+struct Checkpointing {
+  std::function<void(const Network&, const Optimizer&, const FitState&)> write;  // absent: never
+  Dim every_batches = 0;                                                         // 0: not by their number
+  int every_epochs = 1;                                                          // likewise
+  double every_seconds = 0;                                                      // likewise
+  // Puts network, optimizer and state back; false where there is nothing to go on from. Called once, before the first
+  // step; compares state.settings with what was written. What it throws ends fit with nothing changed.
+  std::function<bool(Network&, Optimizer&, FitState&)> read;
 };
 
 struct FitOptions {
   int epochs = 1;
   Dim batch_size = 32;
+  Dim accumulate = 1;  // batches of one update: the same as one batch of so many rows, batch_size apiece
   bool shuffle = true;
   std::optional<TrainingData> validation_data = {};
-  std::vector<std::pair<std::string, Metric>> metrics = {};  // see metric()
-  std::optional<std::uint64_t> seed = {};  // of shuffling and dropout; absent: goes on in the network's stream
-  int threads = 0;                         // 0: the default
+  std::optional<Stream> validation_stream = {};  // instead
+  Metrics metrics = {};                          // see metric()
+  std::optional<std::uint64_t> seed = {};        // of shuffling and dropout; absent: goes on in the network's stream
+  int threads = 0;                               // 0: the default
   bool check_finite = true;
   std::vector<Average> averages = {};  // of the weights, taken on the way
   FitHooks hooks = {};
+  Checkpointing checkpoint = {};
 };
 
 struct TrainerOptions {
@@ -74,11 +93,13 @@ class Trainer {
   double step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {});
   History fit(const TrainingData& data, const FitOptions& options = {});
   History fit(const ArrayViews& x, const ArrayViews& y, const FitOptions& options = {}) {
-    return fit({x, y, {}}, options);
+    return fit(TrainingData{x, y, {}}, options);
   }
+  History fit(const Stream& data, const FitOptions& options = {});
   void stop();  // ends fit after the current batch; for hooks
   // "loss" and the metrics; threads 0: the default.
-  Logs evaluate(const TrainingData& data, const std::vector<std::pair<std::string, Metric>>& metrics = {});
+  Logs evaluate(const TrainingData& data, const Metrics& metrics = {});
+  Logs evaluate(const Stream& data, const Metrics& metrics = {}, bool check_finite = true);
   // The loss and the gradients (into the network's gradient buffer) without an update.
   double gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {},
                    std::int64_t random_step = -1);

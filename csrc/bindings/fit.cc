@@ -1,0 +1,187 @@
+// Fit and evaluate: options and hooks.
+#include "fit.h"
+
+#include <pybind11/stl.h>
+
+namespace backpass::python {
+namespace {
+
+double call_metric(const py::object& function, const std::string& name, const ArrayView& y_true,
+                   const ArrayView& y_pred) {
+  const py::gil_scoped_acquire acquire;
+  const py::object value = function(to_numpy(y_true), to_numpy(y_pred));
+  const double number = PyFloat_AsDouble(value.ptr());
+  if (number != -1.0 || !PyErr_Occurred()) return number;
+  PyErr_Clear();
+  throw py::type_error("[metrics] " + name + " must return a number, got " +
+                       py::str(py::type::of(value).attr("__name__")).cast<std::string>());
+}
+
+// From pairs of a name and a callable; None for a metric of our own.
+Metrics to_metrics(const py::list& pairs, const Loss& loss) {
+  Metrics metrics;
+  for (const py::handle pair : pairs) {
+    const auto [name, function] = pair.cast<std::pair<std::string, py::object>>();
+    if (function.is_none()) {
+      metrics.emplace_back(name, metric(name, loss));
+      continue;
+    }
+    metrics.emplace_back(name, [name = name, held = hold(function)](const ArrayView& y_true, const ArrayView& y_pred) {
+      return call_metric(*held, name, y_true, y_pred);
+    });
+  }
+  return metrics;
+}
+
+py::dict to_dict(const Logs& logs) {
+  py::dict result;
+  for (const auto& [name, value] : logs) result[py::str(name)] = value;
+  return result;
+}
+
+// The hooks that Python asked for; each takes the interpreter's lock for as long as it runs.
+FitHooks to_hooks(const py::dict& functions) {
+  FitHooks hooks;
+  const auto find = [&](const char* name) { return functions.contains(name) ? hold(functions[name]) : Callable(); };
+  const auto forward_to = [](auto& hook, const Callable& function) {
+    if (function) {
+      hook = [function](auto... values) {
+        const py::gil_scoped_acquire acquire;
+        (*function)(values...);
+      };
+    }
+  };
+  forward_to(hooks.epoch_begin, find("epoch_begin"));
+  forward_to(hooks.batch_begin, find("batch_begin"));
+  forward_to(hooks.batch_end, find("batch_end"));
+  forward_to(hooks.progress, find("progress"));
+  if (const Callable function = find("epoch_end")) {
+    hooks.epoch_end = [function](int epoch, const Logs& logs) {
+      const py::gil_scoped_acquire acquire;
+      (*function)(epoch, to_dict(logs));
+    };
+  }
+  hooks.interrupt = [] {
+    const py::gil_scoped_acquire acquire;
+    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
+  };
+  return hooks;
+}
+
+// Of callbacks: (text, {name: array}).
+struct Notes {
+  std::vector<Argument> owners;
+  CheckpointNotes notes;
+};
+
+Notes to_notes(const py::tuple& given) {
+  Notes result;
+  result.notes.text = given[0].cast<std::string>();
+  for (const auto& [name, value] : given[1].cast<py::dict>()) {
+    result.owners.push_back(argument(value.attr("copy")("C"), "Checkpoint", "an array of a callback's state"));
+    result.notes.arrays.emplace_back(name.cast<std::string>(), result.owners.back().view);
+  }
+  return result;
+}
+
+// settings: path, state (a function that gives notes), every_batches, every_epochs, every_seconds.
+void add_writer(Checkpointing& checkpointing, const py::dict& settings) {
+  checkpointing.every_batches = settings["every_batches"].cast<Dim>();
+  checkpointing.every_epochs = settings["every_epochs"].cast<int>();
+  checkpointing.every_seconds = settings["every_seconds"].cast<double>();
+  checkpointing.write = [path = settings["path"].cast<std::string>(), notes = hold(settings["state"])](
+                            const Network& network, const Optimizer& optimizer, const FitState& state) {
+    const py::gil_scoped_acquire acquire;
+    const Notes taken = to_notes((*notes)());
+    const py::gil_scoped_release release;
+    write_checkpoint(path, network, optimizer, state, taken.notes);
+  };
+}
+
+// settings: path, load (a function that takes text and arrays).
+void add_reader(Checkpointing& checkpointing, const py::dict& settings) {
+  checkpointing.read = [path = settings["path"].cast<std::string>(), load = hold(settings["load"])](
+                           Network& network, Optimizer& optimizer, FitState& state) {
+    return read_checkpoint(path, network, optimizer, state, [&](const CheckpointNotes& notes) {
+      const py::gil_scoped_acquire acquire;
+      py::dict arrays;
+      for (const auto& [name, view] : notes.arrays) arrays[py::str(name)] = to_numpy(view);
+      (*load)(notes.text, arrays);
+    });
+  };
+}
+
+FitOptions to_options(const py::dict& settings, const Session& session) {
+  FitOptions options;
+  options.epochs = settings["epochs"].cast<int>();
+  options.batch_size = settings["batch_size"].cast<Dim>();
+  options.shuffle = settings["shuffle"].cast<bool>();
+  options.seed = settings["seed"].cast<std::optional<std::uint64_t>>();
+  options.threads = settings["threads"].cast<int>();
+  options.check_finite = settings["check_finite"].cast<bool>();
+  options.metrics = to_metrics(settings["metrics"].cast<py::list>(), session.loss);
+  options.accumulate = settings["accumulate"].cast<Dim>();
+  options.averages = settings["averages"].cast<std::vector<Average>>();
+  options.hooks = to_hooks(settings["hooks"].cast<py::dict>());
+  if (!settings["checkpoint"].is_none()) add_writer(options.checkpoint, settings["checkpoint"].cast<py::dict>());
+  if (!settings["resume"].is_none()) add_reader(options.checkpoint, settings["resume"].cast<py::dict>());
+  options.hooks.transform = to_transform(settings["transform"], session.network);
+  return options;
+}
+
+}  // namespace
+
+py::dict fit(Session& session, const py::object& data, const py::object& validation, const py::dict& settings) {
+  FitOptions options = to_options(settings, session);
+  std::optional<Data> arrays, held_out;
+  if (py::isinstance<py::tuple>(validation)) {
+    held_out.emplace(session.network, validation.cast<py::tuple>(), "fit", "validation ");
+    options.validation_data = held_out->views();
+  } else if (!validation.is_none()) {
+    options.validation_stream = to_stream(validation, session.network, "fit");
+  }
+  Stream stream;
+  if (py::isinstance<py::tuple>(data))
+    arrays.emplace(session.network, data.cast<py::tuple>(), "fit");
+  else
+    stream = to_stream(data, session.network, "fit");
+  History history;
+  {
+    const py::gil_scoped_release release;
+    history = arrays ? session.trainer.fit(arrays->views(), options) : session.trainer.fit(stream, options);
+  }
+  py::dict columns;
+  for (const auto& [name, values] : history.columns) columns[py::str(name)] = values;
+  return columns;
+}
+
+namespace {
+
+Logs evaluate_arrays(Session& session, const Data& data, const Metrics& metrics, bool check_finite) {
+  data.require_castable_to(session.network.dtype(), "evaluate");
+  if (check_finite) {
+    for (std::size_t i = 0; i < data.x.views.size(); ++i) require_finite(data.x.views[i], "evaluate", "x");
+    for (std::size_t i = 0; i < data.y.views.size(); ++i) require_finite(data.y.views[i], "evaluate", "y");
+    require_finite(data.sample_weight.view, "evaluate", "sample_weight");
+  }
+  const py::gil_scoped_release release;
+  return session.trainer.evaluate(data.views(), metrics);
+}
+
+}  // namespace
+
+py::dict evaluate(Session& session, const py::object& data, const py::list& metrics, bool check_finite) {
+  const Metrics asked = to_metrics(metrics, session.loss);
+  if (py::isinstance<py::tuple>(data))
+    return to_dict(
+        evaluate_arrays(session, Data(session.network, data.cast<py::tuple>(), "evaluate"), asked, check_finite));
+  const Stream stream = to_stream(data, session.network, "evaluate");
+  Logs logs;
+  {
+    const py::gil_scoped_release release;
+    logs = session.trainer.evaluate(stream, asked, check_finite);
+  }
+  return to_dict(logs);
+}
+
+}  // namespace backpass::python

@@ -1,0 +1,19 @@
+// fit and evaluate, with their hooks into Python.
+#pragma once
+
+#include "data.h"
+
+namespace backpass::python {
+
+// A trainer, its network, and the first of its losses: what metrics go by.
+struct Session {
+  Trainer trainer;
+  Network network;
+  Loss loss;
+};
+
+// data, validation: (x, y, sample_weight) or a stream.
+py::dict fit(Session& session, const py::object& data, const py::object& validation, const py::dict& settings);
+py::dict evaluate(Session& session, const py::object& data, const py::list& metrics, bool check_finite);
+
+}  // namespace backpass::python

@@ -1,0 +1,46 @@
+// Where a fit is, and going on from there.
+#pragma once
+
+#include "backpass/trainer.h"
+
+namespace backpass {
+
+// What a fit knows between two updates, beside the network and the optimizer.
+struct FitState {
+  int epoch = 0;                                // under way, from 0
+  Dim batch = 0, rows = 0;                      // done in this epoch
+  double loss_sum = 0;                          // of their losses, each times its rows
+  double learning_rate = 0;                     // of the last update
+  std::uint64_t order = 0;                      // of the rows of this epoch: number of a random stream
+  std::uint64_t own_steps = 0, own_epochs = 0;  // counted from 0 where fit has a seed of its own
+  bool stopped = false;
+  History history = {};
+  std::vector<Array> gathered = {};  // predictions of this epoch, for metrics
+  // What must be the same when it goes on: batch_size, the columns of the history, a sample of the data, ...
+  std::vector<std::pair<std::string, std::string>> settings = {};
+};
+
+// What others add to a checkpoint: a text, and arrays by name. The views belong to somebody else.
+struct CheckpointNotes {
+  std::string text;
+  std::vector<std::pair<std::string, ArrayView>> arrays;
+};
+
+// One file, replaced as a whole: whoever reads, also after a kill, sees the old checkpoint or the new one. It holds the
+// network with its parameters, states and random counters, the optimizer's state, and where the fit is.
+// Throws std::system_error, and std::invalid_argument where the network cannot be saved.
+void write_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
+                      const FitState& state, const CheckpointNotes& notes = {});
+
+// Puts back what was written; false where there is no such file. `accept` sees the notes after everything else has been
+// checked, and may refuse. Throws std::invalid_argument where the file is damaged, or is of another network, optimizer
+// or fit (state.settings); nothing has changed then.
+bool read_checkpoint(const std::string& path, Network& network, Optimizer& optimizer, FitState& state,
+                     const std::function<void(const CheckpointNotes&)>& accept = {});
+
+// A fit that keeps where it is in a file and, where there is one already, goes on from there:
+//   trainer.fit(x, y, {.epochs = 100, .checkpoint = resumable("fit.checkpoint")});
+// It ends with the bits of a fit that was never interrupted.
+Checkpointing resumable(const std::string& path);
+
+}  // namespace backpass

@@ -1,0 +1,30 @@
+// What is trained on: arrays, or a stream of chunks.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "backpass/types.h"
+
+namespace backpass {
+
+// An array for each input of the network, and a target for each output.
+struct TrainingData {
+  ArrayViews x, y;
+  ArrayView sample_weight = {};  // (rows), of all losses; may be empty
+};
+
+// Gives the next chunk of rows, as many as it likes, and none when the epoch is over. What the views point to stays
+// until the next call.
+using Chunks = std::function<std::optional<TrainingData>()>;
+
+// Rows that come in chunks, for data larger than memory. Rows are shuffled among `buffer` chunks and cut into batches
+// of exactly batch_size; what is left over goes before the next ones. Chunks are read and prepared by a thread of its
+// own, up to `prefetch` portions ahead, so `chunks` and what it returns are called from there, one at a time.
+struct Stream {
+  std::function<Chunks()> chunks;  // at the begin of every epoch
+  Dim buffer = 1;
+  Dim prefetch = 2;
+};
+
+}  // namespace backpass

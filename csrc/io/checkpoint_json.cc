@@ -1,0 +1,132 @@
+// Writing and reading where a fit is.
+#include "io/checkpoint_json.h"
+
+#include <limits>
+
+#include "base/error.h"
+#include "io/graph_json.h"
+
+namespace backpass {
+namespace {
+
+std::uint64_t read_count(const JsonValue& json, const char* key) {
+  const std::int64_t value = json.at(key).as_int();
+  if (value < 0) fail("checkpoint", key, " must not be negative, got ", value);
+  return static_cast<std::uint64_t>(value);
+}
+
+JsonArray history_to_json(const History& history) {
+  JsonArray columns;
+  for (const auto& [name, values] : history.columns) {
+    JsonArray numbers;
+    for (const double value : values) numbers.push_back(number_to_json(value));
+    columns.emplace_back(JsonArray{name, std::move(numbers)});
+  }
+  return columns;
+}
+
+// Every column has a number for each epoch.
+History history_from_json(const JsonArray& columns, int epochs) {
+  History history;
+  for (const JsonValue& column : columns) {
+    const JsonArray& pair = column.as_array();
+    if (pair.size() != 2) fail("checkpoint", "a column of the history must be a name and numbers");
+    std::vector<double> values;
+    for (const JsonValue& number : pair[1].as_array()) values.push_back(number_from_json(number));
+    if (values.size() != static_cast<std::size_t>(epochs)) fail("checkpoint", "the history does not fit the epoch");
+    history.columns.emplace_back(pair[0].as_string(), std::move(values));
+  }
+  return history;
+}
+
+JsonObject fit_to_json(const FitState& fit) {
+  JsonArray settings;  // names repeat
+  for (const auto& [name, value] : fit.settings) settings.emplace_back(JsonArray{name, value});
+  JsonObject json;
+  json.emplace_back("epoch", fit.epoch);
+  json.emplace_back("batch", fit.batch);
+  json.emplace_back("rows", fit.rows);
+  json.emplace_back("loss_sum", number_to_json(fit.loss_sum));
+  json.emplace_back("learning_rate", number_to_json(fit.learning_rate));
+  json.emplace_back("order", fit.order);
+  json.emplace_back("own_steps", fit.own_steps);
+  json.emplace_back("own_epochs", fit.own_epochs);
+  json.emplace_back("stopped", fit.stopped);
+  json.emplace_back("history", history_to_json(fit.history));
+  json.emplace_back("settings", std::move(settings));
+  return json;
+}
+
+FitState fit_from_json(const JsonValue& json) {
+  FitState fit;
+  const std::uint64_t epoch = read_count(json, "epoch");
+  if (epoch > static_cast<std::uint64_t>(std::numeric_limits<int>::max())) fail("checkpoint", "epoch is too large");
+  fit.epoch = static_cast<int>(epoch);
+  fit.batch = static_cast<Dim>(read_count(json, "batch"));
+  fit.rows = static_cast<Dim>(read_count(json, "rows"));
+  if (fit.batch > fit.rows) fail("checkpoint", "has more batches than rows");
+  fit.loss_sum = number_from_json(json.at("loss_sum"));
+  fit.learning_rate = number_from_json(json.at("learning_rate"));
+  fit.order = read_count(json, "order");
+  fit.own_steps = read_count(json, "own_steps");
+  fit.own_epochs = read_count(json, "own_epochs");
+  fit.stopped = json.at("stopped").as_bool();
+  fit.history = history_from_json(json.at("history").as_array(), fit.epoch);
+  for (const JsonValue& setting : json.at("settings").as_array()) {
+    const JsonArray& pair = setting.as_array();
+    if (pair.size() != 2) fail("checkpoint", "a setting must be a name and a value");
+    fit.settings.emplace_back(pair[0].as_string(), pair[1].as_string());
+  }
+  return fit;
+}
+
+std::string to_text(const Attribute& attribute) {
+  return std::visit(
+      []<class T>(const T& value) -> std::string {
+        if constexpr (std::is_same_v<T, double>) return write_json(number_to_json(value));
+        if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, std::int64_t> || std::is_same_v<T, std::string>)
+          return write_json(value);
+        return "...";
+      },
+      attribute);
+}
+
+}  // namespace
+
+JsonValue checkpoint_to_json(const CheckpointState& state) {
+  JsonObject optimizer, network, json;
+  optimizer.emplace_back("type", state.optimizer.type);
+  optimizer.emplace_back("settings", state.settings);
+  optimizer.emplace_back("steps", state.optimizer.steps);
+  optimizer.emplace_back("epochs", state.optimizer.epochs);
+  optimizer.emplace_back("learning_rate", number_to_json(state.optimizer.learning_rate));
+  network.emplace_back("step", state.step);
+  network.emplace_back("epoch", state.epoch);
+  json.emplace_back("fit", fit_to_json(state.fit));
+  json.emplace_back("optimizer", std::move(optimizer));
+  json.emplace_back("network", std::move(network));
+  return json;
+}
+
+CheckpointState checkpoint_from_json(const JsonValue& json) {
+  const JsonValue &optimizer = json.at("optimizer"), &network = json.at("network");
+  CheckpointState state;
+  state.fit = fit_from_json(json.at("fit"));
+  state.settings = optimizer.at("settings").as_string();
+  state.optimizer.type = optimizer.at("type").as_string();
+  state.optimizer.steps = optimizer.at("steps").as_int();
+  state.optimizer.epochs = optimizer.at("epochs").as_int();
+  state.optimizer.learning_rate = number_from_json(optimizer.at("learning_rate"));
+  state.step = read_count(network, "step");
+  state.epoch = read_count(network, "epoch");
+  return state;
+}
+
+std::string optimizer_settings(const Optimizer& optimizer) {
+  std::string text = optimizer.type();
+  for (const auto& [name, value] : optimizer.attributes())
+    if (name != "learning_rate") text += " " + name + "=" + to_text(value);
+  return text;
+}
+
+}  // namespace backpass

@@ -1,0 +1,77 @@
+// Checking what is trained on.
+#include "base/convert.h"
+#include "base/error.h"
+#include "train/trainer_impl.h"
+
+namespace backpass {
+
+void check_count(const Losses& losses, std::size_t outputs) {
+  if (losses.size() != 1 && losses.size() != outputs)
+    fail("loss", "expected one, or one for each of ", outputs, " outputs, got ", losses.size());
+}
+
+void check_metrics(const Network::Impl& net, std::size_t count) {
+  if (count > 0 && net.outputs().size() != 1)
+    fail("metrics", "need a network of one output, this one has ", net.outputs().size());
+}
+
+double weight_of(const Targets& targets, const std::int64_t* rows, Dim count) {
+  if (!targets.weighted()) return static_cast<double>(count);
+  const ArrayView& weights = targets.sample_weight;
+  double total = 0;
+  for (Dim i = 0; i < count; ++i) {
+    double value = 0;
+    const Dim row = rows ? rows[i] : i;
+    convert(&value, DType::float64, static_cast<const std::byte*>(weights.data) + row * weights.row_stride,
+            weights.type, 1);
+    total += value;
+  }
+  return total;
+}
+
+Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingData& data, AllTargets& targets) {
+  const std::vector<Tensor>& outputs = net.outputs();
+  const Dim rows = net.check_inputs(data.x);
+  check_count(losses, outputs.size());
+  if (data.y.size() != outputs.size())
+    fail("y", "expected one array for each of ", outputs.size(), " outputs, got ", data.y.size());
+  targets.resize(outputs.size());
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const ArrayView& y = data.y[i];
+    if (y.shape.empty() || y.rows() != rows)
+      fail("y", "expected ", rows, " rows as x has, got shape ", to_string(y.shape));
+    targets[i] = fit_targets(losses.of(i), outputs[i].shape(), y, data.sample_weight, rows);
+  }
+  return rows;
+}
+
+namespace {
+
+void check_finite_rows(const std::string& what, const ArrayView& view, DType dtype) {
+  if (view.empty()) return;
+  const Dim rows = view.rows(), cols = rows > 0 ? element_count(view.shape) / rows : 0;
+  for (Dim row = 0; row < rows; ++row) {
+    const Finite finite =
+        check_finite(static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, dtype, cols);
+    if (finite == Finite::non_finite)
+      fail(what, "has a value that is not finite in row ", row, "; check_finite=False lets it pass");
+    if (finite == Finite::overflows) fail(what, "has a value in row ", row, " that is too large for ", name(dtype));
+  }
+}
+
+void check_finite_rows(const std::string& what, const ArrayViews& views, DType dtype) {
+  for (std::size_t i = 0; i < views.size(); ++i) check_finite_rows(what, views[i], dtype);
+}
+
+}  // namespace
+
+Dim check_rows(const Trainer::Impl& trainer, const TrainingData& data, const std::string& prefix, bool finite,
+               AllTargets& targets) {
+  const Dim rows = check_data(trainer.net(), trainer.losses, data, targets);
+  if (!finite) return rows;
+  check_finite_rows(prefix + "x", data.x, trainer.net().dtype);
+  check_finite_rows(prefix + "y", data.y, trainer.net().dtype);
+  return rows;
+}
+
+}  // namespace backpass

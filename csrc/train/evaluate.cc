@@ -1,0 +1,78 @@
+// Evaluation, tile by tile.
+#include "train/evaluate.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.h"
+
+namespace backpass {
+namespace {
+
+constexpr Dim kEvaluateRows = 1024;
+
+}  // namespace
+
+Evaluation::Evaluation(Trainer::Impl& trainer, const Metrics& metrics, int threads, const Targets* fixed, Dim rows)
+    : trainer_(trainer), metrics_(metrics), threads_(threads) {
+  if (!metrics.empty()) gathered_.begin(trainer.net(), fixed, rows);
+}
+
+void Evaluation::add(const ArrayViews& x, const AllTargets& targets) {
+  const Dim rows = x[0].rows();
+  std::vector<std::int64_t> order(static_cast<std::size_t>(std::min(rows, kEvaluateRows)));
+  for (Dim begin = 0; begin < rows; begin += kEvaluateRows) {
+    const Dim count = std::min(kEvaluateRows, rows - begin);
+    std::iota(order.begin(), order.end(), begin);
+    const Trainer::Impl::Batch tile{&x, &targets, order.data(), count, 0, 0, threads_};
+    Plan& plan = trainer_.evaluation_plan(count, targets);
+    const double value = trainer_.walk(plan, tile, Phase::loss), weight = weight_of(targets[0], order.data(), count);
+    if (weight > 0) total_ += value * weight;
+    weight_ += weight;
+    if (!metrics_.empty()) gathered_.add(tile, trainer_.predictions(plan, count));
+  }
+  rows_ += rows;
+}
+
+Logs Evaluation::logs(const std::string& prefix) const {
+  if (rows_ == 0) fail("evaluate", "needs at least one row");
+  Logs logs{{prefix + "loss", total_ / weight_}};
+  gathered_.compute(metrics_, prefix, logs);
+  return logs;
+}
+
+Logs evaluate_arrays(Trainer::Impl& trainer, const ArrayViews& x, const AllTargets& targets, const Metrics& metrics,
+                     int threads, const std::string& prefix) {
+  Evaluation evaluation(trainer, metrics, threads, &targets[0], x[0].rows());
+  evaluation.add(x, targets);
+  return evaluation.logs(prefix);
+}
+
+Logs evaluate_stream(Trainer::Impl& trainer, const Stream& stream, const Metrics& metrics, int threads,
+                     bool check_finite, const std::string& prefix) {
+  Evaluation evaluation(trainer, metrics, threads, nullptr, 0);
+  const Chunks next = stream.chunks();
+  AllTargets targets;
+  while (const std::optional<TrainingData> chunk = next()) {
+    check_rows(trainer, *chunk, "", check_finite, targets);
+    evaluation.add(chunk->x, targets);
+  }
+  return evaluation.logs(prefix);
+}
+
+Logs Trainer::evaluate(const TrainingData& data, const Metrics& metrics) {
+  Network::Impl& net = impl_->net();
+  const InUse use(net);
+  AllTargets targets;
+  if (check_data(net, impl_->losses, data, targets) == 0) fail("evaluate", "needs at least one row");
+  check_metrics(net, metrics.size());
+  return evaluate_arrays(*impl_, data.x, targets, metrics, impl_->threads, "");
+}
+
+Logs Trainer::evaluate(const Stream& data, const Metrics& metrics, bool check_finite) {
+  const InUse use(impl_->net());
+  check_metrics(impl_->net(), metrics.size());
+  return evaluate_stream(*impl_, data, metrics, impl_->threads, check_finite, "");
+}
+
+}  // namespace backpass

@@ -1,0 +1,30 @@
+// Batches of arrays.
+#include "train/feed.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace backpass {
+
+void order_rows(std::vector<std::int64_t>& order, bool shuffle, RandomSequence& random) {
+  std::iota(order.begin(), order.end(), 0);
+  if (!shuffle) return;
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i)]);
+}
+
+ArrayFeed::ArrayFeed(const ArrayViews& x, const AllTargets& targets, Cut cut)
+    : x_(x), targets_(targets), cut_(cut), order_(static_cast<std::size_t>(x[0].rows())) {}
+
+void ArrayFeed::begin_epoch(RandomSequence random) {
+  order_rows(order_, cut_.shuffle, random);
+  done_ = 0;
+}
+
+Feed::Batch ArrayFeed::next() {
+  const std::int64_t* rows = order_.data() + done_;
+  const std::size_t count = std::min(static_cast<std::size_t>(cut_.batch_size), order_.size() - done_);
+  done_ += count;
+  return {&x_, &targets_, rows, static_cast<Dim>(count), 0, 0, 0};
+}
+
+}  // namespace backpass

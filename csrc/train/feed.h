@@ -1,0 +1,45 @@
+// Where the batches of an epoch come from.
+#pragma once
+
+#include "base/philox.h"
+#include "train/trainer_impl.h"
+
+namespace backpass {
+
+// What it gives stays until the next call.
+class Feed {
+ public:
+  using Batch = Trainer::Impl::Batch;
+  virtual ~Feed() = default;
+  // `random` shuffles the rows of this epoch.
+  virtual void begin_epoch(RandomSequence random) = 0;
+  virtual bool over() = 0;   // whether the epoch has no rows left; may wait for some
+  virtual Batch next() = 0;  // batch_size rows, fewer at the end; not where it is over
+};
+
+// How a feed cuts its rows.
+struct Cut {
+  Dim batch_size;
+  bool shuffle;
+};
+
+// 0, 1, 2, ... or, where asked, in another order: Fisher and Yates.
+void order_rows(std::vector<std::int64_t>& order, bool shuffle, RandomSequence& random);
+
+// Rows of arrays, in place.
+class ArrayFeed final : public Feed {
+ public:
+  ArrayFeed(const ArrayViews& x, const AllTargets& targets, Cut cut);
+  void begin_epoch(RandomSequence random) override;
+  bool over() override { return done_ == order_.size(); }
+  Batch next() override;
+
+ private:
+  const ArrayViews& x_;
+  const AllTargets& targets_;
+  Cut cut_;
+  std::vector<std::int64_t> order_;
+  std::size_t done_ = 0;
+};
+
+}  // namespace backpass

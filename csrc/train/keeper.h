@@ -1,0 +1,36 @@
+// When a fit keeps where it is.
+#pragma once
+
+#include <chrono>
+
+#include "backpass/checkpoint.h"
+#include "train/trainer_impl.h"
+
+namespace backpass {
+
+class Keeper {
+ public:
+  explicit Keeper(const Checkpointing& options);
+  bool keeps() const { return options_.write || options_.read; }
+  // Whether there was something to go on from.
+  bool resume(Trainer::Impl& trainer, FitState& state) const;
+  // Asked after every batch, until it is done; `look`: whether to look at the clock.
+  bool due(Dim batch, bool look);
+  bool due_after(int epochs) const;
+  void write(Trainer::Impl& trainer, FitState& state);
+  void end(Trainer::Impl& trainer, FitState& state);  // what has changed since the last time
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const Checkpointing& options_;
+  Clock::time_point written_ = Clock::now();
+  bool due_ = false;
+  int written_epoch_ = -1;  // at its begin
+  bool written_stopped_ = false;
+};
+
+// What must be the same where a fit goes on; x is null for a stream.
+std::vector<std::pair<std::string, std::string>> settings_of(const FitOptions& options, const ArrayViews* x,
+                                                             const AllTargets* targets, const History& history);
+
+}  // namespace backpass

@@ -1,0 +1,49 @@
+// Batches of a stream, prepared by a thread of its own.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#include "train/window.h"
+
+namespace backpass {
+
+class StreamFeed final : public Feed {
+ public:
+  struct Settings {
+    Cut cut;
+    bool check_finite;
+    std::function<void()> interrupt;  // called now and then while waiting; may be empty
+  };
+  StreamFeed(const Trainer::Impl& trainer, const Stream& stream, Settings settings);
+  ~StreamFeed() override { end(); }
+  void begin_epoch(RandomSequence random) override;
+  bool over() override;
+  Batch next() override { return window_->next(settings_.cut.batch_size); }
+
+ private:
+  using WindowPtr = std::unique_ptr<Window>;
+
+  void end();                           // waits for the thread
+  void produce(RandomSequence random);  // what the thread does
+  bool fill(Window& window, const Chunks& next, AllTargets& targets);
+  bool push(WindowPtr window);  // false where nobody wants it any more
+  WindowPtr pop();              // null where the epoch is over
+
+  const Trainer::Impl& trainer_;
+  const Stream& stream_;
+  Settings settings_;
+  WindowPtr window_;  // being trained on
+  std::thread thread_;
+
+  std::mutex mutex_;  // of what follows
+  std::condition_variable changed_;
+  std::deque<WindowPtr> ready_;
+  std::exception_ptr error_;
+  bool finished_ = true, unwanted_ = false;
+};
+
+}  // namespace backpass

@@ -1,0 +1,39 @@
+// Copying a batch and checking what has become of it.
+#include "train/transform.h"
+
+#include "base/error.h"
+#include "train/column.h"
+
+namespace backpass {
+namespace {
+
+ArrayViews views_of(const std::vector<Array>& arrays) { return std::vector<ArrayView>(arrays.begin(), arrays.end()); }
+
+BatchArrays copy(const Network::Impl& net, const Feed::Batch& batch) {
+  BatchArrays arrays;
+  for (std::size_t i = 0; i < batch.x->size(); ++i)
+    arrays.x.push_back(gather_rows((*batch.x)[i], net.inputs()[i].dtype(), batch.rows, batch.count));
+  for (const Targets& t : *batch.targets)
+    arrays.y.push_back(gather_rows(t.y, t.labels ? DType::int32 : net.dtype, batch.rows, batch.count));
+  return arrays;
+}
+
+}  // namespace
+
+Feed::Batch Transformed::apply(const Trainer::Impl& trainer, const Feed::Batch& batch, const Hook& hook) {
+  arrays_ = copy(trainer.net(), batch);
+  hook(arrays_, batch.seed, batch.step);
+  const Targets& first = (*batch.targets)[0];
+  if (first.weighted()) weight_ = gather_rows(first.sample_weight, DType::float64, batch.rows, batch.count);
+  x_ = views_of(arrays_.x);
+  const TrainingData data{x_, views_of(arrays_.y), first.weighted() ? ArrayView(weight_) : ArrayView()};
+  const Dim rows = check_data(trainer.net(), trainer.losses, data, targets_);
+  if (rows != batch.count) fail("augment", "must keep the ", batch.count, " rows of a batch, got ", rows);
+  Feed::Batch changed = batch;
+  changed.x = &x_;
+  changed.targets = &targets_;
+  changed.rows = nullptr;
+  return changed;
+}
+
+}  // namespace backpass

@@ -1,0 +1,176 @@
+"""Checkpoints: a file that a fit can go on from, to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backpass import _checks
+from backpass._callbacks import Callback
+
+if TYPE_CHECKING:
+    from backpass._trainer import Trainer
+    from backpass._types import Array, Logs
+
+RISING = ("accuracy", "top_", "balanced_accuracy", "f1", "precision", "recall", "auc", "r2")
+
+
+class Checkpoint(Callback):
+    """Keeps where a fit is, in one file, which `fit(..., resume=path)` goes on from.
+
+    The file holds the model with its running statistics and random counters, the optimizer's state, where in the epoch
+    the fit is, the history, and what other callbacks know (`Callback.state`). It is replaced as a whole: after a crash,
+    also in the middle of writing, the last complete one is there. A fit that is resumed, with the same data and
+    arguments, ends with the same bits as one that was never interrupted. A fit that was stopped (`trainer.stop()`) has
+    ended: resuming it gives its result. `epochs` may be another one.
+
+    Args:
+        path: the file.
+        every_batches: writes after so many batches of an epoch; None: not by their number.
+        every_epochs: writes after so many epochs; None: not by their number.
+        every_seconds: writes when so much time has passed since the last time; None: not by the clock.
+        keep_best: a column such as "val_loss"; the model with its best value is saved as `best_path`. accuracy, top_*,
+            balanced_accuracy, f1, precision, recall, auc and r2 shall rise, all others fall.
+
+    Attributes:
+        path: the file.
+        best_path: with ".best" before its suffix; `bp.load` reads it.
+        best: the best value of `keep_best`; None before the first epoch.
+
+    Raises:
+        ValueError: where a setting is out of range; in fit, where there is no such column or the model holds layers
+            written in Python, which cannot be saved.
+        RuntimeError: in fit, where the file cannot be written.
+
+    Example:
+        >>> import backpass as bp, tempfile, os
+        >>> def train(folder, epochs):
+        ...     path = os.path.join(folder, "fit.safetensors")
+        ...     model = bp.Sequential(bp.Dense(1), seed=0)
+        ...     return model.fit([[1.0], [2.0]], [[3.0], [5.0]], loss=bp.MSE(), optimizer=bp.Adam(0.1), epochs=epochs,
+        ...                      callbacks=[bp.Checkpoint(path)], resume=path)
+        >>> with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as other:
+        ...     interrupted = train(folder, epochs=3)
+        ...     train(folder, epochs=8) == train(other, epochs=8)
+        True
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        every_batches: int | None = None,
+        every_epochs: int | None = 1,
+        every_seconds: float | None = None,
+        keep_best: str | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.best_path = self.path.with_name(f"{self.path.stem}.best{self.path.suffix}")
+        self.keep_best = keep_best
+        self.best: float | None = None
+        self._every = {
+            "every_batches": 0 if every_batches is None else _positive("every_batches", every_batches),
+            "every_epochs": 0 if every_epochs is None else _positive("every_epochs", every_epochs),
+            "every_seconds": 0.0
+            if every_seconds is None
+            else _checks.number("Checkpoint", "every_seconds", every_seconds),
+        }
+        if every_seconds is not None and not 0 < self._every["every_seconds"] < float("inf"):
+            raise ValueError(f"[Checkpoint] every_seconds must be finite and above 0, got {every_seconds}")
+
+    def on_fit_begin(self, trainer: Trainer, logs: Logs) -> None:
+        """Forgets an earlier fit."""
+        self.best = None
+
+    def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
+        """Saves the best model."""
+        if self.keep_best is None:
+            return
+        if self.keep_best not in logs:
+            known = ", ".join(name for name in logs if name != "epoch")
+            raise ValueError(f"[Checkpoint] keep_best must be one of {known}, got {self.keep_best!r}")
+        value = logs[self.keep_best]
+        rises = self.keep_best.removeprefix("val_").startswith(RISING)
+        if self.best is None or (value > self.best if rises else value < self.best):
+            self.best = value
+            trainer.model.save(self.best_path)
+
+    def state(self) -> dict[str, Any]:
+        """The best value."""
+        return {"best": self.best}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state` gave."""
+        self.best = state["best"]
+
+
+def writer_of(callbacks: Sequence[Callback]) -> dict[str, Any] | None:
+    """What the core writes checkpoints by; None where nobody asked for them."""
+    several = [callback for callback in callbacks if isinstance(callback, Checkpoint)]
+    if len(several) > 1:
+        raise ValueError(f"[fit] callbacks must hold one Checkpoint at most, got {len(several)}")
+    if not several:
+        return None
+    return {"path": os.fspath(several[0].path), "state": lambda: _pack(callbacks), **several[0]._every}
+
+
+def reader_of(path: str | os.PathLike[str] | None, callbacks: Sequence[Callback]) -> dict[str, Any] | None:
+    """What the core resumes by; None where nobody asked for it."""
+    if path is None:
+        return None
+    load: Callable[[str, dict[str, Array]], None] = lambda text, arrays: _unpack(callbacks, text, arrays)  # noqa: E731
+    return {"path": os.fspath(path), "load": load}
+
+
+def _positive(name: str, value: int) -> int:
+    return _checks.integer("Checkpoint", name, value, minimum=1)
+
+
+def _pack(callbacks: Sequence[Callback]) -> tuple[str, dict[str, Array]]:
+    """The states of callbacks as a text, and the arrays in them."""
+    states: list[dict[str, Any]] = []
+    arrays: dict[str, Array] = {}
+    for index, callback in enumerate(callbacks):
+        values = {}
+        for name, value in callback.state().items():
+            if isinstance(value, np.ndarray):
+                arrays[f"{index}/{name}"] = value
+            elif value is None or isinstance(value, (bool, int, float, str)):
+                values[name] = value
+            elif isinstance(value, (np.integer, np.floating)):
+                values[name] = value.item()
+            else:
+                kind = type(callback).__name__
+                raise TypeError(
+                    f"[{kind}] state must hold numbers, strings, None and arrays, got {value!r} as {name!r}"
+                )
+        states.append({"type": type(callback).__name__, "state": values})
+    return json.dumps(states), arrays
+
+
+def _unpack(callbacks: Sequence[Callback], text: str, arrays: dict[str, Array]) -> None:
+    try:
+        states = json.loads(text)
+        written = [state["type"] for state in states]
+        values = [dict(state["state"]) for state in states]
+    except (ValueError, TypeError, KeyError):
+        raise ValueError("[checkpoint] the state of the callbacks is damaged") from None
+    given = [type(callback).__name__ for callback in callbacks]
+    if written != given:
+        raise ValueError(
+            f"[resume] callbacks were {', '.join(written) or 'none'} when the checkpoint was written, "
+            f"now they are {', '.join(given) or 'none'}"
+        )
+    for name, array in arrays.items():
+        index, _, key = name.partition("/")
+        if not index.isdecimal() or int(index) >= len(values):
+            raise ValueError("[checkpoint] the state of the callbacks is damaged")
+        values[int(index)][key] = array
+    for callback, value in zip(callbacks, values, strict=True):
+        if value:
+            callback.load_state(value)

@@ -1,0 +1,64 @@
+"""What fit and evaluate are given, as the core takes it: (x, y, sample_weight) or a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from backpass import _checks
+from backpass._streams import Stream, stream_of
+
+if TYPE_CHECKING:
+    from backpass import _core
+    from backpass._network import Network
+    from backpass._types import ArrayLike
+
+Rows: TypeAlias = tuple[Any, Any, Any]
+
+
+def rows_of(x: Any, y: Any, sample_weight: Any, where: str, epochs: int = 1) -> Rows | Stream:
+    """The arrays of a call, or its stream."""
+    if y is not None:
+        if isinstance(x, Stream):
+            raise ValueError(f"[{where}] y must not be given: the chunks of a stream hold it")
+        return x, y, sample_weight
+    if sample_weight is not None:
+        raise ValueError(f"[{where}] sample_weight must come with the chunks of a stream")
+    return stream_of(x, where, epochs)
+
+
+def shape_giver(data: Rows | Stream, model: Network) -> ArrayLike:
+    """What tells a model that is not built its input's shape."""
+    if not isinstance(data, Stream):
+        return data[0]
+    return data.first_x() if model._native is None else None
+
+
+class HeldOut:
+    """What a fit validates on: data, a stream, a share of its own rows, or nothing."""
+
+    def __init__(self, data: Any, share: float, stratify: bool) -> None:
+        self._share = _checks.number("fit", "validation_split", share)
+        self._stratify = _checks.flag("fit", "stratify", stratify)
+        if not 0 <= self._share < 1:
+            raise ValueError(f"[fit] validation_split must be at least 0 and below 1, got {self._share}")
+        if self._share and data is not None:
+            raise ValueError("[fit] validation_split must not be given together with validation_data")
+        self._data = data if data is None or isinstance(data, Stream) or callable(data) else _triple(data)
+
+    def divide(self, data: Rows | Stream, network: _core.Network, seed: int | None) -> tuple[Rows | Stream, Any]:
+        """What is trained on and what is validated on."""
+        if not self._share:
+            return data, stream_of(self._data, "fit") if callable(self._data) else self._data
+        if isinstance(data, Stream):
+            raise ValueError("[fit] validation_split needs arrays; a stream takes validation_data")
+        from backpass._split import split
+
+        several = len(network.graph.inputs) > 1, len(network.graph.outputs) > 1
+        return split(data, self._share, self._stratify, seed or 0, several)
+
+
+def _triple(data: Sequence[ArrayLike]) -> Rows:
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        raise TypeError(f"[fit] validation_data must be (x, y) or (x, y, sample_weight), got {type(data).__name__}")
+    return data[0], data[1], data[2] if len(data) == 3 else None

@@ -1,0 +1,263 @@
+"""Updates of several batches, rows held out, one pass at a time, and gradients as numbers."""
+
+import numpy as np
+import pytest
+
+import backpass as bp
+from registry import DTYPES, generator
+
+FIT = {"loss": bp.CrossEntropy(), "progress": False}
+TOLERANCE = {"float32": 1e-6, "float64": 1e-12}
+
+
+def rows(n=75):
+    rng = generator("fit")
+    return rng.standard_normal((n, 4)), rng.integers(0, 3, n)
+
+
+def network(dtype="float64"):
+    return bp.Sequential(bp.Dense(8), bp.Tanh(), bp.Dense(3), input_shape=4, seed=1, dtype=dtype)
+
+
+# Gradients.
+
+
+@pytest.mark.row("A20")
+def test_flat_gradients_hold_every_gradient_and_round_trip():
+    model = network()
+    x, y = rows(5)
+    _, named = model.value_and_grad(x, y, bp.CrossEntropy())
+    flat = model.flat_gradients
+    assert flat.shape == (model.n_parameters,)
+    np.testing.assert_array_equal(flat, np.concatenate([gradient.ravel() for gradient in named.values()]))
+    values = np.arange(model.n_parameters, dtype=float)
+    flat[:] = values
+    np.testing.assert_array_equal(np.concatenate([part.ravel() for part in model.gradients().values()]), values)
+
+
+@pytest.mark.row("A21")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_batch_gradient_is_the_mean_of_those_of_its_rows(dtype):
+    model = network(dtype)
+    x, y = rows(12)
+    model.value_and_grad(x, y, bp.CrossEntropy())
+    batch = model.flat_gradients.copy()
+    each = []
+    for i in range(12):
+        model.value_and_grad(x[i : i + 1], y[i : i + 1], bp.CrossEntropy())
+        each.append(model.flat_gradients.copy())
+    np.testing.assert_allclose(np.mean(each, axis=0), batch, atol=TOLERANCE[dtype])
+
+
+@pytest.mark.row("A22")
+def test_gradients_add_up_until_they_are_reset():
+    model = network()
+    x, _ = rows(6)
+    ones = np.ones((6, 3))
+    model.forward(x)
+    model.backward(ones)
+    once = model.flat_gradients.copy()
+    model.forward(x)
+    model.backward(ones)
+    np.testing.assert_allclose(model.flat_gradients, 2 * once, rtol=1e-14)
+    model.zero_grad()
+    assert not model.flat_gradients.any()
+    model.forward(x)
+    model.backward(ones)
+    np.testing.assert_array_equal(model.flat_gradients, once)
+
+
+# Several batches, one update.
+
+
+@pytest.mark.row("M5")
+@pytest.mark.row("A21")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("optimizer", [lambda: bp.SGD(0.1, momentum=0.9), lambda: bp.Adam(0.01)], ids=["sgd", "adam"])
+def test_small_batches_make_the_update_of_a_big_one(dtype, weighted, optimizer):
+    """75 rows in groups of 4 batches of 8: the last group is smaller, and so is its last batch."""
+    x, y = rows()
+    weight = generator("weights").random(len(x)) if weighted else None
+    models = []
+    for size, accumulate in ((8, 4), (32, 1)):
+        model = network(dtype)
+        model.fit(x, y, sample_weight=weight, optimizer=optimizer(), batch_size=size, accumulate=accumulate, epochs=3,
+                  seed=3, **FIT)  # fmt: skip
+        models.append(model.flat_parameters.copy())
+    np.testing.assert_allclose(*models, rtol=0, atol=20 * TOLERANCE[dtype])
+
+
+@pytest.mark.row("M5")
+@pytest.mark.parametrize("chunk", [10, 75])
+def test_streams_accumulate_too(chunk):
+    x, y = rows()
+    ours, theirs = network(), network()
+    chunks = [(x[at : at + chunk], y[at : at + chunk]) for at in range(0, 75, chunk)]
+    settings = {"batch_size": 8, "accumulate": 4, "epochs": 2, "shuffle": False, **FIT}
+    ours.fit(chunks, optimizer=bp.Adam(), **settings)
+    theirs.fit(x, y, optimizer=bp.Adam(), **settings)
+    np.testing.assert_array_equal(ours.flat_parameters, theirs.flat_parameters)
+
+
+@pytest.mark.row("M5")
+def test_an_update_comes_after_each_group_and_at_the_end_of_the_epoch():
+    x, y = rows()
+    model, changes = network(), []
+
+    class Watch(bp.Callback):
+        def on_batch_end(self, trainer, logs):
+            changes.append(not np.array_equal(model.flat_parameters, self.last))
+            self.last = model.flat_parameters.copy()
+
+    watch = Watch()
+    watch.last = model.flat_parameters.copy()
+    optimizer = bp.SGD(0.1)
+    model.fit(x, y, optimizer=optimizer, batch_size=8, accumulate=4, epochs=2, callbacks=watch, **FIT)
+    assert changes == [False, False, False, True, False, False, False, True, False, True] * 2
+    assert optimizer._native.steps == 6
+
+
+@pytest.mark.row("M5")
+def test_a_stop_within_a_group_updates_by_what_is_there():
+    x, y = rows()
+
+    class Stop(bp.Callback):
+        def on_batch_end(self, trainer, logs):
+            if logs["batch"] == 1:
+                trainer.stop()
+
+    ours, theirs = network(), network()
+    ours.fit(x, y, optimizer=bp.SGD(0.1), batch_size=8, accumulate=4, shuffle=False, callbacks=Stop(), **FIT)
+    theirs.fit(x[:16], y[:16], optimizer=bp.SGD(0.1), batch_size=16, shuffle=False, **FIT)
+    np.testing.assert_allclose(ours.flat_parameters, theirs.flat_parameters, rtol=0, atol=1e-14)
+
+
+@pytest.mark.row("M5")
+@pytest.mark.row("C6")
+def test_a_bad_batch_within_a_group_keeps_the_weights():
+    x, y = rows()
+    x[20] = np.nan
+    model = network()
+    before = model.flat_parameters.copy()
+    for _ in range(2):  # what is left in the gradients does not matter
+        with pytest.raises(bp.DivergedError) as caught:
+            model.fit(x, y, optimizer=bp.Adam(), batch_size=8, accumulate=4, shuffle=False, check_finite=False, **FIT)
+        assert (caught.value.epoch, caught.value.batch, caught.value.layer) == (0, 2, "Dense 0")
+        np.testing.assert_array_equal(model.flat_parameters, before)
+    model.fit(x[:16], y[:16], optimizer=bp.Adam(), batch_size=8, accumulate=2, **FIT)
+    assert np.isfinite(model.flat_parameters).all()
+
+
+@pytest.mark.row("A23")
+@pytest.mark.parametrize("kind", ["arrays", "stream", "accumulate", "augment"])
+def test_callbacks_come_in_their_order_on_every_path(kind):
+    events = []
+
+    class Recorder(bp.Callback):
+        def on_fit_begin(self, trainer, logs):
+            events.append("fit begin")
+
+        def on_fit_end(self, trainer, logs):
+            events.append("fit end")
+
+        def on_epoch_begin(self, trainer, logs):
+            events.append(f"epoch {logs['epoch']} begin")
+
+        def on_epoch_end(self, trainer, logs):
+            assert logs["loss"] > 0
+            events.append(f"epoch {logs['epoch']} end")
+
+        def on_batch_begin(self, trainer, logs):
+            events.append(f"batch {logs['batch']} begin")
+
+        def on_batch_end(self, trainer, logs):
+            assert logs["loss"] > 0
+            events.append(f"batch {logs['batch']} end")
+
+    x, y = rows(10)
+    data = ([(x[:3], y[:3]), (x[3:], y[3:])],) if kind == "stream" else (x, y)
+    options = {"accumulate": {"accumulate": 2}, "augment": {"augment": bp.augment.noise(0.1)}}.get(kind, {})
+    network().fit(*data, optimizer=bp.SGD(0.1), epochs=2, batch_size=4, callbacks=Recorder(), **options, **FIT)
+    batches = [f"batch {i} {when}" for i in range(3) for when in ("begin", "end")]
+    epochs = [event for i in range(2) for event in (f"epoch {i} begin", *batches, f"epoch {i} end")]
+    assert events == ["fit begin", *epochs, "fit end"]
+
+
+# Rows held out.
+
+
+@pytest.mark.row("A25")
+def test_a_share_of_the_rows_is_held_out():
+    x, _ = rows(40)
+    weight = generator("weights").random(40)
+    seen = {}
+
+    def spy(y_true, y_pred):
+        seen.setdefault(len(y_true), []).append(y_true)
+        return 0.0
+
+    settings = {"validation_split": 0.25, "metrics": [spy], "optimizer": bp.SGD(0.1), "sample_weight": weight, **FIT}
+    history = network().fit(x, np.arange(40) % 3, epochs=2, seed=7, **settings)
+    assert sorted(seen) == [10, 30]
+    assert set(history) >= {"loss", "spy", "val_loss", "val_spy"}
+    np.testing.assert_array_equal(seen[10][0], seen[10][1])
+
+
+@pytest.mark.row("A25")
+def test_held_out_rows_keep_the_shares_of_the_classes():
+    y = np.array([0] * 40 + [1] * 8)
+    counts = []
+
+    def share(y_true, y_pred):
+        counts.append((len(y_true), int(y_true.sum())))
+        return 0.0
+
+    x = np.ones((48, 4))
+    network().fit(x, y, optimizer=bp.SGD(0.1), validation_split=0.25, stratify=True, metrics=[share], **FIT)
+    assert counts == [(36, 6), (12, 2)]
+
+
+def test_dicts_of_inputs_are_divided_too():
+    left, right = bp.Input(2, name="left"), bp.Input(3, name="right")
+    model = bp.Network([left, right], bp.Dense(1)(bp.concat([left, right], axis=1)), seed=1)
+    x = {"left": np.ones((10, 2)), "right": np.ones((10, 3))}
+    for given in (x, list(x.values())):
+        history = model.fit(given, np.ones(10), loss=bp.MSE(), optimizer=bp.SGD(0.01), validation_split=0.3,
+                            progress=False)  # fmt: skip
+        assert history["val_loss"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"validation_split": 1.0}, "validation_split must be at least 0 and below 1"),
+        ({"validation_split": 0.01}, "leaves 10 and 0 rows"),
+        ({"validation_split": 0.5, "validation_data": rows(5)}, "must not be given together"),
+        ({"validation_split": 0.5, "stratify": True, "y": np.ones((10, 3))}, "stratify needs"),
+        ({"accumulate": 0}, "accumulate must be positive"),
+    ],
+)
+def test_arguments_are_checked(options, words):
+    x, y = rows(10)
+    model = network()
+    with pytest.raises(ValueError, match=rf"^\[fit\] .*{words}"):
+        model.fit(x, options.pop("y", y), optimizer=bp.SGD(0.1), **options, **FIT)
+
+
+# One pass.
+
+
+def test_partial_fit_goes_on_with_loss_optimizer_and_random_numbers():
+    x, y = rows()
+    ours, theirs = network(), network()
+    optimizer = bp.Adam()
+    for _ in range(3):
+        theirs.fit(x, y, optimizer=optimizer, **FIT)
+    ours.partial_fit(x, y, loss=bp.CrossEntropy(), optimizer=bp.Adam())
+    ours.partial_fit(x, y)
+    assert ours.partial_fit(x, y).epochs == 1
+    np.testing.assert_array_equal(ours.flat_parameters, theirs.flat_parameters)
+    assert ours.partial_fit([(x, y)] * 2).epochs == 1
+    with pytest.raises(ValueError, match=r"\[partial_fit\] loss must be given"):
+        network().partial_fit(x, y)
