@@ -58,10 +58,11 @@ def train(path, kind="arrays", kill_at=None, epochs=4, seed=1, **options):
     data = (bp.Stream(chunks, buffer=2),) if kind == "stream" else (x, y)
     if kind == "augment":
         options = {"augment": [bp.augment.noise(0.1), bp.augment.mixup(0.4, 3)], "accumulate": 2, **options}
-    model, optimizer = network(seed), bp.Adam(0.05)
+    model, optimizer = network(seed), bp.Adam(0.05, amsgrad=True, clip_norm=1.0)
     fit = {"loss": bp.CrossEntropy(), "optimizer": optimizer, "progress": False}
     history = model.fit(*data, epochs=epochs, batch_size=8, validation_data=(x[:20], y[:20]), metrics="accuracy",
-                        callbacks=[stopping, kill, saver], resume=path, **fit, **options)  # fmt: skip
+                        callbacks=[stopping, kill, bp.EMA(0.9), bp.ReduceOnPlateau(patience=0), saver], resume=path,
+                        **fit, **options)  # fmt: skip
     return model, optimizer, history, (stopping.best, stopping.best_epoch, kill.seen, saver.best)
 
 
@@ -151,9 +152,15 @@ def resume(path, **changes):
     x, y = rows()
     model = changes.pop("model", None) or network()
     before = model.flat_parameters.copy()
-    optimizer = changes.pop("optimizer", None) or bp.Adam(0.05)
+    optimizer = changes.pop("optimizer", None) or bp.Adam(0.05, amsgrad=True, clip_norm=1.0)
     arguments = {"x": x, "y": y, "batch_size": 8, "validation_data": (x[:20], y[:20]), "metrics": "accuracy"}
-    arguments["callbacks"] = [bp.EarlyStopping(), Kill(), bp.Checkpoint(path.with_name("next"))]
+    arguments["callbacks"] = [
+        bp.EarlyStopping(),
+        Kill(),
+        bp.EMA(0.9),
+        bp.ReduceOnPlateau(patience=0),
+        bp.Checkpoint(path.with_name("next")),
+    ]
     with pytest.raises(ValueError, match=r"^\[") as caught:
         model.fit(loss=bp.CrossEntropy(), optimizer=optimizer, epochs=3, progress=False, resume=path,
                   **{**arguments, **changes})  # fmt: skip
@@ -175,7 +182,7 @@ def test_what_does_not_belong_is_an_error_that_says_so(tmp_path):
     assert "columns" in resume(path, metrics=())
     assert "callbacks" in resume(path, callbacks=[])
     assert "optimizer" in resume(path, optimizer=bp.SGD(0.1))
-    assert "optimizer" in resume(path, optimizer=bp.Adam(0.05, betas=(0.8, 0.999)))
+    assert "optimizer" in resume(path, optimizer=bp.Adam(0.05, betas=(0.8, 0.999), amsgrad=True))
     assert "network" in resume(path, model=bp.Sequential(bp.Dense(3), input_shape=4, seed=1))
 
 

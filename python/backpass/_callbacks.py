@@ -88,4 +88,4 @@ def hooks_of(trainer: Trainer, callbacks: Sequence[Callback]) -> dict[str, Calla
 
 
 def _updates(callbacks: Sequence[Any]) -> list[Callable[[int, float], None]]:
-    return [callback.update for callback in callbacks if hasattr(callback, "update")]
+    return [callback.show_progress for callback in callbacks if hasattr(callback, "show_progress")]

@@ -32,7 +32,7 @@ class ProgressBar(Callback):
         self._done = self._bar.n if self._rows is None else int(logs["epoch"]) * self._rows
         self._bar.set_description(f"epoch {int(logs['epoch']) + 1}/{self._epochs}", refresh=False)
 
-    def update(self, rows_done: int, mean_loss: float) -> None:
+    def show_progress(self, rows_done: int, mean_loss: float) -> None:
         """Called by the clock, with the rows of this epoch and their mean loss."""
         self._bar.set_postfix(loss=f"{mean_loss:.4g}", refresh=False)
         self._bar.update(self._done + rows_done - self._bar.n)
