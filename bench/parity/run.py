@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,10 +62,10 @@ class Comparison:
         return f"| {' | '.join(cells)} |"
 
 
-def compare(recipe: Recipe, seeds: int) -> Comparison:
+def compare(recipe: Recipe, seeds: Sequence[int]) -> Comparison:
     """Each seed has a split, first weights and an order of its own."""
     task = TASKS[recipe.task]
-    pairs = [scores(recipe, task.split(seed), task.outputs, seed) for seed in range(seeds)]
+    pairs = [scores(recipe, task.split(seed), task.outputs, seed) for seed in seeds]
     ours, theirs = np.array(pairs).T
     return Comparison(recipe, task, ours, theirs)
 
@@ -72,6 +73,7 @@ def compare(recipe: Recipe, seeds: int) -> Comparison:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--tasks", nargs="+", choices=[*TASKS], default=[*TASKS])
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -87,7 +89,7 @@ def main() -> int:
     start, failed = time.perf_counter(), 0
     for recipe in RECIPES:
         if recipe.task in options.tasks and not TASKS[recipe.task].missing:
-            result = compare(recipe, options.seeds)
+            result = compare(recipe, range(options.first_seed, options.first_seed + options.seeds))
             failed += not result.holds
             print(result.row(), flush=True)
     print(f"\n{time.perf_counter() - start:.0f} s")
