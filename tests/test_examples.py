@@ -4,6 +4,7 @@ import contextlib
 import functools
 import importlib.util
 import io
+import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ import backpass as bp
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+NEEDS = {"parquet": "pyarrow"}
 
 if not NAMES:
     pytest.skip("the examples are not here", allow_module_level=True)
@@ -37,6 +39,8 @@ class Run(NamedTuple):
 @functools.cache
 def run(name):
     """Once, in a folder of its own."""
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     printed = io.StringIO()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(printed):
         result = module(name).main()
@@ -206,6 +210,31 @@ def test_the_rate_that_is_found_trains_and_a_schedule_goes_up_and_down():
     rates = np.diff(result["one cycle"]["rates"])
     assert (rates[:2] > 0).all()
     assert (rates[3:] < 0).all()
+
+
+@pytest.mark.row("R3")
+def test_shifted_digits_are_known_where_augmentation_has_shown_some():
+    plain, augmented = (result_of("augmentation")[name] for name in ("plain", "augmented"))
+    assert plain["shifted"] < 0.7
+    assert augmented["shifted"] > 0.85
+    assert augmented["as_is"] > 0.85
+
+
+def test_a_run_that_crashed_ends_with_the_bits_of_one_that_did_not():
+    result = result_of("resume")
+    assert result["same"]
+    assert result["loss"] == result["expected"]
+    assert "the power went out" in run("resume").printed[0]
+
+
+def test_a_parquet_file_is_learned_chunk_by_chunk():
+    assert 10 < result_of("parquet")["rmse"] < 20
+
+
+def test_without_pyarrow_the_example_says_what_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(SystemExit, match="needs pyarrow: pip install pyarrow"):
+        module("parquet").main()
 
 
 @pytest.mark.row("G17")
