@@ -65,6 +65,11 @@ def test_it_prints_what_it_found_and_leaves_nothing(name):
     assert not run(name).left
 
 
+def test_the_guide_lists_every_example():
+    guide = (FOLDER.parent / "training.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"](examples/{name}.py)" not in guide] == []
+
+
 # The simple ones.
 
 
