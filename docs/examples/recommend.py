@@ -10,6 +10,7 @@ import numpy as np
 import backpass as bp
 
 USERS, FILMS, TASTES, SEEN, DIM, TOP = 300, 150, 4, 20, 8, 10
+LOSS = bp.BinaryCrossEntropy()  # of logits, against 1: -log sigmoid(score(seen) - score(other))
 
 
 def made_up(rng):
@@ -57,9 +58,6 @@ def train(model, history, rng, epochs=30):
         fit = model.fit([users, seen, other], ones, loss=LOSS, optimizer=optimizer, batch_size=256)
         losses += fit["loss"]
     return losses
-
-
-LOSS = bp.BinaryCrossEntropy()  # of logits, against 1: -log sigmoid(score(seen) - score(other))
 
 
 def main(sparse=True):
