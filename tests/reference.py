@@ -279,6 +279,31 @@ def one_hot(labels, classes):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Normalization. With x^ = (x - mean) / sqrt(var + eps), y = x^ weight + bias and d = dLoss/dx^, over the axes whose mean
+# is taken: dLoss/dx = (d - mean(d) - x^ mean(d x^)) / sqrt(var + eps) (Ioffe and Szegedy 2015; Ba et al. 2016). Without
+# the mean (Zhang and Sennrich 2019) the middle term is not there.
+
+
+def standardize(x, axis, eps, centred=True):
+    """x^ and 1 / sqrt(var + eps), with the biased variance; about zero where not centred."""
+    offset = x - x.mean(axis, keepdims=True) if centred else x
+    inverse = 1 / np.sqrt(np.square(offset).mean(axis, keepdims=True) + eps)
+    return offset * inverse, inverse
+
+
+def standardize_backward(x, grad, axis, eps, centred=True):
+    """dLoss/dx from the gradient by x^."""
+    hat, inverse = standardize(x, axis, eps, centred)
+    mean = grad.mean(axis, keepdims=True) if centred else 0.0
+    return (grad - mean - hat * (grad * hat).mean(axis, keepdims=True)) * inverse
+
+
+def running_step(running, batch, momentum):
+    """What a training step makes of a running value."""
+    return (1 - momentum) * running + momentum * batch
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Random numbers that depend on where they are used and on nothing else: Philox 4x32-10 (Salmon et al. 2011, "Parallel
 # random numbers: as easy as 1, 2, 3"). Ten rounds of two 32 x 32 -> 64 bit products, a key that grows by two constants.
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 namespace backpass {
 namespace {
@@ -25,6 +26,18 @@ struct BFloat16 {
   operator float() const noexcept { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 };
 
+// The nearest integer of 32 bits: what does not fit must not come back as another number that does.
+template <class From>
+std::int32_t saturated(From value) noexcept {
+  using Limits = std::numeric_limits<std::int32_t>;
+  if constexpr (std::is_integral_v<From>)
+    return std::in_range<std::int32_t>(value) ? static_cast<std::int32_t>(value)
+                                              : (value > 0 ? Limits::max() : Limits::min());
+  else
+    return value >= Limits::min() ? (value <= Limits::max() ? static_cast<std::int32_t>(value) : Limits::max())
+                                  : Limits::min();
+}
+
 template <class To, class From>
 void cast(void* out, const void* a, Dim n) noexcept {
   To* to = static_cast<To*>(out);
@@ -32,7 +45,9 @@ void cast(void* out, const void* a, Dim n) noexcept {
   for (Dim i = 0; i < n; ++i) {
     From value;
     std::memcpy(&value, from + static_cast<std::size_t>(i) * sizeof(From), sizeof(From));  // rows may be unaligned
-    if constexpr (std::is_arithmetic_v<From>)
+    if constexpr (std::is_same_v<To, std::int32_t> && std::is_arithmetic_v<From>)
+      to[i] = saturated(value);
+    else if constexpr (std::is_arithmetic_v<From>)
       to[i] = static_cast<To>(value);
     else
       to[i] = static_cast<To>(static_cast<float>(value));
@@ -79,6 +94,11 @@ bool same(DType dtype, ElementType type) noexcept {
 }
 
 }  // namespace
+
+bool is_integer(ElementType type) noexcept {
+  return type != ElementType::float16 && type != ElementType::bfloat16 && type != ElementType::float32 &&
+         type != ElementType::float64 && type != ElementType::boolean;
+}
 
 void convert(void* out, DType dtype, const void* a, ElementType type, Dim n) noexcept {
   if (n == 0) return;

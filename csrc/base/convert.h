@@ -5,7 +5,10 @@
 
 namespace backpass {
 
-// out[i] = a[i] cast to dtype, for n elements. Integers beyond int32 wrap: the boundary has checked labels.
+// Truth values are none.
+bool is_integer(ElementType type) noexcept;
+
+// out[i] = a[i] cast to dtype, for n elements. What is beyond int32 becomes its nearest end.
 void convert(void* out, DType dtype, const void* a, ElementType type, Dim n) noexcept;
 
 enum class Finite : unsigned char { yes, non_finite, overflows };

@@ -260,6 +260,9 @@ void bind_network(py::module_& m) {
       .def("evaluate", &evaluate_tensors, py::arg("inputs"), py::arg("outputs"), py::arg("values"),
            py::arg("random_step"))
       .def("zero_grad", &Network::zero_grad)
+      .def("freeze", &Network::freeze, py::arg("patterns"))
+      .def("unfreeze", &Network::unfreeze, py::arg("patterns"))
+      .def_property_readonly("frozen", &Network::frozen)
       .def("save", &Network::save, py::arg("path"), py::call_guard<py::gil_scoped_release>())
       .def_static("load", &Network::load, py::arg("path"), py::call_guard<py::gil_scoped_release>())
       .def("serialize", [](const Network& self) { return py::bytes(self.serialize()); })

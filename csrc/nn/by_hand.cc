@@ -45,7 +45,7 @@ PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
   for (const Tensor& y : net.outputs()) add_output(spec, y, slot++, Phase::forward);
   assign_states(spec, net, Phase::forward);
 
-  std::vector<Tensor> wanted = net.graph.parameters();
+  std::vector<Tensor> wanted = net.trained();
   const std::size_t n_parameters = wanted.size();
   for (const Tensor& x : real_inputs(net)) wanted.push_back(x);
   const std::vector<Tensor> grads = gradients_of_all(net.outputs(), wanted, seeds);
@@ -61,7 +61,8 @@ PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
 }
 
 Plan& by_hand_plan(Network::Impl& net, Dim batch) {
-  return net.by_hand.plan(plan_key(batch, 0), [&] { return std::make_unique<Plan>(by_hand_spec(net, batch)); });
+  return net.by_hand.plan(plan_key(batch, net.freezes),
+                          [&] { return std::make_unique<Plan>(by_hand_spec(net, batch)); });
 }
 
 // The arrays of one phase; those of the other are absent.

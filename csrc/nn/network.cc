@@ -6,6 +6,7 @@
 
 #include "base/convert.h"
 #include "base/error.h"
+#include "base/glob.h"
 #include "nn/initialize.h"
 #include "nn/network_impl.h"
 #include "plan/boundary.h"
@@ -79,7 +80,7 @@ void Network::Impl::track_states() {
     Tensor& value = next.try_emplace(state, state).first->second;
     value = value + (t.op().inputs[2] - value) * t.op().alpha;
   }
-  for (const auto& [state, value] : next) tracked.push_back({value, places.at(&state.op())});
+  for (const auto& [state, value] : next) tracked.push_back({state, value});
 }
 
 std::byte* Network::Impl::gradient_data() {
@@ -99,7 +100,9 @@ Dim Network::Impl::check_inputs(const ArrayViews& x) const {
   for (std::size_t i = 0; i < x.size(); ++i) {
     const Tensor& t = inputs()[i];
     const bool alone = x.size() == 1;
-    const Dim own = check_shape(alone ? "x" : "x: " + t.name(), x[i], t.shape());
+    const std::string who = alone ? "x" : "x: " + t.name();
+    const Dim own = check_shape(who, x[i], t.shape());
+    if (t.dtype() == DType::int32 && !is_integer(x[i].type)) fail(who, "must hold integers");
     if (i > 0 && own != rows) fail("x", "inputs have ", rows, " and ", own, " rows");
     rows = own;
   }
@@ -166,12 +169,63 @@ void Network::zero_grad() {
   if (impl_->gradients.data() != nullptr) std::fill_n(impl_->gradients.data(), impl_->gradients.size(), std::byte{0});
 }
 
+std::vector<Tensor> Network::Impl::trained() const {
+  std::vector<Tensor> all = graph.parameters();
+  std::erase_if(all, [&](const Tensor& t) { return frozen.count(t.name()) > 0; });
+  return all;
+}
+
+namespace {
+
+// Every parameter and state whose name matches a pattern; throws where one matches none.
+std::vector<ParameterInfo> matching(const char* who, const Network::Impl& net,
+                                    const std::vector<std::string>& patterns) {
+  std::vector<ParameterInfo> kept = net.parameters, found;
+  kept.insert(kept.end(), net.states.begin(), net.states.end());
+  for (const std::string& pattern : patterns) {
+    const std::size_t before = found.size();
+    for (const ParameterInfo& info : kept)
+      if (matches(pattern, info.name)) found.push_back(info);
+    if (found.size() == before) fail(who, "pattern must match a parameter or a state, got \"", pattern, '"');
+  }
+  return found;
+}
+
+}  // namespace
+
+void Network::freeze(const std::vector<std::string>& patterns) {
+  const InUse use(*impl_);
+  const std::size_t size = size_of(dtype());
+  for (const ParameterInfo& info : matching("freeze", *impl_, patterns)) {
+    impl_->frozen.insert(info.name);
+    if (info.offset < n_parameters())
+      std::fill_n(impl_->gradient_data() + static_cast<std::size_t>(info.offset) * size,
+                  static_cast<std::size_t>(info.size) * size, std::byte{0});
+  }
+  ++impl_->freezes;
+}
+
+void Network::unfreeze(const std::vector<std::string>& patterns) {
+  const InUse use(*impl_);
+  for (const ParameterInfo& info : matching("unfreeze", *impl_, patterns)) impl_->frozen.erase(info.name);
+  ++impl_->freezes;
+}
+
+std::vector<std::string> Network::frozen() const {
+  std::vector<std::string> names;
+  for (const std::vector<ParameterInfo>* infos : {&impl_->parameters, &impl_->states})
+    for (const ParameterInfo& info : *infos)
+      if (impl_->frozen.count(info.name) > 0) names.push_back(info.name);
+  return names;
+}
+
 Network Network::clone(std::optional<DType> to) const {
   if (to == DType::int32) fail("Network", "holds float32 or float64, not int32");
   Network copy;
   copy.impl_ = std::make_shared<Impl>(settle(impl_->graph, {{}, to}), impl_->seed);
   copy.impl_->step = impl_->step;
   copy.impl_->epoch = impl_->epoch;
+  copy.impl_->frozen = impl_->frozen;
   const DType own = copy.dtype();
   for (const std::vector<ParameterInfo>* infos : {&impl_->parameters, &impl_->states})
     for (std::size_t i = 0; i < infos->size(); ++i)
@@ -199,9 +253,12 @@ PlanSpec predict_spec(const Network::Impl& net, Dim batch, unsigned gathered) {
 }
 
 void assign_states(PlanSpec& spec, const Network::Impl& net, Phase phase) {
-  spec.assigns = net.tracked;
   spec.assign_phase = phase;
-  for (const PlanAssign& assign : net.tracked) mark_phase(spec, {assign.value}, Phase::forward);
+  for (const Network::Impl::Tracked& tracked : net.tracked) {
+    if (net.frozen.count(tracked.state.name()) > 0) continue;
+    spec.assigns.push_back({tracked.next, net.places.at(&tracked.state.op())});
+    mark_phase(spec, {tracked.next}, Phase::forward);
+  }
 }
 
 namespace {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <set>
 #include <thread>
 
 #include "backpass/network.h"
@@ -22,9 +23,15 @@ struct Network::Impl {
   std::uint64_t seed;
   std::vector<ParameterInfo> parameters, states;
   std::unordered_map<const Op*, Place> places;  // of parameters and states, in slot kParameters
-  std::vector<PlanAssign> tracked;              // what states become after a training step
+  // What a state becomes after a training step.
+  struct Tracked {
+    Tensor state, next;
+  };
+  std::vector<Tracked> tracked;
   // Parameters, then states, which begin at a multiple of 64 bytes; gradients: allocated at first use.
   AlignedBuffer values, gradients;
+  std::set<std::string> frozen;  // names of parameters and states
+  int freezes = 0;               // counts changes of `frozen`: plans depend on it
   Dim n_parameters = 0;
   Dim n_values = 0;                      // elements of `values`
   std::uint64_t step = 0;                // of random numbers: training walks so far
@@ -40,6 +47,7 @@ struct Network::Impl {
     std::uint64_t step = 0;
   } kept;
 
+  std::vector<Tensor> trained() const;  // the parameters that are not frozen
   void place(const Tensor& t, std::vector<ParameterInfo>& infos);
   void track_states();
   std::size_t bytes() const { return static_cast<std::size_t>(n_parameters) * size_of(dtype); }

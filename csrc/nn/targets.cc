@@ -9,11 +9,6 @@
 namespace backpass {
 namespace {
 
-bool is_integer(ElementType type) {
-  return type != ElementType::float16 && type != ElementType::bfloat16 && type != ElementType::float32 &&
-         type != ElementType::float64 && type != ElementType::boolean;
-}
-
 // Element `row` of a vector, as a double.
 double element(const ArrayView& view, Dim row) {
   double value = 0;

@@ -65,7 +65,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   PlanSpec spec = loss_spec(net(), in, batch, true);
   assign_states(spec, net(), Phase::update);
   if (predict) spec.outputs.push_back({net().outputs()[0], {}});
-  const std::vector<Tensor> parameters = net().graph.parameters();
+  const std::vector<Tensor> parameters = net().trained();
   std::vector<Tensor> grads = backpass::gradients(in.loss, parameters);
   if (ending == Ending::accumulate) add_to_gradients(spec, net(), grads);
   for (std::size_t i = 0; i < parameters.size(); ++i)

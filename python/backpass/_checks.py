@@ -35,6 +35,13 @@ def flag(where: str, name: str, value: Any) -> bool:
     return value
 
 
+def text(where: str, name: str, value: Any) -> str:
+    """`value` as a string; TypeError otherwise."""
+    if not isinstance(value, str):
+        raise TypeError(f"[{where}] {name} must be a string, got {value!r}")
+    return value
+
+
 def choice(where: str, name: str, value: Any, choices: Iterable[str]) -> str:
     """`value` where it is one of `choices`."""
     known = tuple(choices)

@@ -201,6 +201,42 @@ class Network(Training):
         """Sets all gradients to zero."""
         self._built().zero_grad()
 
+    # What is trained.
+
+    def freeze(self, *patterns: str) -> None:
+        """Keeps parameters and states as they are in training, until `unfreeze`; what PyTorch calls requires_grad.
+
+        No gradient is computed for them, nor for what only they need: before the first layer that is trained nothing is
+        done in the backward run. Their gradients read zero, and no optimizer touches them, weight decay included. A
+        frozen running value stands still. Files do not tell what was frozen; copies and pickles do.
+
+        Args:
+            patterns: over names, as in `parameters()`: "0.*" is the first layer, "*.bias" every bias; none means all.
+
+        Raises:
+            ValueError: where a pattern matches nothing.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(8, activation="relu"), bp.Dense(1), input_shape=2, seed=0)
+            >>> model.freeze("0.*")
+            >>> model.frozen
+            ('0.weight', '0.bias')
+            >>> model.unfreeze()
+            >>> model.frozen
+            ()
+        """
+        self._built().freeze([_checks.text("freeze", "pattern", pattern) for pattern in patterns or ("*",)])
+
+    def unfreeze(self, *patterns: str) -> None:
+        """Trains again what `freeze` kept; no pattern means everything."""
+        self._built().unfreeze([_checks.text("unfreeze", "pattern", pattern) for pattern in patterns or ("*",)])
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """The names of frozen parameters and states."""
+        return tuple(self._built().frozen)
+
     def predict(self, x: ArrayLike, *, batch_size: int | None = None, threads: int | None = None) -> Any:
         """The output for rows of x, with nothing dropped and nothing kept.
 
@@ -301,11 +337,15 @@ class Network(Training):
             **self.__dict__,
             "_last_trainer": None,
             "_native": None if self._native is None else self._native.serialize(),
+            "_frozen": () if self._native is None else self.frozen,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        data = state["_native"]
+        data, frozen = state["_native"], state["_frozen"]
         self.__dict__.update(state, _native=None if data is None else _core.Network.deserialize(data))
+        del self.__dict__["_frozen"]
+        if frozen:
+            self.freeze(*frozen)
 
     def __repr__(self) -> str:
         shapes: list[Shape] = [tensor.shape for tensor in (*self.graph.inputs, *self.graph.outputs)]

@@ -103,6 +103,30 @@ inline void philox_reference(std::uint32_t (&x)[4], std::uint32_t key0, std::uin
   }
 }
 
+// The distribution function of what is drawn is the word that it was drawn from.
+template <class T>
+void test_normal(const Kernels<T>& kernels, const RandomStream& stream, std::uint64_t start, const std::string& label) {
+  Guarded<T> whole(400);
+  kernels.random_normal(whole.data(), stream, start, 400);
+  bool good = true;
+  for (Size i = 0; i < 400; ++i) {
+    const std::uint64_t e = start + static_cast<std::uint64_t>(i), block = e / 4;
+    std::uint32_t x[4] = {static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), stream.op,
+                          static_cast<std::uint32_t>(stream.step)};
+    philox_reference(x, static_cast<std::uint32_t>(stream.seed), static_cast<std::uint32_t>(stream.seed >> 32));
+    const double expected = (x[e % 4] + 0.5) * 0x1p-32,
+                 found = 0.5 * std::erfc(-static_cast<double>(whole[i]) * std::sqrt(0.5));
+    good = good && std::fabs(found - expected) < (sizeof(T) == 4 ? 1e-6 : 1e-14);
+  }
+  for (Size first : {0, 1, 3, 64, 200})
+    for (Size n : {0, 1, 3, 65, 130}) {
+      Guarded<T> part(n);
+      kernels.random_normal(part.data(), stream, start + static_cast<std::uint64_t>(first), n);
+      for (Size i = 0; i < n; ++i) good = good && part[i] == whole[first + i];
+    }
+  check(good, label + "random_normal");
+}
+
 // The published known answers; then the kernel's thresholds tell its words apart to the last bit.
 template <class T>
 void test_random(const Kernels<T>& kernels, Numbers& numbers, const std::string& label) {
@@ -145,6 +169,7 @@ void test_random(const Kernels<T>& kernels, Numbers& numbers, const std::string&
   kernels.random_keep(edge.data(), stream, 0, 9, 1, 1);
   for (Size i = 0; i < 9; ++i) good = good && edge[i] == 0;
   check(good, label + "random_keep");
+  test_normal(kernels, stream, start, label);
   (void)numbers;
 }
 

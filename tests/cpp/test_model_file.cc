@@ -20,6 +20,9 @@ Graph every_kind() {
   z = dropout(leaky_relu(z, 0.2), 0.25, 7) * constant(-std::numeric_limits<double>::infinity());
   z = softmax(concat({slice(z, 1, 1, 3), slice(z, 1, 0, 2)}, 1)) - reshape(log_sum_exp(z), {kBatch, 1});
   z = transpose(transpose(z, {1, 0}), {1, 0}) * (1 / 3.0) + stop_gradient(z);
+  const Tensor running = state({4}, kFloat32, "0.running_mean", "ones"), batch = mean(z, std::vector<Dim>{0});
+  z = track(gaussian_noise(z, 0.1, 8) - by_mode(batch, running), running, batch, 0.1);
+  z = z * constant({0.1, 0.2, 0.3, 0.4}, {4}) + take(w, labels, -100);
   const Tensor loss = mean(take_label(z, labels)) + mean(square(z), std::vector<Dim>{1}, true);
   const std::vector<Tensor> grads = gradients(sum(loss), {w, b});
   Op last = loss.op();
@@ -102,12 +105,13 @@ void test_graph_refuses() {
 
 void test_model() {
   const auto seed = std::numeric_limits<std::uint64_t>::max();
-  const std::string bytes = write_model(every_kind(), weights({{"0.bias", {6}}, {"0.weight", {6, 4}}}), kFloat32, seed);
+  const std::string bytes = write_model(
+      every_kind(), weights({{"0.bias", {6}}, {"0.running_mean", {4}}, {"0.weight", {6, 4}}}), kFloat32, seed);
   const ModelFile model = read_model(bytes_of(bytes));
   CHECK(model.graph.to_string() == every_kind().to_string());
   CHECK(model.seed == seed && model.dtype == kFloat32);
-  CHECK(model.parameters.size() == 2 && model.parameters[0].name == "0.weight");
-  CHECK(model.parameters[0].bytes.size() == 96 && read_weights(bytes_of(bytes)).size() == 2);
+  CHECK(model.parameters.size() == 3 && model.parameters[0].name == "0.weight");
+  CHECK(model.parameters[0].bytes.size() == 96 && read_weights(bytes_of(bytes)).size() == 3);
 }
 
 void test_model_refuses() {

@@ -85,6 +85,12 @@ class Network {
   Array backward(const ArrayViews& grad_output);
   std::vector<Array> backward_all(const ArrayViews& grad_output);
   void zero_grad();
+  // Parameters and states whose names match a pattern ('*' is anything, '?' one character) stay as they are in
+  // training until unfreeze(): no gradient is computed for them, nor for what only they need; theirs reads zero. Throws
+  // std::invalid_argument where a pattern matches none. Not saved; copied by clone().
+  void freeze(const std::vector<std::string>& patterns = {"*"});
+  void unfreeze(const std::vector<std::string>& patterns = {"*"});
+  std::vector<std::string> frozen() const;  // names, in the order of parameters() and states()
   // Any tensors over this network's parameters, in training: `inputs` are those of its graph and others that `outputs`
   // need, one array for each. Compiles anew at each call.
   std::vector<Array> evaluate(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,

@@ -1,0 +1,154 @@
+"""Rows of tables by integers: values, gradients, and indices that are not there."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import backpass as bp
+from registry import DTYPES, generator
+
+
+def table(dtype="float64", rows=7, units=3, **options):
+    return bp.Sequential(bp.Embedding(rows, units, **options), input_shape=4, seed=2, dtype=dtype)
+
+
+@pytest.mark.row("G17")
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_and_their_gradients(dtype, rng):
+    model, indices = table(dtype), rng.integers(0, 7, (5, 4))
+    grad = rng.standard_normal((5, 4, 3)).astype(dtype)
+    weight = model.parameters()["0.weight"]
+    np.testing.assert_array_equal(model.forward(indices), weight[indices])
+    model.backward(grad)
+    expected = np.zeros((7, 3))
+    np.add.at(expected, indices, grad)
+    np.testing.assert_allclose(model.gradients()["0.weight"], expected, rtol=1e-5 if dtype == "float32" else 1e-13)
+
+
+@given(rows=st.integers(0, 30), n=st.integers(1, 5000), units=st.integers(1, 40), data=st.integers(0, 2**32))
+@settings(max_examples=25, deadline=None)
+def test_any_table(rows, n, units, data):
+    rng = np.random.default_rng(data)
+    x = bp.Input((), dtype="int32")
+    model = bp.Network(x, bp.Embedding(n, units)(x), seed=0, dtype="float64")
+    indices, grad = rng.integers(0, n, rows), rng.standard_normal((rows, units))
+    np.testing.assert_array_equal(model.forward(indices), model.parameters()["0.weight"][indices])
+    model.backward(grad)
+    expected = np.zeros((n, units))
+    np.add.at(expected, indices, grad)
+    np.testing.assert_allclose(model.gradients()["0.weight"], expected, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.row("G17")
+def test_gradients_equal_central_differences(rng):
+    model = bp.Sequential(bp.Embedding(6, 3), bp.Flatten(), bp.Dense(4, activation="tanh"), bp.Dense(2), seed=0)
+    assert bp.gradcheck(model, bp.MSE(), rng.integers(0, 6, (5, 2)), rng.standard_normal((5, 2))) < 1e-7
+
+
+def test_weights_start_normal():
+    weight = bp.Sequential(bp.Embedding(1000, 100), input_shape=1, seed=0).parameters()["0.weight"]
+    assert abs(weight.mean()) < 0.01
+    assert abs(weight.std() - 1) < 0.01
+
+
+def test_trajectory_equals_that_of_pytorch(rng):
+    torch = pytest.importorskip("torch")
+    model = bp.Sequential(bp.Embedding(7, 3, padding_idx=2), bp.Flatten(), bp.Dense(2), input_shape=4, seed=0,
+                          dtype="float64")  # fmt: skip
+    model.parameters()["0.weight"][2] = 0
+    theirs = torch.nn.Sequential(torch.nn.Embedding(7, 3, padding_idx=2), torch.nn.Flatten(), torch.nn.Linear(12, 2))
+    theirs = theirs.double()
+    theirs.load_state_dict({name: torch.tensor(value) for name, value in model.state_dict().items()})
+    trainer = bp.Trainer(model, bp.MSE(), bp.Adam(1e-2))
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=1e-2)
+    for _ in range(100):
+        x, y = rng.integers(0, 7, (9, 4)), rng.standard_normal((9, 2))
+        trainer.step(x, y)
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(theirs(torch.tensor(x)), torch.tensor(y)).backward()
+        optimizer.step()
+    for name, value in model.state_dict().items():
+        np.testing.assert_allclose(value, theirs.state_dict()[name].numpy(), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.row("C5")
+@pytest.mark.parametrize("bad", [7, -1, 2**31 - 1, 2**33 + 1, -(2**40)])
+def test_an_index_outside_the_table_is_an_error_that_changes_nothing(bad):
+    model = bp.Sequential(bp.Embedding(7, 3), bp.Flatten(), bp.Dense(1), input_shape=2, seed=0)
+    before, indices = model.flat_parameters.copy(), np.array([[1, 2], [3, bad]])
+    for threads in (1, 2):
+        for call in (
+            lambda: model.predict(indices, threads=threads),
+            lambda: model.forward(indices),
+            lambda: model.evaluate(indices, [0.0, 0.0], loss=bp.MSE()),
+            lambda: bp.Trainer(model, bp.MSE(), bp.SGD(0.1), threads=threads).step(indices, [0.0, 0.0]),
+            lambda: model.fit(indices, [0.0, 0.0], loss=bp.MSE(), optimizer=bp.SGD(0.1), threads=threads),
+        ):
+            with pytest.raises(ValueError, match=r"\[Embedding\] indices must be in \[0, 7\), got"):
+                call()
+    np.testing.assert_array_equal(model.flat_parameters, before)
+    assert model.predict([[1, 2]]).shape == (1, 1), "and the model works on"
+
+
+def test_take_ignores_one_index_and_differentiates_twice():
+    t, i = bp.input((4, 2), "float64", "t"), bp.input((5,), "int32", "i")
+    taken = bp.take(t, i, ignore=-100)
+    (slope,) = bp.gradients(bp.sum(taken * taken * taken), [t])
+    (curvature,) = bp.gradients(bp.sum(slope), [t])
+    values, indices = np.arange(8.0).reshape(4, 2), [3, -100, 0, 3, 1]
+    y, first, second = bp.Graph([t, i], [taken, slope, curvature])(values, indices)
+    np.testing.assert_array_equal(y, np.where(np.array(indices)[:, None] < 0, 0, values[np.maximum(indices, 0)]))
+    count = np.array([[1], [1], [0], [2]])
+    np.testing.assert_array_equal(first, count * 3 * values**2)
+    np.testing.assert_array_equal(second, count * 6 * values)
+
+
+def test_constants_with_elements(tmp_path):
+    x = bp.Input(3)
+    model = bp.Network(x, (x - bp.constant([1.0, 2.0, 3.0])) * bp.constant(np.array([[1, 10, 100]])), seed=0)
+    model.save(tmp_path / "model.safetensors")
+    for each in (model, bp.load(tmp_path / "model.safetensors")):
+        np.testing.assert_array_equal(each.predict([[2.0, 4.0, 6.0]]), [[1, 20, 300]])
+    np.testing.assert_array_equal(model.forward([[0.0, 0.0, 0.0]]), [[-1, -20, -300]])
+    np.testing.assert_array_equal(model.backward([[1.0, 1.0, 1.0]]), [[1, 10, 100]])
+    with pytest.raises(TypeError, match="value must be real numbers"):
+        bp.constant(["a"])
+
+
+def test_branches(rng):
+    a, b = bp.Input(3, name="a"), bp.Input(3, name="b")
+    model = bp.Network([a, b], [bp.Concat()(a, b), bp.Add()(a, b, a), bp.Multiply()(a, b), bp.Concat(1)(b)], seed=0)
+    x, y = rng.standard_normal((2, 5, 3)).astype(np.float32)
+    joined, total, product, same = model.predict([x, y])
+    np.testing.assert_array_equal(joined, np.concatenate([x, y], 1))
+    np.testing.assert_array_equal(total, x + y + x)
+    np.testing.assert_array_equal(product, x * y)
+    np.testing.assert_array_equal(same, y)
+    with pytest.raises(ValueError, match=r"\[Concat\]|\[concat\]"):
+        bp.Concat(5)(a, b)
+    with pytest.raises(ValueError, match=r"\[Add\] needs at least one input"):
+        bp.Add()()
+
+
+def test_saved_and_loaded(tmp_path):
+    model = bp.Sequential(bp.Embedding(9, 2, padding_idx=0), bp.Flatten(), bp.Dense(1), input_shape=3, seed=0)
+    model.save(tmp_path / "model.safetensors")
+    again = bp.load(tmp_path / "model.safetensors")
+    assert again.layers == model.layers
+    indices = generator("indices").integers(0, 9, (4, 3))
+    np.testing.assert_array_equal(again.predict(indices), model.predict(indices))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: bp.Embedding(0, 3), r"\[Embedding\] num_embeddings must be positive, got 0"),
+        (lambda: bp.Embedding(3, 2, padding_idx=3), r"\[Embedding\] padding_idx must be in \[0, 3\), got 3"),
+        (lambda: bp.Embedding(3, 2)(bp.Input(2)), r"\[Embedding\] takes integers: an input of dtype int32"),
+        (lambda: bp.take(bp.Input(2), bp.Input(2, dtype="int32")), r"\[take\] takes rows of a table"),
+    ],
+)
+def test_settings_out_of_range(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
