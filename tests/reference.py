@@ -279,9 +279,9 @@ def one_hot(labels, classes):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Normalization. With x^ = (x - mean) / sqrt(var + eps), y = x^ weight + bias and d = dLoss/dx^, over the axes whose mean
-# is taken: dLoss/dx = (d - mean(d) - x^ mean(d x^)) / sqrt(var + eps) (Ioffe and Szegedy 2015; Ba et al. 2016). Without
-# the mean (Zhang and Sennrich 2019) the middle term is not there.
+# Normalization. With x^ = (x - mean) / sqrt(var + eps), y = x^ weight + bias and d = dLoss/dx^, over the axis of the
+# means: dLoss/dx = (d - mean(d) - x^ mean(d x^)) / sqrt(var + eps) (Ioffe and Szegedy 2015; Ba et al. 2016).
+# Without the mean (Zhang and Sennrich 2019) the middle term is not there.
 
 
 def standardize(x, axis, eps, centred=True):

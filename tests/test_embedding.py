@@ -73,22 +73,28 @@ def test_trajectory_equals_that_of_pytorch(rng):
 
 
 @pytest.mark.row("C5")
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("bad", [7, -1, 2**31 - 1, 2**33 + 1, -(2**40)])
-def test_an_index_outside_the_table_is_an_error_that_changes_nothing(bad):
+def test_an_index_outside_the_table_is_an_error_that_changes_nothing(bad, threads):
     model = bp.Sequential(bp.Embedding(7, 3), bp.Flatten(), bp.Dense(1), input_shape=2, seed=0)
-    before, indices = model.flat_parameters.copy(), np.array([[1, 2], [3, bad]])
-    for threads in (1, 2):
-        for call in (
-            lambda: model.predict(indices, threads=threads),
-            lambda: model.forward(indices),
-            lambda: model.evaluate(indices, [0.0, 0.0], loss=bp.MSE()),
-            lambda: bp.Trainer(model, bp.MSE(), bp.SGD(0.1), threads=threads).step(indices, [0.0, 0.0]),
-            lambda: model.fit(indices, [0.0, 0.0], loss=bp.MSE(), optimizer=bp.SGD(0.1), threads=threads),
-        ):
-            with pytest.raises(ValueError, match=r"\[Embedding\] indices must be in \[0, 7\), got"):
-                call()
+    before, indices, y = model.flat_parameters.copy(), np.array([[1, 2], [3, bad]]), [0.0, 0.0]
+    for call in (
+        lambda: model.predict(indices, threads=threads),
+        lambda: model.forward(indices),
+        lambda: model.evaluate(indices, y, loss=bp.MSE()),
+        lambda: bp.Trainer(model, bp.MSE(), bp.SGD(0.1), threads=threads).step(indices, y),
+        lambda: model.fit(indices, y, loss=bp.MSE(), optimizer=bp.SGD(0.1), threads=threads),
+    ):
+        with pytest.raises(ValueError, match=r"\[Embedding\] indices must be in \[0, 7\), got"):
+            call()
     np.testing.assert_array_equal(model.flat_parameters, before)
     assert model.predict([[1, 2]]).shape == (1, 1), "and the model works on"
+
+
+def test_numbers_that_are_not_integers_are_refused():
+    model = bp.Sequential(bp.Embedding(7, 3), input_shape=2, seed=0)
+    with pytest.raises(ValueError, match=r"\[x\] must hold integers"):
+        model.predict([[1.0, 2.0]])
 
 
 def test_take_ignores_one_index_and_differentiates_twice():
