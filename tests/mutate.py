@@ -21,7 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = ("test_graph.py", "test_optimizers.py", "test_layers.py", "test_gradients.py")
+TESTS = (
+    "test_graph.py",
+    "test_optimizers.py",
+    "test_layers.py",
+    "test_gradients.py",
+    "test_norms.py",
+    "test_embedding.py",
+)
 SELECTED = "equal or formula or steps or label or dropout or ties or fan_out"
 VARIABLE = "BACKPASS_MUTANT"
 DECLARATION = "extern int backpass_mutant;\n"

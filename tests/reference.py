@@ -521,6 +521,28 @@ def lion(w, grad, state, learning_rate=1e-4, betas=(0.9, 0.99), weight_decay=0.0
     return (1 - learning_rate * weight_decay) * w - learning_rate * np.sign(betas[0] * m + (1 - betas[0]) * grad)
 
 
+def orthogonalized(x, steps=5):
+    """Singular values brought near 1 by the quintic of Newton and Schulz (Jordan et al. 2024)."""
+    x = x / max(np.linalg.norm(x), 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T if x.shape[0] <= x.shape[1] else x.T @ x
+        factor = -4.7750 * gram + 2.0315 * gram @ gram
+        x = 3.4445 * x + (factor @ x if x.shape[0] <= x.shape[1] else x @ factor)
+    return x
+
+
+def muon(w, grad, state, learning_rate=1e-3, momentum=0.95, nesterov=True, weight_decay=0.1, steps=5,
+         adjust="original"):  # fmt: skip
+    """A matrix along the orthogonal factor of its momentum; what is no matrix takes AdamW."""
+    if w.ndim != 2:
+        return adamw(w, grad, state, learning_rate, weight_decay=weight_decay)
+    b = state["b"] = momentum * state.get("b", 0.0) + (1 - momentum) * grad
+    along = (1 - momentum) * grad + momentum * b if nesterov else b
+    rows, columns = w.shape
+    scale = max(1, rows / columns) ** 0.5 if adjust == "original" else 0.2 * max(rows, columns) ** 0.5
+    return (1 - learning_rate * weight_decay) * w - learning_rate * scale * orthogonalized(along, steps)
+
+
 OPTIMIZERS = {
     "SGD": sgd, "Adam": adam, "AdamW": adamw, "NAdam": nadam, "RAdam": radam, "Adamax": adamax,
     "RMSprop": rmsprop, "Adagrad": adagrad, "Adadelta": adadelta, "Lion": lion,

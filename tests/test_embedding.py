@@ -93,7 +93,7 @@ def test_an_index_outside_the_table_is_an_error_that_changes_nothing(bad, thread
 
 def test_numbers_that_are_not_integers_are_refused():
     model = bp.Sequential(bp.Embedding(7, 3), input_shape=2, seed=0)
-    with pytest.raises(ValueError, match=r"\[x\] must hold integers"):
+    with pytest.raises(TypeError, match="got real numbers for an input of integers"):
         model.predict([[1.0, 2.0]])
 
 
@@ -158,3 +158,121 @@ def test_saved_and_loaded(tmp_path):
 def test_settings_out_of_range(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# Sparse tables.
+
+
+def sparse_pair(optimizer, dtype="float64", shared=False, padding_idx=None):
+    """The same model twice, its table by rows and dense, each with an optimizer of its own."""
+    models = []
+    for sparse in (True, False):
+        x = bp.Input(4, dtype="int32")
+        table = bp.Embedding(50, 3, sparse=sparse, padding_idx=padding_idx)
+        rows = bp.Flatten()(table(x))
+        if shared:
+            rows = bp.concat([rows, bp.Flatten()(table(x[:, :2]))], axis=1)
+        models.append(bp.Network(x, bp.Dense(2)(bp.tanh(rows)), seed=4, dtype=dtype))
+    return [(model, bp.Trainer(model, bp.MSE(), optimizer())) for model in models]
+
+
+@pytest.mark.row("G17")
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("optimizer", [lambda: bp.SGD(0.1), lambda: bp.Adagrad(0.1)], ids=["SGD", "Adagrad"])
+def test_by_rows_as_dense_where_no_gradient_means_no_step(optimizer, shared, rng):
+    (sparse, step), (dense, dense_step) = sparse_pair(optimizer, shared=shared, padding_idx=3)
+    for _ in range(20):
+        x, y = rng.integers(0, 50, (9, 4)), rng.standard_normal((9, 2))
+        assert step.step(x, y) == pytest.approx(dense_step.step(x, y), rel=1e-12)
+    np.testing.assert_allclose(sparse.flat_parameters, dense.flat_parameters, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.row("G17")
+def test_lazy_adam_equals_that_of_pytorch(rng):
+    torch = pytest.importorskip("torch")
+    (model, trainer), _ = sparse_pair(lambda: bp.Adam(0.01, eps=1e-16))  # PyTorch's lazy one scales eps otherwise
+    weight = torch.nn.Parameter(torch.tensor(model.parameters()["0.weight"]))
+    others = [torch.nn.Parameter(torch.tensor(model.parameters()[name])) for name in ("2.weight", "2.bias")]
+    lazy, full = (
+        torch.optim.SparseAdam([weight], lr=0.01, eps=1e-16),
+        torch.optim.Adam(others, lr=0.01, eps=1e-16),
+    )
+    for _ in range(100):
+        x, y = rng.integers(0, 50, (3, 4)), rng.standard_normal((3, 2))
+        before = model.parameters()["0.weight"].copy()
+        trainer.step(x, y)
+        untouched = np.setdiff1d(np.arange(50), x)
+        np.testing.assert_array_equal(model.parameters()["0.weight"][untouched], before[untouched])
+        lazy.zero_grad()
+        full.zero_grad()
+        rows = torch.nn.functional.embedding(torch.tensor(x), weight, sparse=True).flatten(1)
+        output = torch.nn.functional.linear(torch.tanh(rows), *others)
+        torch.nn.functional.mse_loss(output, torch.tensor(y)).backward()
+        lazy.step()
+        full.step()
+    np.testing.assert_allclose(model.parameters()["0.weight"], weight.detach(), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(model.parameters()["2.weight"], others[0].detach(), rtol=1e-10, atol=1e-10)
+
+
+def test_the_cost_follows_the_batch():
+    """Bytes and operations of a step do not depend on the rows of the table."""
+
+    def cost(rows):
+        model = bp.Sequential(bp.Embedding(rows, 8, sparse=True), bp.Flatten(), bp.Dense(1), input_shape=2, seed=0)
+        calls = bp.Trainer(model, bp.MSE(), bp.Adam()).plan(16).calls
+        return sum(call.bytes for call in calls), sum(call.flops for call in calls)
+
+    assert cost(100) == cost(1_000_000)
+
+
+def test_by_rows_the_number_of_threads_changes_no_bit(rng):
+    x, y = rng.integers(0, 400, (600, 8)), rng.standard_normal(600)
+    results = []
+    for threads in (1, 2, 3):
+        model = bp.Sequential(bp.Embedding(400, 32, sparse=True), bp.Flatten(), bp.Dense(1), input_shape=8, seed=0)
+        model.fit(x, y, loss=bp.MSE(), optimizer=bp.Adam(), epochs=2, batch_size=200, threads=threads)
+        results.append(model.flat_parameters.tobytes())
+    assert results[0] == results[1] == results[2]
+
+
+def test_gradients_by_hand_are_those_of_the_whole_table(rng):
+    (sparse, trainer), (dense, _) = sparse_pair(lambda: bp.SGD(0.1))
+    x, y = rng.integers(0, 50, (9, 4)), rng.standard_normal((9, 2))
+    _, first = sparse.value_and_grad(x, y, bp.MSE())
+    _, second = dense.value_and_grad(x, y, bp.MSE())
+    np.testing.assert_allclose(first["0.weight"], second["0.weight"], rtol=1e-12)
+    trainer.step(x, y)
+    assert bp.gradcheck(sparse, bp.MSE(), x, y) < 1e-7
+
+
+def test_a_frozen_table_and_a_loaded_one(tmp_path, rng):
+    (model, trainer), _ = sparse_pair(lambda: bp.SGD(0.1))
+    x, y = rng.integers(0, 50, (9, 4)), rng.standard_normal((9, 2))
+    model.save(tmp_path / "model.safetensors")
+    again = bp.load(tmp_path / "model.safetensors")
+    trainer.step(x, y)
+    bp.Trainer(again, bp.MSE(), bp.SGD(0.1)).step(x, y)
+    np.testing.assert_array_equal(again.flat_parameters, model.flat_parameters)
+    assert [call.name for call in bp.Trainer(again, bp.MSE(), bp.SGD(0.1)).plan(4).calls].count("sort_rows") == 1
+    model.freeze("0.weight")
+    before = model.parameters()["0.weight"].copy()
+    trainer.step(x, y)
+    np.testing.assert_array_equal(model.parameters()["0.weight"], before)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: bp.SGD(0.1, momentum=0.9),
+        lambda: bp.Adam(weight_decay=0.1),
+        lambda: bp.RMSprop(),
+        lambda: bp.SGD(0.1, clip_norm=1.0),
+    ],
+    ids=["momentum", "decay", "RMSprop", "clipping"],
+)
+def test_what_cannot_go_by_rows_says_so(optimizer, rng):
+    (model, trainer), _ = sparse_pair(optimizer)
+    before = model.flat_parameters.copy()
+    with pytest.raises(ValueError, match=r'"0.weight" is sparse: it takes SGD without momentum'):
+        trainer.step(rng.integers(0, 50, (9, 4)), rng.standard_normal((9, 2)))
+    np.testing.assert_array_equal(model.flat_parameters, before)

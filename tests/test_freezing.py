@@ -65,7 +65,7 @@ def test_trained_like_a_model_of_pytorch_with_the_same_layers_frozen(model, data
         torch.nn.Linear(4, 8), torch.nn.BatchNorm1d(8), torch.nn.ReLU(), torch.nn.Linear(8, 5), torch.nn.Tanh(),
         torch.nn.Linear(5, 2),
     ).double()  # fmt: skip
-    names = dict(zip(model.state_dict(), [k for k in theirs.state_dict() if "num" not in k], strict=True))
+    names = {name: name.replace("4.", "5.") for name in model.state_dict()}  # its Tanh is a layer of its own
     theirs.load_state_dict({names[k]: torch.tensor(v) for k, v in model.state_dict().items()}, strict=False)
     model.freeze("0.*", "1.weight")
     for name, parameter in theirs.named_parameters():
@@ -103,7 +103,8 @@ def test_nothing_is_done_before_the_first_layer_that_is_trained(data):
 
 def test_all_frozen(model, data):
     model.freeze()
-    assert fit(model, data) == set()
+    with pytest.warns(UserWarning, match="all gradients are zero"):
+        assert fit(model, data) == set()
     assert bp.Trainer(model, bp.MSE(), bp.SGD(0.1)).step(*data) > 0
 
 

@@ -26,7 +26,7 @@ def enumerators(path, enum):
 # Constant almost everywhere; and `copy`, which is made while a graph is compiled, when it has been differentiated.
 FLAT = {"sign", "step", "greater", "copy"}
 # Kinds without inputs, and one whose purpose is to let nothing flow.
-LEAVES = {"input", "parameter", "constant", "count", "random_keep", "stop_gradient"}
+LEAVES = {"input", "parameter", "state", "constant", "values", "count", "random_keep", "random_normal", "stop_gradient"}
 
 
 def test_every_elementwise_function_has_mutants():

@@ -26,9 +26,9 @@ std::vector<Tensor> derivative(const Tensor& y, const Tensor& g, const std::vect
     case OpKind::scatter_add:
       return scatter_add_derivative(y, g);
     case OpKind::by_mode:
-      return by_mode_derivative(g);
+      return by_mode_derivative(y, g);
     case OpKind::track:
-      return {g, {}, {}};
+      return track_derivative(y, g);
     case OpKind::stop_gradient:
       return {Tensor()};
     case OpKind::elementwise: {

@@ -46,10 +46,12 @@ Tensor track(const Tensor& y, const Tensor& state, const Tensor& value, double m
 }
 
 // Each input gets the gradient in its own mode.
-Grads by_mode_derivative(const Tensor& g) {
+Grads by_mode_derivative(const Tensor&, const Tensor& g) {
   const Tensor nothing = constant(0.0, g.shape(), g.dtype());
   return {by_mode(g, nothing), by_mode(nothing, g)};
 }
+
+Grads track_derivative(const Tensor&, const Tensor& g) { return {g, {}, {}}; }
 
 Tensor dropout(const Tensor& x, double rate, std::uint32_t stream) {
   check_real("dropout", x);

@@ -22,7 +22,8 @@ Grads take_label_derivative(const Tensor& y, const Tensor& g);                  
 Grads put_label_derivative(const Tensor& y, const Tensor& g);                     // rows.cc
 Grads take_derivative(const Tensor& y, const Tensor& g);                          // take.cc
 Grads scatter_add_derivative(const Tensor& y, const Tensor& g);                   // take.cc
-Grads by_mode_derivative(const Tensor& g);                                        // mode.cc
+Grads by_mode_derivative(const Tensor& y, const Tensor& g);                       // mode.cc
+Grads track_derivative(const Tensor& y, const Tensor& g);                         // mode.cc
 
 // Axes as ascending non-negative numbers; throws where one is out of range or named twice.
 std::vector<Dim> normalize_axes(const char* who, const Tensor& x, std::vector<Dim> axes);

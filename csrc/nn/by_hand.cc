@@ -1,4 +1,6 @@
 // Forward and backward by hand, and what a network can tell of its plans.
+#include <cstring>
+
 #include "base/convert.h"
 #include "base/error.h"
 #include "graph/op.h"
@@ -61,7 +63,7 @@ PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
 }
 
 Plan& by_hand_plan(Network::Impl& net, Dim batch) {
-  return net.by_hand.plan(plan_key(batch, net.freezes),
+  return net.by_hand.plan(plan_key(batch, 0, net.freezes),
                           [&] { return std::make_unique<Plan>(by_hand_spec(net, batch)); });
 }
 
@@ -162,7 +164,8 @@ PlanInfo Network::plan(Dim batch_size, bool training) { return described_plan(*i
 PlanInfo Network::profile(Dim batch_size, bool training, int repeats) {
   const InUse use(*impl_);
   Plan plan = described_plan(*impl_, batch_size, training);
-  const AlignedBuffer arena(plan.arena_bytes()), gradients(impl_->bytes());
+  const AlignedBuffer arena(plan.arena_bytes()), gradients(impl_->bytes()), values(impl_->values.size());
+  std::memcpy(values.data(), impl_->values.data(), values.size());  // training would move the states
   const auto arrays_for = [&](const std::vector<Tensor>& tensors) {
     std::vector<Array> arrays;
     for (const Tensor& t : tensors) arrays.emplace_back(t.dtype(), with_rows(t.shape(), batch_size));
@@ -170,7 +173,8 @@ PlanInfo Network::profile(Dim batch_size, bool training, int repeats) {
   };
   const std::vector<Array> x = arrays_for(impl_->inputs()), y = arrays_for(impl_->outputs()),
                            grad_output = arrays_for(impl_->outputs()), grad_input = arrays_for(real_inputs(*impl_));
-  std::vector<std::byte*> slots{arena.data(), impl_->values.data(), gradients.data(), nullptr, nullptr};
+  std::vector<std::byte*> slots{arena.data(), values.data(), gradients.data()};
+  slots.resize(kFirstExternal, nullptr);
   push_slots(slots, training ? &grad_output : &x, training ? grad_output.size() : x.size());
   push_slots(slots, &y, y.size());
   if (training) push_slots(slots, &grad_input, grad_input.size());

@@ -1,6 +1,7 @@
 // The rules of Adam and its kin: what they share, and what each step corrects.
 #include <cmath>
 
+#include "base/error.h"
 #include "optim/rule.h"
 
 namespace backpass {
@@ -70,12 +71,26 @@ Rule adam_rule(const Settings& s) {
   Rule rule = moments(s, amsgrad ? UpdateRule::amsgrad : UpdateRule::adam);
   if (amsgrad) rule.slots[2] = "max_exp_avg_sq";
   rule.advance = correct;
+  rule.by_rows = true;
   return rule;
 }
 
 Rule adamw_rule(const Settings& s) {
   Rule rule = adam_rule(s);
   rule.settings.decoupled = true;
+  return rule;
+}
+
+// AdamW for what is no matrix.
+Rule muon_rule(const Settings& s) {
+  Rule rule = moments(s, UpdateRule::adam);
+  rule.settings.decoupled = true;
+  rule.advance = correct;
+  const std::string& adjust = s.text("adjust");
+  if (adjust != "original" && adjust != "match_rms_adamw")
+    fail("Muon", "adjust must be one of original, match_rms_adamw, got \"", adjust, '"');
+  rule.direction = {s.below_one("momentum"), s.flag("nesterov"), adjust == "match_rms_adamw",
+                    static_cast<int>(s.count("steps"))};
   return rule;
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/glob.h"
 
 namespace backpass {
 namespace {
@@ -16,25 +17,6 @@ double checked(const std::string& type, const char* what, double value) {
 }
 
 }  // namespace
-
-// Greedy: where a character does not fit, the last '*' takes one more.
-bool matches(std::string_view pattern, std::string_view name) {
-  std::size_t p = 0, n = 0, star = pattern.npos, taken = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      taken = n;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
-      ++p, ++n;
-    } else if (star != pattern.npos) {
-      p = star + 1;
-      n = ++taken;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == pattern.npos;
-}
 
 Groups::Groups(const std::string& type, const OptimizerOptions& options, double learning_rate, double weight_decay)
     : type_(type) {
@@ -57,8 +39,7 @@ int Groups::place(const GroupSettings& settings) {
   return static_cast<int>(index);
 }
 
-// Throws std::invalid_argument where a pattern matches no parameter.
-void Groups::check_patterns(const std::vector<ParameterInfo>& parameters) const {
+void Groups::check(const std::vector<ParameterInfo>& parameters) const {
   for (const Entry& entry : entries_) {
     const auto fits = [&](const ParameterInfo& parameter) { return matches(entry.pattern, parameter.name); };
     if (entry.pattern != "*" && std::ranges::none_of(parameters, fits))
@@ -66,15 +47,17 @@ void Groups::check_patterns(const std::vector<ParameterInfo>& parameters) const 
   }
 }
 
+int Groups::settings_of(const ParameterInfo& parameter) const {
+  const auto fits = [&](const Entry& entry) { return matches(entry.pattern, parameter.name); };
+  const Entry& entry = *std::ranges::find_if(entries_, fits);
+  return parameter.shape.size() < 2 ? entry.spared : entry.settings;
+}
+
 std::vector<Segment> Groups::segments(const std::vector<ParameterInfo>& parameters) const {
-  check_patterns(parameters);
   std::vector<Segment> segments;
   for (const ParameterInfo& parameter : parameters) {
     if (parameter.size == 0) continue;
-    const auto fits = [&](const Entry& entry) { return matches(entry.pattern, parameter.name); };
-    const Entry& entry = *std::ranges::find_if(entries_, fits);
-    const Segment segment{parameter.offset, parameter.offset + parameter.size,
-                          parameter.shape.size() < 2 ? entry.spared : entry.settings};
+    const Segment segment{parameter.offset, parameter.offset + parameter.size, settings_of(parameter)};
     Segment* last = segments.empty() ? nullptr : &segments.back();
     if (last && last->end == segment.begin && last->settings == segment.settings)
       last->end = segment.end;

@@ -6,9 +6,6 @@
 
 namespace backpass {
 
-// Whether '*' (anything) and '?' (one character) can be filled in so that the pattern is the name.
-bool matches(std::string_view pattern, std::string_view name);
-
 // What may differ between parameters.
 struct GroupSettings {
   double rate = 1;  // times the optimizer's learning rate
@@ -22,8 +19,10 @@ class Groups {
   Groups(const std::string& type, const OptimizerOptions& options, double learning_rate, double weight_decay);
 
   const std::vector<GroupSettings>& table() const { return table_; }
-  // Every parameter with its entry in the table; neighbours of equal entries are one segment. Throws
-  // std::invalid_argument where a pattern matches no parameter.
+  // Throws std::invalid_argument where a pattern matches no parameter.
+  void check(const std::vector<ParameterInfo>& parameters) const;
+  int settings_of(const ParameterInfo& parameter) const;  // its place in the table
+  // Every parameter with its place in the table; neighbours of equal places are one segment.
   std::vector<Segment> segments(const std::vector<ParameterInfo>& parameters) const;
 
  private:
@@ -31,7 +30,6 @@ class Groups {
     std::string pattern;
     int settings, spared;  // of matrices, and of other parameters: places in the table
   };
-  void check_patterns(const std::vector<ParameterInfo>& parameters) const;
   int place(const GroupSettings& settings);  // in the table
 
   std::string type_;

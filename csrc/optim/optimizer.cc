@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "nn/network_impl.h"
+#include "optim/muon.h"
 #include "optim/state.h"
 #include "plan/sharing.h"
 
@@ -33,28 +34,52 @@ Optimizer::State::State(const Description& made_from, const OptimizerOptions& wi
       rule(rule_of(made_from)),
       groups(made_from.type, with, Settings(made_from).not_negative("learning_rate"), rule.settings.weight_decay),
       learning_rate(Settings(made_from).not_negative("learning_rate")),
-      next(groups.table().size()) {
+      next(groups.table().size() * (rule.direction ? 2 : 1)) {
   check_limit(made_from.type, "clip_norm", with.clip_norm);
   check_limit(made_from.type, "clip_value", with.clip_value);
+  if (rule.direction && (with.clip_norm || with.clip_value))
+    fail(made_from.type, "takes no clipping: how long its steps are does not depend on the gradient's length");
 }
 
 int Optimizer::State::slot_count() const {
   return static_cast<int>(std::ranges::count_if(rule.slots, [](const char* name) { return name != nullptr; }));
 }
 
-UpdatePhase Optimizer::State::update_phase(const Network::Impl& network) const {
-  UpdatePhase phase{rule.kernel, lowercase(description.type), {}, groups.segments(network.parameters)};
+RowsUpdate Optimizer::State::by_rows(RowsUpdate table, const ParameterInfo& info) const {
+  table.settings = groups.settings_of(info);
+  if (!rule.by_rows || options.clip_norm || options.clip_value ||
+      groups.table()[static_cast<std::size_t>(table.settings)].weight_decay != 0)
+    fail(description.type, '"', info.name, "\" is sparse: it takes SGD without momentum, Adam, AdamW or Adagrad, ",
+         "without weight decay and clipping");
+  return table;
+}
+
+void Optimizer::State::add_update(PlanSpec& spec, const Network::Impl& network,
+                                  const std::vector<RowsUpdate>& tables) const {
+  groups.check(network.parameters);
+  UpdatePhase& phase = spec.update;
+  phase = {rule.kernel, lowercase(description.type)};
+  std::vector<ParameterInfo> swept = network.parameters;
+  std::erase_if(swept, [&](const ParameterInfo& info) { return network.frozen.count(info.name) > 0; });
+  for (const RowsUpdate& table : tables) {
+    const auto is_table = [&](const ParameterInfo& info) { return info.name == table.table.name(); };
+    const auto info = std::ranges::find_if(swept, is_table);
+    phase.tables.push_back(by_rows(table, *info));
+    swept.erase(info);
+  }
+  if (rule.direction) phase.directed = groups.segments(add_directions(spec, network, *rule.direction, swept));
+  for (Segment& segment : phase.directed) segment.settings += static_cast<int>(groups.table().size());
+  phase.segments = groups.segments(swept);
   for (std::size_t i = 0; i < slots.size(); ++i) phase.slots[i] = rule.slots[i] != nullptr;
   phase.clip_norm = options.clip_norm;
   phase.clip_value = options.clip_value;
-  return phase;
 }
 
 void Optimizer::State::bind(Network& network) {
   const auto impl = network.shared_impl();
   if (bound == impl) return;
   if (bound) fail("optimizer", "already steps another network; make one optimizer for each");
-  groups.segments(impl->parameters);  // refuses patterns that match nothing
+  groups.check(impl->parameters);
   slots = make_slots(*impl, loaded.value_or(OptimizerState{}));
   bound = impl;
   loaded.reset();
@@ -67,12 +92,13 @@ double Optimizer::State::current_learning_rate() const {
 
 const kernels::UpdateSettings* Optimizer::State::next_settings() {
   const double current = current_learning_rate();
+  const std::size_t count = groups.table().size();
   for (std::size_t i = 0; i < next.size(); ++i) {
-    const GroupSettings& group = groups.table()[i];
+    const GroupSettings& group = groups.table()[i % count];
     next[i] = rule.settings;
     next[i].learning_rate = next[i].step_size = current * group.rate;
     next[i].weight_decay = group.weight_decay;
-    if (rule.advance) rule.advance(next[i], steps + 1);
+    if (rule.advance && i < count) rule.advance(next[i], steps + 1);
   }
   return next.data();
 }
@@ -109,10 +135,10 @@ void Optimizer::step(Network& network) {
   const InUse use(net);
   State& state = *state_;
   state.bind(network);
-  Plan& plan = state.workspace.plan(plan_key(0, 0), [&] {
+  Plan& plan = state.workspace.plan(plan_key(0, 0, net.freezes), [&] {
     PlanSpec spec;
     spec.dtype = net.dtype;
-    spec.update = state.update_phase(net);
+    state.add_update(spec, net);
     return std::make_unique<Plan>(spec);
   });
   const auto buffers = state.buffers(net, state.workspace.arena());

@@ -17,6 +17,7 @@ Rule sgd_rule(const Settings& s) {
   Rule rule{UpdateRule::sgd,
             {momentum > 0 ? "momentum_buffer" : nullptr},
             {.weight_decay = s.not_negative("weight_decay"), .beta1 = momentum, .nesterov = nesterov}};
+  rule.by_rows = momentum == 0;
   if (dampening != 0)  // the velocity begins as the first gradient
     rule.advance = [=](UpdateSettings& next, std::int64_t t) { next.fresh1 = t == 1 ? 1 : 1 - dampening; };
   return rule;
@@ -41,7 +42,8 @@ Rule adagrad_rule(const Settings& s) {
             {"sum"},
             {.weight_decay = decay, .beta2 = 1, .fresh2 = 1, .eps = s.positive("eps")},
             {},
-            initial};
+            initial,
+            true};
   rule.advance = [=](UpdateSettings& next, std::int64_t t) {
     next.step_size = next.learning_rate / (1 + static_cast<double>(t - 1) * slower);
   };
@@ -70,7 +72,7 @@ Rule lion_rule(const Settings& s) {
 constexpr std::pair<const char*, MakeRule> kRules[] = {
     {"SGD", &sgd_rule},           {"Adam", &adam_rule},     {"AdamW", &adamw_rule},     {"NAdam", &nadam_rule},
     {"RAdam", &radam_rule},       {"Adamax", &adamax_rule}, {"RMSprop", &rmsprop_rule}, {"Adagrad", &adagrad_rule},
-    {"Adadelta", &adadelta_rule}, {"Lion", &lion_rule},
+    {"Adadelta", &adadelta_rule}, {"Lion", &lion_rule},     {"Muon", &muon_rule},
 };
 
 }  // namespace
@@ -108,5 +110,18 @@ double Settings::below_one(const char* name, const char* called) const {
 }
 
 bool Settings::flag(const char* name) const { return get<bool>(name); }
+
+std::int64_t Settings::count(const char* name) const {
+  const std::int64_t value = get<std::int64_t>(name);
+  if (value < 1 || value > 1000) fail(d_.type, name, " must be positive, got ", value);
+  return value;
+}
+
+const std::string& Settings::text(const char* name) const {
+  for (const auto& [key, value] : d_.attributes)
+    if (key == name)
+      if (const std::string* held = std::get_if<std::string>(&value)) return *held;
+  fail(d_.type, name, " is missing");
+}
 
 }  // namespace backpass

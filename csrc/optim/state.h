@@ -22,14 +22,17 @@ struct Optimizer::State {
   std::int64_t epochs = 0;                    // finished by fit
   std::shared_ptr<Network::Impl> bound = {};  // the network that this steps; kept, so that no other takes its place
   Slots slots = {};
-  std::optional<OptimizerState> loaded = {};       // by load_state_dict, until it binds
-  std::vector<kernels::UpdateSettings> next = {};  // by entry of the groups' table
-  Workspace workspace = {};                        // of step()
+  std::optional<OptimizerState> loaded = {};  // by load_state_dict, until it binds
+  // By entry of the groups' table; behind them those of descent along directions.
+  std::vector<kernels::UpdateSettings> next = {};
+  Workspace workspace = {};  // of step()
 
   int slot_count() const;
   double current_learning_rate() const;
-  // Throws std::invalid_argument where a pattern matches no parameter.
-  UpdatePhase update_phase(const Network::Impl& network) const;
+  // Adds the update phase of what is not frozen to a plan; `tables`: of these only the rows that a batch names. Throws
+  // std::invalid_argument where a pattern matches no parameter, or the rule cannot update by rows.
+  void add_update(PlanSpec& spec, const Network::Impl& network, const std::vector<RowsUpdate>& tables = {}) const;
+  RowsUpdate by_rows(RowsUpdate table, const ParameterInfo& info) const;
   // Binds to a network at the first call and allocates the slots; throws std::invalid_argument for another network.
   void bind(Network& network);
   // The settings of the next step; taken when its update is done.

@@ -118,6 +118,25 @@ struct UpdateSpec {
 template <class T>
 CallPtr make_update_call(const kernels::Kernels<T>& k, const UpdateSpec& spec);
 
+// The rows of a table that some lookups name, updated with the sums of their gradients. order: 8 bytes per index.
+struct RowsUpdateSpec {
+  struct Part {
+    int indices = -1, grad = -1;
+    Dim count = 0;
+    std::optional<Dim> ignore = {};
+  };
+  kernels::UpdateRule rule = kernels::UpdateRule::sgd;
+  std::string name = {};
+  int settings = 0;
+  int weight = -1, order = -1;
+  std::array<int, 3> slots = {-1, -1, -1};
+  Dim rows = 0, row = 0, count = 0;  // of the table, elements of a row, indices of all parts
+  std::vector<Part> parts = {};
+};
+CallPtr make_sort_rows_call(const RowsUpdateSpec& spec);
+template <class T>
+CallPtr make_rows_update_call(const kernels::Kernels<T>& k, const RowsUpdateSpec& spec);
+
 // The gradient clamped into [-clip_value, clip_value], then measured: its Euclidean norm, one double. partials: a
 // double for each of cut_segments.
 struct ClipSpec {

@@ -62,6 +62,8 @@ void Lowering::choose_outputs() {
     outputs_.push_back(output.place.slot != kArena && elsewhere ? copy_of(output.tensor) : output.tensor);
   }
   for (const PlanAssign& assign : spec_.assigns) outputs_.push_back(assign.value);
+  for (const RowsUpdate& table : spec_.update.tables)
+    for (const auto& lookup : table.lookups) outputs_.push_back(lookup.second);
 }
 
 // Constants with elements of their own, in memory of the plan's.
@@ -119,7 +121,7 @@ void Lowering::choose_stored() {
     const bool own = fusion_.cluster_of.count(&outputs_[i].op()) > 0;
     const Tensor root = own ? outputs_[i] : sources_.of(outputs_[i]).root;
     stored_[&root.op()] = true;
-    if (i >= spec_.outputs.size()) continue;  // it is assigned later
+    if (i >= spec_.outputs.size()) continue;  // the update phase reads it
     if (const Place place = spec_.outputs[i].place; place.slot != kArena) targets_[&root.op()] = place;
   }
 }
@@ -156,7 +158,6 @@ void Lowering::add_assigns() {
 }
 
 void Lowering::add_update() {
-  if (spec_.update.segments.empty()) return;
   if (spec_.dtype == DType::float64)
     add_update(kernels::table<double>(kernels::current_isa()));
   else
@@ -167,6 +168,9 @@ void Lowering::add_update() {
 template <class T>
 void Lowering::add_update(const kernels::Kernels<T>& k) {
   const UpdatePhase& phase = spec_.update;
+  for (const RowsUpdate& table : phase.tables) add_rows_update(k, table);
+  if (!phase.directed.empty()) add_descent(k);
+  if (phase.segments.empty()) return;
   const std::size_t bytes = static_cast<std::size_t>(phase.segments.back().end) * sizeof(T);
   UpdateSpec update{phase.rule, phase.name, add_value(bytes, "parameters", kParameters),
                     add_value(bytes, "gradients", kGradients)};
@@ -187,6 +191,38 @@ void Lowering::add_update(const kernels::Kernels<T>& k) {
     if (phase.clip_norm) plan_.calls_.push_back(make_scale_call(k, clip));
   }
   plan_.calls_.push_back(make_update_call(k, update));
+}
+
+// Along directions that earlier calls of the phase have left in the second slot.
+template <class T>
+void Lowering::add_descent(const kernels::Kernels<T>& k) {
+  const std::size_t bytes = static_cast<std::size_t>(spec_.update.directed.back().end) * sizeof(T);
+  UpdateSpec descent{kernels::UpdateRule::sgd, "descent", add_value(bytes, "parameters", kParameters),
+                     add_value(bytes, "directions", kOptimizer1)};
+  descent.segments = spec_.update.directed;
+  plan_.calls_.push_back(make_update_call(k, descent));
+}
+
+template <class T>
+void Lowering::add_rows_update(const kernels::Kernels<T>& k, const RowsUpdate& table) {
+  const std::size_t bytes = bytes_of(table.table), offset = spec_.leaves.at(&table.table.op()).offset;
+  RowsUpdateSpec spec{spec_.update.rule, spec_.update.name, table.settings};
+  spec.weight = add_value(bytes, "parameters", kParameters, offset);
+  for (std::size_t i = 0; i < spec.slots.size(); ++i)
+    if (spec_.update.slots[i])
+      spec.slots[i] = add_value(bytes, "optimizer state", kOptimizer0 + static_cast<int>(i), offset);
+  spec.rows = table.table.shape()[0];
+  spec.row = element_count(table.table.shape()) / spec.rows;
+  for (const auto& [lookup, grad] : table.lookups) {
+    const Op& op = lookup.op();
+    const Dim count = sources_.elements(op.inputs[1]);
+    spec.parts.push_back({value_of(op.inputs[1]), value_of(grad), count,
+                          op.dims.empty() ? std::optional<Dim>() : std::optional<Dim>(op.dims[0])});
+    spec.count += count;
+  }
+  spec.order = add_value(static_cast<std::size_t>(spec.count) * sizeof(std::int64_t), "order of rows");
+  plan_.calls_.push_back(make_sort_rows_call(spec));
+  plan_.calls_.push_back(make_rows_update_call(k, spec));
 }
 
 // A call runs one stage after the last that writes what it reads; an update after everything; and, where phases are

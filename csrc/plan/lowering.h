@@ -38,6 +38,10 @@ class Lowering {
   void set_stages();
   void place_values();
 
+  template <class T>
+  void add_descent(const kernels::Kernels<T>& k);
+  template <class T>
+  void add_rows_update(const kernels::Kernels<T>& k, const RowsUpdate& table);
   int add_value(std::size_t bytes, std::string name, int slot = kArena, std::size_t offset = 0);
   int value_of(const Tensor& t);  // of what the tensor resolves to
   int product_value(const Cluster& cluster);

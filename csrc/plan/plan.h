@@ -51,11 +51,20 @@ struct PlanAssign {
 };
 
 // Which parameters are updated, and how; their settings come with each run.
+// A table of which a step updates the rows that some lookups name: the gradient of each lookup's output, and its op.
+struct RowsUpdate {
+  Tensor table;
+  std::vector<std::pair<Tensor, Tensor>> lookups = {};  // take op, gradient
+  int settings = 0;
+};
+
 struct UpdatePhase {
   kernels::UpdateRule rule = kernels::UpdateRule::sgd;
   std::string name = {};
   std::array<bool, 3> slots = {};      // what state the rule keeps: kOptimizer0 and the next
-  std::vector<Segment> segments = {};  // ascending; none: there is no such phase
+  std::vector<Segment> segments = {};  // ascending
+  std::vector<Segment> directed = {};  // descent along what lies in kOptimizer1 instead of the gradient
+  std::vector<RowsUpdate> tables = {};
   std::optional<double> clip_norm = {}, clip_value = {};
 };
 

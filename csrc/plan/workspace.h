@@ -11,12 +11,13 @@ namespace backpass {
 struct PlanKey {
   Dim batch = 0;
   int variant = 0;  // the owner's: training, labels, weights, ...
+  int freezes = 0;  // of the network
   std::string isa = {};
   bool cut = true;
   bool operator==(const PlanKey&) const = default;
 };
 
-PlanKey plan_key(Dim batch, int variant);
+PlanKey plan_key(Dim batch, int variant, int freezes = 0);
 
 class Workspace {
  public:

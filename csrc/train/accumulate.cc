@@ -23,11 +23,11 @@ void put(AlignedBuffer& to, DType dtype, double value) {
 
 }  // namespace
 
-void add_to_gradients(PlanSpec& spec, const Network::Impl& net, std::vector<Tensor>& grads) {
+void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const std::vector<Tensor>& parameters,
+                      std::vector<Tensor>& grads) {
   const Shares shares{input({}, net.dtype, "keep"), input({}, net.dtype, "part")};
   spec.inputs.push_back({shares.keep, false});
   spec.inputs.push_back({shares.part, false});
-  const std::vector<Tensor> parameters = net.graph.parameters();
   for (std::size_t i = 0; i < grads.size(); ++i) {
     const Tensor before = input(parameters[i].shape(), net.dtype, "grad " + parameters[i].name());
     spec.leaves[&before.op()] = {kGradients, net.places.at(&parameters[i].op()).offset};
@@ -39,9 +39,10 @@ void add_to_gradients(PlanSpec& spec, const Network::Impl& net, std::vector<Tens
 double Trainer::Impl::accumulate(const Batch& batch, double& weight) {
   const double own = weight_of((*batch.targets)[0], batch.rows, batch.count);
   if (weight == 0) std::fill_n(net().gradient_data(), net().bytes(), std::byte{0});  // it may hold nan
-  put(shares[0], net().dtype, weight / (weight + own));
-  put(shares[1], net().dtype, own / (weight + own));
   weight += own;
+  const double part = weight > 0 ? own / weight : 0;  // rows that weigh nothing change nothing
+  put(shares[0], net().dtype, 1 - part);
+  put(shares[1], net().dtype, part);
   // States move with every batch, in what is an update phase without an update.
   return walk(training_plan(batch.count, *batch.targets, batch.predict, Ending::accumulate), batch, Phase::update);
 }

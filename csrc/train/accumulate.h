@@ -7,6 +7,7 @@ namespace backpass {
 
 // The gradients of a plan become keep * buffer + part * gradient, in the buffer: two scalars that are handed to each
 // run in the first two external slots.
-void add_to_gradients(PlanSpec& spec, const Network::Impl& net, std::vector<Tensor>& grads);
+void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const std::vector<Tensor>& parameters,
+                      std::vector<Tensor>& grads);
 
 }  // namespace backpass

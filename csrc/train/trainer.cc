@@ -10,12 +10,20 @@
 #include "plan/boundary.h"
 #include "plan/sharing.h"
 #include "train/accumulate.h"
+#include "train/gradients.h"
 
 namespace backpass {
 namespace {
 
-// Labels by output from bit 3 on.
-enum Variant : int { kWeighted = 1, kPredict = 2, kEvaluate = 4, kLabels = 8, kAccumulate = 1 << 30 };
+// Labels by output from bit 4 on.
+enum Variant : int {
+  kWeighted = 1,
+  kPredict = 2,
+  kEvaluate = 4,
+  kGradientsOnly = 8,
+  kLabels = 16,
+  kAccumulate = 1 << 30
+};
 
 int variant(const AllTargets& targets, bool predict) {
   int bits = (targets[0].weighted() ? kWeighted : 0) | (predict ? kPredict : 0);
@@ -65,14 +73,15 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   PlanSpec spec = loss_spec(net(), in, batch, true);
   assign_states(spec, net(), Phase::update);
   if (predict) spec.outputs.push_back({net().outputs()[0], {}});
-  const std::vector<Tensor> parameters = net().trained();
-  std::vector<Tensor> grads = backpass::gradients(in.loss, parameters);
-  if (ending == Ending::accumulate) add_to_gradients(spec, net(), grads);
+  auto [parameters, grads, tables] = training_gradients(net(), in.loss, ending == Ending::update);
+  if (ending == Ending::accumulate) add_to_gradients(spec, net(), parameters, grads);
   for (std::size_t i = 0; i < parameters.size(); ++i)
     spec.outputs.push_back({grads[i], {kGradients, net().places.at(&parameters[i].op()).offset}});
   mark_phase(spec, grads, Phase::backward);
+  for (const RowsUpdate& table : tables)
+    for (const auto& lookup : table.lookups) mark_phase(spec, {lookup.second}, Phase::backward);
   spec.guard = in.loss;
-  if (ending == Ending::update) spec.update = optimizer.state()->update_phase(net());
+  if (ending == Ending::update) optimizer.state()->add_update(spec, net(), tables);
   return spec;
 }
 
@@ -83,8 +92,10 @@ PlanSpec Trainer::Impl::evaluation_spec(Dim batch, const AllTargets& targets) co
 }
 
 Plan& Trainer::Impl::training_plan(Dim batch, const AllTargets& targets, bool predict, Ending ending) {
-  const int key = variant(targets, predict) | (ending == Ending::accumulate ? kAccumulate : 0);
-  return workspace.plan(plan_key(batch, key),
+  const int key = variant(targets, predict) | (ending == Ending::accumulate  ? kAccumulate
+                                               : ending == Ending::gradients ? kGradientsOnly
+                                                                             : 0);
+  return workspace.plan(plan_key(batch, key, net().freezes),
                         [&] { return std::make_unique<Plan>(training_spec(batch, targets, predict, ending)); });
 }
 
@@ -152,7 +163,7 @@ double Trainer::gradients(const ArrayViews& x, const ArrayViews& y, const ArrayV
   const InUse use(net);
   const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
   const std::uint64_t step = random_step >= 0 ? static_cast<std::uint64_t>(random_step) : net.step++;
-  return impl_->walk(impl_->training_plan(rows, impl_->step_targets, false),
+  return impl_->walk(impl_->training_plan(rows, impl_->step_targets, false, Trainer::Impl::Ending::gradients),
                      {&x, &impl_->step_targets, nullptr, rows, net.seed, step, impl_->threads}, Phase::backward);
 }
 
@@ -190,9 +201,9 @@ PlanInfo Trainer::profile(Dim batch_size, int repeats) {
     sources.push_back(row_source(made_up.back()));
   }
   // The update works on copies: profiling changes nothing.
-  const AlignedBuffer arena(plan.arena_bytes()), weights(bytes), grads(bytes), first(bytes), second(bytes),
+  const AlignedBuffer arena(plan.arena_bytes()), weights(net.values.size()), grads(bytes), first(bytes), second(bytes),
       third(bytes);
-  std::memcpy(weights.data(), net.values.data(), bytes);
+  std::memcpy(weights.data(), net.values.data(), net.values.size());
   std::byte* slots[kFirstExternal] = {arena.data(), weights.data(), grads.data(),
                                       first.data(), second.data(),  third.data()};
   PlanRun run{slots, sources};

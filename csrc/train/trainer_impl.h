@@ -35,8 +35,9 @@ struct Trainer::Impl {
   };
 
   Network::Impl& net() const { return network.impl(); }
-  // How a walk in training ends: with the update, or with gradients added to those of other batches.
-  enum class Ending { update, accumulate };
+  // How a walk in training ends: with the update, with gradients added to those of other batches, or with gradients
+  // alone. Only the first goes by the rows of sparse tables.
+  enum class Ending { update, accumulate, gradients };
 
   PlanSpec training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending = Ending::update) const;
   PlanSpec evaluation_spec(Dim batch, const AllTargets& targets) const;

@@ -89,6 +89,7 @@ from backpass._layers import Dense, Dropout, Residual
 from backpass._lbfgs import LBFGS
 from backpass._losses import MAE, MSE, BinaryCrossEntropy, CrossEntropy, HalfMSE, Huber, Loss
 from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
+from backpass._muon import Muon
 from backpass._network import Network
 from backpass._norms import AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RMSNorm
 from backpass._optimizer import Group, Optimizer
@@ -195,6 +196,7 @@ __all__ = [
     "Mish",
     "MultiStepDecay",
     "Multiply",
+    "Muon",
     "NAdam",
     "Network",
     "OneCycle",

@@ -226,6 +226,10 @@ def _checked(where: str, name: str, value: Any) -> Any:
         return tuple(_checks.number(where, name, beta) for beta in value)
     if name in ("nesterov", "centered", "amsgrad"):
         return _checks.flag(where, name, value)
+    if name == "steps":
+        return _checks.integer(where, name, value, minimum=1)
+    if name == "adjust":
+        return _checks.choice(where, name, value, ("original", "match_rms_adamw"))
     return _checks.number(where, name, value)
 
 

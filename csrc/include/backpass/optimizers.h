@@ -173,6 +173,29 @@ struct Lion {
   }
 };
 
+// Matrices move along the orthogonal factor of their momentum, found by Newton and Schulz's iteration (Jordan et al.
+// 2024, in PyTorch's form): b <- momentum b + (1 - momentum) g; o = orthogonal factor of b, or with nesterov of
+// (1 - momentum) g + momentum b; w <- (1 - learning_rate * weight_decay) w - learning_rate * scale * o. scale is
+// sqrt(max(1, rows / columns)), or with adjust "match_rms_adamw" 0.2 sqrt(max(rows, columns)) (Liu et al. 2025). All
+// other parameters take AdamW with betas and eps. Takes no clipping.
+struct Muon {
+  double learning_rate = 1e-3;
+  double momentum = 0.95;
+  bool nesterov = true;
+  double weight_decay = 0.1;
+  std::int64_t steps = 5;  // of the iteration
+  std::string adjust = "original";
+  std::pair<double, double> betas = {0.9, 0.999};
+  double eps = 1e-8;
+
+  std::string type() const { return "Muon"; }
+  Attributes attributes() const {
+    return {{"learning_rate", learning_rate}, {"momentum", momentum},  {"nesterov", nesterov},
+            {"weight_decay", weight_decay},   {"steps", steps},        {"adjust", adjust},
+            {"beta1", betas.first},           {"beta2", betas.second}, {"eps", eps}};
+  }
+};
+
 // Settings of their own for the parameters whose names match: '*' stands for anything, '?' for one character.
 struct Group {
   std::string pattern;  // "*.bias"

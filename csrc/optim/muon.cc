@@ -1,0 +1,59 @@
+// Directions, composed of ops: the plan computes them like anything else.
+#include "optim/muon.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace backpass {
+namespace {
+
+constexpr double kLeastNorm = 1e-7;
+// The quintic a x + b x^3 + c x^5, whose fixed points are near 1 and which grows fast from 0 (Jordan et al. 2024).
+constexpr double kA = 3.4445, kB = -4.7750, kC = 2.0315;
+
+// Brings the singular values of x near 1: Newton and Schulz's iteration, on the smaller of its Gram matrices.
+Tensor orthogonalized(Tensor x, int steps) {
+  const bool wide = x.shape()[0] <= x.shape()[1];
+  x = x / maximum(sqrt(sum(square(x))), constant(kLeastNorm, {}, x.dtype()));
+  for (int i = 0; i < steps; ++i) {
+    const Tensor gram = wide ? matmul(x, x, false, true) : matmul(x, x, true);
+    const Tensor factor = gram * kB + matmul(gram, gram) * kC;
+    x = x * kA + (wide ? matmul(factor, x) : matmul(x, factor));
+  }
+  return x;
+}
+
+// What keeps a step as long whatever the matrix's shape.
+double scale(const Direction& direction, const Shape& shape) {
+  const double rows = static_cast<double>(shape[0]), cols = static_cast<double>(shape[1]);
+  return direction.match_rms ? 0.2 * std::sqrt(std::max(rows, cols)) : std::sqrt(std::max(1.0, rows / cols));
+}
+
+void add_direction(PlanSpec& spec, DType dtype, const Direction& direction, const ParameterInfo& info) {
+  const std::size_t offset = static_cast<std::size_t>(info.offset) * size_of(dtype);
+  const Tensor grad = input(info.shape, dtype, "grad " + info.name);
+  const Tensor before = input(info.shape, dtype, "momentum " + info.name);
+  spec.leaves[&grad.op()] = {kGradients, offset};
+  spec.leaves[&before.op()] = {kOptimizer0, offset};
+  const double kept = direction.momentum;
+  const Tensor momentum = before * kept + grad * (1 - kept);
+  const Tensor along = direction.nesterov ? grad * (1 - kept) + momentum * kept : momentum;
+  const Tensor step = orthogonalized(along, direction.steps) * scale(direction, info.shape);
+  mark_phase(spec, {momentum, step}, Phase::update);
+  spec.outputs.push_back({momentum, {kOptimizer0, offset}});
+  spec.outputs.push_back({step, {kOptimizer1, offset}});
+}
+
+}  // namespace
+
+std::vector<ParameterInfo> add_directions(PlanSpec& spec, const Network::Impl& network, const Direction& direction,
+                                          std::vector<ParameterInfo>& swept) {
+  std::vector<ParameterInfo> matrices;
+  const auto is_matrix = [](const ParameterInfo& info) { return info.shape.size() == 2 && info.size > 0; };
+  std::ranges::copy_if(swept, std::back_inserter(matrices), is_matrix);
+  std::erase_if(swept, is_matrix);
+  for (const ParameterInfo& info : matrices) add_direction(spec, network.dtype, direction, info);
+  return matrices;
+}
+
+}  // namespace backpass
