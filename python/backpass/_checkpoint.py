@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,8 +67,8 @@ class Checkpoint(Callback):
         every_seconds: float | None = None,
         keep_best: str | None = None,
     ) -> None:
-        self.path = Path(path)
-        self.best_path = self.path.with_name(f"{self.path.stem}.best{self.path.suffix}")
+        self.path = os.fspath(path)
+        self.best_path = ".best".join(os.path.splitext(self.path))
         self.keep_best = keep_best
         self.best: float | None = None
         self._every = {
@@ -133,6 +131,8 @@ def _positive(name: str, value: int) -> int:
 
 def _pack(callbacks: Sequence[Callback]) -> tuple[str, dict[str, Array]]:
     """The states of callbacks as a text, and the arrays in them."""
+    import json  # when it is used, so that importing backpass stays quick
+
     states: list[dict[str, Any]] = []
     arrays: dict[str, Array] = {}
     for index, callback in enumerate(callbacks):
@@ -154,6 +154,8 @@ def _pack(callbacks: Sequence[Callback]) -> tuple[str, dict[str, Array]]:
 
 
 def _unpack(callbacks: Sequence[Callback], text: str, arrays: dict[str, Array]) -> None:
+    import json
+
     try:
         states = json.loads(text)
         written = [state["type"] for state in states]
