@@ -40,12 +40,8 @@ def by_page(pages):
 
 # Examples.
 
-EXAMPLES = {
-    "mathematics.md": 60,
-    "plan.md": 15,
-    "extending.md": 25,
-    "training.md": 50,
-}  # at least; no page may lose them unnoticed
+# At least; no page may lose them unnoticed.
+EXAMPLES = {"mathematics.md": 60, "plan.md": 15, "extending.md": 25, "training.md": 50}
 
 
 @pytest.mark.row("D3")
