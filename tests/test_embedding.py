@@ -187,6 +187,14 @@ def test_by_rows_as_dense_where_no_gradient_means_no_step(optimizer, shared, rng
     np.testing.assert_allclose(sparse.flat_parameters, dense.flat_parameters, rtol=1e-12, atol=1e-14)
 
 
+def test_a_network_of_sparse_tables_alone_has_not_stopped_learning():
+    """Their gradients are not among those that read zero; a warning would be an error here."""
+    x = bp.Input(1, dtype="int32")
+    model = bp.Network(x, bp.sum(bp.Embedding(5, 3, sparse=True)(x), axis=-1), seed=0)
+    history = model.fit([[0], [3]], [1.0, 2.0], loss=bp.MSE(), optimizer=bp.SGD(0.1), epochs=9, progress=False)
+    assert history["loss"][-1] < history["loss"][0]
+
+
 @pytest.mark.row("G17")
 def test_lazy_adam_equals_that_of_pytorch(rng):
     torch = pytest.importorskip("torch")

@@ -208,7 +208,9 @@ def evaluate_with(
 
 def warn_of_zero_gradients(network: _core.Network, columns: dict[str, list[float]]) -> None:
     """Tells who looks at a loss that stays where it is why it does."""
-    if columns.get("loss") and not network.flat_gradients.any():
+    if not columns.get("loss") or network.flat_gradients.any():
+        return
+    if not any(op.kind == "take" for op in network.graph.ops):  # sparse tables leave nothing in this buffer
         warnings.warn("[fit] all gradients are zero: the model has stopped learning", UserWarning, stacklevel=4)
 
 
