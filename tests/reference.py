@@ -220,9 +220,9 @@ def dense_backward(x, weight, delta):
 
 
 def row_weights(n, weight):
-    """w_i / sum(w): what each row contributes."""
+    """w_i / sum(w): what each row contributes; nothing where all weights are 0."""
     w = np.ones(n) if weight is None else np.asarray(weight, dtype=np.float64)
-    return w / w.sum()
+    return w / w.sum() if w.any() else w
 
 
 def mse(prediction, target, weight=None):
@@ -255,23 +255,77 @@ def huber(prediction, target, weight=None, delta=1.0):
     return (w * value).sum(), w * np.clip(error, -delta, delta)
 
 
-def binary_cross_entropy(logits, target, weight=None):
+def log_cosh(prediction, target, weight=None):
+    """Mean over all elements of log(cosh(p - y)) = |e| + log(1 + exp(-2 |e|)) - log(2)."""
+    error = prediction - target.reshape(prediction.shape)
+    w = row_weights(len(error), weight)[:, None] / error.shape[1]
+    size = np.abs(error)
+    return (w * (size + np.log1p(np.exp(-2 * size)) - math.log(2))).sum(), w * np.tanh(error)
+
+
+def quantile(prediction, target, weight=None, q=0.5):
+    """Mean over all elements of max(q e, (q - 1) e), with e = y - p; the gradient at e = 0 is 0."""
+    error = target.reshape(prediction.shape) - prediction
+    w = row_weights(len(error), weight)[:, None] / error.shape[1]
+    slope = np.where(error > 0, -q, np.where(error < 0, 1 - q, 0.0))
+    return (w * np.maximum(q * error, (q - 1) * error)).sum(), w * slope
+
+
+def poisson(prediction, target, weight=None, log_input=True, full=False, eps=1e-8):
+    """Mean over all elements of exp(p) - y p, or of p - y log(p + eps)."""
+    y = target.reshape(prediction.shape)
+    w = row_weights(len(y), weight)[:, None] / y.shape[1]
+    if log_input:
+        value, slope = np.exp(prediction) - y * prediction, np.exp(prediction) - y
+    else:
+        value, slope = prediction - y * np.log(prediction + eps), 1 - y / (prediction + eps)
+    if full:
+        t = np.maximum(y, 1.0)
+        value = value + np.where(y > 1, t * np.log(t) - t + 0.5 * np.log(2 * math.pi * t), 0.0)
+    return (w * value).sum(), w * slope
+
+
+def gaussian_nll(prediction, target, weight=None, eps=1e-6, full=False):
+    """Mean over all targets of (log v + (y - m)^2 / v) / 2, m and v side by side, v at least eps."""
+    d = prediction.shape[1] // 2
+    error, variance = prediction[:, :d] - target.reshape(-1, d), np.maximum(prediction[:, d:], eps)
+    w = row_weights(len(error), weight)[:, None] / d
+    value = 0.5 * (np.log(variance) + error**2 / variance) + (0.5 * math.log(2 * math.pi) if full else 0.0)
+    slopes = error / variance, 0.5 * (1 - error**2 / variance) / variance
+    return (w * value).sum(), np.concatenate([w * slope for slope in slopes], axis=1)
+
+
+def binary_cross_entropy(logits, target, weight=None, pos_weight=1.0, label_smoothing=0.0):
     """Mean over all elements of -y log sigmoid(z) - (1 - y) log(1 - sigmoid(z)); the gradient is sigmoid(z) - y."""
-    y = target.reshape(logits.shape)
+    y = target.reshape(logits.shape) * (1 - label_smoothing) + 0.5 * label_smoothing
     w = row_weights(len(logits), weight)[:, None] / logits.shape[1]
-    value = y * softplus(-logits) + (1 - y) * softplus(logits)
-    return (w * value).sum(), w * ((1 - y) * sigmoid(logits) - y * sigmoid(-logits))
+    value = pos_weight * y * softplus(-logits) + (1 - y) * softplus(logits)
+    return (w * value).sum(), w * ((1 - y) * sigmoid(logits) - pos_weight * y * sigmoid(-logits))
 
 
-def cross_entropy(logits, target, weight=None):
+def cross_entropy(logits, target, weight=None, label_smoothing=0.0):
     """-sum_c y_c log softmax(z)_c = log_sum_exp(z) - y . z, mean over rows; the gradient is softmax(z) - y.
 
     The target holds labels (n) or rows of probabilities (n, c).
     """
-    y = one_hot(target, logits.shape[1]) if target.ndim == 1 else target
+    y = probabilities(target, logits) * (1 - label_smoothing) + label_smoothing / logits.shape[1]
     w = row_weights(len(logits), weight)
     value = (w * (y.sum(axis=1) * log_sum_exp(logits) - (y * logits).sum(axis=1))).sum()
     return value, w[:, None] * (softmax(logits) * y.sum(axis=1, keepdims=True) - y)
+
+
+def focal(logits, target, weight=None, gamma=2.0, alpha=1.0):
+    """-alpha sum_c y_c (1 - p_c)^gamma log p_c with p = softmax(z), mean over rows."""
+    y, p, log_p = probabilities(target, logits), softmax(logits), logits - log_sum_exp(logits)[:, None]
+    w = alpha * row_weights(len(logits), weight)[:, None]
+    rest = -np.expm1(log_p)
+    by_log_p = -y * (rest**gamma - (gamma * rest ** (gamma - 1) * p * log_p if gamma else 0.0))
+    return -(w * y * rest**gamma * log_p).sum(), w * (by_log_p - p * by_log_p.sum(axis=1, keepdims=True))
+
+
+def probabilities(target, logits):
+    """Labels as rows of probabilities; rows as they are."""
+    return one_hot(target, logits.shape[1]) if target.ndim == 1 else target
 
 
 def one_hot(labels, classes):

@@ -119,15 +119,43 @@ class LossCase:
     takes_labels: bool = False
     torch: object = None  # torch, prediction, target -> loss
     draw: object = lambda rng, shape: rng.standard_normal(shape)  # numbers that fit as targets
+    columns: int = 1  # of a prediction, for each of a target
+    adapt: object = lambda prediction: prediction  # numbers to a prediction that the loss allows
 
     def target(self, rng, rows, outputs):
         """A target that fits: labels, or numbers."""
         return rng.integers(0, outputs, rows) if self.takes_labels else self.draw(rng, (rows, outputs))
 
+    def prediction(self, rng, rows, outputs):
+        """For a target of as many outputs."""
+        return self.adapt(rng.standard_normal((rows, self.columns * outputs)))
+
 
 def far_targets(rng, shape):
     """Farther than any prediction in these tests comes, on either side: no error is near a kink."""
     return rng.choice([-1.0, 1.0], shape) * rng.uniform(60, 70, shape)
+
+
+def counts(rng, shape):
+    return rng.poisson(2.0, shape).astype(np.float64)
+
+
+def with_variances(prediction):
+    """The right half made positive."""
+    means, raw = np.split(prediction, 2, axis=1)
+    return np.concatenate([means, 0.1 + raw**2], axis=1)
+
+
+def gaussian_nll_of_torch(torch, p, y):
+    return torch.nn.functional.gaussian_nll_loss(p[:, : y.shape[1]], y, p[:, y.shape[1] :])
+
+
+def focal_of_torch(gamma, alpha):
+    def loss(torch, p, y):
+        surprise = torch.nn.functional.cross_entropy(p, y, reduction="none")
+        return (alpha * (1 - torch.exp(-surprise)) ** gamma * surprise).mean()
+
+    return loss
 
 
 LOSSES = (
@@ -149,6 +177,32 @@ LOSSES = (
         takes_labels=True,
         torch=lambda torch, p, y: torch.nn.functional.cross_entropy(p, y),
     ),
+)  # fmt: skip
+
+# With these, losses are tested by themselves: in networks they would say nothing new.
+ALL_LOSSES = (
+    *LOSSES,
+    LossCase("LogCosh", bp.LogCosh, reference.log_cosh, torch=lambda torch, p, y: torch.log(torch.cosh(p - y)).mean()),
+    LossCase("Quantile", lambda: bp.Quantile(0.8), functools.partial(reference.quantile, q=0.8), draw=far_targets,
+             torch=lambda torch, p, y: torch.maximum(0.8 * (y - p), -0.2 * (y - p)).mean()),
+    LossCase("Poisson", bp.Poisson, reference.poisson, draw=counts,
+             torch=lambda torch, p, y: torch.nn.functional.poisson_nll_loss(p, y)),
+    LossCase("Poisson, full", lambda: bp.Poisson(full=True), functools.partial(reference.poisson, full=True),
+             draw=counts, torch=lambda torch, p, y: torch.nn.functional.poisson_nll_loss(p, y, full=True)),
+    LossCase("GaussianNLL", bp.GaussianNLL, reference.gaussian_nll, columns=2, adapt=with_variances,
+             torch=gaussian_nll_of_torch),
+    LossCase("BinaryCrossEntropy, weighted and smoothed", lambda: bp.BinaryCrossEntropy(2.5, 0.1),
+             functools.partial(reference.binary_cross_entropy, pos_weight=2.5, label_smoothing=0.1),
+             torch=lambda torch, p, y: torch.nn.functional.binary_cross_entropy_with_logits(
+                 p, 0.9 * y + 0.05, pos_weight=torch.tensor(2.5, dtype=p.dtype)),
+             draw=lambda rng, shape: rng.uniform(0, 1, shape)),
+    LossCase("CrossEntropy, smoothed", lambda: bp.CrossEntropy(label_smoothing=0.1),
+             functools.partial(reference.cross_entropy, label_smoothing=0.1), takes_labels=True,
+             torch=lambda torch, p, y: torch.nn.functional.cross_entropy(p, y, label_smoothing=0.1)),
+    LossCase("Focal", bp.Focal, reference.focal, takes_labels=True, torch=focal_of_torch(2.0, 1.0)),
+    LossCase("Focal, other settings", lambda: bp.Focal(1.5, alpha=0.25),
+             functools.partial(reference.focal, gamma=1.5, alpha=0.25), takes_labels=True,
+             torch=focal_of_torch(1.5, 0.25)),
 )  # fmt: skip
 
 

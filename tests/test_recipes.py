@@ -123,14 +123,14 @@ def test_the_stub_and_the_bindings_gain_the_same_names():
     assert bound == names(r"^def (\w+)", ".pyi") == {"softsign", "reverse"}
 
 
-@pytest.mark.parametrize("name", ["softsign", "log_cosh"])
+@pytest.mark.parametrize("name", ["softsign", "cauchy"])
 def test_derivatives_of_the_reference_equal_differences(extended, name):
     reference = runpy.run_path(str(extended / "tests" / "reference.py"))
     z = np.array([[-30.0, -1.3, 0.2, 2.5, 40.0]])
     if name == "softsign":
         f, slope = (lambda z: reference["softsign"](z).sum()), reference["softsign_derivative"](z)
     else:
-        f, slope = (lambda z: reference["log_cosh"](z, z - z)[0]), reference["log_cosh"](z, z - z)[1]
+        f, slope = (lambda z: reference["cauchy"](z, z - z)[0]), reference["cauchy"](z, z - z)[1]
     np.testing.assert_allclose(slope, reference["numerical_gradient"](f, z), atol=1e-11)
 
 

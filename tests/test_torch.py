@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import backpass as bp
-from registry import ACTIVATIONS, LOSSES, OPS, OPTIMIZERS, by_name, generator
+from registry import ACTIVATIONS, ALL_LOSSES, LOSSES, OPS, OPTIMIZERS, by_name, generator
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.row("C3")
@@ -110,11 +110,23 @@ def test_a_hundred_steps(case, optimizer, double_by_default):
         close(model.parameters()[name], parameter)
 
 
-@pytest.mark.parametrize("case", **by_name(LOSSES))
+@pytest.mark.parametrize("case", **by_name(ALL_LOSSES))
+def test_losses(case):
+    rng = generator(case.name, "alone")
+    prediction, y = case.prediction(rng, 9, 4), case.target(rng, 9, 4)
+    value, grad = case.make().value_and_grad(prediction, y)
+    p = to_torch(prediction).requires_grad_()
+    their_value = case.torch(torch, p, to_torch(y))
+    their_value.backward()
+    close(value, their_value)
+    close(grad, p.grad)
+
+
+@pytest.mark.parametrize("case", **by_name(ALL_LOSSES))
 def test_sample_weights(case):
     """A weighted mean over rows, spelled out."""
     rng = generator(case.name, "weights")
-    prediction, y, weight = rng.standard_normal((7, 4)), case.target(rng, 7, 4), rng.uniform(0.1, 2, 7)
+    prediction, y, weight = case.prediction(rng, 7, 4), case.target(rng, 7, 4), rng.uniform(0.1, 2, 7)
     value, grad = case.make().value_and_grad(prediction, y, weight)
     p = to_torch(prediction).requires_grad_()
     rows = torch.stack([case.torch(torch, p[i : i + 1], to_torch(y[i : i + 1])) for i in range(7)])

@@ -32,6 +32,8 @@ Attributes to_attributes(const py::dict& settings) {
         layers.push_back({type, to_attributes(inner)});
       }
       attributes.emplace_back(name, std::move(layers));
+    } else if (py::isinstance<py::tuple>(value)) {
+      attributes.emplace_back(name, value.cast<std::vector<double>>());
     } else {
       const auto plain = value.cast<std::variant<bool, std::int64_t, double, std::string>>();
       std::visit([&](const auto& content) { attributes.emplace_back(name, content); }, plain);

@@ -7,16 +7,6 @@
 namespace backpass::python {
 namespace {
 
-Loss make_loss(const std::string& type, const py::dict& settings) {
-  if (type == "MSE") return MSE{};
-  if (type == "HalfMSE") return HalfMSE{};
-  if (type == "MAE") return MAE{};
-  if (type == "Huber") return Huber{settings["delta"].cast<double>()};
-  if (type == "BinaryCrossEntropy") return BinaryCrossEntropy{};
-  if (type == "CrossEntropy") return CrossEntropy{};
-  throw std::invalid_argument("there is no loss called " + type);
-}
-
 py::tuple value_and_grad(const Loss& loss, const py::object& prediction, const py::object& target,
                          const py::object& sample_weight) {
   const Argument p = argument(prediction, loss.type(), "prediction");
@@ -30,15 +20,21 @@ py::tuple value_and_grad(const Loss& loss, const py::object& prediction, const p
   return py::make_tuple(result.first, to_numpy(result.second));
 }
 
-// A class or function written in Python: `build(prediction, target, sample_weight)` of the object gives the tensor.
+// A class or function written in Python: `build(prediction, target, sample_weight)` of the object gives the tensor,
+// `target_shape(shape)`, if it is there, the shape of its targets.
 struct PythonLoss {
   std::string name;
   bool labels;
-  Callable build_tensor;
+  Callable build_tensor, shape_of_target;
 
   std::string type() const { return name; }
   Attributes attributes() const { return {}; }
   bool takes_labels() const { return labels; }
+  Shape target_shape(const Shape& prediction) const {
+    if (!shape_of_target) return prediction;
+    const py::gil_scoped_acquire acquire;
+    return to_shape((*shape_of_target)(to_tuple(prediction)));
+  }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
     const py::gil_scoped_acquire acquire;
     const py::object given = weight ? py::cast(weight) : py::object(py::none());
@@ -49,13 +45,20 @@ struct PythonLoss {
 void bind_losses(py::module_& m) {
   m.def(
       "python_loss",
-      [](const std::string& type, bool takes_labels, const py::object& build) {
-        return Loss(PythonLoss{type, takes_labels, hold(build)});
+      [](const std::string& type, bool takes_labels, const py::object& build, const py::object& target_shape) {
+        return Loss(
+            PythonLoss{type, takes_labels, hold(build), target_shape.is_none() ? Callable() : hold(target_shape)});
       },
-      py::arg("type"), py::arg("takes_labels"), py::arg("build"));
+      py::arg("type"), py::arg("takes_labels"), py::arg("build"), py::arg("target_shape"));
   py::class_<Loss>(m, "Loss")
       .def_property_readonly("type", &Loss::type)
       .def_property_readonly("takes_labels", &Loss::takes_labels)
+      .def(
+          "target_shape",
+          [](const Loss& loss, const py::sequence& prediction) {
+            return to_tuple(loss.target_shape(to_shape(prediction)));
+          },
+          py::arg("prediction"))
       .def(
           "build",
           [](const Loss& loss, const Tensor& prediction, const Tensor& target, const std::optional<Tensor>& w) {
@@ -64,7 +67,10 @@ void bind_losses(py::module_& m) {
           py::arg("prediction"), py::arg("target"), py::arg("sample_weight") = py::none())
       .def("value_and_grad", &value_and_grad, py::arg("prediction"), py::arg("target"),
            py::arg("sample_weight") = py::none());
-  m.def("make_loss", &make_loss, py::arg("type"), py::arg("settings"));
+  m.def(
+      "make_loss",
+      [](const std::string& type, const py::dict& settings) { return make_loss(type, to_attributes(settings)); },
+      py::arg("type"), py::arg("settings"));
 }
 
 void bind_plan(py::module_& m) {

@@ -12,11 +12,27 @@ namespace {
 JsonValue descriptions_to_json(const std::vector<Description>& layers);
 std::vector<Description> descriptions_from_json(const JsonValue& json);
 
+JsonValue numbers_to_json(const std::vector<double>& numbers) {
+  JsonArray json;
+  for (const double number : numbers) json.emplace_back(number_to_json(number));
+  return json;
+}
+
+// Layers, or numbers; an empty array is of layers.
+Attribute array_from_json(const JsonValue& json) {
+  const JsonArray& array = json.as_array();
+  if (array.empty() || array[0].is<JsonObject>()) return descriptions_from_json(json);
+  std::vector<double> numbers;
+  for (const JsonValue& number : array) numbers.push_back(number.as_double());
+  return numbers;
+}
+
 JsonValue attribute_to_json(const Attribute& attribute) {
   if (const auto* layers = std::get_if<std::vector<Description>>(&attribute)) return descriptions_to_json(*layers);
   if (const auto* text = std::get_if<std::string>(&attribute)) return *text;
   if (const auto* number = std::get_if<double>(&attribute)) return number_to_json(*number);
   if (const auto* whole = std::get_if<std::int64_t>(&attribute)) return *whole;
+  if (const auto* numbers = std::get_if<std::vector<double>>(&attribute)) return numbers_to_json(*numbers);
   return std::get<bool>(attribute);
 }
 
@@ -24,7 +40,7 @@ Attribute attribute_from_json(const JsonValue& json) {
   if (json.is<bool>()) return json.as_bool();
   if (json.is<std::int64_t>()) return json.as_int();
   if (json.is<double>()) return json.as_double();
-  if (json.is<JsonArray>()) return descriptions_from_json(json);
+  if (json.is<JsonArray>()) return array_from_json(json);
   return json.as_string();
 }
 

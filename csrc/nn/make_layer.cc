@@ -3,30 +3,14 @@
 
 #include "backpass/layers.h"
 #include "base/error.h"
+#include "nn/attributes.h"
 
 namespace backpass {
 namespace {
 
-const Attribute* find(const Attributes& attributes, const std::string& name) {
-  for (const auto& [key, value] : attributes)
-    if (key == name) return &value;
-  return nullptr;
-}
-
-// The attribute, or `otherwise` where it is absent; a number may be written as an integer.
-template <class T>
-T get(const Attributes& attributes, const std::string& name, T otherwise) {
-  const Attribute* value = find(attributes, name);
-  if (value == nullptr) return otherwise;
-  if (const T* held = std::get_if<T>(value)) return *held;
-  if constexpr (std::is_same_v<T, double>)
-    if (const std::int64_t* whole = std::get_if<std::int64_t>(value)) return static_cast<double>(*whole);
-  fail("layer", "attribute \"", name, "\" has the wrong type");
-}
-
 // What was left out is saved as an empty string.
 std::optional<Dim> get_index(const Attributes& attributes, const std::string& name) {
-  const Attribute* value = find(attributes, name);
+  const Attribute* value = find_attribute(attributes, name);
   if (value == nullptr || std::holds_alternative<std::string>(*value)) return {};
   return get<std::int64_t>(attributes, name, 0);
 }

@@ -17,23 +17,25 @@ double element(const ArrayView& view, Dim row) {
 }
 
 template <class T>
-Dim first_bad_label(const ArrayView& y, Dim classes) {
+Dim first_bad_label(const ArrayView& y, Dim classes, std::optional<Dim> ignored) {
   for (Dim row = 0; row < y.rows(); ++row) {
     const T label = *reinterpret_cast<const T*>(static_cast<const std::byte*>(y.data) + row * y.row_stride);
-    if (label < 0 || static_cast<std::int64_t>(label) >= classes) return row;
+    if ((label < 0 || static_cast<std::int64_t>(label) >= classes) && label != ignored) return row;
   }
   return -1;
 }
 
-void check_labels(const ArrayView& y, Dim classes) {
+void check_labels(const ArrayView& y, Dim classes, std::optional<Dim> ignored) {
   Dim bad = -1;
   if (y.type == ElementType::int64)
-    bad = first_bad_label<std::int64_t>(y, classes);
+    bad = first_bad_label<std::int64_t>(y, classes, ignored);
   else if (y.type == ElementType::int32)
-    bad = first_bad_label<std::int32_t>(y, classes);
+    bad = first_bad_label<std::int32_t>(y, classes, ignored);
   else
     for (Dim row = 0; row < y.rows() && bad < 0; ++row)
-      if (const double label = element(y, row); !(label >= 0 && label < static_cast<double>(classes))) bad = row;
+      if (const double label = element(y, row);
+          !(label >= 0 && label < static_cast<double>(classes)) && label != ignored)
+        bad = row;
   if (bad >= 0)
     fail("y", "labels must be in [0, ", classes, "), got ", static_cast<std::int64_t>(element(y, bad)), " in row ",
          bad);
@@ -41,26 +43,30 @@ void check_labels(const ArrayView& y, Dim classes) {
 
 void check_weights(const ArrayView& weight, Dim rows) {
   if (weight.shape != Shape{rows}) fail("sample_weight", "expected shape (", rows, ",), got ", to_string(weight.shape));
-  double total = 0;
   for (Dim row = 0; row < rows; ++row) {
     const double value = element(weight, row);
     if (!(value >= 0) || !std::isfinite(value))
       fail("sample_weight", "must be finite and not negative, got ", value, " in row ", row);
-    total += value;
   }
-  if (rows > 0 && total == 0) fail("sample_weight", "must not be zero for every row");
 }
 
 }  // namespace
 
+void require_some_weight(const ArrayView& sample_weight) {
+  if (sample_weight.empty()) return;
+  for (Dim row = 0; row < sample_weight.rows(); ++row)
+    if (element(sample_weight, row) > 0) return;
+  fail("sample_weight", "must not be zero for every row");
+}
+
 Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight,
                     Dim rows) {
   Targets targets{y, sample_weight, false};
-  Shape expected = prediction;
+  Shape expected = loss.target_shape(prediction);
   expected[0] = rows;
   targets.labels = loss.takes_labels() && prediction.size() == 2 && y.shape == Shape{rows} && is_integer(y.type);
   if (targets.labels) {
-    check_labels(y, prediction[1]);
+    check_labels(y, prediction[1], loss.ignored_label());
   } else if (y.shape == Shape{rows} && expected == Shape{rows, 1}) {
     targets.y.shape = expected;  // one output: (n,) is (n, 1)
   } else if (y.shape != expected) {

@@ -9,13 +9,17 @@ struct Targets {
   ArrayView y, sample_weight;  // in the shapes that the loss's tensors have
   bool labels = false;         // y holds class numbers
   bool weighted() const { return !sample_weight.empty(); }
-  Shape y_shape(const Shape& prediction) const { return labels ? Shape{kBatch} : prediction; }
+  Shape shape(const Loss& loss, const Shape& prediction) const {
+    return labels ? Shape{kBatch} : loss.target_shape(prediction);
+  }
 };
 
 // y of `rows` rows for a prediction of shape (batch, ...): (n,) is taken for (n, 1), integers of shape (n,) are labels
-// where the loss takes them. Throws std::invalid_argument where shapes do not fit, a label is not in [0, classes), or a
-// weight is negative or not finite.
+// where the loss takes them. Throws std::invalid_argument where shapes do not fit, a label is neither in [0, classes)
+// nor the ignored one, or a weight is negative or not finite.
 Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight,
                     Dim rows);
+// Throws std::invalid_argument where there are weights and all of them are zero.
+void require_some_weight(const ArrayView& sample_weight);
 
 }  // namespace backpass

@@ -256,6 +256,7 @@ History Trainer::fit(const TrainingData& data, const FitOptions& options) {
   check_options(options);
   AllTargets targets;
   if (check_rows(*impl_, data, "", options.check_finite, targets) == 0) fail("fit", "needs at least one row");
+  require_some_weight(data.sample_weight);
   ArrayFeed feed(data.x, targets, {options.batch_size, options.shuffle});
   return Fit(*impl_, options, feed, {&data.x, &targets}).run();
 }

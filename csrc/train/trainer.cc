@@ -39,7 +39,8 @@ LossInputs build_losses(const Network::Impl& net, const Losses& losses, const Al
   if (targets[0].weighted()) in.weight = input({kBatch}, net.dtype, "sample_weight");
   for (std::size_t i = 0; i < targets.size(); ++i) {
     const Tensor& prediction = net.outputs()[i];
-    in.y.push_back(input(targets[i].y_shape(prediction.shape()), targets[i].labels ? DType::int32 : net.dtype, "y"));
+    in.y.push_back(
+        input(targets[i].shape(losses.of(i), prediction.shape()), targets[i].labels ? DType::int32 : net.dtype, "y"));
     const Tensor loss = losses.of(i).build(prediction, in.y[i], in.weight);
     if (!loss.shape().empty()) fail(losses.of(i).type(), "must be a scalar, got ", to_string(loss.shape()));
     in.loss = i == 0 ? loss : in.loss + loss;

@@ -33,6 +33,7 @@ from backpass._averages import EMA, SWA
 from backpass._branches import Add, Concat, Embedding, Flatten, Multiply
 from backpass._callbacks import Callback
 from backpass._checkpoint import Checkpoint
+from backpass._classification_losses import BinaryCrossEntropy, CrossEntropy, Focal
 from backpass._core import (
     DivergedError,
     Graph,
@@ -87,13 +88,14 @@ from backpass._history import History
 from backpass._layer import Layer
 from backpass._layers import Dense, Dropout, Residual
 from backpass._lbfgs import LBFGS
-from backpass._losses import MAE, MSE, BinaryCrossEntropy, CrossEntropy, HalfMSE, Huber, Loss
+from backpass._losses import Loss
 from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
 from backpass._muon import Muon
 from backpass._network import Network
 from backpass._norms import AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RMSNorm
 from backpass._optimizer import Group, Optimizer
 from backpass._optimizers import SGD, Adadelta, Adagrad, Lion, RMSprop
+from backpass._regression_losses import MAE, MSE, GaussianNLL, HalfMSE, Huber, LogCosh, Poisson, Quantile
 from backpass._schedules import (
     ConstantRate,
     CosineAnnealing,
@@ -176,6 +178,8 @@ __all__ = [
     "Embedding",
     "ExponentialDecay",
     "Flatten",
+    "Focal",
+    "GaussianNLL",
     "GaussianNoise",
     "GradientError",
     "Graph",
@@ -192,6 +196,7 @@ __all__ = [
     "LeakyReLU",
     "LearningRateRange",
     "Lion",
+    "LogCosh",
     "Loss",
     "Mish",
     "MultiStepDecay",
@@ -202,7 +207,9 @@ __all__ = [
     "OneCycle",
     "Optimizer",
     "Plan",
+    "Poisson",
     "PolynomialDecay",
+    "Quantile",
     "RAdam",
     "RMSNorm",
     "RMSprop",

@@ -59,12 +59,13 @@ def _target(loss: _core.Loss, y: ArrayLike, output: _core.Tensor) -> Array:
     array = np.asarray(y)
     if loss.takes_labels and array.ndim == 1 and array.dtype.kind in "iub":
         return array.astype(np.int32)
-    return array.astype(output.dtype).reshape([len(array), *(int(dim or 0) for dim in output.shape[1:])])
+    shape = loss.target_shape(output.shape)
+    return array.astype(output.dtype).reshape([len(array), *(int(dim or 0) for dim in shape[1:])])
 
 
 def _leaf(target: Array, output: _core.Tensor) -> _core.Tensor:
     labels = target.dtype == np.int32
-    return _core.input((None,) if labels else output.shape, "int32" if labels else output.dtype, "y")
+    return _core.input((None, *target.shape[1:]), "int32" if labels else output.dtype, "y")
 
 
 def _run(

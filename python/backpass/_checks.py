@@ -28,6 +28,30 @@ def number(where: str, name: str, value: Any) -> float:
     return float(value)
 
 
+def positive(where: str, name: str, value: Any) -> float:
+    """`value` as a float that is positive and finite."""
+    result = number(where, name, value)
+    if not 0 < result < float("inf"):
+        raise ValueError(f"[{where}] {name} must be positive and finite, got {value}")
+    return result
+
+
+def not_negative(where: str, name: str, value: Any) -> float:
+    """`value` as a float that is finite and not negative."""
+    result = number(where, name, value)
+    if not 0 <= result < float("inf"):
+        raise ValueError(f"[{where}] {name} must be finite and not negative, got {value}")
+    return result
+
+
+def fraction(where: str, name: str, value: Any) -> float:
+    """`value` as a float in [0, 1]."""
+    result = number(where, name, value)
+    if not 0 <= result <= 1:
+        raise ValueError(f"[{where}] {name} must be in [0, 1], got {value}")
+    return result
+
+
 def flag(where: str, name: str, value: Any) -> bool:
     """`value` where it is True or False."""
     if not isinstance(value, bool):

@@ -11,12 +11,12 @@ import numpy as np
 from backpass import _checks, _core
 
 if TYPE_CHECKING:
-    from backpass._types import Array, ArrayLike
+    from backpass._types import Array, ArrayLike, Shape
 
 
 @cache
-def _native_loss(name: str, settings: tuple[tuple[str, float], ...]) -> _core.Loss:
-    return _core.make_loss(name, dict(settings))
+def _native_loss(name: str, settings: tuple[tuple[str, Any], ...]) -> _core.Loss:
+    return _core.make_loss(name, {key: value for key, value in settings if value is not None})
 
 
 class Loss:
@@ -44,8 +44,10 @@ class Loss:
 
         Args:
             prediction: (rows, outputs).
-            target: of the same shape; (rows,) for (rows, 1); for `CrossEntropy` also integer labels (rows,).
-            sample_weight: (rows,); means are then divided by the sum of the weights.
+            target: of the same shape, or as the loss says; (rows,) for (rows, 1); for `CrossEntropy` and `Focal` also
+                integer labels (rows,).
+            sample_weight: (rows,); means are then divided by the sum of the weights. Where all are 0, so are the loss
+                and its gradient.
 
         Returns:
             A number, and an array of the prediction's shape.
@@ -66,13 +68,17 @@ class Loss:
         """The loss of your own as a tensor: one number, or one per row (or element), whose mean is taken."""
         raise NotImplementedError(f"[{type(self).__name__}] a loss of your own needs forward or value_and_grad")
 
+    def target_shape(self, prediction: Shape) -> Shape:
+        """What shape targets have, from the prediction's: (None, ...), the first dimension being the batch."""
+        return prediction
+
     @property
     def _native(self) -> _core.Loss:
         cls = type(self)
         if cls.value_and_grad is not Loss.value_and_grad:
             return _host_loss(self)
         if cls.forward is not Loss.forward:
-            return _composed_loss(cls.__name__, self.forward, self.takes_labels)
+            return _composed_loss(cls.__name__, self.forward, self.takes_labels, _own_target_shape(self))
         raise NotImplementedError(f"[{cls.__name__}] a loss of your own needs forward or value_and_grad")
 
     def __repr__(self) -> str:
@@ -87,94 +93,28 @@ class Loss:
         return hash((type(self), *vars(self).values()))
 
 
-class _Fixed(Loss):
-    """Losses of this module: immutable."""
+class FixedLoss(Loss):
+    """Losses of ours: immutable. A setting that may be left out is a class attribute: its default."""
+
+    def target_shape(self, prediction: Shape) -> Shape:
+        return self._ours.target_shape(prediction)
+
+    @property
+    def _ours(self) -> _core.Loss:
+        """What the core has, whatever a subclass overrides."""
+        ours = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("backpass."))
+        return _native_loss(ours.__name__, tuple(vars(self).items()))
 
     @property
     def _native(self) -> _core.Loss:
-        ours = next(cls for cls in type(self).__mro__ if cls.__module__ == __name__)
-        if type(self).value_and_grad is not Loss.value_and_grad or type(self).forward is not Loss.forward:
-            return super()._native
-        return _native_loss(ours.__name__, tuple(vars(self).items()))
+        changed = type(self).value_and_grad is not Loss.value_and_grad or type(self).forward is not Loss.forward
+        return super()._native if changed else self._ours
+
+    def _keep(self, **settings: object) -> None:
+        self.__dict__.update(settings)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise AttributeError(f"[{type(self).__name__}] a loss cannot be changed: make another one")
-
-
-class MSE(_Fixed):
-    """Mean over all elements of (prediction - target)^2."""
-
-
-class HalfMSE(_Fixed):
-    """Half the squared error summed over outputs, mean over rows; its gradient is (prediction - target) / rows."""
-
-
-class MAE(_Fixed):
-    """Mean over all elements of |prediction - target|; the gradient where they are equal is 0.
-
-    Example:
-        >>> import backpass as bp
-        >>> value, gradient = bp.MAE().value_and_grad([[3.0, 1.0]], [[1.0, 1.0]])
-        >>> value, gradient.tolist()
-        (1.0, [[0.5, 0.0]])
-    """
-
-
-class Huber(_Fixed):
-    """Mean over all elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e = prediction - target.
-
-    Squares for small errors, a line for large ones, so that outliers weigh less (Huber 1964). The gradient by an
-    element is e within [-delta, delta], divided by the number of elements.
-
-    Args:
-        delta: where the line begins; positive and finite.
-
-    Raises:
-        ValueError: where `delta` is outside.
-
-    Example:
-        >>> import backpass as bp
-        >>> loss = bp.Huber(delta=2.0)
-        >>> value, gradient = loss.value_and_grad([[1.0, 5.0]], [[0.0, 0.0]])
-        >>> value, gradient.tolist()
-        (4.25, [[0.5, 1.0]])
-    """
-
-    delta: float = 1.0
-
-    def __init__(self, delta: float = 1.0) -> None:
-        self.__dict__["delta"] = _checks.number("Huber", "delta", delta)
-        if not 0 < self.delta < float("inf"):
-            raise ValueError(f"[Huber] delta must be positive and finite, got {delta}")
-
-
-class BinaryCrossEntropy(_Fixed):
-    """Mean over all elements of -y log s(z) - (1 - y) log(1 - s(z)), with s the sigmoid: z is a logit, y in [0, 1].
-
-    A model that ends in `Sigmoid` is a mistake here. Each output is a yes or no of its own; targets are 0 and 1, or
-    probabilities. The gradient is (s(z) - y) / elements, and stays right at any logit. The metric "accuracy" counts a
-    logit above 0 as 1.
-
-    Example:
-        >>> import backpass as bp
-        >>> value, gradient = bp.BinaryCrossEntropy().value_and_grad([[0.0], [1e4]], [1, 1])
-        >>> round(value, 6), gradient.tolist()
-        (0.346574, [[-0.25], [0.0]])
-    """
-
-
-class CrossEntropy(_Fixed):
-    """-log softmax(prediction) at the label, mean over rows.
-
-    The prediction is logits: a model that ends in `Softmax` is a mistake here. A target of probability rows gives the
-    expectation, -sum_j target_j log softmax(prediction)_j. Its gradient is (softmax(prediction) - target) / rows.
-
-    Example:
-        >>> import backpass as bp
-        >>> value, gradient = bp.CrossEntropy().value_and_grad([[0.0, 0.0]], [1])
-        >>> round(value, 6), gradient.tolist()
-        (0.693147, [[0.5, -0.5]])
-    """
 
 
 AnyLoss: TypeAlias = "Loss | Callable[[_core.Tensor, _core.Tensor], _core.Tensor] | Sequence[AnyLoss]"
@@ -197,11 +137,21 @@ def native_loss(where: str, loss: Any) -> _core.Loss:
     if hasattr(loss, "value_and_grad"):
         return _host_loss(loss)
     if callable(loss):
-        return _composed_loss(getattr(loss, "__name__", type(loss).__name__), loss, False)
+        return _composed_loss(getattr(loss, "__name__", type(loss).__name__), loss, False, None)
     raise TypeError(f"[{where}] loss must be a loss such as MSE(), got {loss!r}")
 
 
-def _composed_loss(name: str, function: Callable[..., Any], takes_labels: bool) -> _core.Loss:
+def _own_target_shape(loss: Any) -> Callable[[Shape], Shape] | None:
+    """`target_shape` of a loss of one's own, if it has one."""
+    if getattr(type(loss), "target_shape", Loss.target_shape) is Loss.target_shape:
+        return None
+    name = type(loss).__name__
+    return lambda prediction: (None, *_checks.shape(name, "target_shape", loss.target_shape(prediction)[1:]))
+
+
+def _composed_loss(
+    name: str, function: Callable[..., Any], takes_labels: bool, target_shape: Callable[[Shape], Shape] | None
+) -> _core.Loss:
     def build(prediction: _core.Tensor, target: _core.Tensor, weight: _core.Tensor | None) -> _core.Tensor:
         value = function(prediction, target)
         if not isinstance(value, _core.Tensor):
@@ -213,9 +163,15 @@ def _composed_loss(name: str, function: Callable[..., Any], takes_labels: bool) 
         if value.shape[0] is not None:
             raise ValueError(f"[{name}] must give one number, or numbers by row: (rows, ...), got {value.shape}")
         rows = _core.mean(value, list(range(1, len(value.shape)))) if len(value.shape) > 1 else value
-        return _core.mean(rows) if weight is None else _core.sum(rows * weight) / _core.sum(weight)
+        return _core.mean(rows) if weight is None else _over_weights(rows, weight)
 
-    return _core.python_loss(name, takes_labels, build)
+    return _core.python_loss(name, takes_labels, build, target_shape)
+
+
+def _over_weights(rows: _core.Tensor, weight: _core.Tensor) -> _core.Tensor:
+    """The weighted mean; 0 where all weights are."""
+    least = _core.constant(float(np.finfo(weight.dtype).tiny), (), weight.dtype)
+    return _core.sum(rows * weight) / _core.maximum(_core.sum(weight), least)
 
 
 class _HostLoss:
@@ -241,4 +197,4 @@ def _host_loss(loss: Any) -> _core.Loss:
         inputs = [prediction, target] if weight is None else [prediction, target, weight]
         return _core.host_call(name, use.value, use.gradient, inputs, ())
 
-    return _core.python_loss(name, bool(getattr(loss, "takes_labels", False)), build)
+    return _core.python_loss(name, bool(getattr(loss, "takes_labels", False)), build, _own_target_shape(loss))

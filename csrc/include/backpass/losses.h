@@ -5,10 +5,16 @@
 
 namespace backpass {
 
-// Any class with these is a loss. `target` has the prediction's shape, or is int32 (batch) where labels are taken;
-// `weight` (batch) may be absent: the mean is then over rows, else divided by the sum of the weights.
-//   std::string type() const;  Attributes attributes() const;  bool takes_labels() const;
+// Any class with these is a loss. `weight` (batch) may be absent: the mean is then over rows, else divided by the sum
+// of the weights; where that is 0, so are the loss and its gradient.
+//   std::string type() const;  Attributes attributes() const;
 //   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+// It may have these too; else it is as if they gave what is said behind them.
+//   bool takes_labels() const;                          false; or a target may be class numbers, int32 (batch)
+//   std::optional<Dim> ignored_label() const;           none; or the label of rows that count for nothing
+//   Shape target_shape(const Shape& prediction) const;  the prediction's; for targets that are not labels
+//   Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+//                                                       `weight`: (batch), what rows count in the mean; none: the same
 class Loss {
  public:
   template <class L>
@@ -18,6 +24,11 @@ class Loss {
   std::string type() const { return self_->type(); }
   Attributes attributes() const { return self_->attributes(); }
   bool takes_labels() const { return self_->takes_labels(); }
+  std::optional<Dim> ignored_label() const { return self_->ignored_label(); }
+  Shape target_shape(const Shape& prediction) const { return self_->target_shape(prediction); }
+  Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
+    return self_->row_weight(prediction, target, weight);
+  }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight = {}) const {
     return self_->build(prediction, target, weight);
   }
@@ -32,6 +43,9 @@ class Loss {
     virtual std::string type() const = 0;
     virtual Attributes attributes() const = 0;
     virtual bool takes_labels() const = 0;
+    virtual std::optional<Dim> ignored_label() const = 0;
+    virtual Shape target_shape(const Shape& prediction) const = 0;
+    virtual Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const = 0;
     virtual Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const = 0;
   };
   template <class L>
@@ -39,7 +53,23 @@ class Loss {
     explicit Model(L description) : loss(std::move(description)) {}
     std::string type() const override { return loss.type(); }
     Attributes attributes() const override { return loss.attributes(); }
-    bool takes_labels() const override { return loss.takes_labels(); }
+    bool takes_labels() const override {
+      if constexpr (requires { loss.takes_labels(); }) return loss.takes_labels();
+      return false;
+    }
+    std::optional<Dim> ignored_label() const override {
+      if constexpr (requires { loss.ignored_label(); }) return loss.ignored_label();
+      return {};
+    }
+    Shape target_shape(const Shape& prediction) const override {
+      if constexpr (requires { loss.target_shape(prediction); }) return loss.target_shape(prediction);
+      return prediction;
+    }
+    Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const override {
+      if constexpr (requires { loss.row_weight(prediction, target, weight); })
+        return loss.row_weight(prediction, target, weight);
+      return weight;
+    }
     Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const override {
       return loss.build(prediction, target, weight);
     }
@@ -67,7 +97,6 @@ class Losses {
 struct MSE {
   std::string type() const { return "MSE"; }
   Attributes attributes() const { return {}; }
-  bool takes_labels() const { return false; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -75,7 +104,6 @@ struct MSE {
 struct HalfMSE {
   std::string type() const { return "HalfMSE"; }
   Attributes attributes() const { return {}; }
-  bool takes_labels() const { return false; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -83,7 +111,6 @@ struct HalfMSE {
 struct MAE {
   std::string type() const { return "MAE"; }
   Attributes attributes() const { return {}; }
-  bool takes_labels() const { return false; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -94,25 +121,92 @@ struct Huber {
 
   std::string type() const { return "Huber"; }
   Attributes attributes() const { return {{"delta", delta}}; }
-  bool takes_labels() const { return false; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
-// From logits z and targets y in [0, 1]: mean over all elements of -y log s(z) - (1 - y) log(1 - s(z)), s the sigmoid.
-// Its gradient is (s(z) - y) / elements.
+// Mean over all elements of log(cosh(e)), with e = prediction - target; its gradient is tanh(e) / elements.
+struct LogCosh {
+  std::string type() const { return "LogCosh"; }
+  Attributes attributes() const { return {}; }
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+};
+
+// Mean over all elements of q e where e > 0, else (q - 1) e, with e = target - prediction: least at the q-quantile of
+// the target (Koenker and Bassett 1978). The gradient at e = 0 is 0. Throws std::invalid_argument where q is not
+// between 0 and 1.
+struct Quantile {
+  double q = 0.5;
+
+  std::string type() const { return "Quantile"; }
+  Attributes attributes() const { return {{"q", q}}; }
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+};
+
+// Counts y >= 0 from rates: mean over all elements of exp(p) - y p, p the logarithm of the rate; or, with log_input
+// false, of p - y log(p + eps), p the rate. `full` adds Stirling's y log y - y + log(2 pi y) / 2 where y > 1, in place
+// of log(y!). Throws std::invalid_argument where eps is not positive and finite.
+struct Poisson {
+  bool log_input = true;
+  bool full = false;
+  double eps = 1e-8;
+
+  std::string type() const { return "Poisson"; }
+  Attributes attributes() const { return {{"log_input", log_input}, {"full", full}, {"eps", eps}}; }
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+};
+
+// Means m and variances v side by side, prediction (batch, 2 d), for targets y (batch, d): mean over all targets of
+// (log v + (y - m)^2 / v) / 2, and log(2 pi) / 2 more where `full` (Nix and Weigend 1994). Variances below eps count as
+// eps; the gradient is then that at eps. Throws std::invalid_argument where eps is not positive and finite, or the
+// columns are odd in number.
+struct GaussianNLL {
+  double eps = 1e-6;
+  bool full = false;
+
+  std::string type() const { return "GaussianNLL"; }
+  Attributes attributes() const { return {{"eps", eps}, {"full", full}}; }
+  Shape target_shape(const Shape& prediction) const;
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+};
+
+// From logits z and targets y in [0, 1]: mean over all elements of -w y log s(z) - (1 - y) log(1 - s(z)), s the sigmoid
+// and w pos_weight. Without it the gradient is (s(z) - y) / elements. Smoothing a replaces y by (1 - a) y + a / 2.
+// Throws std::invalid_argument where pos_weight is negative or not finite, or label_smoothing not in [0, 1].
 struct BinaryCrossEntropy {
+  std::optional<double> pos_weight = {};
+  double label_smoothing = 0;
+
   std::string type() const { return "BinaryCrossEntropy"; }
-  Attributes attributes() const { return {}; }
-  bool takes_labels() const { return false; }
+  Attributes attributes() const;
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
-// -log softmax(prediction) at the label, or its expectation under rows of probabilities; mean over rows.
+// -log softmax(prediction) at the label, or its expectation under rows of probabilities; mean over rows. Smoothing a
+// replaces the probabilities y of c classes by (1 - a) y + a / c (Szegedy et al. 2016). Throws std::invalid_argument
+// where label_smoothing is not in [0, 1].
 struct CrossEntropy {
+  double label_smoothing = 0;
+
   std::string type() const { return "CrossEntropy"; }
-  Attributes attributes() const { return {}; }
+  Attributes attributes() const { return {{"label_smoothing", label_smoothing}}; }
   bool takes_labels() const { return true; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
+
+// -alpha (1 - p)^gamma log p, p the softmax of the logits at the label, or its expectation under rows of probabilities;
+// mean over rows (Lin et al. 2017). gamma 0 is cross-entropy. Throws std::invalid_argument where gamma is negative,
+// alpha is not positive, or either is not finite.
+struct Focal {
+  double gamma = 2;
+  std::optional<double> alpha = {};
+
+  std::string type() const { return "Focal"; }
+  Attributes attributes() const;
+  bool takes_labels() const { return true; }
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+};
+
+// From type and attributes; what is absent has its default. Throws std::invalid_argument where either is unknown.
+Loss make_loss(const std::string& type, const Attributes& attributes);
 
 }  // namespace backpass

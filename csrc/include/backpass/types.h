@@ -46,7 +46,7 @@ Dim element_count(const Shape& shape);      // of a shape without kBatch
 
 // The settings of a layer, loss or optimizer by name, as they are printed and saved.
 struct Description;
-using Attribute = std::variant<bool, std::int64_t, double, std::string, std::vector<Description>>;
+using Attribute = std::variant<bool, std::int64_t, double, std::string, std::vector<Description>, std::vector<double>>;
 using Attributes = std::vector<std::pair<std::string, Attribute>>;
 
 // A layer in plain words; a layer made of layers has theirs among its attributes.

@@ -1,0 +1,94 @@
+"""Losses of classes, from logits."""
+
+from __future__ import annotations
+
+from backpass import _checks
+from backpass._losses import FixedLoss
+
+
+class BinaryCrossEntropy(FixedLoss):
+    """Mean over all elements of -y log s(z) - (1 - y) log(1 - s(z)), with s the sigmoid: z is a logit, y in [0, 1].
+
+    A model that ends in `Sigmoid` is a mistake here. Each output is a yes or no of its own; targets are 0 and 1, or
+    probabilities. The gradient is (s(z) - y) / elements, and stays right at any logit. The metric "accuracy" counts a
+    logit above 0 as 1.
+
+    Args:
+        pos_weight: multiplies the first term: above 1 it raises recall, below 1 precision. None is 1.
+        label_smoothing: a in (1 - a) y + a / 2, which takes the place of y; in [0, 1].
+
+    Raises:
+        ValueError: where a setting is outside.
+
+    Example:
+        >>> import backpass as bp
+        >>> value, gradient = bp.BinaryCrossEntropy().value_and_grad([[0.0], [1e4]], [1, 1])
+        >>> round(value, 6), gradient.tolist()
+        (0.346574, [[-0.25], [0.0]])
+    """
+
+    pos_weight: float | None = None
+    label_smoothing: float = 0.0
+
+    def __init__(self, pos_weight: float | None = None, label_smoothing: float = 0.0) -> None:
+        where = "BinaryCrossEntropy"
+        self._keep(
+            pos_weight=None if pos_weight is None else _checks.not_negative(where, "pos_weight", pos_weight),
+            label_smoothing=_checks.fraction(where, "label_smoothing", label_smoothing),
+        )
+
+
+class CrossEntropy(FixedLoss):
+    """-log softmax(prediction) at the label, mean over rows.
+
+    The prediction is logits: a model that ends in `Softmax` is a mistake here. A target of probability rows gives the
+    expectation, -sum_j target_j log softmax(prediction)_j. Its gradient is (softmax(prediction) - target) / rows.
+
+    Args:
+        label_smoothing: a in (1 - a) y + a / classes, which takes the place of the probabilities y (Szegedy et al.
+            2016); in [0, 1].
+
+    Raises:
+        ValueError: where a setting is outside.
+
+    Example:
+        >>> import backpass as bp
+        >>> value, gradient = bp.CrossEntropy().value_and_grad([[0.0, 0.0]], [1])
+        >>> round(value, 6), gradient.tolist()
+        (0.693147, [[0.5, -0.5]])
+    """
+
+    label_smoothing: float = 0.0
+
+    def __init__(self, label_smoothing: float = 0.0) -> None:
+        self._keep(label_smoothing=_checks.fraction("CrossEntropy", "label_smoothing", label_smoothing))
+
+
+class Focal(FixedLoss):
+    """-alpha (1 - p)^gamma log p, p = softmax(prediction) at the label; mean over rows (Lin et al. 2017).
+
+    Rows that are right already count less, the more so the larger gamma is; gamma = 0 is `CrossEntropy`. The prediction
+    is logits; a target of probability rows gives the expectation.
+
+    Args:
+        gamma: finite and not negative.
+        alpha: multiplies the loss; positive and finite. None is 1.
+
+    Raises:
+        ValueError: where a setting is outside.
+
+    Example:
+        >>> import backpass as bp
+        >>> value, _ = bp.Focal().value_and_grad([[0.0, 0.0]], [1])
+        >>> round(value, 6)
+        0.173287
+    """
+
+    gamma: float = 2.0
+    alpha: float | None = None
+
+    def __init__(self, gamma: float = 2.0, alpha: float | None = None) -> None:
+        self._keep(
+            gamma=_checks.not_negative("Focal", "gamma", gamma),
+            alpha=None if alpha is None else _checks.positive("Focal", "alpha", alpha),
+        )
