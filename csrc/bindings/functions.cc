@@ -132,9 +132,9 @@ void bind_reductions(py::module_& m) {
       py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false, "The mean over some axes, or over all.");
   m.def("softmax", &softmax, py::arg("x"), "exp(x) over its sum, along the last axis.");
   m.def("log_sum_exp", &log_sum_exp, py::arg("x"), "log of the sum of exp(x) along the last axis, which it drops.");
-  m.def("take_label", &take_label, py::arg("x"), py::arg("labels"),
-        "x[i, labels[i]] of x (n, c), labels int32 (n); nan where\n"
-        "a label names no column.");
+  m.def(
+      "take_label", &take_label, py::arg("x"), py::arg("labels"), py::arg("ignore") = py::none(),
+      "x[i, labels[i]] of x (n, c), labels int32 (n); 0 where a label is `ignore`, nan where another names no column.");
 }
 
 void bind_shapes(py::module_& m) {

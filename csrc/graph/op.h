@@ -25,8 +25,8 @@ enum class OpKind : unsigned char {
   concat,       // dims: axis
   softmax,
   log_sum_exp,
-  take_label,     // inputs: x (n, c), labels (n)
-  put_label,      // inputs: value (n), labels (n); to shape (n, c): the derivative of take_label
+  take_label,     // inputs: x (n, c), labels (n); dims: the label that gives 0, if any
+  put_label,      // inputs: value (n), labels (n); dims; to shape (n, c): the derivative of take_label
   take,           // inputs: table (n, ...), indices; dims: the index that gives zeros, if any; name: who says so
   scatter_add,    // inputs: value, indices; dims, name; to shape (n, ...): the derivative of take
   random_keep,    // alpha: rate; stream. 1 / (1 - rate) or 0 in training, 1 otherwise
@@ -96,7 +96,8 @@ Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alph
 Tensor view(const Tensor& x);  // x again, as an op of its own that costs nothing
 // How many elements a mean over axes of x has; training with fewer than `least` is an error of `who`.
 Tensor count(const Tensor& x, const std::vector<Dim>& axes, double least = 0, std::string who = {});
-Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape);
+Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape, std::optional<Dim> ignore = {});
+std::optional<Dim> ignored_index(const Op& op);  // of take_label and put_label
 Tensor scatter_add(const Tensor& value, const Tensor& indices, Shape shape, std::vector<Dim> ignore, std::string who);
 // take() that says in errors who it is for.
 Tensor take_for(std::string who, const Tensor& table, const Tensor& indices, std::vector<Dim> ignore);

@@ -40,19 +40,35 @@ Tensor log_sum_exp(const Tensor& x) {
       {.kind = OpKind::log_sum_exp, .inputs = {x}, .shape = without_last(x.shape()), .dtype = x.dtype()});
 }
 
-Tensor take_label(const Tensor& x, const Tensor& labels) {
-  check_rows("take_label", x);
-  check_labels("take_label", labels, without_last(x.shape()));
-  return make_tensor(
-      {.kind = OpKind::take_label, .inputs = {x, labels}, .shape = without_last(x.shape()), .dtype = x.dtype()});
+namespace {
+
+std::vector<Dim> as_dims(std::optional<Dim> ignore) { return ignore ? std::vector<Dim>{*ignore} : std::vector<Dim>{}; }
+
+}  // namespace
+
+std::optional<Dim> ignored_index(const Op& op) {
+  return op.dims.empty() ? std::nullopt : std::optional<Dim>(op.dims[0]);
 }
 
-Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape) {
+Tensor take_label(const Tensor& x, const Tensor& labels, std::optional<Dim> ignore) {
+  check_rows("take_label", x);
+  check_labels("take_label", labels, without_last(x.shape()));
+  return make_tensor({.kind = OpKind::take_label,
+                      .inputs = {x, labels},
+                      .shape = without_last(x.shape()),
+                      .dtype = x.dtype(),
+                      .dims = as_dims(ignore)});
+}
+
+Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape, std::optional<Dim> ignore) {
   if (!value || shape.empty() || value.shape() != without_last(shape))
     fail("put_label", "values do not fit the rows of ", to_string(shape));
   check_labels("put_label", labels, value.shape());
-  return make_tensor(
-      {.kind = OpKind::put_label, .inputs = {value, labels}, .shape = std::move(shape), .dtype = value.dtype()});
+  return make_tensor({.kind = OpKind::put_label,
+                      .inputs = {value, labels},
+                      .shape = std::move(shape),
+                      .dtype = value.dtype(),
+                      .dims = as_dims(ignore)});
 }
 
 // y = softmax(x): dx = y (g - sum(g y)).
@@ -66,9 +82,11 @@ Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g) {
 }
 
 Grads take_label_derivative(const Tensor& y, const Tensor& g) {
-  return {put_label(g, y.op().inputs[1], y.op().inputs[0].shape()), {}};
+  return {put_label(g, y.op().inputs[1], y.op().inputs[0].shape(), ignored_index(y.op())), {}};
 }
 
-Grads put_label_derivative(const Tensor& y, const Tensor& g) { return {take_label(g, y.op().inputs[1]), {}}; }
+Grads put_label_derivative(const Tensor& y, const Tensor& g) {
+  return {take_label(g, y.op().inputs[1], ignored_index(y.op())), {}};
+}
 
 }  // namespace backpass

@@ -136,7 +136,9 @@ Tensor build_layout(const OpReader& op) {
 
 Tensor build_labels(const OpReader& op) {
   const std::vector<Tensor> x = op.inputs(2, 2);
-  return op.kind == OpKind::take_label ? take_label(x[0], x[1]) : put_label(x[0], x[1], op.shape);
+  const JsonValue* number = op.json.find("ignore");
+  const std::optional<Dim> ignore = number ? std::optional<Dim>(number->as_int()) : std::nullopt;
+  return op.kind == OpKind::take_label ? take_label(x[0], x[1], ignore) : put_label(x[0], x[1], op.shape, ignore);
 }
 
 Tensor build_kept(const OpReader& op) {

@@ -24,6 +24,10 @@ JsonArray values_to_json(const std::vector<double>& values) {
   return json;
 }
 
+void write_ignored(JsonObject& json, const Op& op) {
+  if (!op.dims.empty()) json.emplace_back("ignore", op.dims[0]);
+}
+
 // One case per kind: what the kind uses, and nothing else.
 void write_attributes(JsonObject& json, const Op& op) {
   switch (op.kind) {
@@ -47,7 +51,11 @@ void write_attributes(JsonObject& json, const Op& op) {
     case OpKind::take:
     case OpKind::scatter_add:
       json.emplace_back("who", op.name);
-      if (!op.dims.empty()) json.emplace_back("ignore", op.dims[0]);
+      write_ignored(json, op);
+      break;
+    case OpKind::take_label:
+    case OpKind::put_label:
+      write_ignored(json, op);
       break;
     case OpKind::random_normal:
       json.emplace_back("stream", op.stream);
@@ -91,8 +99,6 @@ void write_attributes(JsonObject& json, const Op& op) {
     case OpKind::reshape:
     case OpKind::softmax:
     case OpKind::log_sum_exp:
-    case OpKind::take_label:
-    case OpKind::put_label:
     case OpKind::by_mode:
     case OpKind::stop_gradient:
       break;

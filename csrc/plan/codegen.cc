@@ -55,12 +55,14 @@ class Generator {
         break;
       case OpKind::take_label:
         push({.code = Code::take_label,
+              .ignore = ignored_index(op),
               .a = operand(op.inputs[0], Layout::full),
               .b = memory(op.inputs[1], Layout::column)},
              t);
         break;
       case OpKind::put_label:
         push({.code = Code::put_label,
+              .ignore = ignored_index(op),
               .a = operand(op.inputs[0], Layout::column),
               .b = memory(op.inputs[1], Layout::column)},
              t);

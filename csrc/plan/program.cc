@@ -81,9 +81,11 @@ class TileRunner {
         break;
       case Code::take_label:
         k_.take_label(out.data, a.data, a.ld, labels(i.b), rows, cols);
+        if (i.ignore) clear_ignored(out, labels(i.b), *i.ignore, 1);
         break;
       case Code::put_label:
         k_.put_label(out.data, out.ld, a.data, labels(i.b), rows, cols);
+        if (i.ignore) clear_ignored(out, labels(i.b), *i.ignore, cols);
         break;
       case Code::random_keep:
       case Code::random_normal:
@@ -93,6 +95,13 @@ class TileRunner {
         partials[i.sum] += k_.sum(a.data, a.ld, rows_of(i.a), cols_of(i.a));
         break;
     }
+  }
+
+  // Zeros in the rows of one label. A column lies densely.
+  void clear_ignored(const Pointer<T>& out, const std::int32_t* label, Dim ignored, Dim cols) noexcept {
+    const Dim ld = out.ld == 0 ? 1 : out.ld;
+    for (Dim row = 0; row < tile_.rows; ++row)
+      if (label[row] == ignored) std::fill_n(out.data + row * ld, cols, static_cast<T>(0));
   }
 
   // Element e of the whole space gets number e of the stream, however it is cut.

@@ -44,6 +44,7 @@ struct Instruction {
   double alpha = 0;
   std::uint32_t stream = 0;
   int sum = -1;
+  std::optional<Dim> ignore = {};  // of take_label and put_label: the label of rows that give 0
   Operand out = {}, out2 = {}, a = {}, b = {};
 };
 

@@ -113,8 +113,10 @@ Tensor concat(const std::vector<Tensor>& xs, Dim axis);       // not along kBatc
 
 // Along the last axis.
 Tensor softmax(const Tensor& x);
-Tensor log_sum_exp(const Tensor& x);                       // drops the axis
-Tensor take_label(const Tensor& x, const Tensor& labels);  // x (n, c), labels int32 (n): x[i, labels[i]]; nan outside
+Tensor log_sum_exp(const Tensor& x);  // drops the axis
+// x (n, c), labels int32 (n): x[i, labels[i]]; nan outside; 0 where the label is `ignore`, through which no gradient
+// flows.
+Tensor take_label(const Tensor& x, const Tensor& labels, std::optional<Dim> ignore = {});
 
 // Rows of a table (n, ...) by int32 indices: y[i, ...] = table[indices[i], ...]. An index outside [0, n) ends the run
 // with std::invalid_argument, except `ignore`, which gives zeros and gets no gradient.
