@@ -1,0 +1,104 @@
+// Metrics of scores: the order in which they put rows or classes, and the probabilities that they stand for.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "train/metrics.h"
+
+namespace backpass {
+namespace {
+
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+
+using Scored = std::vector<std::pair<double, bool>>;  // a score, and whether the row is one of the class
+
+// How probable it is that a row of the class scores above another one, ties counted half: from the sum of ranks (Mann
+// and Whitney 1947). Nan where there are rows of one kind only, or a score is nan.
+double auc_of(Scored scored) {
+  for (const auto& [score, yes] : scored)
+    if (std::isnan(score)) return kUndefined;
+  std::sort(scored.begin(), scored.end());
+  double ranks = 0, yes = 0;
+  for (std::size_t begin = 0, end = 0; begin < scored.size(); begin = end) {
+    double tied = 0;
+    while (end < scored.size() && scored[end].first == scored[begin].first) tied += scored[end++].second;
+    ranks += tied * 0.5 * static_cast<double>(begin + 1 + end);
+    yes += tied;
+  }
+  const double no = static_cast<double>(scored.size()) - yes;
+  return yes > 0 && no > 0 ? (ranks - yes * (yes + 1) / 2) / (yes * no) : kUndefined;
+}
+
+double log_sum_exp_of(const std::vector<double>& z) {
+  const double most = z[argmax(z)];
+  double total = 0;
+  for (const double value : z) total += std::exp(value - most);
+  return most + std::log(total);
+}
+
+double softplus_of(double z) { return std::max(z, 0.0) + std::log1p(std::exp(-std::fabs(z))); }
+
+// -sum t log p of a row.
+double surprise(const std::vector<double>& t, const std::vector<double>& p, const Outputs& outputs, double eps) {
+  const auto truth = [&](std::size_t c) { return t.size() == p.size() ? t[c] : c == class_of(t) ? 1.0 : 0.0; };
+  const auto log_of = [&](double q) { return std::log(std::clamp(q, eps, 1 - eps)); };
+  double total = 0;
+  if (outputs.yes_no(p.size())) {
+    for (std::size_t i = 0; i < p.size(); ++i)
+      total += outputs.kind == Outputs::yes_no_logits ? t[i] * softplus_of(-p[i]) + (1 - t[i]) * softplus_of(p[i])
+                                                      : -t[i] * log_of(p[i]) - (1 - t[i]) * log_of(1 - p[i]);
+    return total / static_cast<double>(p.size());
+  }
+  const double lse = outputs.kind == Outputs::class_logits ? log_sum_exp_of(p) : 0;
+  for (std::size_t c = 0; c < p.size(); ++c)
+    if (truth(c) != 0) total += truth(c) * (outputs.kind == Outputs::class_logits ? lse - p[c] : -log_of(p[c]));
+  return total;
+}
+
+}  // namespace
+
+double auc(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
+  const std::size_t columns = y_pred.shape.size() < 2 ? 1 : static_cast<std::size_t>(y_pred.shape.back());
+  const bool yes_no = outputs.yes_no(columns);
+  std::vector<Scored> scored(columns);
+  each_row(y_true, y_pred, outputs, [&](const std::vector<double>& t, const std::vector<double>& p) {
+    const double lse = outputs.kind == Outputs::class_logits ? log_sum_exp_of(p) : 0;
+    for (std::size_t c = 0; c < columns; ++c)
+      scored[c].emplace_back(outputs.kind == Outputs::class_logits ? std::exp(p[c] - lse) : p[c],
+                             yes_no ? t[c] > 0.5 : class_of(t) == c);
+  });
+  if (!yes_no && columns == 2) return auc_of(std::move(scored[1]));
+  double total = 0;
+  for (Scored& one : scored) total += auc_of(std::move(one));
+  return total / static_cast<double>(columns);
+}
+
+double log_loss(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
+  const double eps = y_pred.type == ElementType::float64 ? std::numeric_limits<double>::epsilon()
+                                                         : std::numeric_limits<float>::epsilon();
+  double total = 0, rows = 0;
+  each_row(y_true, y_pred, outputs, [&](const std::vector<double>& t, const std::vector<double>& p) {
+    total += surprise(t, p, outputs, eps);
+    ++rows;
+  });
+  return total / rows;
+}
+
+// Of equal scores the class of the larger number comes first.
+double top_k_accuracy(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs, Dim k) {
+  const Dim columns = y_pred.shape.size() < 2 ? 1 : y_pred.shape.back();
+  if (outputs.yes_no(static_cast<std::size_t>(columns)))
+    fail("metric", "top_", k, " needs a score for each class, got outputs that say yes or no");
+  double right = 0, rows = 0;
+  each_row(y_true, y_pred, outputs, [&](const std::vector<double>& t, const std::vector<double>& p) {
+    const std::size_t truth = class_of(t);
+    Dim before = 0;
+    for (std::size_t c = 0; c < p.size(); ++c) before += p[c] > p[truth] || (p[c] == p[truth] && c > truth);
+    right += before < k;
+    ++rows;
+  });
+  return right / rows;
+}
+
+}  // namespace backpass

@@ -1,0 +1,72 @@
+// Metrics of errors.
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "train/metrics.h"
+
+namespace backpass {
+namespace {
+
+// Calls f(output, target, prediction) for each element.
+template <class F>
+void each_element(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs, F f) {
+  each_row(y_true, y_pred, outputs, [&](const std::vector<double>& t, const std::vector<double>& p) {
+    if (t.size() != p.size()) fail("metric", "targets have ", t.size(), " values per row, predictions ", p.size());
+    for (std::size_t i = 0; i < t.size(); ++i) f(i, t[i], p[i]);
+  });
+}
+
+double square_of(double x) { return x * x; }
+
+// The mean of f(target - prediction) over all elements.
+double mean_error(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs, double (*f)(double)) {
+  double total = 0, count = 0;
+  each_element(y_true, y_pred, outputs, [&](std::size_t, double t, double p) {
+    total += f(t - p);
+    ++count;
+  });
+  return total / count;
+}
+
+}  // namespace
+
+double mae(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
+  return mean_error(y_true, y_pred, outputs, std::fabs);
+}
+
+double mse(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
+  return mean_error(y_true, y_pred, outputs, square_of);
+}
+
+double rmse(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
+  return std::sqrt(mse(y_true, y_pred, outputs));
+}
+
+double max_error(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
+  double most = 0;
+  each_element(y_true, y_pred, outputs, [&](std::size_t, double t, double p) {
+    const double size = std::fabs(t - p);
+    most = size > most || std::isnan(size) ? size : most;
+  });
+  return most;
+}
+
+// 1 - residual / total sum of squares, outputs averaged uniformly as scikit-learn does.
+double r2(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
+  const Dim rows = y_true.rows();
+  const std::size_t columns = static_cast<std::size_t>(rows > 0 ? element_count(y_true.shape) / rows : 0);
+  std::vector<double> mean(columns), residual(columns), total(columns);
+  each_element(y_true, y_pred, outputs,
+               [&](std::size_t i, double t, double) { mean[i] += t / static_cast<double>(rows); });
+  each_element(y_true, y_pred, outputs, [&](std::size_t i, double t, double p) {
+    residual[i] += square_of(t - p);
+    total[i] += square_of(t - mean[i]);
+  });
+  double score = 0;
+  for (std::size_t i = 0; i < columns; ++i)
+    score += total[i] > 0 ? 1 - residual[i] / total[i] : residual[i] == 0 ? 1.0 : 0.0;
+  return score / static_cast<double>(columns);
+}
+
+}  // namespace backpass
