@@ -186,6 +186,46 @@ def test_the_loss_is_the_sum_over_outputs(model, x, y):
     assert fit(model, x, y, optimizer=bp.SGD(0.0), batch_size=ROWS)["loss"] == pytest.approx([sum(parts)], rel=1e-14)
 
 
+@pytest.mark.row("L4")
+def test_losses_have_weights_and_are_reported_by_head(model, x, y):
+    parts = [loss.value_and_grad(out, target)[0] for loss, out, target in zip(LOSSES, model.predict(x), y, strict=True)]
+    total = 2.0 * parts[0] + 0.3 * parts[1]
+    expected = {"loss": total, "loss_0": parts[0], "loss_1": parts[1]}
+    assert model.evaluate(x, y, loss=LOSSES, loss_weights=[2.0, 0.3]) == pytest.approx(expected, rel=1e-13)
+    history = fit(model, x, y, optimizer=bp.SGD(0.0), batch_size=ROWS, loss_weights=[2.0, 0.3], validation_data=(x, y))
+    for name, value in expected.items():
+        assert history[name] == history["val_" + name] == pytest.approx([value], rel=1e-13)
+    assert model.evaluate(x, y) == pytest.approx(expected, rel=1e-13)  # the last fit's loss and weights
+    trainer = bp.Trainer(model, LOSSES, bp.SGD(0.1), loss_weights=[2.0, 0.3])
+    assert trainer.evaluate(x, y) == pytest.approx(expected, rel=1e-13)
+    assert trainer.step(x, y) == pytest.approx(total, rel=1e-13)
+
+
+def test_the_gradient_is_the_weighted_sum(x, y):
+    models = [two_by_two() for _ in range(3)]
+    starts = models[0].flat_parameters.copy()
+    for model, weights in zip(models, ([1.0, 0.0], [0.0, 1.0], [2.0, 0.3]), strict=True):
+        bp.Trainer(model, LOSSES, bp.SGD(1.0), loss_weights=weights).step(x, y)
+    steps = [model.flat_parameters - starts for model in models]
+    np.testing.assert_allclose(steps[2], 2.0 * steps[0] + 0.3 * steps[1], atol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("weights", "error"), [([1.0], ValueError), ([1.0] * 3, ValueError), ([1.0, np.inf], ValueError), (2.0, TypeError),
+                           (["a", 1.0], TypeError)],
+)  # fmt: skip
+def test_there_is_a_weight_for_each_output(model, x, y, weights, error):
+    before = model.flat_parameters.copy()
+    for call in (
+        lambda: model.evaluate(x, y, loss=LOSSES, loss_weights=weights),
+        lambda: fit(model, x, y, loss_weights=weights),
+        lambda: bp.Trainer(model, LOSSES, bp.SGD(0.1), loss_weights=weights).step(x, y),
+    ):
+        with pytest.raises(error, match="loss_weights"):
+            call()
+    np.testing.assert_array_equal(model.flat_parameters, before)
+
+
 def test_one_loss_serves_all_outputs(model, x, rng):
     y = [rng.standard_normal((ROWS, 3)), rng.standard_normal((ROWS, 1))]
     value, grads = model.value_and_grad(x, y, bp.MSE())

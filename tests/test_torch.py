@@ -136,6 +136,56 @@ def test_sample_weights(case):
     close(grad, p.grad)
 
 
+@pytest.mark.row("L3")
+@pytest.mark.parametrize("ignored", [None, -100, 1])
+@pytest.mark.parametrize("smoothing", [0.0, 0.15])
+@pytest.mark.parametrize("class_weight", [None, [0.5, 2.0, 1.0, 3.0]])
+@pytest.mark.parametrize("target", ["labels", "rows"])
+def test_cross_entropy_with_all_settings(target, class_weight, smoothing, ignored):
+    rng = generator("settings")
+    logits, labels = rng.standard_normal((12, 4)), rng.integers(0, 4, 12)
+    if ignored is not None:
+        labels[::3] = ignored
+    y = labels if target == "labels" else rng.dirichlet(np.ones(4), 12)
+    value, grad = bp.CrossEntropy(smoothing, ignored, class_weight).value_and_grad(logits, y)
+    p = to_torch(logits).requires_grad_()
+    weight = None if class_weight is None else torch.tensor(class_weight, dtype=torch.float64)
+    their_value = torch.nn.functional.cross_entropy(
+        p,
+        to_torch(y),
+        weight,
+        label_smoothing=smoothing,
+        ignore_index=-100 if ignored is None or target == "rows" else ignored,
+    )
+    their_value.backward()
+    close(value, their_value)
+    close(grad, p.grad)
+
+
+@pytest.mark.parametrize("settings", [{}, {"log_input": False}, {"full": True}, {"log_input": False, "eps": 0.1}])
+def test_poisson(settings):
+    rng = generator("poisson")
+    p, y = rng.uniform(0.1, 3, (7, 3)), rng.poisson(2.0, (7, 3)).astype(np.float64)
+    value, grad = bp.Poisson(**settings).value_and_grad(p, y)
+    theirs = to_torch(p).requires_grad_()
+    their_value = torch.nn.PoissonNLLLoss(**settings)(theirs, to_torch(y))
+    their_value.backward()
+    close(value, their_value)
+    close(grad, theirs.grad)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_gaussian_nll_clamps_as_theirs(full):
+    rng = generator("gaussian")
+    mean, variance, y = rng.standard_normal((8, 2)), rng.uniform(0, 0.2, (8, 2)), rng.standard_normal((8, 2))
+    value, grad = bp.GaussianNLL(eps=0.1, full=full).value_and_grad(np.concatenate([mean, variance], axis=1), y)
+    m, v = to_torch(mean).requires_grad_(), to_torch(variance).requires_grad_()
+    their_value = torch.nn.GaussianNLLLoss(eps=0.1, full=full)(m, to_torch(y), v)
+    their_value.backward()
+    close(value, their_value)
+    close(grad, torch.cat([m.grad, v.grad], 1))
+
+
 @pytest.mark.parametrize("case", **by_name(OPS))
 def test_ops_and_their_derivatives(case):
     """Value, gradient, and gradient of the gradient."""

@@ -42,7 +42,30 @@ struct PythonLoss {
   }
 };
 
+std::vector<double> balanced_weights(const py::object& labels, Dim classes) {
+  if (classes < 1) throw std::invalid_argument("[balanced_class_weights] classes must be positive");
+  const Argument rows = argument(labels, "balanced_class_weights", "labels");
+  if (rows.view.shape.size() != 1)
+    throw std::invalid_argument("[balanced_class_weights] labels must have shape (rows,), got " +
+                                to_string(rows.view.shape));
+  return balanced_class_weights(rows.view, classes);
+}
+
+std::vector<double> weights_by_class(const py::object& labels, const std::vector<double>& class_weight,
+                                     const py::object& sample_weight) {
+  const Argument rows = argument(labels, "fit", "y"), given = optional_argument(sample_weight, "fit", "sample_weight");
+  if (!given.view.empty() && given.view.shape != rows.view.shape)
+    throw std::invalid_argument("[sample_weight] expected shape " + to_string(rows.view.shape) + ", got " +
+                                to_string(given.view.shape));
+  return class_sample_weights(rows.view, class_weight, given.view);
+}
+
 void bind_losses(py::module_& m) {
+  m.def("balanced_class_weights", &balanced_weights, py::arg("labels"), py::arg("classes"),
+        "Weights under which all classes count the same: n / (k m) for a class of m of the n labels, k being how many\n"
+        "classes occur; 0 for one that does not.");
+  m.def("class_sample_weights", &weights_by_class, py::arg("labels"), py::arg("class_weight"),
+        py::arg("sample_weight"));
   m.def(
       "python_loss",
       [](const std::string& type, bool takes_labels, const py::object& build, const py::object& target_shape) {

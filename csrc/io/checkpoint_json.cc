@@ -9,6 +9,12 @@
 namespace backpass {
 namespace {
 
+JsonArray numbers_to_json(const std::vector<double>& values) {
+  JsonArray json;
+  for (const double value : values) json.push_back(number_to_json(value));
+  return json;
+}
+
 std::uint64_t read_count(const JsonValue& json, const char* key) {
   const std::int64_t value = json.at(key).as_int();
   if (value < 0) fail("checkpoint", key, " must not be negative, got ", value);
@@ -18,9 +24,7 @@ std::uint64_t read_count(const JsonValue& json, const char* key) {
 JsonArray history_to_json(const History& history) {
   JsonArray columns;
   for (const auto& [name, values] : history.columns) {
-    JsonArray numbers;
-    for (const double value : values) numbers.push_back(number_to_json(value));
-    columns.emplace_back(JsonArray{name, std::move(numbers)});
+    columns.emplace_back(JsonArray{name, numbers_to_json(values)});
   }
   return columns;
 }
@@ -47,6 +51,7 @@ JsonObject fit_to_json(const FitState& fit) {
   json.emplace_back("batch", fit.batch);
   json.emplace_back("rows", fit.rows);
   json.emplace_back("loss_sum", number_to_json(fit.loss_sum));
+  json.emplace_back("head_sums", numbers_to_json(fit.head_sums));
   json.emplace_back("learning_rate", number_to_json(fit.learning_rate));
   json.emplace_back("order", fit.order);
   json.emplace_back("own_steps", fit.own_steps);
@@ -66,6 +71,7 @@ FitState fit_from_json(const JsonValue& json) {
   fit.rows = static_cast<Dim>(read_count(json, "rows"));
   if (fit.batch > fit.rows) fail("checkpoint", "has more batches than rows");
   fit.loss_sum = number_from_json(json.at("loss_sum"));
+  for (const JsonValue& sum : json.at("head_sums").as_array()) fit.head_sums.push_back(number_from_json(sum));
   fit.learning_rate = number_from_json(json.at("learning_rate"));
   fit.order = read_count(json, "order");
   fit.own_steps = read_count(json, "own_steps");

@@ -45,20 +45,76 @@ Tensor BinaryCrossEntropy::build(const Tensor& prediction, const Tensor& target,
   return over_elements((pos_weight ? positive * *pos_weight : positive) + (1.0 - y) * softplus(prediction), weight);
 }
 
+Attributes CrossEntropy::attributes() const {
+  Attributes attributes{{"label_smoothing", label_smoothing}};
+  if (ignore_index) attributes.emplace_back("ignore_index", std::int64_t{*ignore_index});
+  if (!class_weight.empty()) attributes.emplace_back("class_weight", class_weight);
+  return attributes;
+}
+
+namespace {
+
+void check_class_weight(const std::vector<double>& weights, Dim classes) {
+  if (!weights.empty() && static_cast<Dim>(weights.size()) != classes)
+    fail("CrossEntropy", "class_weight must have a number for each of ", classes, " classes, got ", weights.size());
+  for (const double w : weights)
+    if (!(w >= 0) || !std::isfinite(w)) fail("CrossEntropy", "class_weight must be finite and not negative, got ", w);
+}
+
+void check_ignored(std::optional<Dim> label) {
+  using Limits = std::numeric_limits<std::int32_t>;
+  if (label && (*label < Limits::min() || *label > Limits::max()))
+    fail("CrossEntropy", "ignore_index must be of 32 bits, got ", *label);
+}
+
+// The weight of each class, or 1, beside each of the logits.
+Tensor weights_of_classes(const CrossEntropy& loss, const Tensor& logits) {
+  if (loss.class_weight.empty()) return broadcast_to(like(logits, 1), logits.shape());
+  return broadcast_to(constant(loss.class_weight, {logits.shape()[1]}, logits.dtype()), logits.shape());
+}
+
+// What each label weighs: its class, and 0 where it is ignored. Empty where all weigh the same.
+Tensor weights_of_labels(const CrossEntropy& loss, const Tensor& logits, const Tensor& labels) {
+  if (loss.class_weight.empty() && !loss.ignore_index) return {};
+  return take_label(weights_of_classes(loss, logits), labels, loss.ignore_index);
+}
+
+Tensor product(const Tensor& a, const Tensor& b) { return a && b ? a * b : a ? a : b; }
+
+// -log softmax at the label times what the label weighs, and its smoothed form.
+Tensor surprise_at_labels(const CrossEntropy& loss, const Tensor& logits, const Tensor& labels) {
+  const Tensor lse = log_sum_exp(logits), weight = weights_of_labels(loss, logits, labels);
+  const Tensor at_label = product(lse - take_label(logits, labels, loss.ignore_index), weight);
+  if (loss.label_smoothing == 0) return at_label;
+  const Tensor surprise = along_classes(lse, logits.shape()) - logits;
+  const Tensor all = sum(loss.class_weight.empty() ? surprise : surprise * weights_of_classes(loss, logits), kLast);
+  const Tensor each = all * (loss.label_smoothing / static_cast<double>(logits.shape()[1]));
+  const CrossEntropy keeping{.ignore_index = loss.ignore_index};
+  return at_label * (1 - loss.label_smoothing) + product(each, weights_of_labels(keeping, logits, labels));
+}
+
+}  // namespace
+
+Tensor CrossEntropy::row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
+  if (target.dtype() != DType::int32) return weight;
+  return product(weights_of_labels(*this, prediction, target), weight);
+}
+
 Tensor CrossEntropy::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
   check_smoothing("CrossEntropy", label_smoothing);
   check_classes("CrossEntropy", prediction, target);
-  const Tensor lse = log_sum_exp(prediction);
-  const double each = label_smoothing / static_cast<double>(prediction.shape()[1]);
+  check_class_weight(class_weight, prediction.shape()[1]);
+  check_ignored(ignore_index);
   if (target.dtype() == DType::int32) {
-    const Tensor at_label = lse - take_label(prediction, target);
-    if (label_smoothing == 0) return over_rows(at_label, weight);
-    return over_rows(at_label * (1 - label_smoothing) + (lse * label_smoothing - sum(prediction, kLast) * each),
-                     weight);
+    const Tensor rows = surprise_at_labels(*this, prediction, target);
+    const Tensor total = row_weight(prediction, target, weight);
+    return total ? over_weights(product(rows, weight), total) : mean(rows);
   }
-  const Tensor y = label_smoothing > 0 ? target * (1 - label_smoothing) + each : target;
+  const double each = label_smoothing / static_cast<double>(prediction.shape()[1]);
+  const Tensor smooth = label_smoothing > 0 ? target * (1 - label_smoothing) + each : target;
+  const Tensor y = class_weight.empty() ? smooth : smooth * weights_of_classes(*this, prediction);
   // -sum y log softmax(z) = sum(y) lse(z) - sum(y z)
-  return over_rows(sum(y, kLast) * lse - sum(y * prediction, kLast), weight);
+  return over_rows(sum(y, kLast) * log_sum_exp(prediction) - sum(y * prediction, kLast), weight);
 }
 
 Attributes Focal::attributes() const {

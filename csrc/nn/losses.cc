@@ -1,6 +1,8 @@
 // A loss by its name, and the gradient of a loss with respect to a prediction.
 #include "backpass/losses.h"
 
+#include <cmath>
+
 #include "nn/attributes.h"
 #include "nn/targets.h"
 
@@ -19,9 +21,25 @@ Loss make_loss(const std::string& type, const Attributes& a) {
   if (type == "GaussianNLL") return GaussianNLL{get(a, "eps", GaussianNLL{}.eps), get(a, "full", GaussianNLL{}.full)};
   if (type == "BinaryCrossEntropy")
     return BinaryCrossEntropy{find<double>(a, "pos_weight"), get(a, "label_smoothing", 0.0)};
-  if (type == "CrossEntropy") return CrossEntropy{get(a, "label_smoothing", 0.0)};
+  if (type == "CrossEntropy")
+    return CrossEntropy{get(a, "label_smoothing", 0.0), find<std::int64_t>(a, "ignore_index"),
+                        get(a, "class_weight", std::vector<double>{})};
   if (type == "Focal") return Focal{get(a, "gamma", Focal{}.gamma), find<double>(a, "alpha")};
   fail("loss", "unknown type \"", type, '"');
+}
+
+Losses::Losses(std::vector<Loss> losses, std::vector<double> weights)
+    : each_(std::move(losses)), weights_(std::move(weights)) {
+  if (each_.empty()) fail("loss", "expected at least one");
+  for (const double weight : weights_)
+    if (!std::isfinite(weight)) fail("loss_weights", "must be finite, got ", weight);
+}
+
+void Losses::check(std::size_t outputs) const {
+  if (each_.size() != 1 && each_.size() != outputs)
+    fail("loss", "expected one, or one for each of ", outputs, " outputs, got ", each_.size());
+  if (!weights_.empty() && weights_.size() != outputs)
+    fail("loss_weights", "expected one for each of ", outputs, " outputs, got ", weights_.size());
 }
 
 std::pair<double, Array> Loss::value_and_grad(const ArrayView& prediction, const ArrayView& target,

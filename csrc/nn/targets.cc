@@ -7,14 +7,14 @@
 #include "base/error.h"
 
 namespace backpass {
-namespace {
 
-// Element `row` of a vector, as a double.
 double element(const ArrayView& view, Dim row) {
   double value = 0;
   convert(&value, DType::float64, static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, 1);
   return value;
 }
+
+namespace {
 
 template <class T>
 Dim first_bad_label(const ArrayView& y, Dim classes, std::optional<Dim> ignored) {

@@ -5,6 +5,9 @@
 
 namespace backpass {
 
+// Element `row` of a vector.
+double element(const ArrayView& vector, Dim row);
+
 struct Targets {
   ArrayView y, sample_weight;  // in the shapes that the loss's tensors have
   bool labels = false;         // y holds class numbers

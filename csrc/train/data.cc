@@ -5,11 +5,6 @@
 
 namespace backpass {
 
-void check_count(const Losses& losses, std::size_t outputs) {
-  if (losses.size() != 1 && losses.size() != outputs)
-    fail("loss", "expected one, or one for each of ", outputs, " outputs, got ", losses.size());
-}
-
 void check_metrics(const Network::Impl& net, std::size_t count) {
   if (count > 0 && net.outputs().size() != 1)
     fail("metrics", "need a network of one output, this one has ", net.outputs().size());
@@ -32,7 +27,7 @@ double weight_of(const Targets& targets, const std::int64_t* rows, Dim count) {
 Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingData& data, AllTargets& targets) {
   const std::vector<Tensor>& outputs = net.outputs();
   const Dim rows = net.check_inputs(data.x);
-  check_count(losses, outputs.size());
+  losses.check(outputs.size());
   if (data.y.size() != outputs.size())
     fail("y", "expected one array for each of ", outputs.size(), " outputs, got ", data.y.size());
   targets.resize(outputs.size());

@@ -13,8 +13,21 @@ constexpr Dim kEvaluateRows = 1024;
 
 }  // namespace
 
+void HeadLosses::add(std::size_t output, double loss, double weight) {
+  sums_[output] += loss * weight;
+  weights_[output] += weight;
+}
+
+void HeadLosses::log(const Losses& losses, const std::string& prefix, Logs& logs) const {
+  double total = 0;
+  for (std::size_t i = 0; i < sums_.size(); ++i) total += losses.weight(i) * mean(i);
+  logs.emplace_back(prefix + "loss", total);
+  for (std::size_t i = 0; sums_.size() > 1 && i < sums_.size(); ++i)
+    logs.emplace_back(prefix + "loss_" + std::to_string(i), mean(i));
+}
+
 Evaluation::Evaluation(Trainer::Impl& trainer, const Metrics& metrics, int threads, const Targets* fixed, Dim rows)
-    : trainer_(trainer), metrics_(metrics), threads_(threads) {
+    : trainer_(trainer), metrics_(metrics), threads_(threads), heads_(trainer.net().outputs().size()) {
   if (!metrics.empty()) gathered_.begin(trainer.net(), fixed, rows);
 }
 
@@ -26,9 +39,9 @@ void Evaluation::add(const ArrayViews& x, const AllTargets& targets) {
     std::iota(order.begin(), order.end(), begin);
     const Trainer::Impl::Batch tile{&x, &targets, order.data(), count, 0, 0, threads_};
     Plan& plan = trainer_.evaluation_plan(count, targets);
-    const double value = trainer_.walk(plan, tile, Phase::loss), weight = weight_of(targets[0], order.data(), count);
-    if (weight > 0) total_ += value * weight;
-    weight_ += weight;
+    trainer_.walk(plan, tile, Phase::loss);
+    for (std::size_t i = 0, at = targets.size() == 1 ? 2 : 1; i < targets.size(); ++i, at += 2)
+      heads_.add(i, trainer_.scalar(plan.output(at)), trainer_.scalar(plan.output(at + 1)));
     if (!metrics_.empty()) gathered_.add(tile, trainer_.predictions(plan, count));
   }
   rows_ += rows;
@@ -36,7 +49,8 @@ void Evaluation::add(const ArrayViews& x, const AllTargets& targets) {
 
 Logs Evaluation::logs(const std::string& prefix) const {
   if (rows_ == 0) fail("evaluate", "needs at least one row");
-  Logs logs{{prefix + "loss", total_ / weight_}};
+  Logs logs;
+  heads_.log(trainer_.losses, prefix, logs);
   gathered_.compute(metrics_, prefix, logs);
   return logs;
 }

@@ -5,6 +5,19 @@
 
 namespace backpass {
 
+// The mean loss of each output over batches of rows, by what its rows weigh; 0 where they weigh nothing.
+class HeadLosses {
+ public:
+  explicit HeadLosses(std::size_t outputs) : sums_(outputs), weights_(outputs) {}
+  void add(std::size_t output, double loss, double weight);
+  // "loss" and, where there are several outputs, "loss_0" and so on, each name after `prefix`.
+  void log(const Losses& losses, const std::string& prefix, Logs& logs) const;
+
+ private:
+  double mean(std::size_t output) const { return weights_[output] > 0 ? sums_[output] / weights_[output] : 0; }
+  std::vector<double> sums_, weights_;
+};
+
 class Evaluation {
  public:
   // `fixed`: the targets where there is one part only; see Gathered.
@@ -17,7 +30,7 @@ class Evaluation {
   const Metrics& metrics_;
   int threads_;
   Gathered gathered_;
-  double total_ = 0, weight_ = 0;
+  HeadLosses heads_;
   Dim rows_ = 0;
 };
 

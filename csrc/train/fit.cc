@@ -95,6 +95,8 @@ class Fit {
 
   void add_columns(const std::string& prefix) {
     add_column(prefix + "loss");
+    const std::size_t outputs = trainer_.net().outputs().size();
+    for (std::size_t i = 0; outputs > 1 && i < outputs; ++i) add_column(prefix + "loss_" + std::to_string(i));
     for (const auto& [name, compute] : options_.metrics) add_column(prefix + name);
   }
 
@@ -162,6 +164,9 @@ class Fit {
     const double loss = train(batch);
     if (predicts()) gathered_.add(batch, trainer_.predicted);
     state_.loss_sum += loss * static_cast<double>(batch.count);
+    state_.head_sums.resize(trainer_.head_losses.size());
+    for (std::size_t i = 0; i < state_.head_sums.size(); ++i)
+      state_.head_sums[i] += trainer_.head_losses[i] * static_cast<double>(batch.count);
     state_.rows += batch.count;
     ++state_.batch;
     return loss;
@@ -206,6 +211,8 @@ class Fit {
     update_averages(Per::epoch);
     ++trainer_.optimizer.state()->epochs;
     Logs logs{{"loss", state_.loss_sum / static_cast<double>(state_.rows)}};
+    for (std::size_t i = 0; i < state_.head_sums.size(); ++i)
+      logs.emplace_back("loss_" + std::to_string(i), state_.head_sums[i] / static_cast<double>(state_.rows));
     gathered_.compute(options_.metrics, "", logs);
     validate(logs);
     logs.emplace_back("learning_rate", state_.learning_rate);
@@ -213,6 +220,7 @@ class Fit {
     const int epoch = state_.epoch++;
     state_.batch = state_.rows = 0;
     state_.loss_sum = 0;
+    state_.head_sums.clear();
     if (options_.hooks.epoch_end) options_.hooks.epoch_end(epoch, logs);
     if (keeper_.due_after(state_.epoch)) keep();
   }

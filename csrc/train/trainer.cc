@@ -43,7 +43,11 @@ LossInputs build_losses(const Network::Impl& net, const Losses& losses, const Al
         input(targets[i].shape(losses.of(i), prediction.shape()), targets[i].labels ? DType::int32 : net.dtype, "y"));
     const Tensor loss = losses.of(i).build(prediction, in.y[i], in.weight);
     if (!loss.shape().empty()) fail(losses.of(i).type(), "must be a scalar, got ", to_string(loss.shape()));
-    in.loss = i == 0 ? loss : in.loss + loss;
+    const Tensor weighted = losses.weight(i) == 1 ? loss : loss * losses.weight(i);
+    in.loss = i == 0 ? weighted : in.loss + weighted;
+    in.each.push_back(loss);
+    const Tensor rows = losses.of(i).row_weight(prediction, in.y[i], in.weight);
+    in.total_weight.push_back(rows ? sum(rows) : count(prediction, {0}));
   }
   return in;
 }
@@ -74,6 +78,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   PlanSpec spec = loss_spec(net(), in, batch, true);
   assign_states(spec, net(), Phase::update);
   if (predict) spec.outputs.push_back({net().outputs()[0], {}});
+  for (std::size_t i = 0; in.each.size() > 1 && i < in.each.size(); ++i) spec.outputs.push_back({in.each[i], {}});
   auto [parameters, grads, tables] = training_gradients(net(), in.loss, ending == Ending::update);
   if (ending == Ending::accumulate) add_to_gradients(spec, net(), parameters, grads);
   for (std::size_t i = 0; i < parameters.size(); ++i)
@@ -87,8 +92,14 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
 }
 
 PlanSpec Trainer::Impl::evaluation_spec(Dim batch, const AllTargets& targets) const {
-  PlanSpec spec = loss_spec(net(), build_losses(net(), losses, targets), batch, false);
+  const LossInputs in = build_losses(net(), losses, targets);
+  PlanSpec spec = loss_spec(net(), in, batch, false);
   if (net().outputs().size() == 1) spec.outputs.push_back({net().outputs()[0], {}});
+  for (std::size_t i = 0; i < in.each.size(); ++i) {
+    spec.outputs.push_back({in.each[i], {}});
+    spec.outputs.push_back({in.total_weight[i], {}});
+  }
+  mark_phase(spec, in.total_weight, Phase::loss);
   return spec;
 }
 
@@ -123,7 +134,13 @@ double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
   if (last == Phase::update) run.settings = state.next_settings();
   plan.run(run);
   if (batch.predict) predicted = predictions(plan, batch.count);
+  if (batch.targets->size() > 1 && last != Phase::loss) read_head_losses(plan, batch.targets->size());
   return scalar(plan.output(0));
+}
+
+void Trainer::Impl::read_head_losses(const Plan& plan, std::size_t outputs) {
+  head_losses.resize(outputs);
+  for (std::size_t i = 0; i < outputs; ++i) head_losses[i] = scalar(plan.output(1 + i));
 }
 
 ArrayView Trainer::Impl::predictions(const Plan& plan, Dim rows) const {
@@ -140,7 +157,7 @@ double Trainer::Impl::train(const Batch& batch) {
 
 Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOptions options) {
   if (!network) fail("Trainer", "needs a network");
-  check_count(losses, network.impl().outputs().size());
+  losses.check(network.impl().outputs().size());
   if (options.threads < 0) fail("Trainer", "threads must not be negative, got ", options.threads);
   impl_ = std::shared_ptr<Impl>(new Impl{.network = std::move(network),
                                          .losses = std::move(losses),

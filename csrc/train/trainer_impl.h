@@ -17,11 +17,12 @@ struct Trainer::Impl {
   int threads;
   Workspace workspace = {};
   bool stopped = false;
-  bool updated = false;                 // whether the last step changed parameters
-  AllTargets step_targets = {};         // of a single step; kept, so that a step allocates nothing
-  std::vector<RowSource> sources = {};  // likewise
-  ArrayView predicted = {};             // by the last walk in training that kept predictions
-  AlignedBuffer shares[2] = {};         // of the gradients before and of this batch's, while they accumulate
+  bool updated = false;                  // whether the last step changed parameters
+  AllTargets step_targets = {};          // of a single step; kept, so that a step allocates nothing
+  std::vector<RowSource> sources = {};   // likewise
+  std::vector<double> head_losses = {};  // of several outputs, in the last walk in training
+  ArrayView predicted = {};              // by the last walk in training that kept predictions
+  AlignedBuffer shares[2] = {};          // of the gradients before and of this batch's, while they accumulate
 
   // One batch of rows of some data.
   struct Batch {
@@ -46,6 +47,7 @@ struct Trainer::Impl {
 
   // Forward, loss, backward and, unless `last` is earlier, update. Returns the loss.
   double walk(Plan& plan, const Batch& batch, Phase last);
+  void read_head_losses(const Plan& plan, std::size_t outputs);
   double train(const Batch& batch);  // a full step; counts it where it is one
   // The gradients become the mean over this batch and those of `weight` before it, which grows. Then: optimizer.step().
   double accumulate(const Batch& batch, double& weight);
@@ -58,6 +60,7 @@ struct Trainer::Impl {
 struct LossInputs {
   std::vector<Tensor> y;
   Tensor weight, loss;
+  std::vector<Tensor> each, total_weight;  // by output: its loss, and what its rows weigh together
 };
 LossInputs build_losses(const Network::Impl& net, const Losses& losses, const AllTargets& targets);
 // Inputs, targets and weights gathered, the loss as only output.
@@ -65,7 +68,6 @@ PlanSpec loss_spec(const Network::Impl& net, const LossInputs& in, Dim batch, bo
 // What that plan gathers from, in its order.
 void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const AllTargets& targets);
 
-void check_count(const Losses& losses, std::size_t outputs);
 // The weight of some rows in a mean: their number, or the sum of their weights. rows: null for the first ones.
 double weight_of(const Targets& targets, const std::int64_t* rows, Dim count);
 

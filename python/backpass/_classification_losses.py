@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from backpass import _checks
 from backpass._losses import FixedLoss
 
@@ -47,6 +50,10 @@ class CrossEntropy(FixedLoss):
     Args:
         label_smoothing: a in (1 - a) y + a / classes, which takes the place of the probabilities y (Szegedy et al.
             2016); in [0, 1].
+        ignore_index: the label of rows that count for nothing, such as -100: any integer of 32 bits. The mean is over
+            the others; where there are none, the loss and its gradient are 0. None ignores none.
+        class_weight: a number for each class that multiplies its term; with labels the mean is then divided by the sum
+            of the weights of the rows' classes. See `balanced_class_weights`. It multiplies `sample_weight`.
 
     Raises:
         ValueError: where a setting is outside.
@@ -56,12 +63,42 @@ class CrossEntropy(FixedLoss):
         >>> value, gradient = bp.CrossEntropy().value_and_grad([[0.0, 0.0]], [1])
         >>> round(value, 6), gradient.tolist()
         (0.693147, [[0.5, -0.5]])
+        >>> value, gradient = bp.CrossEntropy(ignore_index=-100).value_and_grad([[0.0, 0.0], [3.0, 1.0]], [1, -100])
+        >>> round(value, 6), gradient.tolist()
+        (0.693147, [[0.5, -0.5], [0.0, 0.0]])
     """
 
     label_smoothing: float = 0.0
+    ignore_index: int | None = None
+    class_weight: tuple[float, ...] | None = None
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
-        self._keep(label_smoothing=_checks.fraction("CrossEntropy", "label_smoothing", label_smoothing))
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        ignore_index: int | None = None,
+        class_weight: Sequence[float] | None = None,
+    ) -> None:
+        self._keep(
+            label_smoothing=_checks.fraction("CrossEntropy", "label_smoothing", label_smoothing),
+            ignore_index=None if ignore_index is None else _label(ignore_index),
+            class_weight=None if class_weight is None else _weights(class_weight),
+        )
+
+
+def _label(ignore_index: Any) -> int:
+    label = _checks.integer("CrossEntropy", "ignore_index", ignore_index)
+    if not -(2**31) <= label < 2**31:
+        raise ValueError(f"[CrossEntropy] ignore_index must be of 32 bits, got {label}")
+    return label
+
+
+def _weights(class_weight: Any) -> tuple[float, ...]:
+    if isinstance(class_weight, (str, dict)) or not isinstance(class_weight, Iterable):
+        raise TypeError(f"[CrossEntropy] class_weight must be a number for each class, got {class_weight!r}")
+    weights = tuple(_checks.not_negative("CrossEntropy", "class_weight", weight) for weight in class_weight)
+    if not weights:
+        raise ValueError("[CrossEntropy] class_weight must have a number for each class, got none")
+    return weights
 
 
 class Focal(FixedLoss):

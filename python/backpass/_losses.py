@@ -128,6 +128,15 @@ def native_losses(where: str, loss: Any) -> list[_core.Loss]:
     return [native_loss(where, one) for one in several]
 
 
+def native_weights(where: str, weights: Any) -> list[float]:
+    """Weights of the losses by output; none for None."""
+    if weights is None:
+        return []
+    if not isinstance(weights, (list, tuple)):
+        raise TypeError(f"[{where}] loss_weights must be a list with a number for each output, got {weights!r}")
+    return [_checks.number(where, "loss_weights", weight) for weight in weights]
+
+
 def native_loss(where: str, loss: Any) -> _core.Loss:
     """The native form of a loss, ours or one's own; a helpful TypeError otherwise."""
     if isinstance(loss, type):

@@ -11,16 +11,18 @@ from backpass import _checks, _core
 from backpass._averages import Averaging
 from backpass._callbacks import checked_callbacks, hooks_of
 from backpass._checkpoint import reader_of, writer_of
+from backpass._class_weights import with_class_weights
 from backpass._data import HeldOut, Rows, rows_of, shape_giver
 from backpass._history import History
 from backpass._lbfgs import LBFGS, Minimization
-from backpass._losses import native_losses
+from backpass._losses import native_losses, native_weights
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
 from backpass._streams import Stream
 
 if TYPE_CHECKING:
     from backpass._callbacks import Callback
+    from backpass._class_weights import ClassWeight
     from backpass._losses import AnyLoss
     from backpass._network import Network
     from backpass._types import ArrayLike, Metrics
@@ -37,6 +39,7 @@ class Trainer:
         loss: such as `MSE()`, one of your own, or a list with one for each output.
         optimizer: such as `SGD(...)` or `Adam(...)`.
         threads: how many; None is the default of `get_threads()`.
+        loss_weights: a number for each output that multiplies its loss; None counts each once.
 
     Raises:
         TypeError: where one of them is something else.
@@ -50,26 +53,46 @@ class Trainer:
         True
     """
 
-    def __init__(self, model: Network, loss: AnyLoss, optimizer: Optimizer, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Network,
+        loss: AnyLoss,
+        optimizer: Optimizer,
+        *,
+        threads: int | None = None,
+        loss_weights: Sequence[float] | None = None,
+    ) -> None:
         if not hasattr(model, "_built_for"):
             raise TypeError(f"[Trainer] model must be a Sequential or a Network, got {model!r}")
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"[Trainer] optimizer must be an optimizer such as Adam(), got {optimizer!r}")
+        if loss_weights is not None and isinstance(optimizer, LBFGS):
+            raise ValueError("[LBFGS] takes no loss_weights")
         self._losses = native_losses("Trainer", loss)
+        self._loss_weights = native_weights("Trainer", loss_weights)
         self._threads = _checks.threads("Trainer", threads)
         self._native: _core.Trainer | None = None
         self._network: _core.Network | None = None
-        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.model, self.loss, self.optimizer, self.loss_weights = model, loss, optimizer, loss_weights
 
-    def _continues(self, loss: AnyLoss, optimizer: Optimizer, threads: int | None) -> bool:
+    def _continues(
+        self, loss: AnyLoss, optimizer: Optimizer, threads: int | None, loss_weights: Sequence[float] | None
+    ) -> bool:
         """Whether a fit with these can use this trainer and its plans."""
-        return loss is self.loss and optimizer is self.optimizer and _checks.threads("fit", threads) == self._threads
+        same = native_weights("fit", loss_weights) == self._loss_weights
+        return (
+            same
+            and loss is self.loss
+            and optimizer is self.optimizer
+            and _checks.threads("fit", threads) == self._threads
+        )
 
     def _for(self, network: _core.Network) -> _core.Trainer:
         if isinstance(self.optimizer, LBFGS):
             raise TypeError("[LBFGS] makes no single steps: use fit")
         if self._native is None or self._network is not network:
-            self._native = _core.Trainer(network, self._losses, self.optimizer._native, self._threads)
+            optimizer = self.optimizer._native
+            self._native = _core.Trainer(network, self._losses, optimizer, self._threads, self._loss_weights)
             self._network = network
         return self._native
 
@@ -105,6 +128,7 @@ class Trainer:
         augment: Augmentation | Sequence[Augmentation] | None = None,
         metrics: Metrics = (),
         sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight = None,
         callbacks: Callback | Sequence[Callback] = (),
         progress: bool | str = "auto",
         resume: str | os.PathLike[str] | None = None,
@@ -130,6 +154,7 @@ class Trainer:
         given = rows_of(x, y, sample_weight, "fit", n_epochs)
         held_out = HeldOut(validation_data, validation_split, stratify)
         with self.model._built_for(shape_giver(given, self.model), "fit") as network:
+            given = with_class_weights(given, class_weight, self._losses, network)
             data, validation = held_out.divide(given, network, settings["seed"])
             bar = _bar(progress, data, n_epochs, len(network.graph.inputs) > 1)
             settings["hooks"] = hooks_of(self, [*watchers, *bar])
@@ -140,7 +165,7 @@ class Trainer:
             finally:
                 for part in bar:
                     part.close()
-            self.model._last_loss = self.loss
+            self.model._last_loss, self.model._last_loss_weights = self.loss, self.loss_weights
             if resume is None:  # what was resumed may have been at its end
                 warn_of_zero_gradients(network, columns)
             for watcher in watchers:
@@ -169,7 +194,7 @@ class Trainer:
         self, x: ArrayLike, y: ArrayLike | None = None, *, metrics: Metrics = (), sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
         """The loss and the metrics over all rows; see `Sequential.evaluate`."""
-        return evaluate_with(self.model, self.loss, x, y, metrics, sample_weight, True)
+        return evaluate_with(self.model, self.loss, x, y, metrics, sample_weight, True, self.loss_weights)
 
     def plan(self, batch_size: int) -> _core.Plan:
         """What a step on `batch_size` rows runs. Printing it shows every kernel call."""
@@ -196,13 +221,15 @@ def evaluate_with(
     metrics: Metrics,
     sample_weight: ArrayLike | None,
     check_finite: bool,
+    loss_weights: Sequence[float] | None,
 ) -> dict[str, float]:
     """What `evaluate` of models and trainers share."""
     native = native_losses("evaluate", loss)
     asked, finite = metric_pairs(metrics), _checks.flag("evaluate", "check_finite", check_finite)
     data = rows_of(x, y, sample_weight, "evaluate")
     with model._built_for(shape_giver(data, model), "evaluate") as network:
-        trainer = _core.Trainer(network, native, SGD(1.0)._native, 0)
+        weights = native_weights("evaluate", loss_weights)
+        trainer = _core.Trainer(network, native, SGD(1.0)._native, 0, weights)
         return trainer.evaluate(data, asked, finite)
 
 

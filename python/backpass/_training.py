@@ -14,6 +14,7 @@ from backpass._trainer import Trainer, evaluate_with
 
 if TYPE_CHECKING:
     from backpass._callbacks import Callback
+    from backpass._class_weights import ClassWeight
     from backpass._history import History
     from backpass._losses import AnyLoss
     from backpass._network import Network
@@ -27,6 +28,7 @@ class Training:
     """The methods of a model that need a loss."""
 
     _last_loss: AnyLoss | None = None
+    _last_loss_weights: Sequence[float] | None = None
     _last_trainer: Trainer | None = None  # with its compiled plans, for a fit that goes on
 
     def _built_for(self, x: ArrayLike, where: str) -> AbstractContextManager[_core.Network]:
@@ -49,6 +51,8 @@ class Training:
         augment: Augmentation | Sequence[Augmentation] | None = None,
         metrics: Metrics = (),
         sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight = None,
+        loss_weights: Sequence[float] | None = None,
         callbacks: Callback | Sequence[Callback] = (),
         progress: bool | str = "auto",
         resume: str | os.PathLike[str] | None = None,
@@ -76,10 +80,16 @@ class Training:
                 fit that goes on holds out the same rows). Rows to train on are then copied.
             stratify: whether rows are held out class by class, for labels.
             augment: a function (x, y, rng) -> (x, y), or several, on copies of each batch's rows; see `bp.augment`.
-            metrics: names ("accuracy", "mae", "rmse", "r2") or functions (y_true, y_pred) -> float. They look at all
-                rows of an epoch, so predictions (of streams, targets too) are kept until its end.
+            metrics: names or functions (y_true, y_pred) -> float. They look at all rows of an epoch, so predictions (of
+                streams, targets too) are kept until its end. Names, as scikit-learn defines them: "accuracy",
+                "balanced_accuracy", "precision", "recall", "f1" (of class 1 where there are two, else the mean over
+                classes), "auc", "log_loss", "top_5" for any number, "mae", "mse", "rmse", "max_error", "r2". Each row
+                counts once, whatever its weight. "auc" is nan where a class is missing.
             sample_weight: (rows,); means are divided by the sum of the weights.
             callbacks: such as `EarlyStopping()`, `ReduceOnPlateau()` or `EMA()`, and your own.
+            class_weight: of integer labels: {label: weight}, others 1, or "balanced": rows / (classes * rows of the
+                class). It multiplies `sample_weight`.
+            loss_weights: a number for each output that multiplies its loss; None counts each once.
             progress: a progress bar: True, False, or "auto" for only on a terminal.
             resume: a file of `Checkpoint`: where it exists, training goes on from it, with the bits of a fit that was
                 never interrupted; else it starts from the beginning.
@@ -89,7 +99,8 @@ class Training:
                 streams chunk by chunk.
 
         Returns:
-            What happened: `history["loss"]` and every other column, one number per epoch.
+            What happened: `history["loss"]` and every other column, one number per epoch. Where there are several
+            outputs, "loss_0" and so on are their losses.
 
         Raises:
             TypeError: where data is not an array of real numbers.
@@ -98,8 +109,10 @@ class Training:
             KeyboardInterrupt: on Ctrl-C; the model is usable as it is.
         """
         trainer = self._last_trainer
-        if trainer is None or not trainer._continues(loss, optimizer, threads):
-            trainer = self._last_trainer = Trainer(cast("Network", self), loss, optimizer, threads=threads)
+        if trainer is None or not trainer._continues(loss, optimizer, threads, loss_weights):
+            trainer = self._last_trainer = Trainer(
+                cast("Network", self), loss, optimizer, threads=threads, loss_weights=loss_weights
+            )
         return trainer.fit(
             x,
             y,
@@ -113,6 +126,7 @@ class Training:
             augment=augment,
             metrics=metrics,
             sample_weight=sample_weight,
+            class_weight=class_weight,
             callbacks=callbacks,
             progress=progress,
             resume=resume,
@@ -171,6 +185,7 @@ class Training:
             True
         """
         last = self._last_trainer
+        loss_weights = last.loss_weights if last and loss is None else None
         loss = loss if loss is not None else last.loss if last else None
         optimizer = optimizer if optimizer is not None else last.optimizer if last else None
         if loss is None or optimizer is None:
@@ -181,6 +196,7 @@ class Training:
             y,
             loss=loss,
             optimizer=optimizer,
+            loss_weights=loss_weights,
             batch_size=batch_size,
             accumulate=accumulate,
             shuffle=shuffle,
@@ -201,6 +217,7 @@ class Training:
         loss: AnyLoss | None = None,
         metrics: Metrics = (),
         sample_weight: ArrayLike | None = None,
+        loss_weights: Sequence[float] | None = None,
         check_finite: bool = True,
     ) -> dict[str, float]:
         """The loss and the metrics over all rows, with nothing dropped.
@@ -209,13 +226,14 @@ class Training:
             x: (rows, *input_shape), or a stream, evaluated chunk by chunk; for metrics its targets and predictions are
                 gathered.
             y: targets, as for `fit`.
-            loss: None means the loss of the last fit.
+            loss: None means the loss of the last fit, with its weights.
             metrics: names or functions, as for `fit`.
             sample_weight: (rows,).
+            loss_weights: a number for each output that multiplies its loss.
             check_finite: whether data with nan or infinity is refused.
 
         Returns:
-            "loss" and one entry per metric.
+            "loss", "loss_0" and so on where there are several outputs, and one entry per metric.
 
         Raises:
             ValueError: where no loss is known, or shapes do not fit.
@@ -223,7 +241,8 @@ class Training:
         chosen = loss if loss is not None else self._last_loss
         if chosen is None:
             raise ValueError("[evaluate] loss must be given: the model has not been fitted")
-        return evaluate_with(cast("Network", self), chosen, x, y, metrics, sample_weight, check_finite)
+        weights = self._last_loss_weights if loss is None and loss_weights is None else loss_weights
+        return evaluate_with(cast("Network", self), chosen, x, y, metrics, sample_weight, check_finite, weights)
 
     def value_and_grad(
         self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None

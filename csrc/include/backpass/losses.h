@@ -78,19 +78,24 @@ class Loss {
   std::shared_ptr<const Concept> self_;
 };
 
-// The losses of a network: one for all its outputs, or one for each. The loss of the whole is their sum.
+// The losses of a network: one for all its outputs, or one for each. The loss of the whole is the sum of each times its
+// weight; without weights each counts once.
 class Losses {
  public:
   template <class L>
     requires(!std::is_same_v<std::decay_t<L>, Losses> && std::is_convertible_v<L, Loss>)
-  Losses(L loss) : each_{Loss(std::move(loss))} {}                // NOLINT: one loss is the usual case
-  Losses(std::vector<Loss> losses) : each_(std::move(losses)) {}  // NOLINT
+  Losses(L loss) : each_{Loss(std::move(loss))} {}  // NOLINT: one loss is the usual case
+  // Weights by output. Throws std::invalid_argument where there is no loss, or a weight is not finite.
+  Losses(std::vector<Loss> losses, std::vector<double> weights = {});  // NOLINT
 
-  std::size_t size() const { return each_.size(); }
+  // Throws std::invalid_argument where losses or weights are not as many as outputs.
+  void check(std::size_t outputs) const;
   const Loss& of(std::size_t output) const { return each_[each_.size() == 1 ? 0 : output]; }
+  double weight(std::size_t output) const { return weights_.empty() ? 1 : weights_[output]; }
 
  private:
   std::vector<Loss> each_;
+  std::vector<double> weights_;
 };
 
 // Mean over all elements of (prediction - target)^2.
@@ -182,14 +187,20 @@ struct BinaryCrossEntropy {
 };
 
 // -log softmax(prediction) at the label, or its expectation under rows of probabilities; mean over rows. Smoothing a
-// replaces the probabilities y of c classes by (1 - a) y + a / c (Szegedy et al. 2016). Throws std::invalid_argument
-// where label_smoothing is not in [0, 1].
+// replaces the probabilities y of c classes by (1 - a) y + a / c (Szegedy et al. 2016). Rows whose label is
+// ignore_index count for nothing. class_weight multiplies the term of each class; with labels the mean is then divided
+// by the sum of the weights of the rows' classes. Throws std::invalid_argument where label_smoothing is not in [0, 1],
+// ignore_index is no int32, or class_weight has not one finite number that is not negative for each class.
 struct CrossEntropy {
   double label_smoothing = 0;
+  std::optional<Dim> ignore_index = {};
+  std::vector<double> class_weight = {};
 
   std::string type() const { return "CrossEntropy"; }
-  Attributes attributes() const { return {{"label_smoothing", label_smoothing}}; }
+  Attributes attributes() const;
   bool takes_labels() const { return true; }
+  std::optional<Dim> ignored_label() const { return ignore_index; }
+  Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -205,6 +216,13 @@ struct Focal {
   bool takes_labels() const { return true; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
+
+// Weights under which all classes count the same: n / (k m) for a class of m of the n labels, k being how many classes
+// occur; 0 for one that does not. Labels outside [0, classes) do not count.
+std::vector<double> balanced_class_weights(const ArrayView& labels, Dim classes);
+// What each row weighs by its class, times its sample weight; labels outside count as if their class weighed 1.
+std::vector<double> class_sample_weights(const ArrayView& labels, const std::vector<double>& class_weight,
+                                         const ArrayView& sample_weight = {});
 
 // From type and attributes; what is absent has its default. Throws std::invalid_argument where either is unknown.
 Loss make_loss(const std::string& type, const Attributes& attributes);
