@@ -217,6 +217,14 @@ def test_the_rate_that_is_found_trains_and_a_schedule_goes_up_and_down():
     assert (rates[3:] < 0).all()
 
 
+def test_weights_by_class_find_what_is_rare():
+    rows, classes = (result_of("imbalance")[name] for name in ("by rows", "by classes"))
+    assert rows["accuracy"] > classes["accuracy"] > 0.8
+    assert rows["found"] < 0.3
+    assert classes["found"] > 0.5
+    assert classes["balanced_accuracy"] > rows["balanced_accuracy"] + 0.1
+
+
 @pytest.mark.row("R3")
 def test_shifted_digits_are_known_where_augmentation_has_shown_some():
     plain, augmented = (result_of("augmentation")[name] for name in ("plain", "augmented"))
