@@ -49,9 +49,20 @@ def test_scores_are_those_of_pytorch(recipe):
     assert np.abs(differences).max() < (0.3 if recipe.task == "digits" else 0.1)
 
 
+def tolerance(recipe):
+    """What the changes of the predictions may be apart, as a part of themselves.
+
+    A bias before batch normalisation has a gradient of rounding alone. Adam and RMSprop make whole steps of it, which
+    the normalisation takes back in training, but running means follow with delay.
+    """
+    if recipe.by_chance:  # each library draws masks of its own
+        return 1
+    return 0.1 if ("batch_norm",) in recipe.hidden and recipe.optimizer != "SGD" else 1e-4
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: f"{recipe.task} {recipe.model} {recipe.optimizer}")
 def test_an_epoch_of_every_recipe_gives_almost_the_same_predictions(recipe):
-    """Rounding grows with the steps; one epoch leaves it small. With dropout each library draws masks of its own."""
+    """Rounding grows with the steps; one epoch leaves it small."""
     task = needs(recipe.task)
     split = task.split(1)
     ours = Ours(recipe, split, task.outputs, seed=1)
@@ -62,8 +73,7 @@ def test_an_epoch_of_every_recipe_gives_almost_the_same_predictions(recipe):
         one.train(orders)
     moved = np.linalg.norm(theirs.predict() - before)
     assert moved > 0
-    apart = np.linalg.norm(ours.predict() - theirs.predict()) / moved
-    assert apart < 1 if recipe.by_chance else apart < 1e-2
+    assert np.linalg.norm(ours.predict() - theirs.predict()) < tolerance(recipe) * moved
 
 
 def test_a_difference_is_seen():

@@ -1,7 +1,7 @@
 """A rare class: one row in forty. Weights by class trade some accuracy for finding it.
 
-Counted row by row, calling everything common is right in 97 cases of 100 and finds nothing. Counted class by class it is
-right in half of them.
+Counted row by row, calling everything common is right in 97 cases of 100 and finds nothing. Counted class by class it
+is right in half of them.
 """
 
 import numpy as np
