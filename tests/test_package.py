@@ -101,10 +101,16 @@ def test_importing_does_not_import_what_is_used_later():
 
 # Documentation.
 
+
+@pytest.mark.parametrize("name", [name for name in bp.__all__ if not name.startswith("__")])
+def test_every_public_name_has_an_example(name):
+    assert ">>> " in getattr(bp, name).__doc__
+
+
 MODULES = ["backpass", *(f"backpass.{module.name}" for module in pkgutil.iter_modules(bp.__path__))]
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name not in ("backpass._core", "backpass.__main__")])
+@pytest.mark.parametrize("name", [name for name in MODULES if name != "backpass.__main__"])
 def test_examples_in_docstrings_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert doctest.testmod(import_module(name)).failed == 0

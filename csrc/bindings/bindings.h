@@ -3,6 +3,8 @@
 
 #include <pybind11/pybind11.h>
 
+#include <string>
+
 namespace backpass::python {
 
 void bind_tensors(pybind11::module_& module);
@@ -14,5 +16,8 @@ void bind_schedules(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 void bind_watchers(pybind11::module_& module);
 void bind_machine(pybind11::module_& module);
+
+// A docstring with the example of a function, where there is one (examples.cc).
+std::string documented(const std::string& name, const std::string& text);
 
 }  // namespace backpass::python

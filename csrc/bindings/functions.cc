@@ -28,7 +28,7 @@ void bind_leaves(py::module_& m) {
         return input(to_shape(shape), type, std::move(name));
       },
       py::arg("shape"), py::arg("dtype") = "float32", py::arg("name") = "x",
-      "A value given when the graph runs. None as first dimension is the batch.");
+      documented("input", "A value given when the graph runs. None as first dimension is the batch.").c_str());
   m.def(
       "parameter",
       [](const py::sequence& shape, const std::string& dtype, std::string name, const py::object& initializer,
@@ -56,7 +56,7 @@ Tensor gelu_by_name(const Tensor& x, const std::string& approximate) {
 
 void bind_elementwise(py::module_& m) {
   const auto unary = [&m](const char* name, Tensor (*function)(const Tensor&), const char* doc) {
-    m.def(name, function, py::arg("x"), doc);
+    m.def(name, function, py::arg("x"), documented(name, doc).c_str());
   };
   unary("abs", &abs, "|x|; derivative 0 at 0.");
   unary("sign", &sign, "-1, 0 or 1; derivative 0.");
@@ -70,47 +70,63 @@ void bind_elementwise(py::module_& m) {
   unary("sigmoid", &sigmoid, "1 / (1 + exp(-x)).");
   unary("tanh", &tanh, "The hyperbolic tangent.");
   m.def("gelu", &gelu_by_name, py::arg("x"), py::arg("approximate") = "none",
-        "x Phi(x), Phi the standard normal distribution (Hendrycks and Gimpel 2016); with approximate=\"tanh\"\n"
-        "x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.");
+        documented(
+            "gelu",
+            "x Phi(x), Phi the standard normal distribution (Hendrycks and Gimpel 2016); with approximate=\"tanh\"\n"
+            "x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.")
+            .c_str());
   unary("softplus", &softplus, "log(1 + exp(x)).");
   m.def("elu", &elu, py::arg("x"), py::arg("alpha") = 1.0,
-        "x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2016).");
+        documented("elu", "x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2016).").c_str());
   unary("selu", &selu, "1.0507 elu(x, 1.6733): what keeps mean 0 and variance 1 (Klambauer et al. 2017).");
   unary("silu", &silu, "x sigmoid(x), also called swish (Elfwing et al. 2018).");
   unary("mish", &mish, "x tanh(softplus(x)) (Misra 2020).");
   m.def("hardtanh", &hardtanh, py::arg("x"), py::arg("low") = -1.0, py::arg("high") = 1.0,
-        "x, or the bound that it lies beyond; derivative 0 at the bounds.");
+        documented("hardtanh", "x, or the bound that it lies beyond; derivative 0 at the bounds.").c_str());
   unary("relu6", &relu6, "min(max(x, 0), 6); derivative 0 at 0 and 6.");
-  m.def("leaky_relu", &leaky_relu, py::arg("x"), py::arg("slope") = 0.01, "x where x > 0, else slope x.");
-  m.def("maximum", &maximum, py::arg("a"), py::arg("b"), "The larger; ties send the gradient to `a`.");
-  m.def("minimum", &minimum, py::arg("a"), py::arg("b"), "The smaller; ties send the gradient to `a`.");
-  m.def("greater", &greater, py::arg("a"), py::arg("b"), "1 where a > b, else 0; derivative 0.");
+  m.def("leaky_relu", &leaky_relu, py::arg("x"), py::arg("slope") = 0.01,
+        documented("leaky_relu", "x where x > 0, else slope x.").c_str());
+  m.def("maximum", &maximum, py::arg("a"), py::arg("b"),
+        documented("maximum", "The larger; ties send the gradient to `a`.").c_str());
+  m.def("minimum", &minimum, py::arg("a"), py::arg("b"),
+        documented("minimum", "The smaller; ties send the gradient to `a`.").c_str());
+  m.def("greater", &greater, py::arg("a"), py::arg("b"),
+        documented("greater", "1 where a > b, else 0; derivative 0.").c_str());
   m.def(
       "dropout",
       [](const Tensor& x, double rate, const std::optional<std::uint32_t>& stream) {
         return dropout(x, rate, stream.value_or(kNextStream));
       },
       py::arg("x"), py::arg("rate"), py::arg("stream") = py::none(),
-      "In training zero with probability `rate`, else x / (1 - rate) (Srivastava et al. 2014); x otherwise.\n"
-      "Dropouts of one `stream` drop the same elements; without one, a network gives each its own.");
+      documented(
+          "dropout",
+          "In training zero with probability `rate`, else x / (1 - rate) (Srivastava et al. 2014); x otherwise.\n"
+          "Dropouts of one `stream` drop the same elements; without one, a network gives each its own.")
+          .c_str());
   m.def(
       "gaussian_noise",
       [](const Tensor& x, double deviation, const std::optional<std::uint32_t>& stream) {
         return gaussian_noise(x, deviation, stream.value_or(kNextStream));
       },
       py::arg("x"), py::arg("deviation"), py::arg("stream") = py::none(),
-      "x plus normal noise of some deviation in training; x otherwise. `stream` as in `dropout`.");
+      documented("gaussian_noise",
+                 "x plus normal noise of some deviation in training; x otherwise. `stream` as in `dropout`.")
+          .c_str());
   m.def(
       "alpha_dropout",
       [](const Tensor& x, double rate, const std::optional<std::uint32_t>& stream) {
         return alpha_dropout(x, rate, stream.value_or(kNextStream));
       },
       py::arg("x"), py::arg("rate"), py::arg("stream") = py::none(),
-      "Dropout that keeps mean 0 and variance 1 of SELU networks (Klambauer et al. 2017). `stream` as in `dropout`.");
+      documented("alpha_dropout",
+                 "Dropout that keeps mean 0 and variance 1 of SELU networks (Klambauer et al. 2017). `stream` as in "
+                 "`dropout`.")
+          .c_str());
   m.def("by_mode", &by_mode, py::arg("training"), py::arg("otherwise"),
-        "`training` in training, `otherwise` at other times; the gradient goes the same way.");
+        documented("by_mode", "`training` in training, `otherwise` at other times; the gradient goes the same way.")
+            .c_str());
   m.def("track", &track, py::arg("y"), py::arg("state"), py::arg("value"), py::arg("momentum"),
-        "y; and after each training step, state <- state + momentum (value - state).");
+        documented("track", "y; and after each training step, state <- state + momentum (value - state).").c_str());
   unary("stop_gradient", &stop_gradient, "x, through which no gradient flows.");
 }
 
@@ -122,35 +138,51 @@ void bind_reductions(py::module_& m) {
       },
       py::arg("a"), py::arg("b"), py::arg("transpose_a") = false, py::arg("transpose_b") = false,
       py::arg("precision") = "highest",
-      "a (..., k) times b (k, n) is (..., n); `transpose_b` takes b as (n, k); `transpose_a` takes a (..., m) and\n"
-      "b (..., n), sums over the leading dimensions and gives (m, n).");
+      documented(
+          "matmul",
+          "a (..., k) times b (k, n) is (..., n); `transpose_b` takes b as (n, k); `transpose_a` takes a (..., m) and\n"
+          "b (..., n), sums over the leading dimensions and gives (m, n).")
+          .c_str());
   m.def(
       "sum", [](const Tensor& x, const Axes& axis, bool keepdims) { return sum(x, axes_of(axis), keepdims); },
-      py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false, "The sum over some axes, or over all.");
+      py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false,
+      documented("sum", "The sum over some axes, or over all.").c_str());
   m.def(
       "mean", [](const Tensor& x, const Axes& axis, bool keepdims) { return mean(x, axes_of(axis), keepdims); },
-      py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false, "The mean over some axes, or over all.");
-  m.def("softmax", &softmax, py::arg("x"), "exp(x) over its sum, along the last axis.");
-  m.def("log_sum_exp", &log_sum_exp, py::arg("x"), "log of the sum of exp(x) along the last axis, which it drops.");
+      py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false,
+      documented("mean", "The mean over some axes, or over all.").c_str());
+  m.def("softmax", &softmax, py::arg("x"), documented("softmax", "exp(x) over its sum, along the last axis.").c_str());
+  m.def("log_sum_exp", &log_sum_exp, py::arg("x"),
+        documented("log_sum_exp", "log of the sum of exp(x) along the last axis, which it drops.").c_str());
   m.def(
       "take_label", &take_label, py::arg("x"), py::arg("labels"), py::arg("ignore") = py::none(),
-      "x[i, labels[i]] of x (n, c), labels int32 (n); 0 where a label is `ignore`, nan where another names no column.");
+      documented("take_label",
+                 "x[i, labels[i]] of x (n, c), labels int32 (n); 0 where a label is `ignore`, nan where another names "
+                 "no column.")
+          .c_str());
 }
 
 void bind_shapes(py::module_& m) {
-  m.def("take", &take, py::arg("table"), py::arg("indices"), py::arg("ignore") = py::none(),
-        "Rows of a table (n, ...) by int32 indices; `ignore` gives zeros. Other indices outside [0, n) are an error\n"
-        "of the run (ValueError).");
+  m.def(
+      "take", &take, py::arg("table"), py::arg("indices"), py::arg("ignore") = py::none(),
+      documented(
+          "take",
+          "Rows of a table (n, ...) by int32 indices; `ignore` gives zeros. Other indices outside [0, n) are an error\n"
+          "of the run (ValueError).")
+          .c_str());
   m.def(
       "broadcast_to", [](const Tensor& x, const py::sequence& shape) { return broadcast_to(x, to_shape(shape)); },
-      py::arg("x"), py::arg("shape"), "x repeated to a shape, as in NumPy.");
+      py::arg("x"), py::arg("shape"), documented("broadcast_to", "x repeated to a shape, as in NumPy.").c_str());
   m.def(
       "reshape", [](const Tensor& x, const py::sequence& shape) { return reshape(x, to_shape(shape)); }, py::arg("x"),
-      py::arg("shape"), "The same elements in another shape; a batch (None) stays first.");
-  m.def("transpose", &transpose, py::arg("x"), py::arg("axes"), "Output axis i is input axis axes[i].");
+      py::arg("shape"),
+      documented("reshape", "The same elements in another shape; a batch (None) stays first.").c_str());
+  m.def("transpose", &transpose, py::arg("x"), py::arg("axes"),
+        documented("transpose", "Output axis i is input axis axes[i].").c_str());
   m.def("slice", &slice, py::arg("x"), py::arg("axis"), py::arg("begin"), py::arg("end"),
-        "Elements begin to end (not included) along an axis that is not the batch.");
-  m.def("concat", &concat, py::arg("xs"), py::arg("axis"), "Tensors side by side along an axis that is not the batch.");
+        documented("slice", "Elements begin to end (not included) along an axis that is not the batch.").c_str());
+  m.def("concat", &concat, py::arg("xs"), py::arg("axis"),
+        documented("concat", "Tensors side by side along an axis that is not the batch.").c_str());
 }
 
 }  // namespace
@@ -166,8 +198,11 @@ void bind_functions(py::module_& module) {
         return gradients(y, xs, seed.value_or(Tensor()));
       },
       py::arg("y"), py::arg("xs"), py::arg("seed") = py::none(),
-      "d sum(y * seed) / dx for every x in `xs`, by reverse accumulation: tensors that can be differentiated\n"
-      "again. Without a seed y must be a scalar; an x that y does not depend on gets zeros.");
+      documented(
+          "gradients",
+          "d sum(y * seed) / dx for every x in `xs`, by reverse accumulation: tensors that can be differentiated\n"
+          "again. Without a seed y must be a scalar; an x that y does not depend on gets zeros.")
+          .c_str());
 }
 
 }  // namespace backpass::python

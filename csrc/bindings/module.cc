@@ -13,7 +13,7 @@ constexpr const char* kDivergedDoc =
     "Attributes:\n"
     "    epoch: where it happened, from 0.\n"
     "    batch: where in the epoch, from 0.\n"
-    "    layer: the first layer whose output is not finite, such as \"Dense 2\"; or \"the gradient\".\n";
+    "    layer: the first layer whose output is not finite, such as \"Dense 2\"; or \"the gradient\".";
 
 // Lives as long as the process, as the module does.
 PyObject* diverged_error = nullptr;
@@ -31,7 +31,9 @@ void translate_diverged(std::exception_ptr pointer) {
 }
 
 void bind_errors(py::module_& module) {
-  diverged_error = PyErr_NewExceptionWithDoc("backpass.DivergedError", kDivergedDoc, PyExc_RuntimeError, nullptr);
+  diverged_error = PyErr_NewExceptionWithDoc("backpass.DivergedError",
+                                             backpass::python::documented("DivergedError", kDivergedDoc).c_str(),
+                                             PyExc_RuntimeError, nullptr);
   if (diverged_error == nullptr) throw py::error_already_set();
   module.add_object("DivergedError", diverged_error);
   py::register_exception_translator(translate_diverged);

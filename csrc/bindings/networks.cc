@@ -111,7 +111,9 @@ void bind_plan(py::module_& m) {
       .def_readonly("milliseconds", &CallInfo::milliseconds)
       .def("__repr__",
            [](const CallInfo& call) { return "<Call " + call.phase + " " + call.name + " " + call.detail + ">"; });
-  py::class_<PlanInfo>(m, "Plan", "What a compiled graph runs, call by call. Printing it shows exactly that.")
+  py::class_<PlanInfo>(
+      m, "Plan",
+      documented("Plan", "What a compiled graph runs, call by call. Printing it shows exactly that.").c_str())
       .def_readonly("calls", &PlanInfo::calls)
       .def_readonly("batch_size", &PlanInfo::batch_size)
       .def_readonly("arena_bytes", &PlanInfo::arena_bytes)

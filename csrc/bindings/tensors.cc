@@ -121,10 +121,13 @@ void bind_operators(py::class_<Tensor>& tensor) {
 }
 
 void bind_tensor(py::module_& module) {
-  py::class_<Tensor> tensor(module, "Tensor",
-                            "A value in a graph: its shape and type are known, its elements are not.\n\n"
-                            "Tensors come from `Input`, `input` and `parameter`; operators (`+ - * / @`) and the\n"
-                            "functions of this module make new ones. Shapes are checked at once (ValueError).");
+  py::class_<Tensor> tensor(
+      module, "Tensor",
+      documented("Tensor",
+                 "A value in a graph: its shape and type are known, its elements are not.\n\n"
+                 "Tensors come from `Input`, `input` and `parameter`; operators (`+ - * / @`) and the\n"
+                 "functions of this module make new ones. Shapes are checked at once (ValueError).")
+          .c_str());
   tensor
       .def_property_readonly(
           "shape", [](const Tensor& x) { return to_tuple(x.shape()); }, "The dimensions; None where it is the batch.")
@@ -158,9 +161,12 @@ py::list run(const Graph& graph, const py::args& arrays, bool training, std::uin
 }
 
 void bind_graph(py::module_& module) {
-  py::class_<Graph>(module, "Graph",
-                    "The operations between some inputs and some outputs. Printing it shows one line per operation;\n"
-                    "calling it with one array per input computes the outputs.")
+  py::class_<Graph>(
+      module, "Graph",
+      documented("Graph",
+                 "The operations between some inputs and some outputs. Printing it shows one line per operation;\n"
+                 "calling it with one array per input computes the outputs.")
+          .c_str())
       .def(py::init<std::vector<Tensor>, std::vector<Tensor>>(), py::arg("inputs"), py::arg("outputs"))
       .def_property_readonly("inputs", &Graph::inputs, "What it is called with.")
       .def_property_readonly("outputs", &Graph::outputs, "What it computes.")

@@ -7,7 +7,14 @@ from backpass._fixed import Fixed
 
 
 class ReLU(Fixed):
-    """max(x, 0), with derivative 0 at 0 (Nair and Hinton 2010)."""
+    """max(x, 0), with derivative 0 at 0 (Nair and Hinton 2010).
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.ReLU(), input_shape=3, dtype="float64")
+        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
+        [[0.0, 0.0, 2.0]]
+    """
 
 
 class LeakyReLU(Fixed):
@@ -15,6 +22,11 @@ class LeakyReLU(Fixed):
 
     Args:
         slope: a finite number.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.LeakyReLU(0.2)
+        LeakyReLU(slope=0.2)
     """
 
     slope: float = 0.01
@@ -26,11 +38,25 @@ class LeakyReLU(Fixed):
 
 
 class Sigmoid(Fixed):
-    """a = 1 / (1 + exp(-x)), with derivative a (1 - a)."""
+    """a = 1 / (1 + exp(-x)), with derivative a (1 - a).
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Sigmoid(), input_shape=3, dtype="float64")
+        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
+        [[0.268941, 0.5, 0.880797]]
+    """
 
 
 class Tanh(Fixed):
-    """a = tanh(x), with derivative 1 - a^2."""
+    """a = tanh(x), with derivative 1 - a^2.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Tanh(), input_shape=3, dtype="float64")
+        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
+        [[-0.761594, 0.0, 0.964028]]
+    """
 
 
 class GELU(Fixed):
@@ -147,12 +173,33 @@ class ReLU6(Fixed):
 
 
 class Softplus(Fixed):
-    """log(1 + exp(x)), without overflow; its derivative is the sigmoid."""
+    """log(1 + exp(x)), without overflow; its derivative is the sigmoid.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Softplus(), input_shape=3, dtype="float64")
+        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
+        [[0.313262, 0.693147, 2.126928]]
+    """
 
 
 class Softmax(Fixed):
-    """exp(x_i) / sum_j exp(x_j) over the last axis. `CrossEntropy` takes logits: leave this layer out before it."""
+    """exp(x_i) / sum_j exp(x_j) over the last axis. `CrossEntropy` takes logits: leave this layer out before it.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Softmax(), input_shape=3, dtype="float64")
+        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
+        [[0.04201, 0.114195, 0.843795]]
+    """
 
 
 class Identity(Fixed):
-    """x."""
+    """x.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Identity(), input_shape=3, dtype="float64")
+        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
+        [[-1.0, 0.0, 2.0]]
+    """

@@ -28,6 +28,15 @@ class Adam(Optimizer):
 
     Raises:
         ValueError: where a setting is out of range.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
+        >>> model.parameters()["0.weight"][:] = 2
+        >>> model.flat_gradients[:] = 1000
+        >>> bp.Adam(learning_rate=0.1).step(model)  # the first step is as long as the rate
+        >>> model.flat_parameters.round(9).tolist()
+        [1.9]
     """
 
     def __init__(

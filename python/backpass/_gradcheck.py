@@ -23,7 +23,13 @@ GOOD_ENOUGH = 1e-8
 
 
 class GradientError(float):
-    """The worst relative error that `gradcheck` found; `where` says at which number: "0.weight[1, 2]", "x[0, 3]"."""
+    """The worst relative error that `gradcheck` found; `where` says at which number: "0.weight[1, 2]", "x[0, 3]".
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.GradientError(1e-9, "0.weight[1, 2]")
+        1e-09 at 0.weight[1, 2]
+    """
 
     where: str
 

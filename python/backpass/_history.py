@@ -12,6 +12,13 @@ class History(dict[str, list[float]]):
 
     Columns are "loss", the metrics, "val_loss" and "val_..." where there was validation data, and "learning_rate", the
     rate of the last update of each epoch.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Dense(1), seed=0)
+        >>> history = model.fit([[1.0]], [[2.0]], loss=bp.MSE(), optimizer=bp.SGD(0.1), epochs=3)
+        >>> list(history), history.epochs, history["learning_rate"]
+        (['loss', 'learning_rate'], 3, [0.1, 0.1, 0.1])
     """
 
     @property

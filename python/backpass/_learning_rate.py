@@ -35,6 +35,13 @@ class LearningRateRange:
         learning_rates: (steps done,), rising.
         losses: (steps done,), the smoothed loss before the update with each rate.
         suggestion: the rate at which the loss fell fastest, before its lowest value.
+
+    Example:
+        >>> import backpass as bp
+        >>> rates = [1e-4 * 1.3**step for step in range(40)]
+        >>> losses = [max(1 - 10 * rate, 0.2) for rate in rates]
+        >>> bp.LearningRateRange(rates, losses).suggestion in rates
+        True
     """
 
     def __init__(self, learning_rates: list[float], losses: list[float]) -> None:

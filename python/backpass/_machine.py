@@ -22,7 +22,13 @@ def isa() -> str:
 
 
 def available_isas() -> list[str]:
-    """The instruction sets that `set_isa` takes on this machine, slowest first."""
+    """The instruction sets that `set_isa` takes on this machine, slowest first.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.available_isas()[0]
+        'scalar'
+    """
     return _core.available_isas()
 
 
@@ -31,6 +37,14 @@ def set_isa(name: str) -> None:
 
     Raises:
         ValueError: where this machine has no such one; the message lists those that it has.
+
+    Example:
+        >>> import backpass as bp
+        >>> before = bp.isa()
+        >>> bp.set_isa("scalar")
+        >>> bp.isa()
+        'scalar'
+        >>> bp.set_isa(before)
     """
     if not isinstance(name, str):
         raise TypeError(f"[set_isa] name must be a string, got {name!r}")
@@ -38,7 +52,13 @@ def set_isa(name: str) -> None:
 
 
 def get_threads() -> int:
-    """How many threads a call uses by default: the CPUs at hand, capped by OMP_NUM_THREADS and threadpoolctl."""
+    """How many threads a call uses by default: the CPUs at hand, capped by OMP_NUM_THREADS and threadpoolctl.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.get_threads() >= 1
+        True
+    """
     return _core.get_threads()
 
 
@@ -47,6 +67,14 @@ def set_threads(threads: int) -> None:
 
     Raises:
         ValueError: where it is not positive.
+
+    Example:
+        >>> import backpass as bp
+        >>> before = bp.get_threads()
+        >>> bp.set_threads(1)
+        >>> bp.get_threads()
+        1
+        >>> bp.set_threads(before)
     """
     _core.set_threads(_checks.integer("set_threads", "threads", threads, minimum=1))
 
@@ -57,10 +85,21 @@ def cpu_info() -> dict[str, Any]:
     Returns:
         "brand", "features" (those that kernels can use), "logical_cpus" (that this process may run on) and
         "cpu_quota" (of its control group, in CPUs; 0 where there is none).
+
+    Example:
+        >>> import backpass as bp
+        >>> sorted(bp.cpu_info())
+        ['brand', 'cpu_quota', 'features', 'logical_cpus']
     """
     return _core.cpu_info()
 
 
 def get_include() -> str:
-    """The folder with the C++ headers, for `#include <backpass/backpass.h>`."""
+    """The folder with the C++ headers, for `#include <backpass/backpass.h>`.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.get_include().endswith("include")
+        True
+    """
     return os.path.join(os.path.dirname(__file__), "include")

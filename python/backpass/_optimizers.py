@@ -28,6 +28,17 @@ class SGD(Optimizer):
 
     Raises:
         ValueError: where a setting is out of range.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
+        >>> model.parameters()["0.weight"][:] = 2
+        >>> sgd = bp.SGD(learning_rate=0.5, momentum=0.5)
+        >>> for gradient in (1, 1):  # velocities 1 and 1.5
+        ...     model.flat_gradients[:] = gradient
+        ...     sgd.step(model)
+        >>> model.flat_parameters.tolist()
+        [0.75]
     """
 
     def __init__(

@@ -7,11 +7,25 @@ from backpass._losses import FixedLoss
 
 
 class MSE(FixedLoss):
-    """Mean over all elements of (prediction - target)^2."""
+    """Mean over all elements of (prediction - target)^2.
+
+    Example:
+        >>> import backpass as bp
+        >>> value, gradient = bp.MSE().value_and_grad([[3.0, 1.0]], [[1.0, 1.0]])
+        >>> value, gradient.tolist()
+        (2.0, [[2.0, 0.0]])
+    """
 
 
 class HalfMSE(FixedLoss):
-    """Half the squared error summed over outputs, mean over rows; its gradient is (prediction - target) / rows."""
+    """Half the squared error summed over outputs, mean over rows; its gradient is (prediction - target) / rows.
+
+    Example:
+        >>> import backpass as bp
+        >>> value, gradient = bp.HalfMSE().value_and_grad([[3.0, 1.0]], [[1.0, 1.0]])
+        >>> value, gradient.tolist()
+        (2.0, [[2.0, 0.0]])
+    """
 
 
 class MAE(FixedLoss):

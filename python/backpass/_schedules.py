@@ -23,6 +23,12 @@ class Schedule:
 
     Raises:
         ValueError: where a setting is out of range.
+
+    Example:
+        >>> import backpass as bp
+        >>> schedule = bp.ExponentialDecay(0.5, warmup=2)
+        >>> isinstance(schedule, bp.Schedule), [schedule.factor(t) for t in range(4)]
+        (True, [0.5, 1.0, 1.0, 0.5])
     """
 
     def __init__(self, warmup: int, per: str, **settings: Any) -> None:

@@ -28,6 +28,12 @@ class SearchResult:
             epochs (nan where training diverged), and "epoch", where it was.
         monitor: the column that decides.
         best: the first row.
+
+    Example:
+        >>> import backpass as bp
+        >>> rows = [{"units": 8, "loss": 0.3, "epoch": 4}, {"units": 16, "loss": 0.2, "epoch": 3}]
+        >>> bp.SearchResult(rows, "loss").best["units"]
+        16
     """
 
     def __init__(self, rows: list[Row], monitor: str) -> None:

@@ -1,4 +1,11 @@
-"""Data that ships with backpass."""
+"""Data that ships with backpass.
+
+Example:
+    >>> import backpass as bp
+    >>> images, digits = bp.datasets.load_digits()
+    >>> images.shape
+    (1797, 64)
+"""
 
 from __future__ import annotations
 

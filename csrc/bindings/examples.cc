@@ -1,0 +1,140 @@
+// The examples in the docstrings of the extension: they run as tests.
+#include "bindings.h"
+
+namespace backpass::python {
+namespace {
+
+// A function of one tensor x, at some numbers.
+struct Example {
+  const char *name, *shape, *call, *numbers, *result;
+};
+
+constexpr Example kExamples[] = {
+    {"abs", "(3,)", "bp.abs(x)", "[-1.0, 0.0, 2.0]", "[array([1., 0., 2.])]"},
+    {"sign", "(3,)", "bp.sign(x)", "[-1.0, 0.0, 2.0]", "[array([-1.,  0.,  1.])]"},
+    {"step", "(3,)", "bp.step(x)", "[-1.0, 0.0, 2.0]", "[array([0., 0., 1.])]"},
+    {"square", "(3,)", "bp.square(x)", "[-1.0, 0.0, 2.0]", "[array([1., 0., 4.])]"},
+    {"erf", "(3,)", "bp.erf(x)", "[-1.0, 0.0, 2.0]", "[array([-0.84270079,  0.        ,  0.99532227])]"},
+    {"exp", "(3,)", "bp.exp(x)", "[-1.0, 0.0, 2.0]", "[array([0.36787944, 1.        , 7.3890561 ])]"},
+    {"relu", "(3,)", "bp.relu(x)", "[-1.0, 0.0, 2.0]", "[array([0., 0., 2.])]"},
+    {"sigmoid", "(3,)", "bp.sigmoid(x)", "[-1.0, 0.0, 2.0]", "[array([0.26894142, 0.5       , 0.88079708])]"},
+    {"tanh", "(3,)", "bp.tanh(x)", "[-1.0, 0.0, 2.0]", "[array([-0.76159416,  0.        ,  0.96402758])]"},
+    {"gelu", "(3,)", "bp.gelu(x)", "[-1.0, 0.0, 2.0]", "[array([-0.15865525,  0.        ,  1.95449974])]"},
+    {"softplus", "(3,)", "bp.softplus(x)", "[-1.0, 0.0, 2.0]", "[array([0.31326169, 0.69314718, 2.12692801])]"},
+    {"elu", "(3,)", "bp.elu(x)", "[-1.0, 0.0, 2.0]", "[array([-0.63212056,  0.        ,  2.        ])]"},
+    {"selu", "(3,)", "bp.selu(x)", "[-1.0, 0.0, 2.0]", "[array([-1.11133074,  0.        ,  2.10140197])]"},
+    {"silu", "(3,)", "bp.silu(x)", "[-1.0, 0.0, 2.0]", "[array([-0.26894142,  0.        ,  1.76159416])]"},
+    {"mish", "(3,)", "bp.mish(x)", "[-1.0, 0.0, 2.0]", "[array([-0.30340146,  0.        ,  1.94395896])]"},
+    {"hardtanh", "(3,)", "bp.hardtanh(x)", "[-1.0, 0.0, 2.0]", "[array([-1.,  0.,  1.])]"},
+    {"leaky_relu", "(3,)", "bp.leaky_relu(x)", "[-1.0, 0.0, 2.0]", "[array([-0.01,  0.  ,  2.  ])]"},
+    {"softmax", "(3,)", "bp.softmax(x)", "[-1.0, 0.0, 2.0]", "[array([0.04201007, 0.1141952 , 0.84379473])]"},
+    {"sqrt", "(3,)", "bp.sqrt(x)", "[0.25, 1.0, 4.0]", "[array([0.5, 1. , 2. ])]"},
+    {"log", "(3,)", "bp.log(x)", "[0.5, 1.0, 2.0]", "[array([-0.69314718,  0.        ,  0.69314718])]"},
+    {"relu6", "(3,)", "bp.relu6(x)", "[-1.0, 2.0, 9.0]", "[array([0., 2., 6.])]"},
+    {"maximum", "(3,)", "bp.maximum(x, 1 - x)", "[-1.0, 0.0, 2.0]", "[array([2., 1., 2.])]"},
+    {"minimum", "(3,)", "bp.minimum(x, 1 - x)", "[-1.0, 0.0, 2.0]", "[array([-1.,  0., -1.])]"},
+    {"greater", "(3,)", "bp.greater(x, 1 - x)", "[-1.0, 0.0, 2.0]", "[array([0., 0., 1.])]"},
+    {"dropout", "(3,)", "bp.dropout(x, 0.5)", "[1.0, 2.0, 3.0]", "[array([1., 2., 3.])]"},
+    {"gaussian_noise", "(3,)", "bp.gaussian_noise(x, 0.1)", "[1.0, 2.0, 3.0]", "[array([1., 2., 3.])]"},
+    {"alpha_dropout", "(3,)", "bp.alpha_dropout(x, 0.1)", "[1.0, 2.0, 3.0]", "[array([1., 2., 3.])]"},
+    {"by_mode", "(3,)", "bp.by_mode(0 * x, x)", "[1.0, 2.0, 3.0]", "[array([1., 2., 3.])]"},
+    {"stop_gradient", "(3,)", "bp.stop_gradient(x)", "[1.0, 2.0, 3.0]", "[array([1., 2., 3.])]"},
+    {"matmul", "(2, 2)", "bp.matmul(x, x)", "[[1.0, 2.0], [3.0, 4.0]]",
+     "[array([[ 7., 10.],\n           [15., 22.]])]"},
+    {"sum", "(2, 2)", "bp.sum(x, axis=1)", "[[1.0, 2.0], [3.0, 4.0]]", "[array([3., 7.])]"},
+    {"mean", "(2, 2)", "bp.mean(x, axis=0)", "[[1.0, 2.0], [3.0, 4.0]]", "[array([2., 3.])]"},
+    {"log_sum_exp", "(2, 2)", "bp.log_sum_exp(x)", "[[0.0, 0.0], [1e4, 0.0]]",
+     "[array([6.93147181e-01, 1.00000000e+04])]"},
+    {"broadcast_to", "(3,)", "bp.broadcast_to(x, (2, 3))", "[1.0, 2.0, 3.0]",
+     "[array([[1., 2., 3.],\n           [1., 2., 3.]])]"},
+    {"reshape", "(2, 2)", "bp.reshape(x, (4,))", "[[1.0, 2.0], [3.0, 4.0]]", "[array([1., 2., 3., 4.])]"},
+    {"transpose", "(2, 2)", "bp.transpose(x, [1, 0])", "[[1.0, 2.0], [3.0, 4.0]]",
+     "[array([[1., 3.],\n           [2., 4.]])]"},
+    {"slice", "(3,)", "bp.slice(x, 0, 1, 3)", "[1.0, 2.0, 3.0]", "[array([2., 3.])]"},
+    {"concat", "(3,)", "bp.concat([x, -x], axis=0)", "[1.0, 2.0, 3.0]", "[array([ 1.,  2.,  3., -1., -2., -3.])]"},
+};
+
+struct Session {
+  const char *name, *text;
+};
+
+constexpr Session kSessions[] = {
+    {"Tensor",
+     "    >>> import backpass as bp\n"
+     "    >>> x = bp.Input(3)\n"
+     "    >>> y = bp.relu(x) @ bp.parameter((3, 2)) + 1\n"
+     "    >>> y.shape, y.kind\n"
+     "    ((None, 2), 'add')"},
+    {"Graph",
+     "    >>> import backpass as bp\n"
+     "    >>> x = bp.input((2,), name=\"x\")\n"
+     "    >>> print(bp.Graph([x], [bp.sum(x * x)]), end=\"\")\n"
+     "    %0 = input \"x\"  (2,) float32\n"
+     "    %1 = multiply(%0, %0)  (2,) float32\n"
+     "    %2 = sum(%1) [0]  () float32\n"
+     "    return %2"},
+    {"Plan",
+     "    >>> import backpass as bp\n"
+     "    >>> model = bp.Sequential(bp.Dense(8, activation=\"relu\"), bp.Dense(1), input_shape=4, seed=0)\n"
+     "    >>> [call.name for call in model.plan(32).calls]\n"
+     "    ['matmul', 'matmul']"},
+    {"DivergedError",
+     "    >>> import backpass as bp\n"
+     "    >>> model = bp.Sequential(bp.Dense(1), input_shape=1, seed=0)\n"
+     "    >>> try:\n"
+     "    ...     model.fit([[1.0], [2.0]], [[3.0], [5.0]], loss=bp.MSE(), optimizer=bp.SGD(1e9), epochs=99)\n"
+     "    ... except bp.DivergedError as error:\n"
+     "    ...     error.layer\n"
+     "    'Dense 0'"},
+    {"input",
+     "    >>> import backpass as bp\n"
+     "    >>> x = bp.input((None, 3), name=\"x\")\n"
+     "    >>> x.shape, x.dtype\n"
+     "    ((None, 3), 'float32')"},
+    {"gradients",
+     "    >>> import backpass as bp\n"
+     "    >>> x = bp.input((2,), \"float64\")\n"
+     "    >>> slope, = bp.gradients(bp.sum(x * x * x), [x])\n"
+     "    >>> bp.Graph([x], [slope])([1.0, 2.0])\n"
+     "    [array([ 3., 12.])]"},
+    {"take",
+     "    >>> import backpass as bp\n"
+     "    >>> table, rows = bp.input((2, 3), \"float64\"), bp.input((3,), \"int32\")\n"
+     "    >>> bp.Graph([table, rows], [bp.take(table, rows)])([[1, 2, 3], [4, 5, 6]], [1, 0, 1])\n"
+     "    [array([[4., 5., 6.],\n"
+     "           [1., 2., 3.],\n"
+     "           [4., 5., 6.]])]"},
+    {"take_label",
+     "    >>> import backpass as bp\n"
+     "    >>> x, labels = bp.input((2, 3), \"float64\"), bp.input((2,), \"int32\")\n"
+     "    >>> bp.Graph([x, labels], [bp.take_label(x, labels)])([[1, 2, 3], [4, 5, 6]], [2, 0])\n"
+     "    [array([3., 4.])]"},
+    {"track",
+     "    >>> import backpass as bp\n"
+     "    >>> class Last(bp.Layer):\n"
+     "    ...     def forward(self, x):\n"
+     "    ...         return bp.track(x, self.state(\"last\", x.shape[-1:], \"zeros\"), bp.mean(x, 0), 1.0)\n"
+     "    >>> model = bp.Sequential(Last(), input_shape=1)\n"
+     "    >>> output = model.forward([[1.0], [3.0]])\n"
+     "    >>> model.states()\n"
+     "    {'0.last': array([2.], dtype=float32)}"},
+};
+
+std::string example_of(const std::string& name) {
+  for (const Session& session : kSessions)
+    if (name == session.name) return session.text;
+  for (const Example& e : kExamples)
+    if (name == e.name)
+      return std::string("    >>> import backpass as bp\n    >>> x = bp.input(") + e.shape +
+             ", \"float64\")\n    >>> bp.Graph([x], [" + e.call + "])(" + e.numbers + ")\n    " + e.result;
+  return "";
+}
+
+}  // namespace
+
+std::string documented(const std::string& name, const std::string& text) {
+  const std::string example = example_of(name);
+  return example.empty() ? text : text + "\n\nExample:\n" + example;
+}
+
+}  // namespace backpass::python
