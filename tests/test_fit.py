@@ -261,3 +261,30 @@ def test_partial_fit_goes_on_with_loss_optimizer_and_random_numbers():
     assert ours.partial_fit([(x, y)] * 2).epochs == 1
     with pytest.raises(ValueError, match=r"\[partial_fit\] loss must be given"):
         network().partial_fit(x, y)
+
+
+@pytest.mark.row("M5")
+@pytest.mark.parametrize("sample_weight", [False, True])
+def test_accumulated_gradients_of_a_loss_that_weighs_its_rows(sample_weight, rng):
+    """Rows that are ignored, and classes of different weights: the parts have different weights."""
+    x, y = rng.standard_normal((40, 4)), rng.integers(0, 3, 40)
+    y[:7] = -100
+    weight = rng.uniform(0.5, 2, 40) if sample_weight else None
+    results = []
+    for batch_size, accumulate in ((40, 1), (8, 5)):
+        model = bp.Sequential(bp.Dense(5, activation="tanh"), bp.Dense(3), input_shape=4, seed=0, dtype="float64")
+        loss = bp.CrossEntropy(ignore_index=-100, class_weight=[0.5, 1.0, 4.0])
+        model.fit(x, y, loss=loss, optimizer=bp.SGD(0.5), epochs=3, batch_size=batch_size, accumulate=accumulate,
+                  shuffle=False, sample_weight=weight)  # fmt: skip
+        results.append(model.flat_parameters.copy())
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-11, atol=1e-13)
+
+
+def test_accumulation_of_heads_that_weigh_rows_differently_is_refused(rng):
+    x = bp.Input(4)
+    model = bp.Network(x, [bp.Dense(3)(x), bp.Dense(1)(x)], seed=0)
+    losses, y = [bp.CrossEntropy(ignore_index=-100), bp.MSE()], [rng.integers(0, 3, 20), rng.standard_normal(20)]
+    before = model.flat_parameters.copy()
+    with pytest.raises(ValueError, match=r"\[accumulate\] the losses of several outputs must weigh rows alike"):
+        model.fit(rng.standard_normal((20, 4)), y, loss=losses, optimizer=bp.SGD(0.1), batch_size=5, accumulate=2)
+    np.testing.assert_array_equal(model.flat_parameters, before)

@@ -62,9 +62,9 @@ constexpr Session kSessions[] = {
     {"Tensor",
      "    >>> import backpass as bp\n"
      "    >>> x = bp.Input(3)\n"
-     "    >>> y = bp.relu(x) @ bp.parameter((3, 2)) + 1\n"
+     "    >>> y = bp.relu(x) @ bp.parameter((3, 2))\n"
      "    >>> y.shape, y.kind\n"
-     "    ((None, 2), 'add')"},
+     "    ((None, 2), 'matmul')"},
     {"Graph",
      "    >>> import backpass as bp\n"
      "    >>> x = bp.input((2,), name=\"x\")\n"
@@ -73,6 +73,10 @@ constexpr Session kSessions[] = {
      "    %1 = multiply(%0, %0)  (2,) float32\n"
      "    %2 = sum(%1) [0]  () float32\n"
      "    return %2"},
+    {"balanced_class_weights",
+     "    >>> import backpass as bp\n"
+     "    >>> bp.balanced_class_weights([0, 0, 0, 1], 2)\n"
+     "    [0.6666666666666666, 2.0]"},
     {"Plan",
      "    >>> import backpass as bp\n"
      "    >>> model = bp.Sequential(bp.Dense(8, activation=\"relu\"), bp.Dense(1), input_shape=4, seed=0)\n"
@@ -85,7 +89,7 @@ constexpr Session kSessions[] = {
      "    ...     model.fit([[1.0], [2.0]], [[3.0], [5.0]], loss=bp.MSE(), optimizer=bp.SGD(1e9), epochs=99)\n"
      "    ... except bp.DivergedError as error:\n"
      "    ...     error.layer\n"
-     "    'Dense 0'"},
+     "    'the loss'"},
     {"input",
      "    >>> import backpass as bp\n"
      "    >>> x = bp.input((None, 3), name=\"x\")\n"

@@ -61,9 +61,12 @@ std::vector<double> weights_by_class(const py::object& labels, const std::vector
 }
 
 void bind_losses(py::module_& m) {
-  m.def("balanced_class_weights", &balanced_weights, py::arg("labels"), py::arg("classes"),
-        "Weights under which all classes count the same: n / (k m) for a class of m of the n labels, k being how many\n"
-        "classes occur; 0 for one that does not.");
+  m.def(
+      "balanced_class_weights", &balanced_weights, py::arg("labels"), py::arg("classes"),
+      documented("balanced_class_weights",
+                 "Weights under which all classes count the same: n / (k m) for a class of m of the n labels, k being "
+                 "how many\nclasses occur; 0 for one that does not.")
+          .c_str());
   m.def("class_sample_weights", &weights_by_class, py::arg("labels"), py::arg("class_weight"),
         py::arg("sample_weight"));
   m.def(

@@ -4,13 +4,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/error.h"
+
 namespace backpass {
 namespace {
 
-// keep: the share of what the buffer holds; part: the share of this batch.
-struct Shares {
-  Tensor keep, part;
-};
+constexpr double kLeastWeight = 1e-30;
 
 void put(AlignedBuffer& to, DType dtype, double value) {
   if (to.data() == nullptr) to = AlignedBuffer(size_of(DType::float64));
@@ -21,30 +20,39 @@ void put(AlignedBuffer& to, DType dtype, double value) {
     std::memcpy(to.data(), &narrow, sizeof(narrow));
 }
 
+// Of several losses one weight must do for all: they share the buffer.
+Tensor weight_of(const LossInputs& in) {
+  if (in.total_weight.size() > 1 && in.own_weights)
+    fail("accumulate", "the losses of several outputs must weigh rows alike: without class_weight and ignore_index");
+  return in.total_weight[0];
+}
+
 }  // namespace
 
-void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const std::vector<Tensor>& parameters,
-                      std::vector<Tensor>& grads) {
-  const Shares shares{input({}, net.dtype, "keep"), input({}, net.dtype, "part")};
-  spec.inputs.push_back({shares.keep, false});
-  spec.inputs.push_back({shares.part, false});
+void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const LossInputs& in,
+                      const std::vector<Tensor>& parameters, std::vector<Tensor>& grads) {
+  const Tensor before = input({}, net.dtype, "weight before"), own = weight_of(in);
+  spec.inputs.push_back({before, false});
+  spec.outputs.push_back({own, {}});
+  // Rows that weigh nothing change nothing.
+  const Tensor part = own / maximum(before + own, constant(kLeastWeight, {}, net.dtype)), keep = 1.0 - part;
   for (std::size_t i = 0; i < grads.size(); ++i) {
-    const Tensor before = input(parameters[i].shape(), net.dtype, "grad " + parameters[i].name());
-    spec.leaves[&before.op()] = {kGradients, net.places.at(&parameters[i].op()).offset};
-    grads[i] = before * shares.keep + grads[i] * shares.part;
+    const Tensor held = input(parameters[i].shape(), net.dtype, "grad " + parameters[i].name());
+    spec.leaves[&held.op()] = {kGradients, net.places.at(&parameters[i].op()).offset};
+    grads[i] = held * keep + grads[i] * part;
   }
 }
 
 // A running mean: the buffer holds the mean of all batches so far after each of them, whatever follows.
 double Trainer::Impl::accumulate(const Batch& batch, double& weight) {
-  const double own = weight_of((*batch.targets)[0], batch.rows, batch.count);
   if (weight == 0) std::fill_n(net().gradient_data(), net().bytes(), std::byte{0});  // it may hold nan
-  weight += own;
-  const double part = weight > 0 ? own / weight : 0;  // rows that weigh nothing change nothing
-  put(shares[0], net().dtype, 1 - part);
-  put(shares[1], net().dtype, part);
+  put(weight_before, net().dtype, weight);
+  Plan& plan = training_plan(batch.count, *batch.targets, batch.predict, Ending::accumulate);
   // States move with every batch, in what is an update phase without an update.
-  return walk(training_plan(batch.count, *batch.targets, batch.predict, Ending::accumulate), batch, Phase::update);
+  const double loss = walk(plan, batch, Phase::update);
+  const std::size_t heads = net().outputs().size();
+  weight += scalar(plan.output(1 + (batch.predict ? 1 : 0) + (heads > 1 ? heads : 0)));
+  return loss;
 }
 
 }  // namespace backpass

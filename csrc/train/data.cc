@@ -10,20 +10,6 @@ void check_metrics(const Network::Impl& net, std::size_t count) {
     fail("metrics", "need a network of one output, this one has ", net.outputs().size());
 }
 
-double weight_of(const Targets& targets, const std::int64_t* rows, Dim count) {
-  if (!targets.weighted()) return static_cast<double>(count);
-  const ArrayView& weights = targets.sample_weight;
-  double total = 0;
-  for (Dim i = 0; i < count; ++i) {
-    double value = 0;
-    const Dim row = rows ? rows[i] : i;
-    convert(&value, DType::float64, static_cast<const std::byte*>(weights.data) + row * weights.row_stride,
-            weights.type, 1);
-    total += value;
-  }
-  return total;
-}
-
 Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingData& data, AllTargets& targets) {
   const std::vector<Tensor>& outputs = net.outputs();
   const Dim rows = net.check_inputs(data.x);

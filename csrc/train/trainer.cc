@@ -47,6 +47,7 @@ LossInputs build_losses(const Network::Impl& net, const Losses& losses, const Al
     in.loss = i == 0 ? weighted : in.loss + weighted;
     in.each.push_back(loss);
     const Tensor rows = losses.of(i).row_weight(prediction, in.y[i], in.weight);
+    in.own_weights = in.own_weights || (rows && !(rows == in.weight));
     in.total_weight.push_back(rows ? sum(rows) : count(prediction, {0}));
   }
   return in;
@@ -80,7 +81,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   if (predict) spec.outputs.push_back({net().outputs()[0], {}});
   for (std::size_t i = 0; in.each.size() > 1 && i < in.each.size(); ++i) spec.outputs.push_back({in.each[i], {}});
   auto [parameters, grads, tables] = training_gradients(net(), in.loss, ending == Ending::update);
-  if (ending == Ending::accumulate) add_to_gradients(spec, net(), parameters, grads);
+  if (ending == Ending::accumulate) add_to_gradients(spec, net(), in, parameters, grads);
   for (std::size_t i = 0; i < parameters.size(); ++i)
     spec.outputs.push_back({grads[i], {kGradients, net().places.at(&parameters[i].op()).offset}});
   mark_phase(spec, grads, Phase::backward);
@@ -124,9 +125,9 @@ double Trainer::Impl::scalar(Place place) const {
 double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
   Optimizer::State& state = *optimizer.state();
   const auto buffers = state.buffers(net(), workspace.arena());
-  std::array<std::byte*, kFirstExternal + 2> slots{};
+  std::array<std::byte*, kFirstExternal + 1> slots{};
   std::copy(buffers.begin(), buffers.end(), slots.begin());
-  for (std::size_t i = 0; i < std::size(shares); ++i) slots[kFirstExternal + i] = shares[i].data();
+  slots[kFirstExternal] = weight_before.data();
   sources.clear();
   add_sources(sources, *batch.x, *batch.targets);
   PlanRun run{slots,          sources, batch.rows, batch.seed, batch.step, nullptr, resolve_threads(batch.threads),

@@ -22,7 +22,7 @@ struct Trainer::Impl {
   std::vector<RowSource> sources = {};   // likewise
   std::vector<double> head_losses = {};  // of several outputs, in the last walk in training
   ArrayView predicted = {};              // by the last walk in training that kept predictions
-  AlignedBuffer shares[2] = {};          // of the gradients before and of this batch's, while they accumulate
+  AlignedBuffer weight_before = {};      // of the rows whose gradients are in the buffer, while they accumulate
 
   // One batch of rows of some data.
   struct Batch {
@@ -61,15 +61,13 @@ struct LossInputs {
   std::vector<Tensor> y;
   Tensor weight, loss;
   std::vector<Tensor> each, total_weight;  // by output: its loss, and what its rows weigh together
+  bool own_weights = false;                // some loss weighs rows by more than sample_weight
 };
 LossInputs build_losses(const Network::Impl& net, const Losses& losses, const AllTargets& targets);
 // Inputs, targets and weights gathered, the loss as only output.
 PlanSpec loss_spec(const Network::Impl& net, const LossInputs& in, Dim batch, bool training);
 // What that plan gathers from, in its order.
 void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const AllTargets& targets);
-
-// The weight of some rows in a mean: their number, or the sum of their weights. rows: null for the first ones.
-double weight_of(const Targets& targets, const std::int64_t* rows, Dim count);
 
 // Checks x and y together: as many rows, and what the network takes; fills `targets`. Throws std::invalid_argument.
 Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingData& data, AllTargets& targets);

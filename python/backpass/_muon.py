@@ -41,7 +41,7 @@ class Muon(Optimizer):
         >>> model.flat_gradients[:] = [1000, 0, 0, 1000]
         >>> bp.Muon(learning_rate=1.0).step(model)
         >>> model.flat_parameters.round(1).tolist()
-        [-0.7, 0.0, 0.0, -0.7]
+        [-1.1, 0.0, 0.0, -1.1]
     """
 
     def __init__(
