@@ -84,7 +84,6 @@ void bind_averages(py::module_& m) {
 
 void bind_watchers(py::module_& m) {
   bind_averages(m);
-  m.def("rises", &rises, py::arg("column"));
   py::class_<Watcher>(m, "Watcher")
       .def("fit_begin", &Watcher::fit_begin)
       .def("epoch_begin", &Watcher::epoch_begin, py::arg("network"), py::arg("optimizer"))

@@ -45,18 +45,10 @@ double norm_of(const void* values, Dim count) {
 
 }  // namespace
 
-bool rises(const std::string& prefixed) {
-  const std::string column = prefixed.starts_with("val_") ? prefixed.substr(4) : prefixed;
-  if (column.starts_with("top_")) return true;
-  for (const char* name : {"accuracy", "balanced_accuracy", "f1", "precision", "recall", "auc", "r2"})
-    if (column == name) return true;
-  return false;
-}
-
 Monitor::Monitor(std::string owner, std::string name, const std::string& mode, double least, bool relative_threshold)
     : who(std::move(owner)), column(std::move(name)), threshold(least), relative(relative_threshold) {
   if (mode != "auto" && mode != "min" && mode != "max") fail(who, "mode must be auto, min or max, got ", mode);
-  upwards = mode == "max" || (mode == "auto" && rises(column));
+  upwards = mode == "max" || (mode == "auto" && metric_rises(column));
 }
 
 double Monitor::value(const Logs& logs) const {

@@ -10,12 +10,11 @@ import numpy as np
 
 from backpass import _checks
 from backpass._callbacks import Callback
+from backpass._metrics import rises
 
 if TYPE_CHECKING:
     from backpass._trainer import Trainer
     from backpass._types import Array, Logs
-
-RISING = ("accuracy", "top_", "balanced_accuracy", "f1", "precision", "recall", "auc", "r2")
 
 
 class Checkpoint(Callback):
@@ -93,8 +92,8 @@ class Checkpoint(Callback):
             known = ", ".join(name for name in logs if name != "epoch")
             raise ValueError(f"[Checkpoint] keep_best must be one of {known}, got {self.keep_best!r}")
         value = logs[self.keep_best]
-        rises = self.keep_best.removeprefix("val_").startswith(RISING)
-        if self.best is None or (value > self.best if rises else value < self.best):
+        up = rises(self.keep_best)
+        if self.best is None or (value > self.best if up else value < self.best):
             self.best = value
             trainer.model.save(self.best_path)
 

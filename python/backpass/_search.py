@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backpass import _checks
-from backpass._core import DivergedError, rises
+from backpass._core import DivergedError
+from backpass._metrics import rises
 from backpass._text import table
 
 if TYPE_CHECKING:

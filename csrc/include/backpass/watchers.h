@@ -30,10 +30,6 @@ class Snapshot {
   std::int64_t steps_ = 0;
 };
 
-// Whether a column of this name shall rise, with or without "val_": accuracy, top_*, balanced_accuracy, f1, precision,
-// recall, auc and r2; all others shall fall.
-bool rises(const std::string& column);
-
 // A column of the history, and what is better there.
 struct Monitor {
   std::string who, column;
@@ -41,7 +37,7 @@ struct Monitor {
   double threshold = 0;
   bool relative = false;
 
-  // mode: "min", "max", or "auto": see rises().
+  // mode: "min", "max", or "auto": see metric_rises().
   Monitor(std::string owner, std::string name, const std::string& mode, double least, bool relative_threshold = false);
   double value(const Logs& logs) const;  // throws std::invalid_argument that lists the columns
   bool better(double value, double best) const;
