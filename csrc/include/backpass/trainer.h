@@ -116,13 +116,11 @@ class Trainer {
 
 // A metric of what a network trained with `loss` predicts; throws std::invalid_argument that lists the names. Each row
 // counts once, whatever its weight; rows whose label the loss ignores do not count. As scikit-learn defines them:
-// - "accuracy", "balanced_accuracy", "precision", "recall", "f1": of the class decided for, which is the largest
-// output,
-//   or of one output (and each of BinaryCrossEntropy) yes above 0.5 (a logit above 0). Of class 1 where there are two
+// - "accuracy", "balanced_accuracy", "precision", "recall", "f1": of the class decided for: the largest output, or of
+//   one output (and each of BinaryCrossEntropy) yes above 0.5 (a logit above 0). Of class 1 where there are two
 //   classes, else the mean over classes.
 // - "top_k" for a number k, such as "top_5": whether the k largest outputs hold the class.
-// - "auc": area under the ROC curve; of several classes the mean of each against the rest; nan where a class is
-// missing.
+// - "auc": area under the ROC curve; of several classes the mean of each against the rest; nan where one is missing.
 // - "log_loss": -log of the probability given to the class.
 // - "mae", "mse", "rmse", "max_error": over all elements; "r2": mean over outputs.
 Metric metric(const std::string& name, const Loss& loss = MSE{});
