@@ -339,6 +339,9 @@ def test_states_that_do_not_fit_are_refused():
         bp.AdamW().load_state_dict(state)
     with pytest.raises(TypeError, match=r"\[Adam\] state must be what state_dict\(\) gave"):
         bp.Adam().load_state_dict({"steps": 3})
+    for name in ("steps", "epochs"):  # NAdam goes over all of them
+        with pytest.raises(ValueError, match=rf"\[NAdam\] {name} must be at most 2147483648, got 4611686018427387904"):
+            bp.NAdam().load_state_dict({**state, "type": "NAdam", name: 2**62})
     amsgrad = bp.Adam(amsgrad=True)
     amsgrad.load_state_dict(state)
     with pytest.raises(ValueError, match="max_exp_avg_sq"):

@@ -8,6 +8,9 @@
 
 namespace backpass {
 
+// That a state from elsewhere may tell of: a rule may go over all of them.
+constexpr std::int64_t kMostSteps = std::int64_t{1} << 31;
+
 struct Optimizer::State {
   using Slots = std::array<AlignedBuffer, 3>;  // as rule.slots; laid out as the parameters
 

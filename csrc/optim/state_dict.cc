@@ -26,6 +26,11 @@ void read_slot(const std::string& who, const std::string& slot, const std::map<s
     fail(who, "state: ", slot, " has ", arrays.size(), " arrays for ", network.parameters.size(), " parameters");
 }
 
+void check_count(const std::string& who, const char* what, std::int64_t count) {
+  if (count < 0) fail(who, what, " must not be negative, got ", count);
+  if (count > kMostSteps) fail(who, what, " must be at most ", kMostSteps, ", got ", count);
+}
+
 Array copy_of(const ParameterInfo& parameter, DType dtype, const std::byte* from) {
   Array array(dtype, parameter.shape);
   std::memcpy(array.data(), from + static_cast<std::size_t>(parameter.offset) * size_of(dtype), array.bytes());
@@ -73,8 +78,8 @@ OptimizerState Optimizer::state_dict() const {
 
 void Optimizer::load_state_dict(OptimizerState from) {
   if (from.type != type()) fail(type(), "state must be of ", type(), ", got ", from.type);
-  if (from.steps < 0) fail(type(), "steps must not be negative, got ", from.steps);
-  if (from.epochs < 0) fail(type(), "epochs must not be negative, got ", from.epochs);
+  check_count(type(), "steps", from.steps);
+  check_count(type(), "epochs", from.epochs);
   check_learning_rate(type(), from.learning_rate);
   if (state_->bound) state_->slots = state_->make_slots(*state_->bound, from);
   state_->learning_rate = from.learning_rate;
