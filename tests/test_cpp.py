@@ -1,4 +1,4 @@
-"""The tests that are written in C++: file formats, and damage that they must survive."""
+"""The tests that are written in C++: file formats, and damage that they must survive; states of training."""
 
 import pytest
 
@@ -7,6 +7,6 @@ from conftest import shell
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", ["test_io", "test_model_file"])
+@pytest.mark.parametrize("name", ["test_io", "test_model_file", "test_states"])
 def test_cpp(core_build, name):
     shell(core_build / "tests" / "cpp" / name)

@@ -250,6 +250,42 @@ def test_a_watcher_goes_on_from_its_state(make):
     assert pickle.loads(pickle.dumps(whole)).state().keys() == whole.state().keys()
 
 
+@pytest.mark.parametrize("array", [np.zeros(1), np.zeros(4, np.float32), np.zeros(400)], ids=["less", "type", "more"])
+def test_a_state_of_another_network_is_neither_put_back_nor_written_over(array):
+    model, sgd = linear(), bp.SGD(0.1)
+    trainer = bp.Trainer(model, bp.MSE(), sgd)
+    trainer.step(*rows())
+    stopping, driver = bp.EarlyStopping("score"), bp.BoldDriver(monitor="score")
+    stopping.load_state({"best_epoch": 0, "waited": 0, "best": 3.0, "weights.steps": 0, "weights.0": array})
+    names = {"accepted": 3.0, "good.steps": 0, "good.0": array, "here.steps": 0, "here.0": array}
+    driver.load_state(names)
+    with pytest.raises(ValueError, match=r"\[Snapshot\] is of another network"):
+        stopping.on_fit_end(trainer, {})
+    with pytest.raises(ValueError, match=r"\[Snapshot\] is of another network"):
+        driver.on_epoch_end(trainer, {"epoch": 0, "score": 9.0})
+    best = model.flat_parameters.copy()
+    driver.on_epoch_begin(trainer, {"epoch": 1})
+    stopping.on_epoch_end(trainer, {"epoch": 1, "score": 1.0})
+    assert stopping.state()["weights.0"].tolist() == driver.state()["here.0"].tolist() == best.tolist()
+    model.flat_parameters[:] = 7
+    stopping.on_fit_end(trainer, {})
+    np.testing.assert_array_equal(model.flat_parameters, best)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 1e300, -2.0, 0.5])
+def test_numbers_that_count_nothing_are_refused(value):
+    stopping = {"best_epoch": 0, "waited": 0, "weights.steps": 0}
+    plateau = {"bad_epochs": 0, "cooling": 0}
+    driver = {"good.steps": 0, "here.steps": 0}
+    for make, state in ((bp.EarlyStopping, stopping), (bp.ReduceOnPlateau, plateau), (bp.BoldDriver, driver)):
+        watcher = make()
+        watcher.load_state(state)
+        for name in state:
+            with pytest.raises(ValueError, match=rf"^\[load_state\] {name} must be a whole number from .*, got "):
+                watcher.load_state({**state, name: value})
+        assert watcher.state() == state
+
+
 def test_a_callback_of_ones_own_has_no_state_unless_it_says_so():
     assert bp.Callback().state() == {}
     bp.Callback().load_state({})

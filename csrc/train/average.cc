@@ -10,12 +10,14 @@
 #include "plan/sharing.h"
 #include "plan/team.h"
 #include "plan/tickets.h"
+#include "train/column.h"
 
 namespace backpass {
 namespace {
 
-constexpr Dim kChunk = 16384;             // elements that one worker takes at a time
-constexpr double kNanosecondsEach = 0.3;  // of an element, one worker
+constexpr std::int64_t kMostSeen = std::int64_t{1} << 53;  // that a state may tell of
+constexpr Dim kChunk = 16384;                              // elements that one worker takes at a time
+constexpr double kNanosecondsEach = 0.3;                   // of an element, one worker
 
 template <class T>
 void blend(T* average, const T* values, Dim count, double rate) {
@@ -144,14 +146,15 @@ void Average::swap(Network& network) {
   std::swap_ranges(values, values + impl_->values.bytes(), static_cast<std::byte*>(network.flat_parameters()));
 }
 
-AverageState Average::state() const { return {impl_->seen, impl_->updates, impl_->values}; }
+AverageState Average::state() const { return {impl_->seen, impl_->updates, copy_of(impl_->values)}; }
 
 void Average::load_state(const AverageState& state) {
-  if (state.seen < 0 || state.updates < 0 || (state.updates > 0 && state.values.data() == nullptr))
+  if (state.updates < 0 || state.seen < state.updates || state.seen > kMostSeen ||
+      (state.updates > 0 && state.values.data() == nullptr))
     fail(impl_->type, "state does not fit");
   impl_->seen = state.seen;
   impl_->updates = state.updates;
-  impl_->values = state.values;
+  impl_->values = copy_of(state.values);
 }
 
 }  // namespace backpass

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/convert.h"
+#include "base/error.h"
 
 namespace backpass {
 namespace {
@@ -34,6 +35,10 @@ void Column::resize(const Shape& shape, Dim rows) {
 }
 
 void Column::append(const ArrayView& from, const std::int64_t* rows, Dim count) {
+  const Shape shape = with_first(from.shape, 1);
+  if (rows_ > 0 && element_count(shape) != element_count(shape_))
+    fail("fit", "rows of targets and predictions must keep their shape, got ", to_string(shape), " after ",
+         to_string(shape_));
   const std::size_t end = bytes_.size();
   resize(from.shape, rows_ + count);
   copy_rows(bytes_.data() + end, dtype_, from, rows, count);
@@ -53,6 +58,13 @@ Array gather_rows(const ArrayView& from, DType dtype, const std::int64_t* rows, 
   Array array(dtype, with_first(from.shape, count));
   copy_rows(static_cast<std::byte*>(array.data()), dtype, from, rows, count);
   return array;
+}
+
+Array copy_of(const Array& array) {
+  if (array.data() == nullptr) return {};
+  Array copy(array.dtype(), array.shape());
+  std::memcpy(copy.data(), array.data(), array.bytes());
+  return copy;
 }
 
 }  // namespace backpass

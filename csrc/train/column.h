@@ -31,5 +31,7 @@ class Column {
 
 // Rows of a view as an array.
 Array gather_rows(const ArrayView& from, DType dtype, const std::int64_t* rows, Dim count);
+// An array of the same elements that shares no memory.
+Array copy_of(const Array& array);
 
 }  // namespace backpass

@@ -8,6 +8,8 @@
 namespace backpass {
 namespace {
 
+constexpr std::int64_t kMostEpochs = 1 << 30;  // that a state may tell of: they can still be counted on
+
 void check_not_negative(const char* who, const char* what, double value) {
   if (!(value >= 0) || !std::isfinite(value)) fail(who, what, " must be finite and not negative, got ", value);
 }
@@ -116,9 +118,11 @@ WatcherState EarlyStopping::state() const {
 }
 
 void EarlyStopping::load_state(const WatcherState& state) {
+  const std::int64_t best_epoch = state.whole("best_epoch", -1, kMostEpochs);
+  const std::int64_t waited = state.whole("waited", 0, kMostEpochs);
   weights_.load(state, "weights");
-  best_epoch_ = static_cast<int>(state.number("best_epoch"));
-  waited_ = static_cast<int>(state.number("waited"));
+  best_epoch_ = static_cast<int>(best_epoch);
+  waited_ = static_cast<int>(waited);
   best_ = find(state, "best");
 }
 
@@ -160,8 +164,9 @@ WatcherState ReduceOnPlateau::state() const {
 }
 
 void ReduceOnPlateau::load_state(const WatcherState& state) {
-  bad_epochs_ = static_cast<int>(state.number("bad_epochs"));
-  cooling_ = static_cast<int>(state.number("cooling"));
+  const std::int64_t bad_epochs = state.whole("bad_epochs", 0, kMostEpochs);
+  cooling_ = static_cast<int>(state.whole("cooling", 0, kMostEpochs));
+  bad_epochs_ = static_cast<int>(bad_epochs);
   best_ = find(state, "best");
 }
 
@@ -205,11 +210,16 @@ WatcherState BoldDriver::state() const {
   WatcherState state;
   put(state, "accepted", accepted_);
   good_.save(state, "good");
+  if (!after_) here_.save(state, "here");  // a fit that goes on within an epoch does not begin it again
   return state;
 }
 
 void BoldDriver::load_state(const WatcherState& state) {
-  good_.load(state, "good");
+  Snapshot good, here;
+  good.load(state, "good");
+  if (!after_) here.load(state, "here");
+  good_ = std::move(good);
+  here_ = std::move(here);
   accepted_ = find(state, "accepted");
 }
 

@@ -84,6 +84,8 @@ class EMA(Averaging):
     """An exponential moving average: average <- decay average + (1 - decay) w after every update.
 
     Polyak and Juditsky 1992; PyTorch's `get_ema_multi_avg_fn`. Among the callbacks of `fit` it is kept by itself.
+    Parameters alone are averaged: the running statistics of batch normalisation stay those of the model in training. To
+    refresh them for the averaged weights, run `forward(x, training=True)` over the data.
 
     Args:
         decay: how much of the average is kept, at least 0 and below 1.
@@ -112,7 +114,8 @@ class EMA(Averaging):
 class SWA(Averaging):
     """Stochastic weight averaging: the mean of the weights at the ends of epochs (Izmailov et al. 2018).
 
-    Batch normalisation needs its running statistics anew for averaged weights: run `forward(x, training=True)` on data.
+    Parameters alone are averaged: the running statistics of batch normalisation stay those of the model in training. To
+    refresh them for the averaged weights, run `forward(x, training=True)` over the data.
 
     Args:
         start_epoch: how many epochs pass before it begins, counted over all fits.

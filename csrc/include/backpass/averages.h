@@ -23,8 +23,9 @@ struct AverageState {
   Array values;  // (n_parameters); empty before the first update
 };
 
-// A running average of a network's parameters; a shared handle. The first update copies. Settings out of range throw
-// std::invalid_argument here.
+// A running average of a network's parameters; a shared handle. States, such as the running statistics of BatchNorm,
+// stay those of the network: forward(x, true) over the data refreshes them for averaged parameters. The first update
+// copies. Settings out of range throw std::invalid_argument here.
 class Average {
  public:
   Average(const EMA& ema);  // NOLINT: descriptions convert
@@ -40,7 +41,7 @@ class Average {
   void apply(Network& network) const;
   void swap(Network& network);
 
-  AverageState state() const;
+  AverageState state() const;  // a copy
   void load_state(const AverageState& state);
 
  private:

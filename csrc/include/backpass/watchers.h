@@ -11,6 +11,8 @@ struct WatcherState {
   std::vector<std::pair<std::string, Array>> arrays;
 
   double number(const std::string& name) const;  // throws std::invalid_argument where it is absent
+  // The same, where it must be a whole number in [least, most].
+  std::int64_t whole(const std::string& name, std::int64_t least, std::int64_t most) const;
 };
 
 // A copy of what training changes: a network's parameters and states and, where asked, an optimizer's slots and steps.
@@ -18,7 +20,7 @@ class Snapshot {
  public:
   bool empty() const { return buffers_.empty(); }
   void take(Network& network, const Optimizer* optimizer = nullptr);
-  // Bit for bit, what was taken. Throws std::invalid_argument where the sizes are others.
+  // Bit for bit, what was taken. Throws std::invalid_argument where sizes or types are others.
   void restore(Network& network, Optimizer* optimizer = nullptr) const;
   void forget() { buffers_.clear(); }
 
@@ -52,6 +54,7 @@ class Watcher {
   virtual bool epoch_end(Network& network, Optimizer& optimizer, int epoch, const Logs& logs) = 0;  // true: stop
   virtual void fit_end(Network&) {}
 
+  // Copies. load_state throws std::invalid_argument where a number is missing or makes no sense.
   virtual WatcherState state() const { return {}; }
   virtual void load_state(const WatcherState&) {}
 };
