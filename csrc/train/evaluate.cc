@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "train/stream_feed.h"
 
 namespace backpass {
 namespace {
@@ -85,6 +86,7 @@ Logs Trainer::evaluate(const TrainingData& data, const Metrics& metrics) {
 
 Logs Trainer::evaluate(const Stream& data, const Metrics& metrics, bool check_finite) {
   const InUse use(impl_->net());
+  check_stream(data);
   check_metrics(impl_->net(), metrics.size());
   return evaluate_stream(*impl_, data, metrics, impl_->threads, check_finite, "");
 }

@@ -5,11 +5,15 @@
 
 namespace backpass {
 
-StreamFeed::StreamFeed(const Trainer::Impl& trainer, const Stream& stream, Settings settings)
-    : trainer_(trainer), stream_(stream), settings_(std::move(settings)) {
+void check_stream(const Stream& stream) {
   if (!stream.chunks) fail("Stream", "needs a function that gives chunks");
   if (stream.buffer < 1) fail("Stream", "buffer must be positive, got ", stream.buffer);
   if (stream.prefetch < 1) fail("Stream", "prefetch must be positive, got ", stream.prefetch);
+}
+
+StreamFeed::StreamFeed(const Trainer::Impl& trainer, const Stream& stream, Settings settings)
+    : trainer_(trainer), stream_(stream), settings_(std::move(settings)) {
+  check_stream(stream);
 }
 
 void StreamFeed::begin_epoch(RandomSequence random) {

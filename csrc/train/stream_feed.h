@@ -11,6 +11,9 @@
 
 namespace backpass {
 
+// Throws std::invalid_argument where its settings are out of range.
+void check_stream(const Stream& stream);
+
 class StreamFeed final : public Feed {
  public:
   struct Settings {
