@@ -118,6 +118,7 @@ void check_belongs(const Content& content, const Network& network, const Optimiz
   }
   if (content.state.fit.history.columns.size() != state.history.columns.size())
     fail(kWho, "the history has ", content.state.fit.history.columns.size(), " columns");
+  if (state.check) state.check(content.state.fit);
 }
 
 // Of networks of one graph.

@@ -52,9 +52,12 @@ class Fit {
   History run() {
     check_validation();
     const bool shared = prepare();
-    if (keeper_.resume(trainer_, state_)) trainer_.stopped = state_.stopped;
-    auto epochs = [&] {
-      while (state_.epoch < options_.epochs && !trainer_.stopped) run_epoch();
+    const auto check = [this](const FitState& written) {
+      check_written(written, trainer_, known_.x, targets_in_place(), predicts());
+    };
+    if (keeper_.resume(trainer_, state_, check)) trainer_.stopped = state_.stopped;
+    auto epochs = [&] {  // one that was stopped within ends, too
+      while (state_.epoch < options_.epochs && (!trainer_.stopped || state_.batch > 0)) run_epoch();
     };
     Team::with(shared ? resolve_threads(threads_) : 1, epochs);
     keeper_.end(trainer_, state_);
@@ -64,6 +67,7 @@ class Fit {
  private:
   void check_validation() {
     check_metrics(trainer_.net(), options_.metrics.size());
+    if (options_.validation_stream) check_stream(*options_.validation_stream);
     const std::optional<TrainingData>& data = options_.validation_data;
     if (data && check_rows(trainer_, *data, "validation ", options_.check_finite, validation_targets_) == 0)
       fail("fit", "validation_data needs at least one row");
@@ -78,7 +82,7 @@ class Fit {
     add_columns("");
     if (options_.validation_data || options_.validation_stream) add_columns("val_");
     add_column("learning_rate");
-    if (keeper_.keeps()) state_.settings = settings_of(options_, known_.x, known_.targets, state_.history);
+    if (keeper_.keeps()) state_.settings = settings_of(trainer_, options_, known_.x, known_.targets, state_.history);
     return shared;
   }
 
@@ -109,7 +113,7 @@ class Fit {
   void run_epoch() {
     const bool begins = state_.batch == 0;
     if (begins && options_.hooks.epoch_begin) options_.hooks.epoch_begin(state_.epoch);
-    if (trainer_.stopped) return;  // before its first batch
+    if (begins && trainer_.stopped) return;  // before its first batch
     if (begins) state_.order = options_.seed ? state_.own_epochs++ : trainer_.net().epoch++;
     feed_.begin_epoch(RandomSequence(seed(), RandomUse::shuffle, static_cast<std::uint32_t>(state_.order)));
     if (predicts()) begin_gathering();
@@ -120,9 +124,14 @@ class Fit {
 
   std::uint64_t seed() const { return options_.seed.value_or(trainer_.net().seed); }
 
+  // Whose rows keep their places; null where there are none.
+  const Targets* targets_in_place() const {
+    return known_.x && !options_.hooks.transform ? &(*known_.targets)[0] : nullptr;
+  }
+
   void begin_gathering() {
-    const bool in_place = known_.x && !options_.hooks.transform;
-    gathered_.begin(trainer_.net(), in_place ? &(*known_.targets)[0] : nullptr, in_place ? known_.rows() : 0);
+    const Targets* in_place = targets_in_place();
+    gathered_.begin(trainer_.net(), in_place, in_place ? known_.rows() : 0);
     gathered_.load(state_.gathered);
     state_.gathered.clear();
   }

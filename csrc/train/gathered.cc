@@ -4,6 +4,17 @@
 #include "base/error.h"
 
 namespace backpass {
+namespace {
+
+void check_targets(const Array& y, const Trainer::Impl& trainer, Dim rows) try {
+  const Targets targets = fit_targets(trainer.losses.of(0), trainer.net().outputs()[0].shape(), y, {}, rows);
+  const DType dtype = targets.labels ? DType::int32 : trainer.net().dtype;
+  if (y.dtype() != dtype) fail("y", "expected ", name(dtype), ", got ", name(y.dtype()));
+} catch (const std::invalid_argument& error) {
+  fail("resume", "the checkpoint is damaged: ", error.what());
+}
+
+}  // namespace
 
 void Gathered::begin(const Network::Impl& net, const Targets* fixed, Dim rows) {
   fixed_ = fixed;
@@ -32,6 +43,15 @@ std::vector<Array> Gathered::save() const {
   if (predictions_.rows() == 0) return {};
   if (fixed_) return {predictions_.copy()};
   return {predictions_.copy(), targets_.copy()};
+}
+
+void Gathered::check(const std::vector<Array>& arrays, const Trainer::Impl& trainer, const Targets* fixed, Dim rows) {
+  const Network::Impl& net = trainer.net();
+  Shape expected = net.outputs()[0].shape();
+  expected[0] = fixed ? fixed->y.rows() : rows;
+  if (arrays.size() != (fixed ? 1 : 2) || arrays[0].dtype() != net.dtype || arrays[0].shape() != expected)
+    fail("resume", "the checkpoint is damaged: the predictions in it do not fit");
+  if (!fixed) check_targets(arrays[1], trainer, rows);
 }
 
 void Gathered::load(const std::vector<Array>& arrays) {

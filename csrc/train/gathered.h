@@ -15,6 +15,9 @@ class Gathered {
   // As arrays, and back.
   std::vector<Array> save() const;
   void load(const std::vector<Array>& arrays);
+  // Throws std::invalid_argument where arrays from elsewhere are not what save() gives: of `fixed` targets for as many
+  // rows, else for `rows` rows.
+  static void check(const std::vector<Array>& arrays, const Trainer::Impl& trainer, const Targets* fixed, Dim rows);
 
  private:
   const Targets* fixed_ = nullptr;

@@ -12,8 +12,8 @@ class Keeper {
  public:
   explicit Keeper(const Checkpointing& options);
   bool keeps() const { return options_.write || options_.read; }
-  // Whether there was something to go on from.
-  bool resume(Trainer::Impl& trainer, FitState& state) const;
+  // Whether there was something to go on from; `check` is asked before anything changes.
+  bool resume(Trainer::Impl& trainer, FitState& state, const std::function<void(const FitState&)>& check) const;
   // Asked after every batch, until it is done; `look`: whether to look at the clock.
   bool due(Dim batch, bool look);
   bool due_after(int epochs) const;
@@ -30,7 +30,13 @@ class Keeper {
 };
 
 // What must be the same where a fit goes on; x is null for a stream.
-std::vector<std::pair<std::string, std::string>> settings_of(const FitOptions& options, const ArrayViews* x,
-                                                             const AllTargets* targets, const History& history);
+std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl& trainer, const FitOptions& options,
+                                                             const ArrayViews* x, const AllTargets* targets,
+                                                             const History& history);
+
+// Throws std::invalid_argument where a checkpoint that belongs to this fit is damaged; `in_place`: the targets whose
+// rows keep their places in Gathered, or null; x as above.
+void check_written(const FitState& written, const Trainer::Impl& trainer, const ArrayViews* x, const Targets* in_place,
+                   bool predicts);
 
 }  // namespace backpass

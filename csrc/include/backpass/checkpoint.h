@@ -19,6 +19,9 @@ struct FitState {
   std::vector<Array> gathered = {};  // predictions of this epoch, for metrics
   // What must be the same when it goes on: batch_size, the columns of the history, a sample of the data, ...
   std::vector<std::pair<std::string, std::string>> settings = {};
+  // Set by a fit that would go on, and called with what was written before anything changes: throws
+  // std::invalid_argument where that cannot be of this fit.
+  std::function<void(const FitState& written)> check = {};
 };
 
 // What others add to a checkpoint: a text, and arrays by name. The views belong to somebody else.
@@ -35,7 +38,8 @@ void write_checkpoint(const std::string& path, const Network& network, const Opt
 
 // Puts back what was written; false where there is no such file. `accept` sees the notes after everything else has been
 // checked, and may refuse. Throws std::invalid_argument where the file is damaged, or is of another network, optimizer
-// or fit (state.settings); nothing has changed then.
+// or fit (state.settings); nothing has changed then. That a stream has fewer rows than were trained on shows later:
+// then the network is as it was written.
 bool read_checkpoint(const std::string& path, Network& network, Optimizer& optimizer, FitState& state,
                      const std::function<void(const CheckpointNotes&)>& accept = {});
 
