@@ -284,3 +284,12 @@ def test_what_cannot_go_by_rows_says_so(optimizer, rng):
     with pytest.raises(ValueError, match=r'"0.weight" is sparse: it takes SGD without momentum'):
         trainer.step(rng.integers(0, 50, (9, 4)), rng.standard_normal((9, 2)))
     np.testing.assert_array_equal(model.flat_parameters, before)
+
+
+def test_sparse_tables_do_not_accumulate(rng):
+    (model, _), _ = sparse_pair(lambda: bp.SGD(0.1))
+    before = model.flat_parameters.copy()
+    with pytest.raises(ValueError, match=r'\[accumulate\] "0.weight" is sparse'):
+        model.fit(rng.integers(0, 50, (9, 4)), rng.standard_normal((9, 2)), loss=bp.MSE(), optimizer=bp.SGD(0.1),
+                  batch_size=3, accumulate=2)  # fmt: skip
+    np.testing.assert_array_equal(model.flat_parameters, before)

@@ -122,3 +122,12 @@ def test_a_pattern_that_matches_nothing_changes_nothing(model):
     assert model.frozen == ()
     with pytest.raises(TypeError, match=r"\[freeze\] pattern must be a string, got 0"):
         model.freeze(0)
+
+
+def test_backward_does_not_go_on_with_what_another_freezing_kept(model, data):
+    for change in (lambda: model.freeze("0.*"), lambda: model.unfreeze()):
+        output = model.forward(data[0])
+        change()
+        with pytest.raises(RuntimeError, match="needs a forward"):
+            model.backward(np.ones_like(output))
+    model.backward(np.ones_like(model.forward(data[0])))

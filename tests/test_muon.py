@@ -123,3 +123,15 @@ def test_it_learns(rng):
 def test_settings_out_of_range(settings, message):
     with pytest.raises(ValueError, match=message):
         bp.Muon(0.02, **settings)
+
+
+def test_gradients_that_are_one_tensor_are_those_of_this_step(rng):
+    """Two parameters that are added have the same gradient: both move alike from the first step on."""
+    x = bp.Input(3, dtype="float64")
+    p, q = bp.parameter((2, 3), "float64", "p"), bp.parameter((2, 3), "float64", "q")
+    model = bp.Network(x, bp.matmul(x, p + q, transpose_b=True), seed=0)
+    trainer = bp.Trainer(model, bp.MSE(), bp.Muon(0.02))
+    for _ in range(3):
+        trainer.step(rng.standard_normal((8, 3)), rng.standard_normal((8, 2)))
+        np.testing.assert_array_equal(model.parameters()["p"], model.parameters()["q"])
+        assert (model.parameters()["p"] != 0).all()

@@ -321,3 +321,38 @@ def test_selu_keeps_mean_and_variance_through_twenty_layers(rng):
 def test_settings_out_of_range(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_call_that_fails_moves_no_running_value():
+    model = bp.Sequential(bp.Embedding(4, 2), bp.Flatten(), bp.BatchNorm(), input_shape=2, seed=0)
+    before = model.state_dict()
+    with pytest.raises(ValueError, match=r"\[Embedding\] indices"):
+        model.forward([[0, 1], [2, 9]])
+    assert all((value == model.state_dict()[name]).all() for name, value in before.items())
+    model.forward([[0, 1], [2, 3]])
+    assert not (model.states()["2.running_mean"] == before["2.running_mean"]).all()
+
+
+def test_a_step_that_clipping_rejects_moves_no_running_value():
+    def steep(prediction, target):
+        return bp.sqrt(bp.square(prediction - target))  # its derivative at 0 is not finite
+
+    model = bp.Sequential(bp.BatchNorm(affine=False), bp.Dense(1, weight_init="ones"), input_shape=1, dtype="float64")
+    before, x = model.state_dict(), np.array([[-2.0], [0.0], [2.0]])
+    step = bp.Trainer(model, steep, bp.SGD(0.1, clip_norm=1.0)).step
+    assert np.isnan(step(x, np.zeros((3, 1))))
+    assert all((value == model.state_dict()[name]).all() for name, value in before.items())
+    assert np.isfinite(step(x, np.ones((3, 1))))
+    assert not (model.states()["0.running_var"] == before["0.running_var"]).all()
+
+
+def test_a_state_that_backward_would_read_when_it_has_moved_is_refused_by_hand(rng):
+    class Moving(bp.Layer):
+        def forward(self, x):
+            state = self.state("s", (2,), "ones")
+            return bp.track(x * self.parameter("w", (2,), "ones") * state, state, bp.mean(x, 0), 0.5)
+
+    model, x, y = bp.Sequential(Moving(), input_shape=2), rng.standard_normal((4, 2)), rng.standard_normal((4, 2))
+    with pytest.raises(ValueError, match=r"\[forward\] the gradient needs a state"):
+        model.forward(x)
+    assert np.isfinite(bp.Trainer(model, bp.MSE(), bp.SGD(0.1)).step(x, y))

@@ -339,3 +339,30 @@ def test_memory_mapped_arrays_are_read_in_place(tmp_path):
         "    assert small or own() - before < 20_000, own() - before"
     )
     growth(body, tmp_path / "large.npy", tmp_path / "small.npy")
+
+
+def test_metrics_and_accumulation_where_chunks_end_within_a_group(rng):
+    """The rows of a batch are looked at before the stream is asked for the next chunk."""
+    x, y = rng.standard_normal((800, 3)), rng.standard_normal(800)
+
+    def chunks():
+        return ((x[at : at + 20], y[at : at + 20]) for at in range(0, 800, 20))
+
+    histories = []
+    for data in ((bp.Stream(chunks), None), (x, y)):
+        model = bp.Sequential(bp.Dense(1), input_shape=3, seed=0, dtype="float64")
+        histories.append(
+            model.fit(*data, loss=bp.MSE(), optimizer=bp.SGD(0.01), batch_size=10, accumulate=3, metrics=["mae", "r2"],
+                      shuffle=False, epochs=2)
+        )  # fmt: skip
+    for name, column in histories[0].items():
+        np.testing.assert_allclose(column, histories[1][name], rtol=1e-12, err_msg=name)
+
+
+def test_a_refused_stream_leaves_the_optimizer_free(rng):
+    model, adam = bp.Sequential(bp.Dense(3), seed=0), bp.Adam()
+    x, y = rng.standard_normal((20, 4)), rng.integers(0, 3, 20)
+    with pytest.raises(ValueError, match="labels must be"):
+        model.fit(bp.Stream(lambda: [(x, y + 9)]), loss=bp.CrossEntropy(), optimizer=adam)
+    model.fit(x, y, loss=bp.CrossEntropy(), optimizer=adam)
+    assert adam.steps == 1

@@ -145,7 +145,8 @@ Tensor build_kept(const OpReader& op) {
   const Initializer initializer{op.text("initializer"), op.number("gain")};
   if (op.kind == OpKind::state) return state(op.shape, op.dtype, op.text("name"), initializer);
   Op made = parameter(op.shape, op.dtype, op.text("name"), initializer).op();
-  made.sparse = op.json.find("sparse") != nullptr;
+  const JsonValue* sparse = op.json.find("sparse");
+  made.sparse = sparse && sparse->as_bool();
   return make_tensor(std::move(made));
 }
 

@@ -1,9 +1,10 @@
 // Forward and backward by hand, and what a network can tell of its plans.
 #include <cstring>
+#include <unordered_set>
 
 #include "base/convert.h"
 #include "base/error.h"
-#include "graph/op.h"
+#include "graph/reach.h"
 #include "nn/network_impl.h"
 #include "plan/boundary.h"
 #include "plan/sharing.h"
@@ -25,6 +26,21 @@ std::vector<Tensor> real_inputs(const Network::Impl& net) {
   for (const Tensor& x : net.inputs())
     if (x.dtype() != DType::int32) real.push_back(x);
   return real;
+}
+
+bool is_view(const Tensor& t) { return t.op().kind == OpKind::broadcast || t.op().kind == OpKind::reshape; }
+
+// Forward has moved the states when backward runs: what backward needs must not be among them.
+void check_states(const PlanSpec& spec, const Network::Impl& net, const std::vector<Tensor>& grads) {
+  std::unordered_set<const Op*> moved;
+  for (const Network::Impl::Tracked& tracked : net.tracked) moved.insert(&tracked.state.op());
+  for (const Tensor& t : reachable(grads))
+    for (const Tensor& from : t.op().inputs) {
+      if (moved.count(&from.op()) == 0) continue;
+      if (is_view(t)) moved.insert(&t.op());
+      if (!is_view(t) && spec.phases.count(&t.op()) == 0)
+        fail("forward", "the gradient needs a state that a forward by hand moves: use a Trainer");
+    }
 }
 
 // Forward, then backward from external gradients; parameter gradients are added to the buffer. x is gathered: it must
@@ -57,14 +73,17 @@ PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
     spec.leaves[&before.op()] = place;
     spec.outputs.push_back({before + grads[i], place});
   }
+  check_states(spec, net, grads);
   for (const PlanOutput& output : spec.outputs) mark_phase(spec, {output.tensor}, Phase::backward);
   for (std::size_t i = n_parameters; i < grads.size(); ++i) add_output(spec, grads[i], slot++, Phase::backward);
   return spec;
 }
 
+// By instruction set and what is frozen, too: backward must find what forward has left.
+PlanKey by_hand_key(const Network::Impl& net, Dim batch) { return plan_key(batch, 0, net.freezes); }
+
 Plan& by_hand_plan(Network::Impl& net, Dim batch) {
-  return net.by_hand.plan(plan_key(batch, 0, net.freezes),
-                          [&] { return std::make_unique<Plan>(by_hand_spec(net, batch)); });
+  return net.by_hand.plan(by_hand_key(net, batch), [&] { return std::make_unique<Plan>(by_hand_spec(net, batch)); });
 }
 
 // The arrays of one phase; those of the other are absent.
@@ -109,7 +128,8 @@ std::vector<Array> Network::forward_all(const ArrayViews& x, bool training, std:
   const InUse use(*impl_);
   std::vector<Array> outputs;
   for (const Tensor& y : impl_->outputs()) outputs.emplace_back(dtype(), with_rows(y.shape(), rows));
-  impl_->kept = {-1, random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++};
+  impl_->kept = {-1, random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++,
+                 by_hand_key(*impl_, rows)};
   run_phase(*impl_, by_hand_plan(*impl_, rows), Phase::forward, {&x, nullptr, &outputs, nullptr});
   impl_->kept.batch = rows;
   return outputs;
@@ -117,7 +137,7 @@ std::vector<Array> Network::forward_all(const ArrayViews& x, bool training, std:
 
 std::vector<Array> Network::backward_all(const ArrayViews& grad_output) {
   const InUse use(*impl_);
-  if (impl_->kept.batch < 0)
+  if (impl_->kept.batch < 0 || !(impl_->kept.key == by_hand_key(*impl_, impl_->kept.batch)))
     throw std::runtime_error(
         message("backward", "needs a forward(training=True) before it; each keeps its values for one backward"));
   const Dim rows = impl_->kept.batch;

@@ -45,6 +45,7 @@ struct Network::Impl {
   struct Kept {
     Dim batch = -1;  // -1: nothing kept
     std::uint64_t step = 0;
+    PlanKey key = {};  // of the plan that knows where
   } kept;
 
   std::vector<Tensor> trained() const;  // the parameters that are not frozen

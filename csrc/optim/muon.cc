@@ -29,12 +29,17 @@ double scale(const Direction& direction, const Shape& shape) {
   return direction.match_rms ? 0.2 * std::sqrt(std::max(rows, cols)) : std::sqrt(std::max(1.0, rows / cols));
 }
 
-void add_direction(PlanSpec& spec, DType dtype, const Direction& direction, const ParameterInfo& info) {
+// What lies at the parameter's place in a slot.
+Tensor held(PlanSpec& spec, DType dtype, const char* what, const ParameterInfo& info, Slot slot) {
+  const Tensor leaf = input(info.shape, dtype, what + info.name);
+  spec.leaves[&leaf.op()] = {slot, static_cast<std::size_t>(info.offset) * size_of(dtype)};
+  return leaf;
+}
+
+void add_direction(PlanSpec& spec, DType dtype, const Direction& direction, const ParameterInfo& info,
+                   const Tensor& grad) {
   const std::size_t offset = static_cast<std::size_t>(info.offset) * size_of(dtype);
-  const Tensor grad = input(info.shape, dtype, "grad " + info.name);
-  const Tensor before = input(info.shape, dtype, "momentum " + info.name);
-  spec.leaves[&grad.op()] = {kGradients, offset};
-  spec.leaves[&before.op()] = {kOptimizer0, offset};
+  const Tensor before = held(spec, dtype, "momentum ", info, kOptimizer0);
   const double kept = direction.momentum;
   const Tensor momentum = before * kept + grad * (1 - kept);
   const Tensor along = direction.nesterov ? grad * (1 - kept) + momentum * kept : momentum;
@@ -46,13 +51,18 @@ void add_direction(PlanSpec& spec, DType dtype, const Direction& direction, cons
 
 }  // namespace
 
-std::vector<ParameterInfo> add_directions(PlanSpec& spec, const Network::Impl& network, const Direction& direction,
+std::vector<ParameterInfo> add_directions(PlanSpec& spec, DType dtype, const Direction& direction,
+                                          const std::map<std::string, Tensor>& gradients,
                                           std::vector<ParameterInfo>& swept) {
   std::vector<ParameterInfo> matrices;
   const auto is_matrix = [](const ParameterInfo& info) { return info.shape.size() == 2 && info.size > 0; };
   std::ranges::copy_if(swept, std::back_inserter(matrices), is_matrix);
   std::erase_if(swept, is_matrix);
-  for (const ParameterInfo& info : matrices) add_direction(spec, network.dtype, direction, info);
+  for (const ParameterInfo& info : matrices) {
+    const auto own = gradients.find(info.name);
+    const Tensor grad = own != gradients.end() ? own->second : held(spec, dtype, "grad ", info, kGradients);
+    add_direction(spec, dtype, direction, info, grad);
+  }
   return matrices;
 }
 

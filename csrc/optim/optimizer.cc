@@ -54,8 +54,8 @@ RowsUpdate Optimizer::State::by_rows(RowsUpdate table, const ParameterInfo& info
   return table;
 }
 
-void Optimizer::State::add_update(PlanSpec& spec, const Network::Impl& network,
-                                  const std::vector<RowsUpdate>& tables) const {
+void Optimizer::State::add_update(PlanSpec& spec, const Network::Impl& network, const std::vector<RowsUpdate>& tables,
+                                  const std::map<std::string, Tensor>& gradients) const {
   groups.check(network.parameters);
   UpdatePhase& phase = spec.update;
   phase = {rule.kernel, lowercase(description.type)};
@@ -67,7 +67,8 @@ void Optimizer::State::add_update(PlanSpec& spec, const Network::Impl& network,
     phase.tables.push_back(by_rows(table, *info));
     swept.erase(info);
   }
-  if (rule.direction) phase.directed = groups.segments(add_directions(spec, network, *rule.direction, swept));
+  if (rule.direction)
+    phase.directed = groups.segments(add_directions(spec, network.dtype, *rule.direction, gradients, swept));
   for (Segment& segment : phase.directed) segment.settings += static_cast<int>(groups.table().size());
   phase.segments = groups.segments(swept);
   for (std::size_t i = 0; i < slots.size(); ++i) phase.slots[i] = rule.slots[i] != nullptr;

@@ -33,8 +33,10 @@ struct Optimizer::State {
   int slot_count() const;
   double current_learning_rate() const;
   // Adds the update phase of what is not frozen to a plan; `tables`: of these only the rows that a batch names. Throws
-  // std::invalid_argument where a pattern matches no parameter, or the rule cannot update by rows.
-  void add_update(PlanSpec& spec, const Network::Impl& network, const std::vector<RowsUpdate>& tables = {}) const;
+  // std::invalid_argument where a pattern matches no parameter, or the rule cannot update by rows. `gradients`: those
+  // that the plan computes, by name.
+  void add_update(PlanSpec& spec, const Network::Impl& network, const std::vector<RowsUpdate>& tables = {},
+                  const std::map<std::string, Tensor>& gradients = {}) const;
   RowsUpdate by_rows(RowsUpdate table, const ParameterInfo& info) const;
   // Binds to a network at the first call and allocates the slots; throws std::invalid_argument for another network.
   void bind(Network& network);

@@ -1,4 +1,5 @@
 // Values that a network keeps: written when everything that reads the old ones is done.
+#include <cmath>
 #include <cstring>
 
 #include "plan/calls.h"
@@ -17,11 +18,13 @@ class AssignCall final : public Call {
       writes.push_back(part.to);
       bytes += 2.0 * static_cast<double>(part.bytes);
     }
+    if (s_.norm >= 0) reads.push_back(s_.norm);
     detail = std::to_string(s_.parts.size()) + (s_.parts.size() == 1 ? " value" : " values");
     cost = kNanosecondsPerCall + bytes / kBytesPerNanosecond;
   }
 
   void run(const Context& context, Dim, std::byte*) const noexcept override {
+    if (s_.norm >= 0 && !std::isfinite(*reinterpret_cast<const double*>(context.address[s_.norm]))) return;
     for (const AssignSpec::Part& part : s_.parts)
       if (part.bytes > 0) std::memcpy(context.address[part.to], context.address[part.from], part.bytes);
   }

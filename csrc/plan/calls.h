@@ -79,6 +79,7 @@ struct AssignSpec {
   };
   std::vector<Part> parts;
   Phase phase = Phase::update;
+  int norm = -1;  // of the gradient; where it is not finite, nothing is written
 };
 CallPtr make_assign_call(AssignSpec spec);
 

@@ -194,6 +194,8 @@ class Fuser {
   bool try_join(const Tensor& t, std::size_t index) {
     Cluster& cluster = fusion_.clusters[index];
     if (cluster.kind != Cluster::Kind::program && cluster.kind != Cluster::Kind::matmul) return false;
+    // What the guard keeps back must not hide in a call that it lets pass.
+    if ((cluster.phase == Phase::update) != (phase(t) == Phase::update)) return false;
     if (separate_ && (cluster.phase == Phase::forward) != (phase(t) == Phase::forward)) return false;
     if (is_row_op(t) && cluster.kind != Cluster::Kind::program) return false;
     const Space wanted = space(t);

@@ -24,10 +24,10 @@ void Lowering::run() {
     if (fusion_.clusters[i].phase > spec_.assign_phase) add_assigns();
     lower(i);
   }
-  add_assigns();
   for (std::size_t i = 0; i < spec_.outputs.size(); ++i) plan_.outputs_.push_back(value_of(outputs_[i]));
   if (spec_.guard) plan_.guard_ = value_of(spec_.guard);
   add_update();
+  add_assigns();
   set_stages();
   place_values();
 }
@@ -151,6 +151,7 @@ void Lowering::add_assigns() {
   assigned_ = true;
   AssignSpec spec;
   spec.phase = spec_.assign_phase;
+  spec.norm = spec_.assign_phase == Phase::update ? plan_.norm_ : -1;
   for (const PlanAssign& assign : spec_.assigns)
     spec.parts.push_back({add_value(bytes_of(assign.value), "state", assign.place.slot, assign.place.offset),
                           value_of(assign.value), bytes_of(assign.value)});
@@ -212,7 +213,7 @@ void Lowering::add_rows_update(const kernels::Kernels<T>& k, const RowsUpdate& t
     if (spec_.update.slots[i])
       spec.slots[i] = add_value(bytes, "optimizer state", kOptimizer0 + static_cast<int>(i), offset);
   spec.rows = table.table.shape()[0];
-  spec.row = element_count(table.table.shape()) / spec.rows;
+  spec.row = spec.rows > 0 ? element_count(table.table.shape()) / spec.rows : 0;
   for (const auto& [lookup, grad] : table.lookups) {
     const Op& op = lookup.op();
     const Dim count = sources_.elements(op.inputs[1]);

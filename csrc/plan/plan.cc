@@ -27,9 +27,10 @@ void Plan::finish_compiling() {
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     const Call& call = *calls_[i];
     if (stages_.empty() || calls_[stages_.back().begin]->stage != call.stage)
-      stages_.push_back({i, i, call.phase, false, {}, {}});
+      stages_.push_back({i, i, call.phase, false, false, {}, {}});
     Stage& stage = stages_.back();
     stage.end = i + 1;
+    stage.guarded = stage.guarded || call.phase == Phase::update || call.waits;
     if (call.may_fail) fallible_.push_back(i);
     for (Dim task = 0; task < call.tasks; ++task) {
       stage.tasks.emplace_back(static_cast<int>(i), task);
@@ -96,7 +97,7 @@ void Plan::walk_alone() noexcept {
   const FlushSubnormals mode;
   for (const Stage& stage : stages_) {
     if (!is_asked(stage)) continue;
-    if (stage.phase == Phase::update && !guard_holds()) return;
+    if (stage.guarded && !guard_holds()) return;
     run_whole(stage);
   }
 }
@@ -111,7 +112,7 @@ void Plan::work(int worker, int) noexcept {
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     const Stage& stage = stages_[s];
     if (!is_asked(stage)) continue;
-    if (stage.phase == Phase::update && !passed && !(passed = passes_guard(run, worker))) return;
+    if (stage.guarded && !passed && !(passed = passes_guard(run, worker))) return;
     const std::uint32_t tasks = static_cast<std::uint32_t>(stage.tasks.size());
     if (stage.shared) {
       if (!run_shared(run, s, worker)) return;

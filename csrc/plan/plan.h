@@ -50,7 +50,6 @@ struct PlanAssign {
   Place place;
 };
 
-// Which parameters are updated, and how; their settings come with each run.
 // A table of which a step updates the rows that some lookups name: the gradient of each lookup's output, and its op.
 struct RowsUpdate {
   Tensor table;
@@ -58,6 +57,7 @@ struct RowsUpdate {
   int settings = 0;
 };
 
+// Which parameters are updated, and how; their settings come with each run.
 struct UpdatePhase {
   kernels::UpdateRule rule = kernels::UpdateRule::sgd;
   std::string name = {};
@@ -128,6 +128,7 @@ class Plan final : public Job {
     std::size_t begin = 0, end = 0;  // calls
     Phase phase = Phase::forward;
     bool shared = false;
+    bool guarded = false;                    // it writes what is kept
     std::vector<double> cost;                // cumulative, by task
     std::vector<std::pair<int, Dim>> tasks;  // (call, task)
   };

@@ -37,6 +37,8 @@ void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const LossInputs
   // Rows that weigh nothing change nothing.
   const Tensor part = own / maximum(before + own, constant(kLeastWeight, {}, net.dtype)), keep = 1.0 - part;
   for (std::size_t i = 0; i < grads.size(); ++i) {
+    if (parameters[i].op().sparse)
+      fail("accumulate", '"', parameters[i].name(), "\" is sparse: its gradients are not kept from batch to batch");
     const Tensor held = input(parameters[i].shape(), net.dtype, "grad " + parameters[i].name());
     spec.leaves[&held.op()] = {kGradients, net.places.at(&parameters[i].op()).offset};
     grads[i] = held * keep + grads[i] * part;

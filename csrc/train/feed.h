@@ -6,7 +6,7 @@
 
 namespace backpass {
 
-// What it gives stays until the next call.
+// A batch that it gave stays until the next call, also of over().
 class Feed {
  public:
   using Batch = Trainer::Impl::Batch;

@@ -49,7 +49,19 @@ class Fit {
   Fit(Trainer::Impl& trainer, const FitOptions& options, Feed& feed, Known known)
       : trainer_(trainer), options_(options), feed_(feed), known_(known), keeper_(options.checkpoint) {}
 
+  // A fit that is refused does not keep an optimizer that belonged to nobody.
   History run() {
+    const bool fresh = trainer_.optimizer.state()->bound == nullptr;
+    try {
+      return train_all();
+    } catch (...) {
+      if (fresh && trainer_.optimizer.steps() == 0) trainer_.optimizer.state()->bound.reset();
+      throw;
+    }
+  }
+
+ private:
+  History train_all() {
     check_validation();
     const bool shared = prepare();
     const auto check = [this](const FitState& written) {
@@ -64,7 +76,6 @@ class Fit {
     return std::move(state_.history);
   }
 
- private:
   void check_validation() {
     check_metrics(trainer_.net(), options_.metrics.size());
     if (options_.validation_stream) check_stream(*options_.validation_stream);
@@ -145,7 +156,7 @@ class Fit {
   }
 
   void run_batches() {
-    while (!feed_.over() && !trainer_.stopped) {
+    while (!trainer_.stopped && !feed_.over()) {
       if (options_.hooks.batch_begin) options_.hooks.batch_begin(state_.batch);
       const double loss = run_batch();
       if (options_.hooks.batch_end) options_.hooks.batch_end(state_.batch - 1, loss);
@@ -178,6 +189,8 @@ class Fit {
       state_.head_sums[i] += trainer_.head_losses[i] * static_cast<double>(batch.count);
     state_.rows += batch.count;
     ++state_.batch;
+    // The last look at the feed: it may end the batch's life.
+    if (accumulates() && (++in_group_ == options_.accumulate || feed_.over())) end_group();
     return loss;
   }
 
@@ -187,10 +200,7 @@ class Fit {
     if (!std::isfinite(loss))
       throw DivergedError(state_.epoch, state_.batch,
                           trainer_.net().first_non_finite(*batch.x, batch.rows, batch.count, batch.seed, batch.step));
-    if (accumulates()) {
-      if (++in_group_ == options_.accumulate || feed_.over()) end_group();
-      return loss;
-    }
+    if (accumulates()) return loss;
     if (!trainer_.updated) throw DivergedError(state_.epoch, state_.batch, "the gradient");
     update_averages(Per::step);
     return loss;
@@ -204,7 +214,7 @@ class Fit {
   void update() try {
     trainer_.optimizer.step(trainer_.network);
   } catch (const std::invalid_argument&) {  // it was to be clipped, and is not finite
-    throw DivergedError(state_.epoch, state_.batch, "the gradient");
+    throw DivergedError(state_.epoch, state_.batch - 1, "the gradient");
   }
 
   // The one update of some batches.

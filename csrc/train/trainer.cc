@@ -88,7 +88,9 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   for (const RowsUpdate& table : tables)
     for (const auto& lookup : table.lookups) mark_phase(spec, {lookup.second}, Phase::backward);
   spec.guard = in.loss;
-  if (ending == Ending::update) optimizer.state()->add_update(spec, net(), tables);
+  std::map<std::string, Tensor> by_name;
+  for (std::size_t i = 0; i < parameters.size(); ++i) by_name.emplace(parameters[i].name(), grads[i]);
+  if (ending == Ending::update) optimizer.state()->add_update(spec, net(), tables, by_name);
   return spec;
 }
 
