@@ -366,3 +366,42 @@ def test_a_refused_stream_leaves_the_optimizer_free(rng):
         model.fit(bp.Stream(lambda: [(x, y + 9)]), loss=bp.CrossEntropy(), optimizer=adam)
     model.fit(x, y, loss=bp.CrossEntropy(), optimizer=adam)
     assert adam.steps == 1
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_lists_that_would_move_rows_are_refused(fixed):
+    pyarrow = pytest.importorskip("pyarrow")
+    dataset = pytest.importorskip("pyarrow.dataset")
+
+    broken = [[[1.0, 2.0], None, [3.0, 4.0]]] if fixed else [[[1.0], [2.0, 3.0, 4.0]], [[1.0, 2.0], None], [None]]
+    for lists in broken:
+        column = pyarrow.array(lists, pyarrow.list_(pyarrow.float64(), 2 if fixed else -1))
+        data = dataset.dataset(pyarrow.table({"x": column, "y": np.zeros(len(lists))}))
+        with pytest.raises(ValueError, match=r"^\[arrow\] lists in column 'x' must be of one length, got lengths"):
+            list(bp.arrow_dataset(data, x="x", y="y").chunks())
+
+
+def test_lists_of_a_slice_and_after_a_filter_are_its_own():
+    pyarrow = pytest.importorskip("pyarrow")
+    dataset = pytest.importorskip("pyarrow.dataset")
+
+    for kind in (
+        pyarrow.list_(pyarrow.int64()),
+        pyarrow.large_list(pyarrow.int64()),
+        pyarrow.list_(pyarrow.int64(), 2),
+    ):
+        column = pyarrow.array([[2 * i, 2 * i + 1] for i in range(6)], kind)
+        data = dataset.dataset(pyarrow.table({"x": column, "y": np.arange(6.0)}).slice(1, 4))
+        (x, y, _), *rest = bp.arrow_dataset(data.filter(dataset.field("y") > 1), x="x", y="y").chunks()
+        assert (x.tolist(), y.tolist(), rest) == ([[4, 5], [6, 7], [8, 9]], [2, 3, 4], [])
+        assert not list(bp.arrow_dataset(data.filter(dataset.field("y") > 9), x="x", y="y").chunks())
+
+
+def test_columns_of_structs_and_of_lists_of_lists_are_refused():
+    pyarrow = pytest.importorskip("pyarrow")
+    dataset = pytest.importorskip("pyarrow.dataset")
+
+    for column in ([{"a": 1.0, "b": 2.0}], [[[1.0]]]):
+        data = dataset.dataset(pyarrow.table({"x": column, "y": [0.0]}))
+        with pytest.raises(TypeError, match=r"^\[arrow\] column 'x' must hold numbers or lists of numbers, got"):
+            list(bp.arrow_dataset(data, x="x", y="y").chunks())

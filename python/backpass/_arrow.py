@@ -44,8 +44,8 @@ def parquet(
     Raises:
         ImportError: where pyarrow is not installed.
         FileNotFoundError: where there is no such file.
-        ValueError: where a column is missing.
-        TypeError: in fit, where a column does not hold numbers.
+        ValueError: where a column is missing; in fit, where lists are null or of unequal length.
+        TypeError: in fit, where a column does not hold numbers or lists of them.
 
     Example:
         >>> import backpass as bp, pyarrow, pyarrow.parquet, tempfile, os
@@ -130,6 +130,8 @@ def arrow_dataset(
             fragment_scan_options=_frugal(dataset),
         )
         for batch in batches:
+            if batch.num_rows == 0:  # a filter has left nothing, not even the length of lists
+                continue
             weight = None if sample_weight is None else _column(batch, sample_weight)
             yield _input(batch, x), _target(batch, y), weight
 
@@ -164,13 +166,24 @@ def _names(columns: Columns | dict[str, Columns]) -> list[str]:
 def _column(batch: Any, name: str) -> Array:
     import pyarrow
 
-    column = batch.column(name)
-    if not pyarrow.types.is_nested(column.type):
+    column, types = batch.column(name), pyarrow.types
+    if not types.is_nested(column.type):
         return np.asarray(column.to_numpy(zero_copy_only=False))
-    flat = np.asarray(column.flatten().to_numpy(zero_copy_only=False))
-    if len(column) and len(flat) % len(column) == 0:
-        return flat.reshape(len(column), -1)
-    raise ValueError(f"[arrow] lists in column {name!r} must be of one length")
+    lists = types.is_list(column.type) or types.is_large_list(column.type) or types.is_fixed_size_list(column.type)
+    if not lists or types.is_nested(column.type.value_type):
+        raise TypeError(f"[arrow] column {name!r} must hold numbers or lists of numbers, got {column.type}")
+    return _lists(column, name)
+
+
+def _lists(column: Any, name: str) -> Array:
+    """(rows, length of each list)."""
+    import pyarrow.compute
+
+    lengths = pyarrow.compute.unique(pyarrow.compute.list_value_length(column)).to_pylist()  # None for a null
+    if len(lengths) != 1 or None in lengths:
+        found = ", ".join("null" if length is None else str(length) for length in lengths[:4])
+        raise ValueError(f"[arrow] lists in column {name!r} must be of one length, got lengths {found}")
+    return np.asarray(column.flatten().to_numpy(zero_copy_only=False)).reshape(len(column), lengths[0])
 
 
 def _rows(batch: Any, names: Sequence[str]) -> Array:
