@@ -235,6 +235,7 @@ def test_dicts_of_inputs_are_divided_too():
         ({"validation_split": 0.01}, "leaves 10 and 0 rows"),
         ({"validation_split": 0.5, "validation_data": rows(5)}, "must not be given together"),
         ({"validation_split": 0.5, "stratify": True, "y": np.ones((10, 3))}, "stratify needs"),
+        ({"stratify": True}, "stratify needs validation_split"),
         ({"accumulate": 0}, "accumulate must be positive"),
     ],
 )
@@ -243,6 +244,37 @@ def test_arguments_are_checked(options, words):
     model = network()
     with pytest.raises(ValueError, match=rf"^\[fit\] .*{words}"):
         model.fit(x, options.pop("y", y), optimizer=bp.SGD(0.1), **options, **FIT)
+
+
+def test_rows_that_do_not_agree_are_refused_with_and_without_a_cut():
+    left, right = bp.Input(2, name="left"), bp.Input(2, name="right")
+    both = bp.Network([left, right], bp.Dense(1)(bp.concat([left, right], axis=1)), seed=1)
+    two = bp.Network(left, [bp.Dense(1)(left), bp.Dense(1)(left)], seed=1)
+    one = bp.Network(left, bp.Dense(1)(left), seed=1)
+    x, y, more = np.ones((10, 2)), np.ones(10), np.ones((12, 2))
+    cases = [
+        (one, x, np.ones(8), None, r"\[y\] expected 10 rows as x has, got shape \(8,\)"),
+        (one, x, np.ones(12), None, r"\[y\] expected 10 rows as x has, got shape \(12,\)"),
+        (one, x, y, np.ones(12), r"\[sample_weight\] expected shape \(10,\), got \(12,\)"),
+        (both, [x, more], y, None, r"\[x\] inputs have 10 and 12 rows"),
+        (both, {"left": x, "right": more}, y, None, r"\[x\] inputs have 10 and 12 rows"),
+        (two, x, [y, np.ones(12)], None, r"\[y\] expected 10 rows as x has, got shape \(12,\)"),
+        (both, [], y, None, r"\[fit\] x must hold 2 arrays, got 0"),
+        (both, {}, y, None, r"\[fit\] x "),
+        (both, x, y, None, r"\[fit\] x must be a list of 2 arrays, got ndarray"),
+    ]
+    for model, given, targets, weight, words in cases:
+        for share in (0.0, 0.3):
+            with pytest.raises((TypeError, ValueError), match=f"^{words}"):
+                model.fit(given, targets, sample_weight=weight, validation_split=share, loss=bp.MSE(),
+                          optimizer=bp.SGD(0.1), progress=False)  # fmt: skip
+
+
+def test_a_progress_bar_of_no_inputs_hides_nothing(capsys):
+    left, right = bp.Input(2, name="left"), bp.Input(2, name="right")
+    model = bp.Network([left, right], bp.Dense(1)(bp.concat([left, right], axis=1)), seed=1)
+    with pytest.raises(ValueError, match=r'^\[fit\] x has no "left"'):
+        model.fit({}, np.ones(3), loss=bp.MSE(), optimizer=bp.SGD(0.1), progress=True)
 
 
 # One pass.

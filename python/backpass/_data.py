@@ -44,6 +44,8 @@ class HeldOut:
             raise ValueError(f"[fit] validation_split must be at least 0 and below 1, got {self._share}")
         if self._share and data is not None:
             raise ValueError("[fit] validation_split must not be given together with validation_data")
+        if self._stratify and not self._share:
+            raise ValueError("[fit] stratify needs validation_split, a share of the rows to hold out")
         self._data = data if data is None or isinstance(data, Stream) or callable(data) else _triple(data)
 
     def divide(self, data: Rows | Stream, network: _core.Network, seed: int | None) -> tuple[Rows | Stream, Any]:
@@ -54,8 +56,8 @@ class HeldOut:
             raise ValueError("[fit] validation_split needs arrays; a stream takes validation_data")
         from backpass._split import split
 
-        several = len(network.graph.inputs) > 1, len(network.graph.outputs) > 1
-        return split(data, self._share, self._stratify, seed or 0, several)
+        arrays = len(network.graph.inputs), len(network.graph.outputs)
+        return split(data, self._share, self._stratify, seed or 0, arrays)
 
 
 def _triple(data: Sequence[ArrayLike]) -> Rows:

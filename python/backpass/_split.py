@@ -10,18 +10,20 @@ from backpass.datasets import stratified_split
 
 
 def split(
-    data: tuple[Any, Any, Any], share: float, stratify: bool, seed: int, several: tuple[bool, bool]
+    data: tuple[Any, Any, Any], share: float, stratify: bool, seed: int, arrays: tuple[int, int]
 ) -> tuple[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
     """Rows to train on and rows held out at random, both as (x, y, sample_weight).
 
-    `several` tells whether x and y hold an array for each of several inputs and outputs.
+    `arrays` tells how many x and y hold, one for each of several inputs and outputs.
 
     Raises:
-        ValueError: where one of them would be empty, or classes cannot be told.
+        TypeError: where one of several is missing because there is no list of them.
+        ValueError: where rows do not agree, one part would be empty, or classes cannot be told.
     """
     x, y, sample_weight = data
+    several = arrays[0] > 1, arrays[1] > 1
     parts = (x, several[0]), (y, several[1]), (sample_weight, False)
-    rows = _row_count(x, several[0])
+    rows = _checked_rows(_shapes("x", x, arrays[0]), _shapes("y", y, arrays[1]), sample_weight)
     if stratify:
         kept, held = stratified_split(_labels(y, several[1]), share, seed=seed)
     else:
@@ -45,10 +47,31 @@ def _take(value: Any, rows: Any, several: bool) -> Any:
     return np.asanyarray(value)[rows]
 
 
-def _row_count(x: Any, several: bool) -> int:
-    if isinstance(x, dict):
-        return len(next(iter(x.values())))
-    return len(x[0]) if several else len(x)
+def _shapes(name: str, value: Any, arrays: int) -> list[tuple[int, ...]]:
+    """Of the one array, or of all in a list or dict of several."""
+    if arrays == 1 and not isinstance(value, dict):
+        return [np.shape(value)]
+    if not isinstance(value, (list, tuple, dict)):
+        raise TypeError(f"[fit] {name} must be a list of {arrays} arrays, got {type(value).__name__}")
+    if len(value) != arrays:
+        raise ValueError(f"[fit] {name} must hold {arrays} arrays, got {len(value)}")
+    return [np.shape(part) for part in (value.values() if isinstance(value, dict) else value)]
+
+
+def _checked_rows(x: list[tuple[int, ...]], y: list[tuple[int, ...]], sample_weight: Any) -> int:
+    """How many rows there are: a cut of arrays that do not agree would hide it."""
+    if not all(x):
+        raise ValueError("[fit] x must hold rows, got a single number")
+    rows = x[0][0]
+    for shape in x:
+        if shape[0] != rows:
+            raise ValueError(f"[x] inputs have {rows} and {shape[0]} rows")
+    for shape in y:
+        if shape[:1] != (rows,):
+            raise ValueError(f"[y] expected {rows} rows as x has, got shape {shape}")
+    if sample_weight is not None and np.shape(sample_weight) != (rows,):
+        raise ValueError(f"[sample_weight] expected shape ({rows},), got {np.shape(sample_weight)}")
+    return rows
 
 
 def _labels(y: Any, several: bool) -> Any:

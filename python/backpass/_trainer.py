@@ -264,7 +264,7 @@ def _transform(augment: Augmentation | Sequence[Augmentation] | None) -> Any:
 
 
 def _bar(progress: bool | str, data: Any, epochs: int, several: bool) -> list[Any]:
-    if progress not in (True, False, "auto"):
+    if not isinstance(progress, bool) and (not isinstance(progress, str) or progress != "auto"):
         raise ValueError(f"[fit] progress must be True, False or 'auto', got {progress!r}")
     if not progress:
         return []
@@ -275,5 +275,5 @@ def _bar(progress: bool | str, data: Any, epochs: int, several: bool) -> list[An
 
 
 def _row_count(x: Any, several: bool) -> int:
-    first = next(iter(x.values())) if isinstance(x, dict) else x[0] if several and len(x) else x
+    first = next(iter(x.values()), ()) if isinstance(x, dict) else x[0] if several and len(x) else x
     return len(first) if hasattr(first, "__len__") else 0
