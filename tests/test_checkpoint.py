@@ -208,9 +208,13 @@ def test_damaged_files_are_errors_that_change_nothing(tmp_path):
         resume(path)
 
 
-def test_a_file_that_cannot_be_written_ends_the_fit(tmp_path):
-    with pytest.raises(RuntimeError, match="nowhere"):
-        train(tmp_path / "nowhere" / "fit.safetensors")
+def test_a_file_that_cannot_be_written_is_refused_before_the_first_step(tmp_path):
+    for path in (tmp_path / "nowhere" / "fit.safetensors", tmp_path):
+        model = network()
+        before = model.flat_parameters.copy()
+        with pytest.raises(ValueError, match=r"^\[Checkpoint\] path must be a file in a folder that can be written to"):
+            model.fit(*rows(), loss=bp.CrossEntropy(), optimizer=bp.SGD(0.1), callbacks=bp.Checkpoint(path))
+        np.testing.assert_array_equal(model.flat_parameters, before)
 
 
 def test_arguments_are_checked(tmp_path):

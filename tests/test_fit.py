@@ -320,3 +320,55 @@ def test_accumulation_of_heads_that_weigh_rows_differently_is_refused(rng):
     with pytest.raises(ValueError, match=r"\[accumulate\] the losses of several outputs must weigh rows alike"):
         model.fit(rng.standard_normal((20, 4)), y, loss=losses, optimizer=bp.SGD(0.1), batch_size=5, accumulate=2)
     np.testing.assert_array_equal(model.flat_parameters, before)
+
+
+# Known before the first epoch.
+
+
+def same(y_true, y_pred):
+    return 0.0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"callbacks": bp.EarlyStopping("val_los"), "validation_split": 0.2},
+         r"\[EarlyStopping\] monitor must be one of loss, accuracy, val_loss, val_accuracy, learning_rate, got"),
+        ({"callbacks": bp.ReduceOnPlateau()}, r"\[ReduceOnPlateau\] monitor must be one of loss, .*, got 'val_loss'"),
+        ({"callbacks": bp.BoldDriver(monitor="f1")}, r"\[BoldDriver\] monitor must be one of loss, acc.*, got 'f1'"),
+    ],
+    ids=["stopping", "plateau", "driver"],
+)  # fmt: skip
+def test_columns_that_will_not_be_are_refused_before_the_first_step(options, words):
+    x, y = rows()
+    model, begun = network(), []
+
+    class Begin(bp.Callback):
+        def on_fit_begin(self, trainer, logs):
+            begun.append(True)
+
+    before = model.flat_parameters.copy()
+    callbacks = [Begin(), options.pop("callbacks")]
+    with pytest.raises(ValueError, match=words):
+        model.fit(x, y, optimizer=bp.SGD(0.1), metrics="accuracy", callbacks=callbacks, **options, **FIT)
+    np.testing.assert_array_equal(model.flat_parameters, before)
+    assert not begun
+
+
+@pytest.mark.parametrize("name", ["loss", "learning_rate", "epoch", "val_loss", "same"])
+def test_metrics_that_would_overwrite_a_column_are_refused(name):
+    x, y = rows()
+    other = lambda y_true, y_pred: 1.0  # noqa: E731
+    other.__name__ = name
+    with pytest.raises(ValueError, match=rf"^\[metrics\] names must differ from those of other columns, got '{name}'"):
+        network().fit(x, y, optimizer=bp.SGD(0.1), metrics=[same, other], validation_split=0.2, **FIT)
+    if name != "val_loss":
+        with pytest.raises(ValueError, match=r"^\[metrics\] names must differ"):
+            network().evaluate(x, y, loss=bp.CrossEntropy(), metrics=[same, other])
+
+
+def test_a_frozen_model_does_not_warn_of_gradients_that_are_zero():
+    x, y = rows()
+    model = network()
+    model.freeze()
+    assert model.fit(x, y, optimizer=bp.SGD(0.1), **FIT).epochs == 1

@@ -254,3 +254,52 @@ def test_lbfgs_names_what_it_needs(monkeypatch):
 def test_settings_of_lbfgs_out_of_range_are_refused(settings):
     with pytest.raises(ValueError, match=r"\[LBFGS\]"):
         bp.LBFGS(**settings)
+
+
+class Batches(bp.Callback):
+    def on_batch_end(self, trainer, logs):
+        """Is never called."""
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [bp.EMA(), bp.SWA(), bp.ReduceOnPlateau("loss"), bp.BoldDriver(), bp.RaiseOnSmallGradients(1.0, 2.0), Batches()],
+    ids=lambda callback: type(callback).__name__,
+)
+def test_lbfgs_refuses_callbacks_that_it_would_not_serve(callback):
+    model = net()
+    before = model.flat_parameters.copy()
+    with pytest.raises(ValueError, match=rf"^\[LBFGS\] takes no {type(callback).__name__}: it has no batches"):
+        model.fit(*rows(), optimizer=bp.LBFGS(), callbacks=[callback], **FIT)
+    np.testing.assert_array_equal(model.flat_parameters, before)
+
+
+def test_lbfgs_refuses_running_statistics():
+    model = bp.Sequential(bp.Dense(3), bp.BatchNorm(), bp.Dense(1), seed=0)
+    with pytest.raises(ValueError, match=r"^\[LBFGS\] takes no model with running statistics"):
+        model.fit(*rows(), optimizer=bp.LBFGS(), **FIT)
+
+
+def test_lbfgs_checks_data_as_other_optimizers_do():
+    x, y = rows()
+    bad = np.where(np.arange(len(x))[:, None] == 3, np.nan, x)
+    for given, held_out in ((bad, None), (x, (bad, y))):
+        messages = []
+        for optimizer in (bp.LBFGS(), bp.SGD(0.1)):
+            with pytest.raises(ValueError, match="in row 3; check_finite=False") as caught:
+                net().fit(given, y, optimizer=optimizer, validation_data=held_out, **FIT)
+            messages.append(str(caught.value))
+        assert messages[0] == messages[1]
+    with pytest.raises(bp.DivergedError):
+        net().fit(bad, y, optimizer=bp.LBFGS(), check_finite=False, **FIT)
+
+
+def test_histories_of_lbfgs_have_the_columns_of_others():
+    given = bp.Input(3)
+    heads = lambda: bp.Network(given, [bp.Dense(1)(given), bp.Dense(1)(given)], seed=0, dtype="float64")  # noqa: E731
+    x, y = rows()
+    for epochs in (0, 2):
+        options = {"epochs": epochs, "validation_split": 0.2, **FIT}
+        ours, theirs = (heads().fit(x, [y, y], optimizer=o, **options) for o in (bp.LBFGS(), bp.SGD(0.1)))
+        assert list(ours) == list(theirs)
+        assert {len(column) for column in ours.values()} == {epochs}

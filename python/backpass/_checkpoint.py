@@ -10,6 +10,7 @@ import numpy as np
 
 from backpass import _checks
 from backpass._callbacks import Callback
+from backpass._history import check_column
 from backpass._metrics import rises
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class Checkpoint(Callback):
         best: the best value of `keep_best`; None before the first epoch.
 
     Raises:
-        ValueError: where a setting is out of range; in fit, where there is no such column or the model holds layers
-            written in Python, which cannot be saved.
+        ValueError: where a setting is out of range; in fit, where there is no such column or no such folder, or the
+            model holds layers written in Python, which cannot be saved.
         RuntimeError: in fit, where the file cannot be written.
 
     Example:
@@ -81,6 +82,13 @@ class Checkpoint(Callback):
         if every_seconds is not None and not 0 < self._every["every_seconds"] < float("inf"):
             raise ValueError(f"[Checkpoint] every_seconds must be finite and above 0, got {every_seconds}")
 
+    def _check(self, columns: Sequence[str]) -> None:
+        if self.keep_best is not None:
+            check_column("Checkpoint", "keep_best", self.keep_best, columns)
+        folder = os.path.dirname(self.path) or os.curdir
+        if not (os.path.isdir(folder) and os.access(folder, os.W_OK)) or os.path.isdir(self.path):
+            raise ValueError(f"[Checkpoint] path must be a file in a folder that can be written to, got {self.path!r}")
+
     def on_fit_begin(self, trainer: Trainer, logs: Logs) -> None:
         """Forgets an earlier fit."""
         self.best = None
@@ -89,9 +97,6 @@ class Checkpoint(Callback):
         """Saves the best model."""
         if self.keep_best is None:
             return
-        if self.keep_best not in logs:
-            known = ", ".join(name for name in logs if name != "epoch")
-            raise ValueError(f"[Checkpoint] keep_best must be one of {known}, got {self.keep_best!r}")
         value = logs[self.keep_best]
         up = rises(self.keep_best)
         if self.best is None or (value > self.best if up else value < self.best):

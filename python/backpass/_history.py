@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from backpass import _checks
 
@@ -60,6 +61,26 @@ class History(dict[str, list[float]]):
         if not held_out[last]:
             return False
         return _mean(held_out[last]) > (1 + least) * held_out[best] and _mean(training[last]) < training[best]
+
+
+def columns_of(outputs: int, metrics: Sequence[str], validated: bool) -> list[str]:
+    """The columns that a fit will have, in their order.
+
+    Raises:
+        ValueError: where a metric has the name of another column.
+    """
+    own = ["loss", *(f"loss_{i}" for i in range(outputs) if outputs > 1), *metrics]
+    columns = [*own, *(f"val_{name}" for name in own if validated), "learning_rate"]
+    for name in metrics:
+        if columns.count(name) > 1 or name == "epoch":
+            raise ValueError(f"[metrics] names must differ from those of other columns, got {name!r} twice")
+    return columns
+
+
+def check_column(where: str, name: str, column: str, columns: Sequence[str]) -> None:
+    """Raises ValueError where there will be no such column."""
+    if column not in columns:
+        raise ValueError(f"[{where}] {name} must be one of {', '.join(columns)}, got {column!r}")
 
 
 def _mean(values: list[float]) -> float:

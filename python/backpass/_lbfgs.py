@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from backpass import _checks
+from backpass import _checks, _core
+from backpass._averages import Averaging
+from backpass._callbacks import Callback
 from backpass._core import DivergedError
+from backpass._losses import native_losses
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
+from backpass._streams import Stream
+from backpass._watchers import BoldDriver, RaiseOnSmallGradients, ReduceOnPlateau
 
 if TYPE_CHECKING:
     from backpass._network import Network
@@ -27,7 +33,8 @@ class LBFGS(Optimizer):
     For `fit` alone: an epoch is one iteration of the minimizer, of one or more evaluations of loss and gradient on all
     rows. `batch_size` and `shuffle` have no meaning, and dropout masks stay the same. The "loss" of an epoch is the one
     that its iteration ended with. A fit ends early where the minimizer has converged; the next one begins anew. There
-    is no learning rate to schedule: the history has 1, where a line search begins.
+    is no learning rate to schedule: the history has 1, where a line search begins. What needs single steps is refused:
+    running statistics, averages of the weights, callbacks that change the rate or look at batches.
 
     Args:
         history_size: how many pairs of steps and changes of the gradient approximate the curvature.
@@ -36,7 +43,7 @@ class LBFGS(Optimizer):
         tolerance_change: converged is a loss that fell by less than this part of itself.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: where a setting is out of range; in fit, where something needs single steps.
         ImportError: in fit, where SciPy is not installed.
 
     Example:
@@ -75,6 +82,23 @@ class LBFGS(Optimizer):
         return f"LBFGS({', '.join(f'{name}={value!r}' for name, value in self._settings.items())})"
 
 
+def check_lbfgs(
+    network: _core.Network, data: Sequence[Any], callbacks: Sequence[Callback], settings: dict[str, Any]
+) -> None:
+    """Raises ValueError where a fit asks for what there is not without single steps, before anything changed."""
+    asked = settings["transform"] or settings["checkpoint"] or settings["resume"] or settings["accumulate"] > 1
+    if asked or any(isinstance(part, Stream) for part in data):
+        raise ValueError("[LBFGS] takes arrays, without augment, accumulate, checkpoints or resume")
+    if network.states():
+        raise ValueError("[LBFGS] takes no model with running statistics: looking for a step, it does not move them")
+    for callback in callbacks:
+        by_batch = any(
+            getattr(type(callback), name) is not getattr(Callback, name) for name in ("on_batch_begin", "on_batch_end")
+        )
+        if by_batch or isinstance(callback, (Averaging, ReduceOnPlateau, BoldDriver, RaiseOnSmallGradients)):
+            raise ValueError(f"[LBFGS] takes no {type(callback).__name__}: it has no batches and no rate to change")
+
+
 class Minimization:
     """One fit by L-BFGS: the iterations of the minimizer as epochs."""
 
@@ -84,14 +108,17 @@ class Minimization:
         data: Data,
         held_out: Data | None,
         settings: dict[str, Any],
+        columns: Sequence[str],
     ) -> None:
         self.trainer, self.data, self.held_out = trainer, data, held_out
-        self.epochs, self.metrics, self.hooks = settings["epochs"], settings["metrics"], settings["hooks"]
+        self.epochs, self.hooks, self.check_finite = settings["epochs"], settings["hooks"], settings["check_finite"]
+        self.metrics = [function or name for name, function in settings["metrics"]]
+        self.columns: dict[str, list[float]] = {name: [] for name in columns}
         from backpass._objective import Objective
 
+        self._check_data(settings)
         self.objective = Objective(trainer.model, *data[:2], trainer.loss, data[2])
         self.accepted = self.objective.x0.copy()
-        self.columns: dict[str, list[float]] = {}
         self.begun = self.done = 0
 
     def run(self, optimizer: LBFGS) -> dict[str, list[float]]:
@@ -110,6 +137,12 @@ class Minimization:
         finally:
             self.trainer.model.flat_parameters[:] = self.accepted
         return self.columns
+
+    def _check_data(self, settings: dict[str, Any]) -> None:
+        """Refuses what any other fit refuses, by one of no epochs."""
+        losses = native_losses("fit", self.trainer.loss)
+        fit = _core.Trainer(self.trainer.model._built(), losses, SGD(1.0)._native, 0)
+        fit.fit(self.data, self.held_out, {**settings, "epochs": 0})
 
     def _evaluate(self, theta: Vector) -> tuple[float, Vector]:
         if self.begun == self.done:
@@ -132,24 +165,25 @@ class Minimization:
         loss, _ = self.objective(theta)
         self._check_finite(loss)
         self.accepted = theta.copy()
-        logs = {"loss": loss, **self._evaluated("", self.data)}
+        several = "loss_0" in self.columns
+        found = self._evaluate_on(self.data, self.metrics) if self.metrics or several else {}
         if self.held_out is not None:
-            logs |= self._evaluated("val_", self.held_out)
-        logs["learning_rate"] = 1.0
+            own = self._evaluate_on(self.held_out, self.metrics)
+            found |= {f"val_{name}": value for name, value in own.items()}
+        found |= {"loss": loss, "learning_rate": 1.0}
+        logs = {name: found[name] for name in self.columns}
         for name, value in logs.items():
-            self.columns.setdefault(name, []).append(value)
+            self.columns[name].append(value)
         self._call("epoch_end", self.done, logs)
         self.done += 1
         if self.trainer._stopped:
             raise StopIteration
 
-    def _evaluated(self, prefix: str, data: Data) -> dict[str, float]:
-        """The metrics, and of held-out data the loss."""
-        if not self.metrics and not prefix:
-            return {}
-        metrics = [function or name for name, function in self.metrics]
-        found = self.trainer.evaluate(data[0], data[1], metrics=metrics, sample_weight=data[2])
-        return {prefix + name: value for name, value in found.items() if prefix or name != "loss"}
+    def _evaluate_on(self, data: Data, metrics: Sequence[Any]) -> dict[str, float]:
+        from backpass._trainer import evaluate_with
+
+        model, loss = self.trainer.model, self.trainer.loss
+        return evaluate_with(model, loss, data[0], data[1], metrics, data[2], self.check_finite, None)
 
     def _call(self, name: str, *arguments: Any) -> None:
         if name in self.hooks:

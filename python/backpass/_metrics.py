@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from backpass import _core
+
+if TYPE_CHECKING:
+    from backpass._types import Metrics
 
 
 def rises(column: str) -> bool:
@@ -11,3 +16,17 @@ def rises(column: str) -> bool:
     Losses, errors and metrics of one's own do not rise.
     """
     return _core.metric_rises(column)
+
+
+def metric_pairs(metrics: Metrics) -> list[tuple[str, Any]]:
+    """Pairs of a name and a function; None as function for a metric of the core."""
+    several = (metrics,) if isinstance(metrics, str) or callable(metrics) else metrics
+    return [_metric_pair(metric) for metric in several]
+
+
+def _metric_pair(metric: Any) -> tuple[str, Any]:
+    if isinstance(metric, str):
+        return metric, None
+    if callable(metric):
+        return getattr(metric, "__name__", type(metric).__name__), metric
+    raise TypeError(f"[metrics] a metric is a name or a function (y_true, y_pred) -> float, got {metric!r}")

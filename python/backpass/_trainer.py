@@ -12,10 +12,11 @@ from backpass._averages import Averaging
 from backpass._callbacks import checked_callbacks, hooks_of
 from backpass._checkpoint import reader_of, writer_of
 from backpass._class_weights import with_class_weights
-from backpass._data import HeldOut, Rows, rows_of, shape_giver
-from backpass._history import History
-from backpass._lbfgs import LBFGS, Minimization
+from backpass._data import HeldOut, rows_of, shape_giver
+from backpass._history import History, columns_of
+from backpass._lbfgs import LBFGS, Minimization, check_lbfgs
 from backpass._losses import native_losses, native_weights
+from backpass._metrics import metric_pairs
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
 from backpass._streams import Stream
@@ -156,33 +157,36 @@ class Trainer:
         with self.model._built_for(shape_giver(given, self.model), "fit") as network:
             given = with_class_weights(given, class_weight, self._losses, network)
             data, validation = held_out.divide(given, network, settings["seed"])
+            names = [name for name, _ in settings["metrics"]]
+            columns = columns_of(len(network.graph.outputs), names, validation is not None)
+            for watcher in watchers:
+                watcher._check(columns)
+            if isinstance(self.optimizer, LBFGS):
+                check_lbfgs(network, (data, validation), watchers, settings)
             bar = _bar(progress, data, n_epochs, len(network.graph.inputs) > 1)
             settings["hooks"] = hooks_of(self, [*watchers, *bar])
             try:
                 for watcher in watchers:
                     watcher.on_fit_begin(self, {})
-                columns = self._run(network, data, validation, settings)
+                history = History(self._run(network, data, validation, settings, columns))
             finally:
                 for part in bar:
                     part.close()
             self.model._last_loss, self.model._last_loss_weights = self.loss, self.loss_weights
             if resume is None:  # what was resumed may have been at its end
-                warn_of_zero_gradients(network, columns)
+                warn_of_zero_gradients(network, history)
             for watcher in watchers:
                 watcher.on_fit_end(self, {})
-        return History(columns)
+        return history
 
     def _run(
-        self, network: _core.Network, data: Rows | Stream, held_out: Rows | Stream | None, settings: dict[str, Any]
+        self, network: _core.Network, data: Any, held_out: Any, settings: dict[str, Any], columns: list[str]
     ) -> dict[str, list[float]]:
         """The epochs: in the core, or as iterations of a minimizer."""
         self._stopped = False
         if not isinstance(self.optimizer, LBFGS):
             return self._for(network).fit(data, held_out, settings)
-        asked = settings["transform"] or settings["checkpoint"] or settings["resume"] or settings["accumulate"] > 1
-        if asked or isinstance(data, Stream) or isinstance(held_out, Stream):
-            raise ValueError("[LBFGS] takes arrays, without augment, accumulate, checkpoints or resume")
-        return Minimization(self, data, held_out, settings).run(self.optimizer)
+        return Minimization(self, data, held_out, settings, columns).run(self.optimizer)
 
     def stop(self) -> None:
         """Ends a running `fit` after its current batch; for callbacks."""
@@ -228,6 +232,7 @@ def evaluate_with(
     asked, finite = metric_pairs(metrics), _checks.flag("evaluate", "check_finite", check_finite)
     data = rows_of(x, y, sample_weight, "evaluate")
     with model._built_for(shape_giver(data, model), "evaluate") as network:
+        columns_of(len(network.graph.outputs), [name for name, _ in asked], validated=False)
         weights = native_weights("evaluate", loss_weights)
         trainer = _core.Trainer(network, native, SGD(1.0)._native, 0, weights)
         return trainer.evaluate(data, asked, finite)
@@ -237,22 +242,10 @@ def warn_of_zero_gradients(network: _core.Network, columns: dict[str, list[float
     """Tells who looks at a loss that stays where it is why it does."""
     if not columns.get("loss") or network.flat_gradients.any():
         return
+    if set(network.parameters()) <= set(network.frozen):
+        return
     if not any(op.kind == "take" for op in network.graph.ops):  # sparse tables leave nothing in this buffer
         warnings.warn("[fit] all gradients are zero: the model has stopped learning", UserWarning, stacklevel=4)
-
-
-def metric_pairs(metrics: Metrics) -> list[tuple[str, Any]]:
-    """Pairs of a name and a function; None as function for a metric of the core."""
-    several = (metrics,) if isinstance(metrics, str) or callable(metrics) else metrics
-    return [_metric_pair(metric) for metric in several]
-
-
-def _metric_pair(metric: Any) -> tuple[str, Any]:
-    if isinstance(metric, str):
-        return metric, None
-    if callable(metric):
-        return getattr(metric, "__name__", type(metric).__name__), metric
-    raise TypeError(f"[metrics] a metric is a name or a function (y_true, y_pred) -> float, got {metric!r}")
 
 
 def _transform(augment: Augmentation | Sequence[Augmentation] | None) -> Any:

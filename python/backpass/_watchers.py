@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from backpass import _checks, _core
 from backpass._callbacks import Callback
+from backpass._history import check_column
 
 if TYPE_CHECKING:
     from backpass._trainer import Trainer
@@ -35,6 +37,10 @@ class _Watcher(Callback):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._settings.items())})"
+
+    def _check(self, columns: Sequence[str]) -> None:
+        if "monitor" in self._settings:
+            check_column(type(self).__name__, "monitor", self._settings["monitor"], columns)
 
     def on_fit_begin(self, trainer: Trainer, logs: Logs) -> None:
         """Forgets what belongs to an earlier fit."""
