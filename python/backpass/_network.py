@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -336,6 +337,7 @@ class Network(Training):
         return {
             **self.__dict__,
             "_last_trainer": None,
+            "_last_loss": self._last_loss if _can_be_pickled(self._last_loss) else None,
             "_native": None if self._native is None else self._native.serialize(),
             "_frozen": () if self._native is None else self.frozen,
         }
@@ -350,6 +352,15 @@ class Network(Training):
     def __repr__(self) -> str:
         shapes: list[Shape] = [tensor.shape for tensor in (*self.graph.inputs, *self.graph.outputs)]
         return f"{type(self).__name__}({' -> '.join(str(shape) for shape in shapes)})"
+
+
+def _can_be_pickled(loss: Any) -> bool:
+    """Not where it holds a function without a name to import it by; weights shall be kept all the same."""
+    try:
+        pickle.dumps(loss)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
 
 
 def _tensors(name: str, given: Any) -> list[_core.Tensor]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from backpass import _core
@@ -110,29 +110,40 @@ class Training:
         """
         trainer = self._last_trainer
         if trainer is None or not trainer._continues(loss, optimizer, threads, loss_weights):
-            trainer = self._last_trainer = Trainer(
-                cast("Network", self), loss, optimizer, threads=threads, loss_weights=loss_weights
+            trainer = Trainer(cast("Network", self), loss, optimizer, threads=threads, loss_weights=loss_weights)
+        with self._goes_on_with(trainer):
+            return trainer.fit(
+                x,
+                y,
+                epochs=epochs,
+                batch_size=batch_size,
+                accumulate=accumulate,
+                shuffle=shuffle,
+                validation_data=validation_data,
+                validation_split=validation_split,
+                stratify=stratify,
+                augment=augment,
+                metrics=metrics,
+                sample_weight=sample_weight,
+                class_weight=class_weight,
+                callbacks=callbacks,
+                progress=progress,
+                resume=resume,
+                seed=seed,
+                check_finite=check_finite,
             )
-        return trainer.fit(
-            x,
-            y,
-            epochs=epochs,
-            batch_size=batch_size,
-            accumulate=accumulate,
-            shuffle=shuffle,
-            validation_data=validation_data,
-            validation_split=validation_split,
-            stratify=stratify,
-            augment=augment,
-            metrics=metrics,
-            sample_weight=sample_weight,
-            class_weight=class_weight,
-            callbacks=callbacks,
-            progress=progress,
-            resume=resume,
-            seed=seed,
-            check_finite=check_finite,
-        )
+
+    @contextmanager
+    def _goes_on_with(self, trainer: Trainer) -> Iterator[None]:
+        """The trainer of the next fit, where this one is not refused: it returns, or has made steps."""
+        steps = trainer.optimizer.steps
+        try:
+            yield
+        except BaseException:
+            if trainer.optimizer.steps != steps:
+                self._last_trainer = trainer
+            raise
+        self._last_trainer = trainer
 
     def partial_fit(
         self,
@@ -190,7 +201,9 @@ class Training:
         optimizer = optimizer if optimizer is not None else last.optimizer if last else None
         if loss is None or optimizer is None:
             missing = "loss" if loss is None else "optimizer"
-            raise ValueError(f"[partial_fit] {missing} must be given: the model has not been fitted")
+            raise ValueError(
+                f"[partial_fit] {missing} must be given: this model has no fit or partial_fit of its own to go on from"
+            )
         return self.fit(
             x,
             y,
@@ -240,7 +253,7 @@ class Training:
         """
         chosen = loss if loss is not None else self._last_loss
         if chosen is None:
-            raise ValueError("[evaluate] loss must be given: the model has not been fitted")
+            raise ValueError("[evaluate] loss must be given: this model has none from a fit")
         weights = self._last_loss_weights if loss is None and loss_weights is None else loss_weights
         return evaluate_with(cast("Network", self), chosen, x, y, metrics, sample_weight, check_finite, weights)
 
