@@ -1,5 +1,8 @@
 """Averages of the weights: what they hold, against PyTorch's, and in fit."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -126,3 +129,21 @@ def test_an_average_goes_on_from_its_state_and_over_fits(make):
 def test_what_makes_no_sense_is_refused(act, message):
     with pytest.raises(ValueError, match=message):
         act()
+
+
+class Slow(bp.EMA):
+    """Has a constructor of its own."""
+
+    def __init__(self, half_life):
+        super().__init__(decay=0.5 ** (1 / half_life))
+        self.half_life = half_life
+
+
+def test_averages_with_constructors_of_their_own_are_copied_like_others():
+    model, average = small(), Slow(7)
+    fit(model, average)
+    for again in (copy.deepcopy(average), pickle.loads(pickle.dumps(average))):
+        assert (repr(again), again.half_life, again.updates) == (repr(average), 7, average.updates)
+        other = small()
+        again.apply(other)
+        np.testing.assert_array_equal(other.flat_parameters, model.flat_parameters)

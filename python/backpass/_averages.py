@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 class Averaging(Callback):
     """What EMA and SWA share; among the callbacks of a fit they are kept by the core, without Python in a step."""
 
-    def __init__(self, native: _core.Average, apply: bool, **settings: Any) -> None:
-        self._native, self._settings = native, {**settings, "apply": apply}
+    def __init__(self, apply: bool, **settings: Any) -> None:
+        self._settings = {**settings, "apply": apply}
         self._apply_at_end = _checks.flag(type(self).__name__, "apply", apply)
+        self._native = self._make()
+
+    def _make(self) -> _core.Average:
+        kind = next(cls.__name__ for cls in type(self).__mro__ if cls.__module__ == __name__)
+        native: _core.Average = getattr(_core, kind)(
+            **{name: value for name, value in self._settings.items() if name != "apply"}
+        )
+        return native
 
     @property
     def updates(self) -> int:
@@ -73,10 +81,12 @@ class Averaging(Callback):
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._settings.items())})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"settings": self._settings, "state": self.state()}
+        own = {name: value for name, value in vars(self).items() if name != "_native"}
+        return {"own": own, "state": self.state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        type(self).__init__(self, **state["settings"])
+        vars(self).update(state["own"])
+        self._native = self._make()
         self.load_state(state["state"])
 
 
@@ -108,7 +118,7 @@ class EMA(Averaging):
             "decay": _checks.number("EMA", "decay", decay),
             "start": _checks.integer("EMA", "start", start),
         }
-        super().__init__(_core.EMA(**settings), apply, **settings)
+        super().__init__(apply, **settings)
 
 
 class SWA(Averaging):
@@ -134,4 +144,4 @@ class SWA(Averaging):
 
     def __init__(self, start_epoch: int = 0, apply: bool = True) -> None:
         settings = {"start_epoch": _checks.integer("SWA", "start_epoch", start_epoch)}
-        super().__init__(_core.SWA(**settings), apply, **settings)
+        super().__init__(apply, **settings)

@@ -72,7 +72,10 @@ class LBFGS(Optimizer):
         for name in ("tolerance", "tolerance_change"):
             if not 0 <= self._settings[name] < np.inf:
                 raise ValueError(f"[LBFGS] {name} must be finite and not negative, got {self._settings[name]}")
-        self._native = SGD(1.0)._native  # what watchers hold; it makes no steps
+        self._native = self._make()
+
+    def _make(self) -> _core.Optimizer:
+        return SGD(1.0)._native  # what watchers hold; it makes no steps
 
     def step(self, model: Network) -> None:
         """Raises TypeError: L-BFGS looks for a step with the loss, so that it works in `fit` only."""

@@ -96,7 +96,12 @@ class Optimizer:
         groups: Sequence[Group] = (),
         decay: str = "all",
         schedule: Schedule | None = None,
+        **unknown: Any,
     ) -> None:
+        for name in unknown:
+            known = ", ".join((*settings, *Options.__annotations__))
+            raise TypeError(f"[{kind}] has no option {name!r}; there are {known}")
+        self._kind = kind
         self._settings = {name: _checked(kind, name, value) for name, value in settings.items()}
         self._options: dict[str, Any] = {
             "clip_norm": _optional(kind, "clip_norm", clip_norm),
@@ -105,10 +110,13 @@ class Optimizer:
             "decay": _checks.choice(kind, "decay", decay, ("all", "matrices")),
             "schedule": _schedule(kind, schedule),
         }
+        self._native = self._make()
+
+    def _make(self) -> _core.Optimizer:
         plain = dict(self._settings)
         if "betas" in plain:
             plain["beta1"], plain["beta2"] = plain.pop("betas")
-        self._native = _core.make_optimizer(kind, plain, self._options)
+        return _core.make_optimizer(self._kind, plain, self._options)
 
     @property
     def learning_rate(self) -> float:
@@ -197,8 +205,13 @@ class Optimizer:
         )
 
     def _fresh(self, **changes: Any) -> Optimizer:
-        """One with the same settings, but for some, that has made no steps and belongs to no model."""
-        return _rebuild(type(self), {**self._settings, **self._options, **changes}, self.learning_rate)
+        """One with the same settings, but for some options, that has made no steps and belongs to no model."""
+        own = {**self._own(), "_options": {**self._options, **changes}}
+        return _rebuild(type(self), own, self.learning_rate)
+
+    def _own(self) -> dict[str, Any]:
+        """All attributes but the optimizer of the core, those of subclasses too."""
+        return {name: value for name, value in vars(self).items() if name != "_native"}
 
     def __repr__(self) -> str:
         plain: dict[str, Any] = {"clip_norm": None, "clip_value": None, "groups": [], "decay": "all", "schedule": None}
@@ -209,11 +222,14 @@ class Optimizer:
     def __reduce__(self) -> tuple[Any, ...]:
         if self.steps:
             raise TypeError(f"[{type(self).__name__}] an optimizer that has made steps belongs to a model: no copies")
-        return _rebuild, (type(self), {**self._settings, **self._options}, self.learning_rate)
+        return _rebuild, (type(self), self._own(), self.learning_rate)
 
 
-def _rebuild(cls: type[Optimizer], arguments: dict[str, Any], learning_rate: float) -> Optimizer:
-    optimizer = cls(**arguments)
+def _rebuild(cls: type[Optimizer], own: dict[str, Any], learning_rate: float) -> Optimizer:
+    """As it was, whatever arguments the constructor of a subclass takes."""
+    optimizer = cls.__new__(cls)
+    vars(optimizer).update(own)
+    optimizer._native = optimizer._make()
     optimizer.learning_rate = learning_rate  # the rates of groups are ratios to the one that it began with
     return optimizer
 
