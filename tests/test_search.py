@@ -1,7 +1,9 @@
 """Looking for a learning rate, trying many settings, and L-BFGS through SciPy."""
 
 import builtins
+import copy
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -303,3 +305,36 @@ def test_histories_of_lbfgs_have_the_columns_of_others():
         ours, theirs = (heads().fit(x, [y, y], optimizer=o, **options) for o in (bp.LBFGS(), bp.SGD(0.1)))
         assert list(ours) == list(theirs)
         assert {len(column) for column in ours.values()} == {epochs}
+
+
+class Halved(bp.SGD):
+    """Has a constructor of its own."""
+
+    def __init__(self, twice):
+        super().__init__(twice / 2, momentum=0.9, schedule=bp.StepDecay(every=5), groups=[bp.Group("*.bias", 0.1)])
+        self.twice = twice
+
+
+class Quick(bp.LBFGS):
+    def __init__(self, pairs):
+        super().__init__(history_size=pairs)
+
+
+def test_optimizers_with_constructors_of_their_own_are_copied_like_others():
+    x, y = rows()
+    optimizer = Halved(0.5)
+    optimizer.learning_rate = 0.05
+    for again in (copy.deepcopy(optimizer), pickle.loads(pickle.dumps(optimizer))):
+        assert (repr(again), again.twice, type(again)) == (repr(optimizer), 0.5, Halved)
+        models = net(), net()
+        for model, each in zip(models, (copy.deepcopy(optimizer), again), strict=True):
+            model.fit(x, y, optimizer=each, epochs=2, **FIT)
+        np.testing.assert_array_equal(models[0].flat_parameters, models[1].flat_parameters)
+    assert len(bp.find_learning_rate(net(), x, y, loss=bp.MSE(), optimizer=optimizer, steps=5, maximum=0.1).losses) == 5
+    assert repr(copy.deepcopy(Quick(7))) == repr(Quick(7))
+
+
+@pytest.mark.parametrize("name", ["epoch", "loss"])
+def test_a_grid_that_rows_would_overwrite_is_refused(name):
+    with pytest.raises(ValueError, match=rf"^\[search\] grid must not have '{name}'"):
+        bp.search(lambda **_: net(), {name: [1, 2]}, *rows(), optimizer=bp.SGD(0.1), monitor="loss", **FIT)

@@ -89,7 +89,7 @@ def search(
 
     Raises:
         TypeError: where make_model gives something else.
-        ValueError: where the grid is empty, or the history has no such column.
+        ValueError: where the grid is empty or has "epoch" or the monitor, or the history has no such column.
 
     Example:
         >>> import backpass as bp
@@ -102,6 +102,9 @@ def search(
         >>> result.best["rate"]
         0.1
     """
+    for name in ("epoch", monitor):
+        if name in grid:
+            raise ValueError(f"[search] grid must not have {name!r}: rows tell by that name what was found")
     combinations = _combinations(grid, n, seed)
     rows = [_row(make_model, settings, x, y, monitor, {"seed": seed, "progress": False, **fit})
             for settings in combinations]  # fmt: skip
