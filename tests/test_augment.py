@@ -124,7 +124,7 @@ def test_validation_sees_plain_rows():
         (lambda a, b, rng: (a * np.nan, b), bp.DivergedError, "Dense 0"),
         (bp.augment.mixup(0.2), ValueError, r"\[mixup\] classes"),
         (bp.augment.flip((2, 2)), ValueError, r"\[flip\] shape"),
-        ([3], TypeError, r"\[augment\] must be a function"),
+        ([3], TypeError, r"\[fit\] augment must be a function"),
     ],
 )
 def test_what_goes_wrong_ends_the_fit_and_passes_on(function, error, words):

@@ -1,5 +1,8 @@
 """Updates of several batches, rows held out, one pass at a time, and gradients as numbers."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -295,6 +298,61 @@ def test_partial_fit_goes_on_with_loss_optimizer_and_random_numbers():
         network().partial_fit(x, y)
 
 
+def test_a_refused_fit_is_forgotten():
+    x, y = rows()
+    ours, theirs = network(), network()
+    for model in (ours, theirs):
+        model.partial_fit(x, y, loss=bp.CrossEntropy(), optimizer=bp.SGD(0.1))
+    for refused in ({"x": x[:5]}, {"loss": bp.MSE()}, {"callbacks": bp.EarlyStopping("no")}):
+        with pytest.raises(ValueError, match=r"^\["):
+            ours.fit(**{"x": x, "y": y, "optimizer": bp.SGD(9.0), **FIT, **refused})
+    for model in (ours, theirs):
+        model.partial_fit(x, y)
+    np.testing.assert_array_equal(ours.flat_parameters, theirs.flat_parameters)
+
+
+def test_a_fit_that_ended_in_the_middle_is_gone_on_from():
+    x, y = rows()
+
+    class Fail(bp.Callback):
+        def on_epoch_end(self, trainer, logs):
+            raise ValueError("enough")
+
+    model, optimizer = network(), bp.SGD(0.1)
+    with pytest.raises(ValueError, match="enough"):
+        model.fit(x, y, optimizer=optimizer, callbacks=Fail(), **FIT)
+    before = optimizer.steps
+    model.partial_fit(x, y)
+    assert optimizer.steps == 2 * before
+
+
+def test_models_that_no_fit_of_their_own_has_trained_ask_for_a_loss():
+    x, y = rows()
+    model = network()
+    bp.Trainer(model, bp.CrossEntropy(), bp.SGD(0.1)).fit(x, y, progress=False)
+    for each in (model, copy.deepcopy(model)):
+        with pytest.raises(
+            ValueError, match=r"^\[partial_fit\] loss must be given: this model has no fit or partial_fit"
+        ):
+            each.partial_fit(x, y)
+
+
+def test_models_are_pickled_without_a_loss_that_cannot_be():
+    x, _ = rows()
+
+    class Local(bp.Loss):
+        def forward(self, prediction, target):
+            return bp.abs(prediction - target)
+
+    for loss, kept in ((Local(), False), (bp.MSE(), True)):
+        model = network()
+        model.fit(x, np.ones((75, 3)), loss=loss, optimizer=bp.SGD(0.1), progress=False)
+        again = pickle.loads(pickle.dumps(model))
+        np.testing.assert_array_equal(again.flat_parameters, model.flat_parameters)
+        assert (again._last_loss is not None) == kept
+        assert model._last_loss is loss
+
+
 @pytest.mark.row("M5")
 @pytest.mark.parametrize("sample_weight", [False, True])
 def test_accumulated_gradients_of_a_loss_that_weighs_its_rows(sample_weight, rng):
@@ -372,3 +430,27 @@ def test_a_frozen_model_does_not_warn_of_gradients_that_are_zero():
     model = network()
     model.freeze()
     assert model.fit(x, y, optimizer=bp.SGD(0.1), **FIT).epochs == 1
+
+
+# Options that nobody knows, and those of another kind.
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: bp.SGD(0.1, clip_nrom=1), TypeError, r"\[SGD\] has no option 'clip_nrom'; there are .*clip_norm"),
+        (lambda: bp.Muon(clip_nrom=1), TypeError, r"\[Muon\] has no option 'clip_nrom'"),
+        (lambda: network().fit(*rows(), optimizer=bp.SGD(0.1), augment=3, **FIT), TypeError,
+         r"\[fit\] augment must be"),
+        (lambda: network().fit(*rows(), optimizer=bp.SGD(0.1), augment=[3], **FIT), TypeError,
+         r"\[fit\] augment must be"),
+        (lambda: network().fit(*rows(), optimizer=bp.SGD(0.1), loss=bp.CrossEntropy(), progress=1), ValueError,
+         r"\[fit\] progress must be True, False or 'auto', got 1"),
+        (lambda: bp.find_learning_rate(network(), *rows(), loss=bp.CrossEntropy(), optimizer=bp.SGD(0.1), maximum="3"),
+         TypeError, r"\[find_learning_rate\] maximum must be a number, got '3'"),
+    ],
+    ids=["SGD", "Muon", "augment", "augments", "progress", "maximum"],
+)  # fmt: skip
+def test_what_is_wrong_is_named(call, error, words):
+    with pytest.raises(error, match=f"^{words}"):
+        call()

@@ -145,7 +145,8 @@ def find_learning_rate(
         >>> 1e-3 < found.suggestion < 10
         True
     """
-    low, high = _checks.number("find_learning_rate", "minimum", minimum), float(maximum)
+    low = _checks.number("find_learning_rate", "minimum", minimum)
+    high = _checks.number("find_learning_rate", "maximum", maximum)
     if not 0 < low < high < math.inf:
         raise ValueError(f"[find_learning_rate] needs 0 < minimum < maximum, got {minimum} and {maximum}")
     count = _checks.integer("find_learning_rate", "steps", steps, minimum=2)

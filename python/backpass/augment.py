@@ -15,7 +15,7 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -134,10 +134,12 @@ def chain(
     given: Augmentation | Sequence[Augmentation] | None,
 ) -> Callable[[Any, Any, int, int], tuple[Any, Any]] | None:
     """One function (x, y, seed, step) -> (x, y) of all of them; None where there are none."""
+    if given is not None and not callable(given) and not isinstance(given, Iterable):
+        raise TypeError(f"[fit] augment must be a function (x, y, rng) -> (x, y), or several, got {given!r}")
     several = [given] if callable(given) else list(given or ())
     for each in several:
         if not callable(each):
-            raise TypeError(f"[augment] must be a function (x, y, rng) -> (x, y), got {each!r}")
+            raise TypeError(f"[fit] augment must be a function (x, y, rng) -> (x, y), or several, got {each!r}")
     if not several:
         return None
 
