@@ -45,7 +45,7 @@ class Callback:
     def on_batch_end(self, trainer: Trainer, logs: Logs) -> None:
         """`logs` has "batch" and "loss", the loss of this batch before its update."""
 
-    def _check(self, columns: Sequence[str]) -> None:
+    def _check_columns(self, columns: Sequence[str]) -> None:
         """Refuses a fit that this cannot serve, before it begins; `columns` are those of its history."""
 
     def state(self) -> dict[str, Any]:

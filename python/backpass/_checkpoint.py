@@ -82,7 +82,7 @@ class Checkpoint(Callback):
         if every_seconds is not None and not 0 < self._every["every_seconds"] < float("inf"):
             raise ValueError(f"[Checkpoint] every_seconds must be finite and above 0, got {every_seconds}")
 
-    def _check(self, columns: Sequence[str]) -> None:
+    def _check_columns(self, columns: Sequence[str]) -> None:
         if self.keep_best is not None:
             check_column("Checkpoint", "keep_best", self.keep_best, columns)
         folder = os.path.dirname(self.path) or os.curdir

@@ -50,12 +50,12 @@ def _take(value: Any, rows: Any, several: bool) -> Any:
 def _shapes(name: str, value: Any, arrays: int) -> list[tuple[int, ...]]:
     """Of the one array, or of all in a list or dict of several."""
     if arrays == 1 and not isinstance(value, dict):
-        return [np.shape(value)]
+        return [tuple(np.shape(value))]
     if not isinstance(value, (list, tuple, dict)):
         raise TypeError(f"[fit] {name} must be a list of {arrays} arrays, got {type(value).__name__}")
     if len(value) != arrays:
         raise ValueError(f"[fit] {name} must hold {arrays} arrays, got {len(value)}")
-    return [np.shape(part) for part in (value.values() if isinstance(value, dict) else value)]
+    return [tuple(np.shape(part)) for part in (value.values() if isinstance(value, dict) else value)]
 
 
 def _checked_rows(x: list[tuple[int, ...]], y: list[tuple[int, ...]], sample_weight: Any) -> int:

@@ -160,7 +160,7 @@ class Trainer:
             names = [name for name, _ in settings["metrics"]]
             columns = columns_of(len(network.graph.outputs), names, validation is not None)
             for watcher in watchers:
-                watcher._check(columns)
+                watcher._check_columns(columns)
             if isinstance(self.optimizer, LBFGS):
                 check_lbfgs(network, (data, validation), watchers, settings)
             bar = _bar(progress, data, n_epochs, len(network.graph.inputs) > 1)

@@ -38,7 +38,7 @@ class _Watcher(Callback):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._settings.items())})"
 
-    def _check(self, columns: Sequence[str]) -> None:
+    def _check_columns(self, columns: Sequence[str]) -> None:
         if "monitor" in self._settings:
             check_column(type(self).__name__, "monitor", self._settings["monitor"], columns)
 
