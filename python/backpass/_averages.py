@@ -96,6 +96,8 @@ class EMA(Averaging):
     Polyak and Juditsky 1992; PyTorch's `get_ema_multi_avg_fn`. Among the callbacks of `fit` it is kept by itself.
     Parameters alone are averaged: the running statistics of batch normalisation stay those of the model in training. To
     refresh them for the averaged weights, run `forward(x, training=True)` over the data.
+    Beside an `EarlyStopping` that restores, the one that comes last in the list decides which weights the model ends
+    with.
 
     Args:
         decay: how much of the average is kept, at least 0 and below 1.

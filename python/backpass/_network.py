@@ -133,7 +133,11 @@ class Network(Training):
         return self._built().parameters()
 
     def gradients(self) -> dict[str, Array]:
-        """The gradients by name, as `backward` or the last training step left them."""
+        """The gradients by name, as `backward` or the last training step left them.
+
+        A training step leaves the part of a sparse table (`Embedding(sparse=True)`) as it was; `backward` and
+        `value_and_grad` compute it.
+        """
         return self._built().gradients()
 
     def states(self) -> dict[str, Array]:
@@ -209,7 +213,8 @@ class Network(Training):
 
         No gradient is computed for them, nor for what only they need: before the first layer that is trained nothing is
         done in the backward run. Their gradients read zero, and no optimizer touches them, weight decay included. A
-        frozen running value stands still. Files do not tell what was frozen; copies and pickles do.
+        frozen running value stands still, but in training a `BatchNorm` goes on to normalise by its batch. Files do not
+        tell what was frozen; copies and pickles do.
 
         Args:
             patterns: over names, as in `parameters()`: "0.*" is the first layer, "*.bias" every bias; none means all.

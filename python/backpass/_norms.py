@@ -26,7 +26,8 @@ class BatchNorm(Fixed):
     y = (x - mean) / sqrt(variance + eps) * weight + bias, channel by channel. In training by the mean and the biased
     variance of the batch; otherwise by `running_mean` and `running_var`, which each training step moves by `momentum`
     towards the batch's mean and unbiased variance (PyTorch's definition). Parameters are `weight` and `bias`
-    (channels); the running values are states: saved and copied with the model, not trained.
+    (channels); the running values are states: saved and copied with the model, not trained. `freeze` keeps parameters
+    and running values as they are; in training the layer still normalises by the batch.
 
     Args:
         momentum: how far a step moves the running values, from 0 to 1.

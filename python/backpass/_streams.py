@@ -18,8 +18,10 @@ class Stream:
 
     Every epoch asks for the chunks anew. Rows are shuffled among the chunks that are in memory together, and cut into
     batches of exactly `batch_size`; what is left over goes before the next ones, and the last batch of an epoch may be
-    smaller. A thread of its own gets chunks and prepares them while the model trains on those before: the generator
-    runs there, under Python's lock. Memory holds about `buffer * (prefetch + 3)` chunks, as the model's dtype.
+    smaller; where it has one row, a network with `BatchNorm` raises ValueError when it comes to it. A thread of its own
+    gets chunks and prepares them while the model trains on those before: the generator runs there, under Python's lock;
+    Ctrl-C ends a fit once a generator that waits has gone on. Memory holds about `buffer * (prefetch + 3)` chunks, as
+    the model's dtype.
 
     Args:
         chunks: a function without arguments that gives an iterable of (x, y) or (x, y, sample_weight), of any number of

@@ -86,7 +86,8 @@ class Training:
                 classes), "auc", "log_loss", "top_5" for any number, "mae", "mse", "rmse", "max_error", "r2". Each row
                 counts once, whatever its weight. "auc" is nan where a class is missing.
             sample_weight: (rows,); means are divided by the sum of the weights.
-            callbacks: such as `EarlyStopping()`, `ReduceOnPlateau()` or `EMA()`, and your own.
+            callbacks: such as `EarlyStopping()`, `ReduceOnPlateau()` or `EMA()`, and your own, called in this order.
+                Where several set the weights at the end (`EarlyStopping`, `EMA`, `SWA`), those of the last remain.
             class_weight: of integer labels: {label: weight}, others 1, or "balanced": rows / (classes * rows of the
                 class). It multiplies `sample_weight`.
             loss_weights: a number for each output that multiplies its loss; None counts each once.
@@ -106,7 +107,8 @@ class Training:
             TypeError: where data is not an array of real numbers.
             ValueError: where shapes, labels or settings do not fit, or data is not finite; nothing has changed then.
             DivergedError: where a loss is not finite; the model keeps the weights from before that step.
-            KeyboardInterrupt: on Ctrl-C; the model is usable as it is.
+            KeyboardInterrupt: on Ctrl-C, or after it when a stream's generator that blocks goes on; the model is usable
+                as it is.
         """
         trainer = self._last_trainer
         if trainer is None or not trainer._continues(loss, optimizer, threads, loss_weights):
