@@ -43,7 +43,18 @@ def core_build(tmp_path_factory):
     options = ["-DBACKPASS_BUILD_TESTS=ON", "-DBACKPASS_WERROR=ON", "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG"]
     root = Path(__file__).resolve().parent.parent
     shell("cmake", "-S", root, "-B", folder, f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}", *options)
-    shell("cmake", "--build", folder, "--parallel", "2", "--target", "backpass", "test_io", "test_model_file")
+    shell(
+        "cmake",
+        "--build",
+        folder,
+        "--parallel",
+        "2",
+        "--target",
+        "backpass",
+        "test_io",
+        "test_model_file",
+        "test_states",
+    )
     return folder
 
 
