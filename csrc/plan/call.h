@@ -49,6 +49,7 @@ class Call {
   bool alone = false;     // in a stage of its own, run by the thread that runs the plan
   bool may_fail = false;  // failed() and take_error() mean something
   bool waits = false;     // for every call before it
+  bool again = false;     // made again for the backward pass, behind every call before it
   std::size_t scratch_bytes = 0;
   double flops = 0, bytes = 0;
   double cost = 0;  // nanoseconds of one worker, estimated

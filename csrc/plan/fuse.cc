@@ -25,6 +25,8 @@ bool is_row_sum(const Tensor& t) {
          op.dims.back() + 1 == static_cast<Dim>(op.inputs[0].shape().size());
 }
 
+bool has_sums(const Cluster& cluster) { return std::ranges::any_of(cluster.ops, is_total_sum); }
+
 Source Fusion::seen(const Tensor& t, std::size_t index, Sources& sources) const {
   const auto written = cluster_of.find(&t.op());
   return written != cluster_of.end() && written->second < index ? Source{t, Layout::full, {}} : sources.of(t);

@@ -19,8 +19,6 @@ void add_once(std::vector<int>& list, int value) {
   if (value >= 0 && std::find(list.begin(), list.end(), value) == list.end()) list.push_back(value);
 }
 
-bool has_sums(const Cluster& cluster) { return std::any_of(cluster.ops.begin(), cluster.ops.end(), is_total_sum); }
-
 }  // namespace
 
 void Lowering::lower(std::size_t index) {

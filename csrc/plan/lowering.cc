@@ -20,8 +20,10 @@ void Lowering::run() {
   fusion_ = fuse(reachable(outputs_), outputs_, sources_, phases_, spec_.separate_phases);
   choose_stored();
   add_values();
+  if (spec_.recompute) choose_again();
   for (std::size_t i = 0; i < fusion_.clusters.size(); ++i) {
     if (fusion_.clusters[i].phase > spec_.assign_phase) add_assigns();
+    if (fusion_.clusters[i].phase >= Phase::backward) bring_back(i);
     lower(i);
   }
   for (std::size_t i = 0; i < spec_.outputs.size(); ++i) plan_.outputs_.push_back(value_of(outputs_[i]));
@@ -103,24 +105,15 @@ void Lowering::add_leaves() {
 void Lowering::choose_stored() {
   for (std::size_t i = 0; i < fusion_.clusters.size(); ++i) {
     const Cluster& cluster = fusion_.clusters[i];
-    for (const Tensor& t : cluster.ops) {
-      if (cluster.kind != Cluster::Kind::program && cluster.kind != Cluster::Kind::matmul) stored_[&t.op()] = true;
-      for (const Tensor& from : t.op().inputs) {
-        const Tensor root = fusion_.seen(from, i, sources_).root;
-        if (!root) continue;
-        const auto made = fusion_.cluster_of.find(&root.op());
-        if (made != fusion_.cluster_of.end() && made->second != i) stored_[&root.op()] = true;
-      }
-    }
-    if (const Tensor& only = cluster.ops[0]; cluster.ops.size() == 1 && cluster.kind == Cluster::Kind::program) {
-      const Source source = sources_.of(only);  // a view that is written out reads its root from memory
-      if (source.root && !(source.root == only)) stored_[&source.root.op()] = true;
-    }
+    if (cluster.kind != Cluster::Kind::program && cluster.kind != Cluster::Kind::matmul)
+      for (const Tensor& t : cluster.ops) stored_[&t.op()] = true;
+    for (const Tensor& root : reads_of(i)) stored_[&root.op()] = true;
   }
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
     const bool own = fusion_.cluster_of.count(&outputs_[i].op()) > 0;
     const Tensor root = own ? outputs_[i] : sources_.of(outputs_[i]).root;
     stored_[&root.op()] = true;
+    results_.insert(&root.op());
     if (i >= spec_.outputs.size()) continue;  // the update phase reads it
     if (const Place place = spec_.outputs[i].place; place.slot != kArena) targets_[&root.op()] = place;
   }
@@ -226,16 +219,18 @@ void Lowering::add_rows_update(const kernels::Kernels<T>& k, const RowsUpdate& t
   plan_.calls_.push_back(make_rows_update_call(k, spec));
 }
 
-// A call runs one stage after the last that writes what it reads; an update after everything; and, where phases are
-// run apart, no stage holds two of them.
+// A call runs one stage after the last that writes what it reads; an update after everything, and so do calls that are
+// made again, or what they make would lie there for long; and, where phases are run apart, no stage holds two of them.
 void Lowering::set_stages() {
   std::vector<int> made(plan_.values_.size(), 0);  // the stage after which a value is there
   int last = 0, floor = 0;
   Phase phase = Phase::forward;
+  bool again = false;
   for (CallPtr& call : plan_.calls_) {
-    const bool apart = spec_.separate_phases && call->phase != phase;
+    const bool apart = (spec_.separate_phases && call->phase != phase) || (call->again && !again);
     if (call->phase == Phase::update || apart || call->alone || call->waits) floor = last;
     phase = call->phase;
+    again = call->again;
     int stage = floor;
     for (int value : call->reads) stage = std::max(stage, made[static_cast<std::size_t>(value)]);
     call->stage = stage;

@@ -1,8 +1,11 @@
 // Lowering: from clusters of ops to calls over values.
 #pragma once
 
+#include <unordered_set>
+
 #include "plan/codegen.h"
 #include "plan/plan.h"
+#include "plan/recompute.h"
 
 namespace backpass {
 
@@ -18,6 +21,11 @@ class Lowering {
   void add_constants();
   void choose_stored();
   void add_values();
+  std::vector<Tensor> reads_of(std::size_t index);
+  std::vector<ForwardCall> forward_calls();
+  void choose_again();
+  void bring_back(std::size_t index);
+  void compute_again(int segment);
   void lower(std::size_t index);
   template <class T>
   CallPtr lower_as(std::size_t index);
@@ -57,6 +65,9 @@ class Lowering {
   Fusion fusion_;
   ValueOf values_;
   std::unordered_map<const Op*, bool> stored_;
+  std::unordered_set<const Op*> results_;         // what outputs resolve to
+  std::vector<int> segments_;                     // by cluster of the forward pass; empty where nothing is made again
+  std::unordered_map<const Op*, int> gone_;       // values that are made again with a segment, until they are
   std::unordered_map<const Op*, Place> targets_;  // of outputs with a place of their own
   bool assigned_ = false;
 };

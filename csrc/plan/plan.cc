@@ -22,6 +22,16 @@ Plan::Plan(const PlanSpec& spec) : dtype_(spec.dtype), batch_(spec.batch), isa_(
   finish_compiling();
 }
 
+std::unique_ptr<Plan> compile(PlanSpec spec) {
+  constexpr double kWorth = 0.9;
+  auto plan = std::make_unique<Plan>(spec);
+  if (!spec.recompute) return plan;
+  spec.recompute = false;
+  auto plain = std::make_unique<Plan>(spec);
+  const bool pays = static_cast<double>(plan->arena_bytes()) < kWorth * static_cast<double>(plain->arena_bytes());
+  return pays ? std::move(plan) : std::move(plain);
+}
+
 // Stages with their tasks in order, and whether sharing them pays.
 void Plan::finish_compiling() {
   for (std::size_t i = 0; i < calls_.size(); ++i) {

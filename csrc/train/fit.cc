@@ -87,7 +87,7 @@ class Fit {
   // What can fail or allocate comes before the first step, where rows are known. Whether workers share steps.
   bool prepare() {
     trainer_.stopped = false;
-    threads_ = options_.threads > 0 ? options_.threads : trainer_.threads;
+    threads_ = options_.threads > 0 ? options_.threads : trainer_.options.threads;
     const bool shared = !known_.x || options_.hooks.transform || compile();
     trainer_.optimizer.state()->bind(trainer_.network);
     add_columns("");

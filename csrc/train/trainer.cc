@@ -77,6 +77,7 @@ void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const All
 PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending) const {
   const LossInputs in = build_losses(net(), losses, targets);
   PlanSpec spec = loss_spec(net(), in, batch, true);
+  spec.recompute = options.recompute;
   assign_states(spec, net(), Phase::update);
   if (predict) spec.outputs.push_back({net().outputs()[0], {}});
   for (std::size_t i = 0; in.each.size() > 1 && i < in.each.size(); ++i) spec.outputs.push_back({in.each[i], {}});
@@ -111,7 +112,7 @@ Plan& Trainer::Impl::training_plan(Dim batch, const AllTargets& targets, bool pr
                                                : ending == Ending::gradients ? kGradientsOnly
                                                                              : 0);
   return workspace.plan(plan_key(batch, key, net().freezes),
-                        [&] { return std::make_unique<Plan>(training_spec(batch, targets, predict, ending)); });
+                        [&] { return compile(training_spec(batch, targets, predict, ending)); });
 }
 
 Plan& Trainer::Impl::evaluation_plan(Dim batch, const AllTargets& targets) {
@@ -165,7 +166,7 @@ Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOpt
   impl_ = std::shared_ptr<Impl>(new Impl{.network = std::move(network),
                                          .losses = std::move(losses),
                                          .optimizer = std::move(optimizer),
-                                         .threads = options.threads});
+                                         .options = options});
 }
 
 double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
@@ -174,7 +175,8 @@ double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& 
   const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
   impl_->training_plan(rows, impl_->step_targets, false);  // what can fail comes before the optimizer is bound
   impl_->optimizer.state()->bind(impl_->network);
-  const double loss = impl_->train({&x, &impl_->step_targets, nullptr, rows, net.seed, net.step++, impl_->threads});
+  const double loss =
+      impl_->train({&x, &impl_->step_targets, nullptr, rows, net.seed, net.step++, impl_->options.threads});
   return impl_->updated || !std::isfinite(loss) ? loss : std::numeric_limits<double>::quiet_NaN();
 }
 
@@ -185,7 +187,8 @@ double Trainer::gradients(const ArrayViews& x, const ArrayViews& y, const ArrayV
   const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
   const std::uint64_t step = random_step >= 0 ? static_cast<std::uint64_t>(random_step) : net.step++;
   return impl_->walk(impl_->training_plan(rows, impl_->step_targets, false, Trainer::Impl::Ending::gradients),
-                     {&x, &impl_->step_targets, nullptr, rows, net.seed, step, impl_->threads}, Phase::backward);
+                     {&x, &impl_->step_targets, nullptr, rows, net.seed, step, impl_->options.threads},
+                     Phase::backward);
 }
 
 void Trainer::stop() { impl_->stopped = true; }
@@ -204,7 +207,7 @@ AllTargets plain_targets(const Trainer::Impl& trainer) {
 
 PlanInfo Trainer::plan(Dim batch_size) {
   if (batch_size < 0) fail("plan", "batch_size must not be negative, got ", batch_size);
-  return Plan(impl_->training_spec(batch_size, plain_targets(*impl_), false)).info();
+  return compile(impl_->training_spec(batch_size, plain_targets(*impl_), false))->info();
 }
 
 PlanInfo Trainer::profile(Dim batch_size, int repeats) {
@@ -212,7 +215,7 @@ PlanInfo Trainer::profile(Dim batch_size, int repeats) {
   if (batch_size < 1 || repeats < 1) fail("profile", "batch_size and repeats must be positive");
   const AllTargets targets = plain_targets(*impl_);
   const PlanSpec spec = impl_->training_spec(batch_size, targets, false);
-  Plan plan(spec);
+  const std::unique_ptr<Plan> plan = compile(spec);
   const Network::Impl& net = impl_->net();
   const std::size_t bytes = net.bytes();
   std::vector<Array> made_up;
@@ -222,20 +225,20 @@ PlanInfo Trainer::profile(Dim batch_size, int repeats) {
     sources.push_back(row_source(made_up.back()));
   }
   // The update works on copies: profiling changes nothing.
-  const AlignedBuffer arena(plan.arena_bytes()), weights(net.values.size()), grads(bytes), first(bytes), second(bytes),
+  const AlignedBuffer arena(plan->arena_bytes()), weights(net.values.size()), grads(bytes), first(bytes), second(bytes),
       third(bytes);
   std::memcpy(weights.data(), net.values.data(), net.values.size());
   std::byte* slots[kFirstExternal] = {arena.data(), weights.data(), grads.data(),
                                       first.data(), second.data(),  third.data()};
   PlanRun run{slots, sources};
   run.settings = impl_->optimizer.state()->next_settings();
-  return plan.profile(run, repeats);
+  return plan->profile(run, repeats);
 }
 
 std::size_t Trainer::memory_estimate(Dim batch_size) {
-  const Plan plan(impl_->training_spec(batch_size, plain_targets(*impl_), false));
+  const std::unique_ptr<Plan> plan = compile(impl_->training_spec(batch_size, plain_targets(*impl_), false));
   return (2 + static_cast<std::size_t>(impl_->optimizer.state()->slot_count())) * impl_->net().bytes() +
-         plan.arena_bytes();
+         plan->arena_bytes();
 }
 
 }  // namespace backpass

@@ -14,7 +14,7 @@ struct Trainer::Impl {
   Network network;
   Losses losses;
   Optimizer optimizer;
-  int threads;
+  TrainerOptions options;
   Workspace workspace = {};
   bool stopped = false;
   bool updated = false;                  // whether the last step changed parameters

@@ -41,6 +41,8 @@ class Trainer:
         optimizer: such as `SGD(...)` or `Adam(...)`.
         threads: how many; None is the default of `get_threads()`.
         loss_weights: a number for each output that multiplies its loss; None counts each once.
+        recompute: whether most values between layers are computed again for the backward pass instead of kept: the
+            same bits from less memory, in up to a third more time. See `memory_estimate`.
 
     Raises:
         TypeError: where one of them is something else.
@@ -62,6 +64,7 @@ class Trainer:
         *,
         threads: int | None = None,
         loss_weights: Sequence[float] | None = None,
+        recompute: bool = False,
     ) -> None:
         if not hasattr(model, "_built_for"):
             raise TypeError(f"[Trainer] model must be a Sequential or a Network, got {model!r}")
@@ -69,20 +72,29 @@ class Trainer:
             raise TypeError(f"[Trainer] optimizer must be an optimizer such as Adam(), got {optimizer!r}")
         if loss_weights is not None and isinstance(optimizer, LBFGS):
             raise ValueError("[LBFGS] takes no loss_weights")
+        if recompute and isinstance(optimizer, LBFGS):
+            raise ValueError("[LBFGS] takes no recompute")
         self._losses = native_losses("Trainer", loss)
         self._loss_weights = native_weights("Trainer", loss_weights)
         self._threads = _checks.threads("Trainer", threads)
+        self.recompute = _checks.flag("Trainer", "recompute", recompute)
         self._native: _core.Trainer | None = None
         self._network: _core.Network | None = None
         self.model, self.loss, self.optimizer, self.loss_weights = model, loss, optimizer, loss_weights
 
     def _continues(
-        self, loss: AnyLoss, optimizer: Optimizer, threads: int | None, loss_weights: Sequence[float] | None
+        self,
+        loss: AnyLoss,
+        optimizer: Optimizer,
+        threads: int | None,
+        loss_weights: Sequence[float] | None,
+        recompute: bool,
     ) -> bool:
         """Whether a fit with these can use this trainer and its plans."""
         same = native_weights("fit", loss_weights) == self._loss_weights
         return (
             same
+            and _checks.flag("fit", "recompute", recompute) == self.recompute
             and loss is self.loss
             and optimizer is self.optimizer
             and _checks.threads("fit", threads) == self._threads
@@ -93,7 +105,9 @@ class Trainer:
             raise TypeError("[LBFGS] makes no single steps: use fit")
         if self._native is None or self._network is not network:
             optimizer = self.optimizer._native
-            self._native = _core.Trainer(network, self._losses, optimizer, self._threads, self._loss_weights)
+            self._native = _core.Trainer(
+                network, self._losses, optimizer, self._threads, self._loss_weights, self.recompute
+            )
             self._network = network
         return self._native
 

@@ -56,6 +56,7 @@ class Training:
         callbacks: Callback | Sequence[Callback] = (),
         progress: bool | str = "auto",
         resume: str | os.PathLike[str] | None = None,
+        recompute: bool = False,
         threads: int | None = None,
         seed: int | None = None,
         check_finite: bool = True,
@@ -94,6 +95,8 @@ class Training:
             progress: a progress bar: True, False, or "auto" for only on a terminal.
             resume: a file of `Checkpoint`: where it exists, training goes on from it, with the bits of a fit that was
                 never interrupted; else it starts from the beginning.
+            recompute: whether most values between layers are computed again for the backward pass instead of kept: the
+                same bits from less memory, in up to a third more time.
             threads: how many, for this call. The result does not depend on it.
             seed: of shuffling and dropout; None goes on in the model's own stream.
             check_finite: whether data with nan or infinity is refused: reads all of it once before the first epoch,
@@ -111,8 +114,15 @@ class Training:
                 as it is.
         """
         trainer = self._last_trainer
-        if trainer is None or not trainer._continues(loss, optimizer, threads, loss_weights):
-            trainer = Trainer(cast("Network", self), loss, optimizer, threads=threads, loss_weights=loss_weights)
+        if trainer is None or not trainer._continues(loss, optimizer, threads, loss_weights, recompute):
+            trainer = Trainer(
+                cast("Network", self),
+                loss,
+                optimizer,
+                threads=threads,
+                loss_weights=loss_weights,
+                recompute=recompute,
+            )
         with self._goes_on_with(trainer):
             return trainer.fit(
                 x,
@@ -219,6 +229,7 @@ class Training:
             metrics=metrics,
             sample_weight=sample_weight,
             progress=False,
+            recompute=last.recompute if last else False,
             threads=threads,
             seed=seed,
             check_finite=check_finite,

@@ -81,6 +81,9 @@ struct FitOptions {
 
 struct TrainerOptions {
   int threads = 0;
+  // Values of the forward pass are kept at about sqrt(layers) places; what lies between is computed again when the
+  // backward pass comes to it. The same bits, in less memory and more time (Chen et al. 2016).
+  bool recompute = false;
 };
 
 // A network, its losses and an optimizer, with plans by batch size. A shared handle.
