@@ -124,23 +124,46 @@ void panels(const MatmulBlock<T>& x, const Pass<T>& pass, Size i0, T* scratch) n
   }
 }
 
+// Row p of every panel, from m floats side by side. Whole vectors: what they write too much, row p + 1 overwrites.
+template <class T>
+void pack_row_of_panels(T* out, const Parts& rows, const T* from, Size p, Size k) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes;
+  for (Size part = 0; part < rows.count; ++part) {
+    const Size m = rows[part];
+    for (Size i = 0; i < m; i += lanes) store(out + p * m + i, load(from + i));
+    from += m;
+    out += m * k;
+  }
+}
+
+// The same without a trace beyond it.
+template <class T>
+void pack_last_rows_of_panels(T* out, const Parts& rows, const T* from, Size p, Size k) noexcept {
+  for (Size part = 0; part < rows.count; ++part) {
+    const Size m = rows[part];
+    copy_short(out + p * m, from, m);
+    from += m;
+    out += m * k;
+  }
+}
+
 // The rows of one block in panels of `rows`; panel after panel where A lies along k, else all panels row by row of k,
 // so that A is read in the order it lies in.
 template <class T>
 void pack_rows(T* out, const Parts& rows, const T* a, Size a_row, Size a_k, Size k) noexcept {
-  const Size step = a_row == 1 ? 1 : k;
-  for (Size p = 0; p < k; p += step) {
-    const T* from = a + p * a_k;
-    T* to = out;
-    for (Size part = 0; part < rows.count; ++part) {
-      const Size m = rows[part];
-      if (a_row == 1)
-        copy_short(to + p * m, from, m);
-      else
-        pack_panel(to, m, from, a_k, a_row, m, k);
-      from += m * a_row;
-      to += m * k;
-    }
+  if (a_row == 1) {
+    // Vectors may reach lanes - 1 elements beyond their row, in A and in a panel: not in the rows that come last.
+    const Size step = a_k < rows.base ? a_k : rows.base, last = Vec<T>::kLanes / step + 1;
+    Size p = 0;
+    for (; p + last < k; ++p) pack_row_of_panels(out, rows, a + p * a_k, p, k);
+    for (; p < k; ++p) pack_last_rows_of_panels(out, rows, a + p * a_k, p, k);
+    return;
+  }
+  for (Size part = 0; part < rows.count; ++part) {
+    const Size m = rows[part];
+    pack_panel(out, m, a, a_k, a_row, m, k);
+    a += m * a_row;
+    out += m * k;
   }
 }
 
@@ -174,7 +197,9 @@ void blocked(const MatmulBlock<T>& x) noexcept {
   constexpr Size lanes = Vec<T>::kLanes, nr = Blocks<T>::kVectors * lanes;
   const bool pack_a = x.path == MatmulPath::pack_ab;
   const Size limit = x.n <= lanes ? Blocks<T>::kNarrowRows : Blocks<T>::kRows;
-  const Parts passes((x.k + lanes - 1) / lanes, Blocks<T>::kDepth / lanes);
+  // Of a column of A read in place a part of each cache line is used: half as many of them stay in L1.
+  const Size depth = !pack_a && x.a_k != 1 ? Blocks<T>::kDepth / 2 : Blocks<T>::kDepth;
+  const Parts passes((x.k + lanes - 1) / lanes, depth / lanes);
   T* packed_a = x.scratch + nr * Blocks<T>::kDepth;
   for (Size pass = 0, p = 0; pass < passes.count; ++pass) {
     const Size whole = passes[pass] * lanes, k = whole < x.k - p ? whole : x.k - p;

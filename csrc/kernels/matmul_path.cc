@@ -7,12 +7,12 @@
 namespace backpass::kernels {
 namespace {
 
-// Rows whose addresses agree in their low 12 bits share one set of a cache: strides that are multiples of 2048 bytes
-// keep four lines or fewer apart.
+// Lines whose addresses agree in their low 12 bits share one set of a cache: with a stride that is a multiple of 2048
+// bytes two sets hold them all.
 template <class T>
-bool conflicts(Size stride) {
+bool conflicts(Size stride, Size multiple) {
   const Size bytes = stride * static_cast<Size>(sizeof(T));
-  return bytes != 0 && bytes % 2048 == 0;
+  return bytes != 0 && bytes % multiple == 0;
 }
 
 }  // namespace
@@ -28,20 +28,21 @@ Size matmul_scratch(const Kernels<T>& kernels, MatmulPath path, Size m, Size, Si
 template <class T>
 MatmulPath choose_matmul_path(const Kernels<T>& kernels, Size m, Size n, Size k, Size a_row, Size a_k, Size b_k,
                               Size b_col) {
-  // Measured on Zen 3 with 6 x 16 tiles, float32, in GFLOP/s of about 100, on a shared machine: dot products against
-  // packed panels have 89 and 82 at 32x784x256, 65 and 57 at 50x1024x50, 51 and 45 at 256x2048x10, but 56 and 90 at
-  // 64x64x64 (their sums across vectors cost too much for short k) and 65 and 79 at 32x8192x32 (rows of B no longer
-  // stay near).
+  // Measured on Zen 3 with 6 x 16 tiles, float32, in GFLOP/s of about 100. Dot products against packed panels of B have
+  // 84 and 86 at 32x784x128, but 71 and 95 at 128x128x64, 82 and 94 at 128x512x512 (sums across vectors cost too much
+  // for short k, and rows of B do not stay near).
   const bool long_rows = k >= 16 * kernels.vector && k <= 2048;
-  const bool narrow = m <= 8 * kernels.mr || n < kernels.nr;
+  const bool narrow = m <= 4 * kernels.mr || n < kernels.nr;
   if (a_k == 1 && b_k == 1 && (m <= kernels.mr || n <= 2 || (long_rows && narrow))) return MatmulPath::dot;
-  // A copy of B pays from about a dozen rows, and not where B is in L1 anyway: 95 in place, 94 packed at 128x64x64; 50
-  // and 35 at 10x128x512; 62 and 87 at 512x512x512.
-  if (b_col == 1 && (m <= 2 * kernels.mr || n * k <= kernels.nr * kernels.kc)) return MatmulPath::in_place;
-  // A copy of A pays where it lies across k, or far apart, and several panels use it: 87 and 35 at 512x512x512 with A
-  // transposed; 74 and 91 at 128x64x64.
-  const bool a_strided = a_k != 1 || (conflicts<T>(a_row) && k > kernels.kc / 4);
-  if (a_strided && n > 4 * kernels.nr) return MatmulPath::pack_ab;
+  // A copy of B pays from about a dozen rows, and not where B stays near anyway: in place against packed 82 and 65 at
+  // 128x32x256, 79 and 75 at 64x128x128, but 80 and 90 at 128x256x32, 80 and 89 at 128x512x512.
+  const bool b_is_near = n * k <= 4 * kernels.nr * kernels.kc && 2 * k <= kernels.kc;
+  if (b_col == 1 && (m <= 2 * kernels.mr || b_is_near)) return MatmulPath::in_place;
+  // A copy of A pays where lines of its columns (of its rows, only far apart) fall on each other, and several panels of
+  // B use it: with A transposed 66 and 87 at 2048x256x2048, 78 and 86 at 512x128x512, but 89 and 79 at 784x128x256, 86
+  // and 73 at 256x256x256; else 76 and 83 at 256x2048x2048, but 94 and 81 at 128x512x512, 80 and 78 at 128x1024x1024.
+  const bool a_conflicts = a_k == 1 ? conflicts<T>(a_row, 8192) : conflicts<T>(a_k, 2048);
+  if (a_conflicts && k > kernels.kc / 4 && n > 4 * kernels.nr) return MatmulPath::pack_ab;
   return MatmulPath::pack_b;
 }
 

@@ -7,11 +7,15 @@
 namespace backpass {
 namespace {
 
-// A block of C is at most this many elements: with its operands it stays in L2 until the epilogue has run.
+// At most this many rows of A, kc deep, stay in L2 while panel after panel of B meets them; and columns of C, with the
+// rest, until the epilogue has run.
 constexpr Dim kBlockRows = 240, kBlockCols = 512;
-// A task below this much work costs more to hand out than to run (0.7 microseconds at the FMA peak of one core).
-constexpr double kTaskFlops = 65536;
-constexpr Dim kMostTasks = 32;
+// Fewer rows do not pay for a copy of B of their own.
+constexpr Dim kFewRows = 120;
+// A task: one below the first (two microseconds at the FMA peak of one core) costs too much to hand out; beyond kTasks
+// of them, to cut finer than the second costs more in copies than it gains in balance.
+constexpr double kSmallTaskFlops = 160e3, kTaskFlops = 2.5e6;
+constexpr double kTasks = 8, kMostTasks = 32;
 // A longer inner dimension is summed in chunks that are added in double: the error does not grow with the rows of a
 // batch.
 constexpr Dim kChunk = 4096;
@@ -28,23 +32,45 @@ struct Side {
   Dim length, unit, size = 0, blocks = 1;
 
   void cut(Dim wanted) {
-    size = std::max(unit, round_to(ceil_div(length, wanted), unit));
+    size = std::max(unit, round_to(ceil_div(length, std::max<Dim>(1, wanted)), unit));
     blocks = std::max<Dim>(1, ceil_div(length, size));
   }
   Dim tiles() const { return size / unit; }
 };
 
-// Halves the side that has more register tiles until the tasks are many enough or small enough.
-Cut cut_blocks(Dim m, Dim n, Dim k, Dim mr, Dim nr) {
-  Side down{m, mr}, across{n, nr};
-  down.cut(std::max<Dim>(1, ceil_div(m, kBlockRows)));
-  across.cut(std::max<Dim>(1, ceil_div(n, kBlockCols)));
-  for (;;) {
-    const double flops = 2.0 * static_cast<double>(down.size * across.size) * static_cast<double>(k);
+Dim wanted_tasks(double flops) {
+  const double fine = std::min(kTasks, flops / kSmallTaskFlops), coarse = std::min(kMostTasks, flops / kTaskFlops);
+  return std::max<Dim>(1, static_cast<Dim>(std::max(fine, coarse)));
+}
+
+// Both operands are copied, by every block that needs them: blocks nearly square.
+void cut_square(Side& down, Side& across, Dim tasks) {
+  down.cut(ceil_div(down.length, kBlockRows));
+  across.cut(ceil_div(across.length, kBlockCols));
+  while (down.blocks * across.blocks < tasks) {
     Side& longer = across.tiles() >= down.tiles() ? across : down;
-    if (down.blocks * across.blocks >= kMostTasks || flops < 2 * kTaskFlops || longer.tiles() < 2) break;
+    if (longer.tiles() < 2) return;
     longer.cut(2 * longer.blocks);
   }
+}
+
+// B is copied by every block that needs it: rather many rows.
+void cut_tall(Side& down, Side& across, Dim tasks) {
+  down.cut(std::max(ceil_div(down.length, kBlockRows), std::min(tasks, down.length / kFewRows)));
+  across.cut(std::max(ceil_div(across.length, kBlockCols), ceil_div(tasks, down.blocks)));
+  if (down.blocks * across.blocks < tasks) down.cut(ceil_div(tasks, across.blocks));
+}
+
+template <class T>
+kernels::MatmulPath choose_path(const kernels::Kernels<T>& k, const MatmulSpec& s) {
+  return kernels::choose_matmul_path(k, s.m, s.n, std::min(s.k, kChunk), s.a_row, s.a_k, s.b_k, s.b_col);
+}
+
+template <class T>
+Cut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
+  Side down{s.m, k.mr}, across{s.n, k.nr};
+  const Dim tasks = wanted_tasks(2.0 * static_cast<double>(s.m * s.n) * static_cast<double>(s.k));
+  (choose_path(k, s) == kernels::MatmulPath::pack_ab ? cut_square : cut_tall)(down, across, tasks);
   return {down.size, across.size, down.blocks, across.blocks};
 }
 
@@ -52,11 +78,9 @@ template <class T>
 class MatmulCall final : public Call {
  public:
   MatmulCall(const kernels::Kernels<T>& k, MatmulSpec spec)
-      : k_(k), s_(std::move(spec)), cut_(cut_blocks(s_.m, s_.n, s_.k, k.mr, k.nr)) {
+      : k_(k), s_(std::move(spec)), cut_(cut_blocks(k, s_)), path_(choose_path(k, s_)) {
     const Dim rows = std::min(cut_.rows, s_.m), cols = std::min(cut_.cols, s_.n);
-    const Dim chunk = std::min(s_.k, kChunk);
-    path_ = kernels::choose_matmul_path(k, rows, cols, chunk, s_.a_row, s_.a_k, s_.b_k, s_.b_col);
-    pack_bytes_ = round_bytes(kernels::matmul_scratch(k, path_, rows, cols, chunk));
+    pack_bytes_ = round_bytes(kernels::matmul_scratch(k, path_, rows, cols, std::min(s_.k, kChunk)));
     const std::size_t sums_bytes =
         s_.k > kChunk ? round_bytes(rows * cols) + static_cast<std::size_t>(rows * cols) * sizeof(double) : 0;
     scratch_bytes = pack_bytes_ + std::max(sums_bytes, static_cast<std::size_t>(s_.epilogue.registers) *
@@ -150,7 +174,7 @@ CallPtr make_matmul_call(const kernels::Kernels<T>& k, MatmulSpec spec) {
 
 template <class T>
 Dim matmul_tasks(const kernels::Kernels<T>& k, const MatmulSpec& spec) {
-  const Cut cut = cut_blocks(spec.m, spec.n, spec.k, k.mr, k.nr);
+  const Cut cut = cut_blocks(k, spec);
   return cut.down * cut.across;
 }
 
