@@ -14,17 +14,64 @@
 namespace backpass::kernels {
 namespace {
 
-// The register kernel: c (M, width) = or += a (M, k) * b (k, N vectors).
-template <class T, int M, int N>
-void tile(T* c, Size ldc, Size width, const T* a, Size a_row, Size a_k, const T* b, Size b_k, Size k,
-          bool add) noexcept {
-  constexpr Size lanes = Vec<T>::kLanes;
-  Vec<T> sums[M][N];
+// What a tile does with its sums when its part of k is through.
+template <class T>
+struct TileEnd {
+  bool add = false;  // to what earlier passes left in c
+  RegisterEpilogue<T> epilogue = {};
+};
+
+// Up to a whole vector.
+template <class T>
+inline Vec<T> load_up_to(const T* from, Size n) noexcept {
+  return n >= Vec<T>::kLanes ? load(from) : load_n(from, n);
+}
+
+template <class T>
+inline void store_up_to(T* to, Vec<T> x, Size n) noexcept {
+  n >= Vec<T>::kLanes ? store(to, x) : store_n(to, x, n);
+}
+
+// f(i, j, elements left) for every vector of a tile; only the last of a row may be cut short.
+template <class T, int M, int N, class F>
+inline void for_vectors(Size width, F f) noexcept {
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i) {
 #pragma GCC unroll 8
-    for (int j = 0; j < N; ++j) sums[i][j] = broadcast(static_cast<T>(0));
+    for (int j = 0; j < N; ++j) f(i, j, j + 1 < N ? Vec<T>::kLanes : width - j * Vec<T>::kLanes);
   }
+}
+
+template <class T, int M, int N>
+inline void end_tile(Vec<T> (&sums)[M][N], T* c, Size ldc, Size width, const TileEnd<T>& end) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes;
+  const RegisterEpilogue<T>& epilogue = end.epilogue;
+  const Vec<T> zero = broadcast(static_cast<T>(0));
+  if (end.add) {
+    for_vectors<T, M, N>(
+        width, [&](int i, int j, Size n) { sums[i][j] = load_up_to(c + i * ldc + j * lanes, n) + sums[i][j]; });
+  }
+  if (epilogue.bias) {
+    for_vectors<T, M, N>(
+        width, [&](int i, int j, Size n) { sums[i][j] = sums[i][j] + load_up_to(epilogue.bias + j * lanes, n); });
+  }
+  if (epilogue.relu) for_vectors<T, M, N>(width, [&](int i, int j, Size) { sums[i][j] = max(zero, sums[i][j]); });
+  if (epilogue.relu_out) {
+    for_vectors<T, M, N>(width, [&](int i, int j, Size n) {
+      const Vec<T> out = load_up_to(epilogue.relu_out + i * epilogue.ld_relu_out + j * lanes, n);
+      sums[i][j] = select(less(zero, out), sums[i][j], zero);
+    });
+  }
+  for_vectors<T, M, N>(width, [&](int i, int j, Size n) { store_up_to(c + i * ldc + j * lanes, sums[i][j], n); });
+}
+
+// The register kernel: c (M, width) = or += a (M, k) * b (k, N vectors), and what `end` says.
+template <class T, int M, int N>
+void tile(T* c, Size ldc, Size width, const T* a, Size a_row, Size a_k, const T* b, Size b_k, Size k,
+          const TileEnd<T>& end) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes;
+  Vec<T> sums[M][N];
+  for_vectors<T, M, N>(width, [&](int i, int j, Size) { sums[i][j] = broadcast(static_cast<T>(0)); });
   for (Size p = 0; p < k; ++p, a += a_k, b += b_k) {
     Vec<T> row[N];
 #pragma GCC unroll 8
@@ -36,22 +83,11 @@ void tile(T* c, Size ldc, Size width, const T* a, Size a_row, Size a_k, const T*
       for (int j = 0; j < N; ++j) sums[i][j] = fma(x, row[j], sums[i][j]);
     }
   }
-#pragma GCC unroll 16
-  for (int i = 0; i < M; ++i) {
-#pragma GCC unroll 8
-    for (int j = 0; j < N; ++j) {
-      T* out = c + i * ldc + j * lanes;
-      if (const Size rest = width - j * lanes; rest >= lanes) {
-        store(out, add ? load(out) + sums[i][j] : sums[i][j]);
-      } else {
-        store_n(out, add ? load_n(out, rest) + sums[i][j] : sums[i][j], rest);
-      }
-    }
-  }
+  end_tile<T, M, N>(sums, c, ldc, width, end);
 }
 
 template <class T>
-using Tile = void (*)(T*, Size, Size, const T*, Size, Size, const T*, Size, Size, bool) noexcept;
+using Tile = void (*)(T*, Size, Size, const T*, Size, Size, const T*, Size, Size, const TileEnd<T>&) noexcept;
 
 // Register kernels by rows and vectors. One vector wide, twice the rows keep the multipliers busy; one row, many
 // vectors.
@@ -94,16 +130,30 @@ struct Pass {
   Size p, k;          // inner range p .. p + k
   Parts rows;
 
+  // Of the tile at (i, j).
+  TileEnd<T> end(Size i, Size j) const noexcept {
+    const RegisterEpilogue<T>& all = block->epilogue;
+    TileEnd<T> end{p > 0};
+    if (p + k < block->k) return end;
+    end.epilogue.relu = all.relu;
+    if (all.bias) end.epilogue.bias = all.bias + j;
+    if (all.relu_out) end.epilogue.relu_out = all.relu_out + i * all.ld_relu_out + j;
+    end.epilogue.ld_relu_out = all.ld_relu_out;
+    return end;
+  }
+
   void panel(Size i0, Size j, Size vectors, Size width, const T* b, Size b_k) const noexcept {
     const MatmulBlock<T>& x = *block;
     const T* a = packed_a ? packed_a : x.a + i0 * x.a_row + p * x.a_k;
     T* c = x.c + i0 * x.ldc + j;
     const auto& tiles = kTiles<T>.by_size[vectors];
+    TileEnd<T> at = end(i0, j);
     for (Size i = 0; i < rows.count; ++i) {
       const Size m = rows[i];
-      tiles[m](c, x.ldc, width, a, packed_a ? 1 : x.a_row, packed_a ? m : x.a_k, b, b_k, k, p > 0);
+      tiles[m](c, x.ldc, width, a, packed_a ? 1 : x.a_row, packed_a ? m : x.a_k, b, b_k, k, at);
       a += packed_a ? m * k : m * x.a_row;
       c += m * x.ldc;
+      if (at.epilogue.relu_out) at.epilogue.relu_out += m * at.epilogue.ld_relu_out;
     }
   }
 };
@@ -174,7 +224,7 @@ void row_pass(const MatmulBlock<T>& x, const T* a, const T* b, Size k, bool add)
   Size j = 0;
   for (Size vectors; (vectors = (x.n - j) / lanes) > 0; j += vectors * lanes) {
     if (vectors > wide) vectors = wide;
-    kTiles<T>.wide[vectors](x.c + j, x.ldc, vectors * lanes, a, x.a_row, x.a_k, b + j, x.b_k, k, add);
+    kTiles<T>.wide[vectors](x.c + j, x.ldc, vectors * lanes, a, x.a_row, x.a_k, b + j, x.b_k, k, TileEnd<T>{add});
   }
   if (const Size rest = x.n - j; rest > 0) {
     Vec<T> sum = broadcast(static_cast<T>(0));
@@ -213,20 +263,38 @@ void blocked(const MatmulBlock<T>& x) noexcept {
   }
 }
 
+// The epilogue of products that do not leave through blocks of tiles.
+template <class T>
+void apply_epilogue(const MatmulBlock<T>& x) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes;
+  const RegisterEpilogue<T>& epilogue = x.epilogue;
+  if (!epilogue.bias && !epilogue.relu && !epilogue.relu_out) return;
+  for (Size i = 0; i < x.m; ++i) {
+    for (Size j = 0; j < x.n; j += lanes) {
+      Vec<T> sum[1][1] = {{load_up_to(x.c + i * x.ldc + j, x.n - j)}};
+      TileEnd<T> end{false, epilogue};
+      if (end.epilogue.bias) end.epilogue.bias += j;
+      if (end.epilogue.relu_out) end.epilogue.relu_out += i * epilogue.ld_relu_out + j;
+      end_tile<T, 1, 1>(sum, x.c + i * x.ldc + j, x.ldc, x.n - j, end);
+    }
+  }
+}
+
 template <class T>
 void matmul(const MatmulBlock<T>& x) noexcept {
   if (x.m <= 0 || x.n <= 0) return;
+  const bool in_rows = x.path == MatmulPath::in_place && x.m == 1;
+  if (x.k > 0 && x.path != MatmulPath::dot && !in_rows) return blocked(x);
   if (x.k <= 0) {
     for (Size i = 0; i < x.m; ++i) {
       for (Size j = 0; j < x.n; ++j) x.c[i * x.ldc + j] = 0;
     }
-  } else if (x.path == MatmulPath::dot) {
-    dot_product(x);
-  } else if (x.path == MatmulPath::in_place && x.m == 1) {
+  } else if (in_rows) {
     row_in_place(x);
   } else {
-    blocked(x);
+    dot_product(x);
   }
+  apply_epilogue(x);
 }
 
 }  // namespace

@@ -21,6 +21,15 @@ enum class MatmulPath : unsigned char {
   pack_ab,   // as pack_b, with A copied block by block as well
 };
 
+// What becomes of a product while it is in registers: a row is added, then relu, or its derivative by a kept output.
+template <class T>
+struct RegisterEpilogue {
+  const T* bias = nullptr;      // (n)
+  bool relu = false;            // max(c, 0)
+  const T* relu_out = nullptr;  // (m, n): c where relu_out > 0, else 0
+  Size ld_relu_out = 0;
+};
+
 template <class T>
 struct MatmulBlock {
   T* c;  // (m, n), overwritten
@@ -32,6 +41,7 @@ struct MatmulBlock {
   Size m, n, k;  // k == 0 writes zeros
   MatmulPath path;
   T* scratch;  // matmul_scratch elements, 64-byte aligned
+  RegisterEpilogue<T> epilogue = {};
 };
 
 // The update kernels; what state each keeps is said beside it.

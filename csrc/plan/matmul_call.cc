@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "plan/calls.h"
+#include "plan/register_epilogue.h"
 
 namespace backpass {
 namespace {
@@ -88,6 +89,7 @@ class MatmulCall final : public Call {
     tasks = cut_.down * cut_.across;
     finishes = !s_.epilogue.sums.empty();
     describe();
+    if (s_.k <= kChunk) in_registers_ = take_register_epilogue(s_.epilogue, s_.c);
   }
 
   void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
@@ -117,8 +119,16 @@ class MatmulCall final : public Call {
                 std::byte* scratch) const noexcept {
     const T* a = reinterpret_cast<const T*>(context.address[s_.a]) + t.row * s_.a_row + first * s_.a_k;
     const T* b = reinterpret_cast<const T*>(context.address[s_.b]) + t.col * s_.b_col + first * s_.b_k;
-    k_.matmul(
-        {c, ldc, a, s_.a_row, s_.a_k, b, s_.b_k, s_.b_col, t.rows, t.cols, k, path_, reinterpret_cast<T*>(scratch)});
+    k_.matmul({c, ldc, a, s_.a_row, s_.a_k, b, s_.b_k, s_.b_col, t.rows, t.cols, k, path_,
+               reinterpret_cast<T*>(scratch), epilogue(context, t)});
+  }
+
+  kernels::RegisterEpilogue<T> epilogue(const Context& context, const Tile& t) const noexcept {
+    kernels::RegisterEpilogue<T> result{.relu = in_registers_.relu, .ld_relu_out = s_.n};
+    if (in_registers_.bias >= 0) result.bias = reinterpret_cast<const T*>(context.address[in_registers_.bias]) + t.col;
+    if (in_registers_.relu_out >= 0)
+      result.relu_out = reinterpret_cast<const T*>(context.address[in_registers_.relu_out]) + t.row * s_.n + t.col;
+    return result;
   }
 
   void multiply_in_chunks(const Context& context, T* c, const Tile& t, std::byte* scratch) const noexcept {
@@ -163,6 +173,7 @@ class MatmulCall final : public Call {
   Cut cut_;
   kernels::MatmulPath path_;
   std::size_t pack_bytes_;
+  RegisterEpilogue in_registers_;
 };
 
 }  // namespace

@@ -17,6 +17,34 @@ struct Operand {
   T operator()(Size i, Size j) { return values.data()[i * row + j * col]; }
 };
 
+// c holds the plain product of `block`: again with each epilogue, to the bit.
+template <class T>
+bool epilogue_holds(const Kernels<T>& kernels, MatmulBlock<T> block, Matrix<T>& c) {
+  Numbers numbers{17};
+  Matrix<T> plain(c.rows, c.cols, 0, numbers), out(c.rows, c.cols, 1, numbers), bias(1, c.cols, 0, numbers);
+  const auto copy = [](Matrix<T>& to, Matrix<T>& from) {
+    for (Size i = 0; i < to.rows; ++i) {
+      for (Size j = 0; j < to.cols; ++j) to(i, j) = from(i, j);
+    }
+  };
+  copy(plain, c);
+  bool good = true;
+  for (int which = 0; which < 6; ++which) {
+    const bool relu = which % 3 == 1, masks = which % 3 == 2, adds = which >= 3;
+    block.epilogue = {adds ? bias.data() : nullptr, relu, masks ? out.data() : nullptr, out.ld};
+    kernels.matmul(block);
+    for (Size i = 0; i < c.rows; ++i) {
+      for (Size j = 0; j < c.cols; ++j) {
+        T want = plain(i, j) + (adds ? bias(0, j) : static_cast<T>(0));
+        if ((relu && !(want > 0)) || (masks && !(out(i, j) > 0))) want = 0;
+        good = good && c(i, j) == want;
+      }
+    }
+  }
+  copy(c, plain);
+  return good && c.gaps_intact();
+}
+
 template <class T>
 void check_product(const Kernels<T>& kernels, MatmulPath path, Matrix<T>& c, Operand<T>& a, Operand<T>& b, Size k,
                    const std::string& label) {
@@ -28,8 +56,20 @@ void check_product(const Kernels<T>& kernels, MatmulPath path, Matrix<T>& c, Ope
   for (Size i = 0; i < c.rows; ++i) {
     for (Size j = 0; j < c.cols; ++j) c(i, j) = std::numeric_limits<T>::quiet_NaN();
   }
-  kernels.matmul({c.data(), c.ld, a.values.data(), a.row, a.col, b.values.data(), b.row, b.col, c.rows, c.cols, k, path,
-                  scratch_size ? scratch : nullptr});
+  const MatmulBlock<T> block{c.data(),
+                             c.ld,
+                             a.values.data(),
+                             a.row,
+                             a.col,
+                             b.values.data(),
+                             b.row,
+                             b.col,
+                             c.rows,
+                             c.cols,
+                             k,
+                             path,
+                             scratch_size ? scratch : nullptr};
+  kernels.matmul(block);
   bool good = c.gaps_intact();
   for (Size i = 0; i < c.rows; ++i) {
     for (Size j = 0; j < c.cols; ++j) {
@@ -43,6 +83,7 @@ void check_product(const Kernels<T>& kernels, MatmulPath path, Matrix<T>& c, Ope
     }
   }
   for (int i = 0; i < 8; ++i) good = good && scratch[scratch_size + i] == static_cast<T>(55);
+  good = good && epilogue_holds(kernels, block, c);
   check(good, label + "matmul path " + std::to_string(static_cast<int>(path)) + " m " + std::to_string(c.rows) + " n " +
                   std::to_string(c.cols) + " k " + std::to_string(k));
 }
