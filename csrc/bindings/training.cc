@@ -40,12 +40,13 @@ void bind_training(py::module_& module) {
   module.def("metric_rises", &metric_rises, py::arg("column"));
   py::class_<Session>(module, "Trainer")
       .def(py::init([](const Network& network, const std::vector<Loss>& losses, const Optimizer& optimizer, int threads,
-                       const std::vector<double>& loss_weights, bool recompute) {
-             const TrainerOptions options{threads, recompute};
+                       const std::vector<double>& loss_weights, bool recompute, bool narrow) {
+             TrainerOptions options{threads, recompute};
+             if (narrow) options.activation_dtype = ElementType::bfloat16;
              return Session{Trainer(network, Losses(losses, loss_weights), optimizer, options), network, losses.at(0)};
            }),
            py::arg("network"), py::arg("losses"), py::arg("optimizer"), py::arg("threads"),
-           py::arg("loss_weights") = std::vector<double>(), py::arg("recompute") = false)
+           py::arg("loss_weights") = std::vector<double>(), py::arg("recompute") = false, py::arg("narrow") = false)
       .def("step", &step, py::arg("x"), py::arg("y"), py::arg("sample_weight"))
       .def("gradients", &gradients, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("random_step"))
       .def("fit", &fit, py::arg("data"), py::arg("validation"), py::arg("settings"))

@@ -1,6 +1,7 @@
 // The table of one instruction set, from the kernels compiled for it.
 #pragma once
 
+#include "kernels/bfloat16-inl.h"
 #include "kernels/elementwise-inl.h"
 #include "kernels/matmul-inl.h"
 #include "kernels/random-inl.h"
@@ -44,6 +45,8 @@ constexpr Kernels<T> make_table() {
   kernels.all_finite = &all_finite<T>;
   kernels.sum_of_squares = &sum_of_squares<T>;
   kernels.clamp = &clamp<T>;
+  kernels.narrow = &narrow<T>;
+  kernels.widen = &widen<T>;
   return kernels;
 }
 

@@ -136,6 +136,10 @@ struct Kernels {
   bool (*all_finite)(const T* a, Size n) noexcept;
   double (*sum_of_squares)(const T* a, Size n) noexcept;  // in double
   void (*clamp)(T* a, T limit, Size n) noexcept;          // into [-limit, limit]; nan stays
+
+  // The nearest bfloat16, ties to even, and back; nan stays nan.
+  void (*narrow)(std::uint16_t* out, const T* a, Size n) noexcept;
+  void (*widen)(T* out, const std::uint16_t* a, Size n) noexcept;
 };
 
 // Elements of scratch that a block needs on a path.

@@ -50,6 +50,7 @@ class Call {
   bool may_fail = false;  // failed() and take_error() mean something
   bool waits = false;     // for every call before it
   bool again = false;     // made again for the backward pass, behind every call before it
+  bool late = false;      // one stage before the call that follows, not earlier
   std::size_t scratch_bytes = 0;
   double flops = 0, bytes = 0;
   double cost = 0;  // nanoseconds of one worker, estimated

@@ -71,6 +71,14 @@ CallPtr make_take_call(const RowsSpec& spec);
 template <class T>
 CallPtr make_scatter_add_call(const RowsSpec& spec);
 
+// A value stored as bfloat16, and back as float.
+struct BFloat16Spec {
+  int out = -1, a = -1;
+  Dim elements = 0;
+};
+CallPtr make_narrow_call(const kernels::Kernels<float>& k, const BFloat16Spec& spec);
+CallPtr make_widen_call(const kernels::Kernels<float>& k, const BFloat16Spec& spec);
+
 // Values that go where they are kept, when everything before is done.
 struct AssignSpec {
   struct Part {

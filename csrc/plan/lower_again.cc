@@ -70,19 +70,23 @@ void Lowering::choose_again() {
   }
 }
 
-// Before cluster `index` of the backward pass is lowered: what it reads is there.
+// Before cluster `index` is lowered behind the turn: what it reads is there.
 void Lowering::bring_back(std::size_t index) {
-  for (const Tensor& root : reads_of(index))
+  for (const Tensor& root : reads_of(index)) {
     if (const auto found = gone_.find(&root.op()); found != gone_.end()) compute_again(found->second);
+    widen(root);
+  }
 }
 
 // The same calls once more, into values of their own: later clusters read those.
 void Lowering::compute_again(int segment) {
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     if (segments_[i] != segment) continue;
+    bring_back(i);
     for (const Tensor& t : fusion_.clusters[i].ops) {
       if (values_.count(&t.op()) > 0) values_[&t.op()] = add_value(bytes_of(t), t.kind());
       gone_.erase(&t.op());
+      narrow_.erase(&t.op());
     }
     lower(i);
     Call& call = *plan_.calls_.back();

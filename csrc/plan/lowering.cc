@@ -21,10 +21,14 @@ void Lowering::run() {
   choose_stored();
   add_values();
   if (spec_.recompute) choose_again();
+  if (spec_.narrow) choose_narrow();
+  for (const PlanInput& in : spec_.inputs) narrow(in.tensor);
   for (std::size_t i = 0; i < fusion_.clusters.size(); ++i) {
     if (fusion_.clusters[i].phase > spec_.assign_phase) add_assigns();
     if (fusion_.clusters[i].phase >= Phase::backward) bring_back(i);
     lower(i);
+    if (fusion_.clusters[i].phase == Phase::forward)
+      for (const Tensor& t : fusion_.clusters[i].ops) narrow(t);
   }
   for (std::size_t i = 0; i < spec_.outputs.size(); ++i) plan_.outputs_.push_back(value_of(outputs_[i]));
   if (spec_.guard) plan_.guard_ = value_of(spec_.guard);
@@ -217,50 +221,6 @@ void Lowering::add_rows_update(const kernels::Kernels<T>& k, const RowsUpdate& t
   spec.order = add_value(static_cast<std::size_t>(spec.count) * sizeof(std::int64_t), "order of rows");
   plan_.calls_.push_back(make_sort_rows_call(spec));
   plan_.calls_.push_back(make_rows_update_call(k, spec));
-}
-
-// A call runs one stage after the last that writes what it reads; an update after everything, and so do calls that are
-// made again, or what they make would lie there for long; and, where phases are run apart, no stage holds two of them.
-void Lowering::set_stages() {
-  std::vector<int> made(plan_.values_.size(), 0);  // the stage after which a value is there
-  int last = 0, floor = 0;
-  Phase phase = Phase::forward;
-  bool again = false;
-  for (CallPtr& call : plan_.calls_) {
-    const bool apart = (spec_.separate_phases && call->phase != phase) || (call->again && !again);
-    if (call->phase == Phase::update || apart || call->alone || call->waits) floor = last;
-    phase = call->phase;
-    again = call->again;
-    int stage = floor;
-    for (int value : call->reads) stage = std::max(stage, made[static_cast<std::size_t>(value)]);
-    call->stage = stage;
-    last = std::max(last, stage + 1);
-    if (call->alone) floor = last;
-    for (int value : call->writes) made[static_cast<std::size_t>(value)] = stage + 1;
-  }
-  std::stable_sort(plan_.calls_.begin(), plan_.calls_.end(),
-                   [](const CallPtr& a, const CallPtr& b) { return a->stage < b->stage; });
-}
-
-void Lowering::place_values() {
-  std::vector<bool> seen(plan_.values_.size(), false);
-  const auto touch = [&](int value, int stage) {
-    Lifetime& life = plan_.values_[static_cast<std::size_t>(value)].life;
-    life.first = seen[static_cast<std::size_t>(value)] ? std::min(life.first, stage) : stage;
-    life.last = seen[static_cast<std::size_t>(value)] ? std::max(life.last, stage) : stage;
-    seen[static_cast<std::size_t>(value)] = true;
-  };
-  for (const CallPtr& call : plan_.calls_) {
-    for (int value : call->reads) touch(value, call->stage);
-    for (int value : call->writes) touch(value, call->stage);
-  }
-  const int end = plan_.calls_.empty() ? 0 : plan_.calls_.back()->stage;
-  for (int value : plan_.outputs_) touch(value, end);
-  if (plan_.guard_ >= 0) touch(plan_.guard_, end);
-  std::vector<Lifetime*> lifetimes;
-  for (std::size_t i = 0; i < plan_.values_.size(); ++i)
-    if (plan_.values_[i].slot == kArena && seen[i]) lifetimes.push_back(&plan_.values_[i].life);
-  plan_.arena_bytes_ = place(lifetimes);
 }
 
 }  // namespace backpass

@@ -26,6 +26,10 @@ class Lowering {
   void choose_again();
   void bring_back(std::size_t index);
   void compute_again(int segment);
+  void choose_narrow();
+  bool may_be_narrow(const Tensor& t);
+  void narrow(const Tensor& t);
+  void widen(const Tensor& t);
   void lower(std::size_t index);
   template <class T>
   CallPtr lower_as(std::size_t index);
@@ -68,6 +72,7 @@ class Lowering {
   std::unordered_set<const Op*> results_;         // what outputs resolve to
   std::vector<int> segments_;                     // by cluster of the forward pass; empty where nothing is made again
   std::unordered_map<const Op*, int> gone_;       // values that are made again with a segment, until they are
+  std::unordered_map<const Op*, int> narrow_;     // values that are kept as bfloat16, until they are widened: in which
   std::unordered_map<const Op*, Place> targets_;  // of outputs with a place of their own
   bool assigned_ = false;
 };

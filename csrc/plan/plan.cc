@@ -25,11 +25,14 @@ Plan::Plan(const PlanSpec& spec) : dtype_(spec.dtype), batch_(spec.batch), isa_(
 std::unique_ptr<Plan> compile(PlanSpec spec) {
   constexpr double kWorth = 0.9;
   auto plan = std::make_unique<Plan>(spec);
-  if (!spec.recompute) return plan;
-  spec.recompute = false;
-  auto plain = std::make_unique<Plan>(spec);
-  const bool pays = static_cast<double>(plan->arena_bytes()) < kWorth * static_cast<double>(plain->arena_bytes());
-  return pays ? std::move(plan) : std::move(plain);
+  for (bool* option : {&spec.recompute, &spec.narrow}) {
+    if (!*option) continue;
+    *option = false;
+    auto without = std::make_unique<Plan>(spec);
+    *option = static_cast<double>(plan->arena_bytes()) < kWorth * static_cast<double>(without->arena_bytes());
+    if (!*option) plan = std::move(without);
+  }
+  return plan;
 }
 
 // Stages with their tasks in order, and whether sharing them pays.

@@ -79,6 +79,7 @@ struct PlanSpec {
   bool training = false;
   bool separate_phases = false;  // forward and backward are run apart
   bool recompute = false;        // forward values are made again for the backward pass, where that saves memory
+  bool narrow = false;           // forward values are kept for the backward pass as bfloat16
   DType dtype = DType::float32;
   UpdatePhase update = {};  // skipped where the scalar `guard` is not finite
   Tensor guard = {};
@@ -171,7 +172,8 @@ class Plan final : public Job {
   std::string isa_;
 };
 
-// The plan of a spec; without recomputation where that saves less than a tenth of the arena.
+// The plan of a spec; without recomputation, and without narrow values, where that saves less than a tenth of the
+// arena.
 std::unique_ptr<Plan> compile(PlanSpec spec);
 
 }  // namespace backpass

@@ -78,6 +78,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   const LossInputs in = build_losses(net(), losses, targets);
   PlanSpec spec = loss_spec(net(), in, batch, true);
   spec.recompute = options.recompute;
+  spec.narrow = options.activation_dtype.has_value();
   assign_states(spec, net(), Phase::update);
   if (predict) spec.outputs.push_back({net().outputs()[0], {}});
   for (std::size_t i = 0; in.each.size() > 1 && i < in.each.size(); ++i) spec.outputs.push_back({in.each[i], {}});
@@ -163,6 +164,10 @@ Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOpt
   if (!network) fail("Trainer", "needs a network");
   losses.check(network.impl().outputs().size());
   if (options.threads < 0) fail("Trainer", "threads must not be negative, got ", options.threads);
+  if (options.activation_dtype && *options.activation_dtype != ElementType::bfloat16)
+    fail("Trainer", "activation_dtype must be bfloat16 or absent");
+  if (options.activation_dtype && network.dtype() != DType::float32)
+    fail("Trainer", "activation_dtype bfloat16 needs a network of float32, got ", name(network.dtype()));
   impl_ = std::shared_ptr<Impl>(new Impl{.network = std::move(network),
                                          .losses = std::move(losses),
                                          .optimizer = std::move(optimizer),

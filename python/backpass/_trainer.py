@@ -43,9 +43,12 @@ class Trainer:
         loss_weights: a number for each output that multiplies its loss; None counts each once.
         recompute: whether most values between layers are computed again for the backward pass instead of kept: the
             same bits from less memory, in up to a third more time. See `memory_estimate`.
+        activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary digits;
+            arithmetic, sums and weights stay float32. None keeps them as they are.
 
     Raises:
         TypeError: where one of them is something else.
+        ValueError: where activation_dtype is another, or the model's dtype is float64.
 
     Example:
         >>> import backpass as bp
@@ -65,6 +68,7 @@ class Trainer:
         threads: int | None = None,
         loss_weights: Sequence[float] | None = None,
         recompute: bool = False,
+        activation_dtype: str | None = None,
     ) -> None:
         if not hasattr(model, "_built_for"):
             raise TypeError(f"[Trainer] model must be a Sequential or a Network, got {model!r}")
@@ -74,10 +78,15 @@ class Trainer:
             raise ValueError("[LBFGS] takes no loss_weights")
         if recompute and isinstance(optimizer, LBFGS):
             raise ValueError("[LBFGS] takes no recompute")
+        if activation_dtype is not None and isinstance(optimizer, LBFGS):
+            raise ValueError("[LBFGS] takes no activation_dtype")
         self._losses = native_losses("Trainer", loss)
         self._loss_weights = native_weights("Trainer", loss_weights)
         self._threads = _checks.threads("Trainer", threads)
         self.recompute = _checks.flag("Trainer", "recompute", recompute)
+        self.activation_dtype = _activation_dtype("Trainer", activation_dtype)
+        if activation_dtype is not None and model.dtype != "float32":
+            raise ValueError(f"[Trainer] activation_dtype needs a model of float32, got {model.dtype}")
         self._native: _core.Trainer | None = None
         self._network: _core.Network | None = None
         self.model, self.loss, self.optimizer, self.loss_weights = model, loss, optimizer, loss_weights
@@ -89,12 +98,14 @@ class Trainer:
         threads: int | None,
         loss_weights: Sequence[float] | None,
         recompute: bool,
+        activation_dtype: str | None,
     ) -> bool:
         """Whether a fit with these can use this trainer and its plans."""
         same = native_weights("fit", loss_weights) == self._loss_weights
         return (
             same
             and _checks.flag("fit", "recompute", recompute) == self.recompute
+            and _activation_dtype("fit", activation_dtype) == self.activation_dtype
             and loss is self.loss
             and optimizer is self.optimizer
             and _checks.threads("fit", threads) == self._threads
@@ -106,7 +117,13 @@ class Trainer:
         if self._native is None or self._network is not network:
             optimizer = self.optimizer._native
             self._native = _core.Trainer(
-                network, self._losses, optimizer, self._threads, self._loss_weights, self.recompute
+                network,
+                self._losses,
+                optimizer,
+                self._threads,
+                self._loss_weights,
+                recompute=self.recompute,
+                narrow=self.activation_dtype is not None,
             )
             self._network = network
         return self._native
@@ -260,6 +277,10 @@ def warn_of_zero_gradients(network: _core.Network, columns: dict[str, list[float
         return
     if not any(op.kind == "take" for op in network.graph.ops):  # sparse tables leave nothing in this buffer
         warnings.warn("[fit] all gradients are zero: the model has stopped learning", UserWarning, stacklevel=4)
+
+
+def _activation_dtype(where: str, value: str | None) -> str | None:
+    return None if value is None else _checks.choice(where, "activation_dtype", value, ("bfloat16",))
 
 
 def _transform(augment: Augmentation | Sequence[Augmentation] | None) -> Any:

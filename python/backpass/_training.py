@@ -57,6 +57,7 @@ class Training:
         progress: bool | str = "auto",
         resume: str | os.PathLike[str] | None = None,
         recompute: bool = False,
+        activation_dtype: str | None = None,
         threads: int | None = None,
         seed: int | None = None,
         check_finite: bool = True,
@@ -97,6 +98,8 @@ class Training:
                 never interrupted; else it starts from the beginning.
             recompute: whether most values between layers are computed again for the backward pass instead of kept: the
                 same bits from less memory, in up to a third more time.
+            activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary
+                digits; arithmetic, sums and weights stay float32. None keeps them as they are.
             threads: how many, for this call. The result does not depend on it.
             seed: of shuffling and dropout; None goes on in the model's own stream.
             check_finite: whether data with nan or infinity is refused: reads all of it once before the first epoch,
@@ -114,7 +117,9 @@ class Training:
                 as it is.
         """
         trainer = self._last_trainer
-        if trainer is None or not trainer._continues(loss, optimizer, threads, loss_weights, recompute):
+        if trainer is None or not trainer._continues(
+            loss, optimizer, threads, loss_weights, recompute, activation_dtype
+        ):
             trainer = Trainer(
                 cast("Network", self),
                 loss,
@@ -122,6 +127,7 @@ class Training:
                 threads=threads,
                 loss_weights=loss_weights,
                 recompute=recompute,
+                activation_dtype=activation_dtype,
             )
         with self._goes_on_with(trainer):
             return trainer.fit(
@@ -230,6 +236,7 @@ class Training:
             sample_weight=sample_weight,
             progress=False,
             recompute=last.recompute if last else False,
+            activation_dtype=last.activation_dtype if last else None,
             threads=threads,
             seed=seed,
             check_finite=check_finite,

@@ -196,6 +196,43 @@ void test_clipping(const Kernels<T>& kernels, Size n, Numbers& numbers, const st
   check(good, label + "clipping " + std::to_string(n));
 }
 
+inline float from_bits(std::uint32_t bits) {
+  float x;
+  std::memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+// Every upper half of a float, with lower halves on either side of a tie.
+template <class T>
+void test_rounding_to_bfloat16(const Kernels<T>& kernels, const std::string& label) {
+  constexpr Size n = 65536;
+  Guarded<T> x(n), back(n);
+  Guarded<std::uint16_t> y(n);
+  bool good = true;
+  for (const std::uint32_t low : {0, 1, 0x7FFF, 0x8000, 0x8001, 0xFFFF}) {
+    for (Size i = 0; i < n; ++i) x[i] = static_cast<T>(from_bits(static_cast<std::uint32_t>(i) << 16 | low));
+    kernels.narrow(y.data(), x.data(), n);
+    kernels.widen(back.data(), y.data(), n);
+    for (Size i = 0; i < n; ++i) {
+      const bool up = low > 0x8000 || (low == 0x8000 && i % 2 == 1);
+      good = good && (std::isnan(x[i]) ? std::isnan(back[i]) : y[i] == static_cast<std::uint16_t>(i + (up ? 1 : 0)));
+    }
+  }
+  check(good, label + "rounding to bfloat16");
+}
+
+template <class T>
+void test_bfloat16(const Kernels<T>& kernels, Size n, const std::string& label) {
+  Guarded<T> x(n), back(n);
+  Guarded<std::uint16_t> y(n);
+  for (Size i = 0; i < n; ++i) x[i] = static_cast<T>(i) - 7;
+  kernels.narrow(y.data(), x.data(), n);
+  kernels.widen(back.data(), y.data(), n);
+  bool good = true;
+  for (Size i = 0; i < n; ++i) good = good && x[i] == back[i];
+  check(good, label + "bfloat16 " + std::to_string(n));
+}
+
 template <class T>
 void test_finite(const Kernels<T>& kernels, Size n, Numbers& numbers, const std::string& label) {
   Guarded<T> x(n);
@@ -220,7 +257,9 @@ void test_updates(const Kernels<T>& kernels, const std::string& label) {
     test_formulas(kernels, n, numbers, label);
     test_clipping(kernels, n, numbers, label);
     test_finite(kernels, n, numbers, label);
+    test_bfloat16(kernels, n, label);
   }
+  test_rounding_to_bfloat16(kernels, label);
 }
 
 }  // namespace backpass::kernels::testing

@@ -84,6 +84,9 @@ struct TrainerOptions {
   // Values of the forward pass are kept at about sqrt(layers) places; what lies between is computed again when the
   // backward pass comes to it. The same bits, in less memory and more time (Chen et al. 2016).
   bool recompute = false;
+  // bfloat16: what is kept for the backward pass takes half the memory and is rounded to 8 binary digits. Arithmetic,
+  // sums and weights stay float32. Absent: nothing is rounded.
+  std::optional<ElementType> activation_dtype = {};
 };
 
 // A network, its losses and an optimizer, with plans by batch size. A shared handle.
