@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
-import platform
 import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 Run = Callable[[int], object]  # does that many steps
@@ -54,11 +52,17 @@ class Timing:
     upper: float  # quartile
     rounds: int
     steps: int  # in a round
+    samples: tuple[float, ...]  # by round: those of one round were taken side by side
 
     @property
     def spread(self) -> float:
         """Half the distance between the quartiles, as a part of the median."""
         return (self.upper - self.lower) / 2 / self.median
+
+
+def paired(one: Timing, other: Timing) -> float:
+    """How long the one takes as a part of the other: the median over the rounds, so that a slow round counts once."""
+    return statistics.median(a / b for a, b in zip(one.samples, other.samples, strict=False))
 
 
 class Others:
@@ -102,7 +106,7 @@ def steps_for(run: Run, seconds: float, steps_per_call: int) -> int:
 
 def timing(samples: list[float], steps: int) -> Timing:
     lower, median, upper = statistics.quantiles(samples, n=4, method="inclusive")
-    return Timing(median, lower, upper, len(samples), steps)
+    return Timing(median, lower, upper, len(samples), steps, tuple(samples))
 
 
 def interleaved(runs: Mapping[str, Run], steps_per_call: Mapping[str, int], effort: Effort) -> dict[str, Timing]:
@@ -128,49 +132,3 @@ def interleaved(runs: Mapping[str, Run], steps_per_call: Mapping[str, int], effo
     finally:
         gc.enable()
     return {name: timing(samples[name], steps[name]) for name in runs}
-
-
-def cpu_name() -> str:
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def cpu_features() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    text = path.read_text() if path.exists() else ""
-    flags = set(text.partition("flags")[2].partition("\n")[0].split())
-    known = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "asimd")
-    return [name for name in known if name in flags]
-
-
-def version_of(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def backpass_isa() -> str | None:
-    try:
-        import backpass
-    except ModuleNotFoundError:
-        return None
-    return backpass.isa()
-
-
-def environment(threads: int) -> dict[str, object]:
-    """The machine and the versions, for the head of a report."""
-    packages = ("backpass", "numpy", "torch", "jax", "scikit-learn")
-    found = {name: version_of(name) for name in packages}
-    return {
-        "cpu": cpu_name(),
-        "features": cpu_features(),
-        "isa of backpass": backpass_isa(),
-        "threads": threads,
-        "load": round(os.getloadavg()[0], 2),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "versions": {name: version for name, version in found.items() if version},
-    }

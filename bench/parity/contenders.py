@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from bench.parity.recipes import Recipe
-from bench.parity.tasks import Array, Split
 
 import backpass as bp
+
+from .recipes import Recipe
+from .tasks import Array, Split
 
 OURS = {
     "dense": bp.Dense,

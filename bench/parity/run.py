@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from bench.parity.contenders import scores
-from bench.parity.recipes import RECIPES, Recipe
-from bench.parity.tasks import TASKS, Task
 from scipy import stats
 
 import backpass as bp
+
+from .contenders import scores
+from .recipes import RECIPES, Recipe
+from .tasks import TASKS, Task
 
 LIMITS = {True: 0.5, False: 1.0}  # points of accuracy for classifiers, per cent of the RMSE otherwise
 

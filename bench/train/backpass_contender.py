@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bench.train.cases import BETAS, EPS, Array, Problem, repeated
-from bench.train.contender import Contender
-
 import backpass as bp
+
+from .cases import BETAS, EPS, Array, Problem, repeated
+from .contender import Contender
 
 LOSSES = {"mse": bp.MSE, "cross_entropy": bp.CrossEntropy}
 
@@ -18,7 +18,8 @@ class Backpass(Contender):
         super().__init__(problem)
         layers, activation = self.case.layers, self.case.activation
         hidden = [bp.Dense(units, activation=activation) for units in layers[1:-1]]
-        self.model = bp.Sequential(*hidden, bp.Dense(layers[-1]), input_shape=(layers[0],), seed=0)
+        self.model = bp.Sequential(*hidden, bp.Dense(layers[-1]), input_shape=layers[0], seed=0,
+                                   precision=problem.precision)  # fmt: skip
         self.criterion = LOSSES[self.case.loss]()
 
     def reset(self, learning_rate: float) -> None:
@@ -32,6 +33,11 @@ class Backpass(Contender):
 
     def loss(self) -> float:
         return self.last_loss
+
+    def work(self) -> tuple[float, float]:
+        """Of a step: floating-point operations, and the bytes that its calls read and write."""
+        calls = self.trainer.plan(self.case.batch).calls
+        return sum(call.flops for call in calls), sum(call.bytes for call in calls)
 
     def parameters(self) -> list[Array]:
         return [value.copy() for value in self.model.parameters().values()]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-CALL_ROWS = 4096  # rows for a contender that takes many batches in one call; a multiple of every batch
+CALL_ROWS, CALL_STEPS = 4096, 4  # at least, for a contender that takes many batches in one call
 TIMED_LEARNING_RATE = 1e-9  # so small that nothing converges, saturates or becomes subnormal
 BETAS, EPS = (0.9, 0.999), 1e-8
 
@@ -31,7 +31,7 @@ class Case:
 
     @property
     def steps_per_call(self) -> int:
-        return max(1, CALL_ROWS // self.batch)
+        return max(CALL_STEPS, CALL_ROWS // self.batch)
 
     @property
     def checked_learning_rate(self) -> float:
@@ -67,7 +67,8 @@ class Problem:
     x: Array  # (batch, layers[0])
     y: Array  # (batch, layers[-1]), or (batch) of labels
     parameters: tuple[Array, ...]  # weight (out, in), bias (out), layer by layer
-    threads: int
+    threads: int | None  # None: what a library does by default
+    precision: str = "highest"  # of matrix products; only who says so takes less
 
 
 def first_parameters(case: Case, generator: np.random.Generator) -> tuple[Array, ...]:
@@ -80,14 +81,14 @@ def first_parameters(case: Case, generator: np.random.Generator) -> tuple[Array,
     return tuple(parameters)
 
 
-def make_problem(case: Case, threads: int) -> Problem:
+def make_problem(case: Case, threads: int, precision: str = "highest") -> Problem:
     generator = np.random.default_rng(zlib.crc32(case.name.encode()))
     x = generator.standard_normal((case.batch, case.layers[0]), dtype=np.float32)
     if case.loss == "mse":
         y: Array = generator.standard_normal((case.batch, case.layers[-1]), dtype=np.float32)
     else:
         y = generator.integers(0, case.layers[-1], case.batch)
-    return Problem(case, x, y, first_parameters(case, generator), threads)
+    return Problem(case, x, y, first_parameters(case, generator), threads, precision)
 
 
 def repeated(problem: Problem, steps: int) -> tuple[Array, Array]:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from importlib import import_module
 from typing import ClassVar
 
-from bench.train.cases import Array, Problem
+from .cases import Array, Problem
 
 
 class Contender(ABC):
@@ -37,22 +37,32 @@ class Contender(ABC):
         """Copies, in the order and the shapes of Problem.parameters."""
 
 
-# name: module and class
+# name: module and class; those of REDUCED in precisions below the highest only
 CONTENDERS = {
     "backpass-step": ("backpass_contender", "BackpassStep"),
     "backpass-fit": ("backpass_contender", "BackpassFit"),
     "numpy": ("numpy_contender", "NumPy"),
     "torch-eager": ("torch_contender", "TorchEager"),
+    "torch-eager-reduced": ("torch_contender", "TorchEagerReduced"),
+    "torch-eager-bf16": ("torch_contender", "TorchEagerBf16"),
     "torch-by-hand": ("torch_by_hand_contender", "TorchByHand"),
+    "torch-by-hand-reduced": ("torch_by_hand_contender", "TorchByHandReduced"),
     "torch-compile": ("torch_compile_contender", "TorchCompile"),
+    "torch-compile-reduced": ("torch_compile_contender", "TorchCompileReduced"),
+    "torch-compile-bf16": ("torch_compile_contender", "TorchCompileBf16"),
     "jax-jit": ("jax_contender", "JaxJit"),
     "jax-scan": ("jax_contender", "JaxScan"),
     "sklearn": ("sklearn_contender", "ScikitLearn"),
 }
 OURS = ("backpass-step", "backpass-fit")
+REDUCED = {
+    name: ("medium",) if name.endswith("bf16") else ("high", "medium")
+    for name in CONTENDERS
+    if name.endswith(("-reduced", "-bf16"))
+}
 
 
 def load_contender(name: str) -> type[Contender]:
     """Raises ModuleNotFoundError where the library is not installed."""
     module, class_name = CONTENDERS[name]
-    return getattr(import_module(f"bench.train.{module}"), class_name)
+    return getattr(import_module(f".{module}", __package__), class_name)

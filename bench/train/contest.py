@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from bench.measure import Effort, Others, Timing, interleaved
-from bench.train.cases import TIMED_LEARNING_RATE, Case, make_problem
-from bench.train.contender import OURS, Contender, load_contender
-from bench.train.verify import Proof, Reference, prove
+from ..measure import Effort, Others, Timing, interleaved
+from .cases import TIMED_LEARNING_RATE, Case, Problem
+from .contender import OURS, Contender, load_contender
+from .verify import Proof, Reference, prove
 
 
 @dataclass
@@ -23,6 +23,9 @@ class Entry:
 class Result:
     case: Case
     entries: dict[str, Entry]
+    flops: float = 0.0  # of a step, of our plan
+    bytes: float = 0.0  # that its calls read and write
+    scaling: dict[str, Timing] = field(default_factory=dict)  # ours, by threads
     others: float = 0.0  # the share of the machine that other processes took while this was timed
 
     def best(self, ours: bool) -> tuple[str, float] | None:
@@ -55,9 +58,8 @@ def missing(names: list[str]) -> dict[str, str]:
     return absent
 
 
-def hold(case: Case, names: list[str], threads: int, effort: Effort | None) -> Result:
-    """Runs the case; without an effort it only proves."""
-    problem = make_problem(case, threads)
+def prove_all(problem: Problem, names: list[str]) -> tuple[dict[str, Entry], dict[str, Contender]]:
+    """What was found of every contender, and those that are ready to be timed."""
     expected: dict[bool, Reference] = {}
     entries: dict[str, Entry] = {}
     ready: dict[str, Contender] = {}
@@ -72,13 +74,24 @@ def hold(case: Case, names: list[str], threads: int, effort: Effort | None) -> R
             entries[name] = Entry(f"failed: {type(error).__name__}: {error}")
             continue
         entries[name] = Entry("equal" if proof.holds else "WRONG", proof)
-        if proof.holds and effort:
+        if proof.holds:
             contender.reset(TIMED_LEARNING_RATE)
             ready[name] = contender
-    others = Others()
+    return entries, ready
+
+
+def hold(problem: Problem, names: list[str], effort: Effort | None) -> Result:
+    """Runs the case; without an effort it only proves."""
+    entries, ready = prove_all(problem, names)
+    result = Result(problem.case, entries)
+    for name in OURS:
+        if name in ready:
+            result.flops, result.bytes = ready[name].work()  # type: ignore[attr-defined]  # ours can tell
     if effort and ready:
+        others = Others()
         runs = {name: contender.train for name, contender in ready.items()}
         calls = {name: contender.steps_per_call for name, contender in ready.items()}
         for name, timing in interleaved(runs, calls, effort).items():
             entries[name].timing = timing
-    return Result(case, entries, others.share())
+        result.others = others.share()
+    return result

@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from bench.train.cases import BETAS, EPS, Array, Case, Problem
-from bench.train.contender import Contender
+
+from .cases import BETAS, EPS, Array, Case, Problem
+from .contender import Contender
 
 SCAN_STEPS = 100
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from bench.train.cases import BETAS, EPS, Array, Problem
-from bench.train.contender import Contender
+
+from .cases import BETAS, EPS, Array, Problem
+from .contender import Contender
 
 BLOCK = 16384  # elements of an update: 64 KiB of each of five arrays fit a second-level cache
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from bench.train.cases import BETAS, EPS, Array, Case, Problem
+
+from .cases import BETAS, EPS, Array, Case, Problem
 
 
 def loss_and_delta(case: Case, output: Array, target: Array) -> tuple[float, Array]:

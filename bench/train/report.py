@@ -1,18 +1,13 @@
-"""Results as a table for people and as JSON for programs."""
+"""Results as cells for people and as JSON for programs."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any
 
-from bench.train.contest import Entry, Result
-
-TOLERATED_OTHERS = 0.03  # of the machine
-
-
-def microseconds(seconds: float) -> str:
-    value = seconds * 1e6
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+from ..table import Table, microseconds, quotient
+from .contest import Entry, Result
+from .scaling import DEFAULT, default_to_best
 
 
 def cell(entry: Entry) -> str:
@@ -21,21 +16,34 @@ def cell(entry: Entry) -> str:
     return "failed" if entry.status.startswith("failed") else entry.status
 
 
-def columns(cells: list[str], names: list[str]) -> str:
-    widths = [11, *(max(13, len(name)) for name in names), 13, 15]
-    return "  ".join(text.rjust(width) for text, width in zip(cells, widths, strict=True))
+def contest_table(names: list[str], timed: bool) -> Table:
+    return Table(
+        "A training step: forward, loss, backward, update",
+        ["case", *names, "best peer", "backpass / best"],
+        "Median microseconds of a step, ± half the distance between the quartiles." if timed else "",
+        13,
+    )
 
 
-def header(names: list[str]) -> str:
-    line = columns(["case", *names, "best peer", "backpass / best"], names)
-    return f"{line}\n{'-' * len(line)}"
-
-
-def row(result: Result, names: list[str]) -> str:
-    """Median microseconds of a step, ± half the distance between the quartiles."""
-    peer, ratio = result.best(ours=False), result.ratio
+def contest_row(result: Result, names: list[str]) -> list[str]:
+    peer = result.best(ours=False)
     cells = [cell(result.entries[name]) for name in names]
-    return columns([result.case.name, *cells, peer[0] if peer else "-", f"{ratio:.2f}" if ratio else "-"], names)
+    return [result.case.name, *cells, peer[0] if peer else "-", quotient(result.ratio)]
+
+
+def scaling_table(counts: list[int]) -> Table:
+    threads = [f"{n} thread{'s' if n > 1 else ''}" for n in counts]
+    return Table(
+        "Threads: a step of ours within fit",
+        ["case", *threads, "by default", "default / best"],
+        "Median microseconds; the last column is the median over the rounds of the quotient within a round.",
+    )
+
+
+def scaling_row(result: Result, counts: list[int]) -> list[str]:
+    timings = result.scaling
+    cells = [microseconds(timings[name].median) for name in [*map(str, counts), DEFAULT]]
+    return [result.case.name, *cells, f"{default_to_best(timings):.2f}"]
 
 
 def complaints(results: list[Result]) -> list[str]:
@@ -52,22 +60,18 @@ def complaints(results: list[Result]) -> list[str]:
     return lines
 
 
-def warnings(results: list[Result]) -> list[str]:
-    """Whether the machine was ours while we timed."""
-    timed = [result for result in results if any(entry.timing for entry in result.entries.values())]
-    disturbed = [f"{r.case.name} ({r.others:.0%})" for r in timed if r.others > TOLERATED_OTHERS]
-    return [f"do not trust: other processes ran during {', '.join(disturbed)}"] if disturbed else []
-
-
-def as_json(results: list[Result], environment: dict[str, object]) -> dict[str, Any]:
+def as_json(results: list[Result]) -> dict[str, Any]:
     """Seconds per step; a ratio below 1 means that backpass was faster than every peer."""
-    cases = {
+    return {
         result.case.name: {
             "contenders": {name: asdict(entry) for name, entry in result.entries.items()},
             "best_peer": (result.best(ours=False) or [None])[0],
+            "best_of_ours": (result.best(ours=True) or [None])[0],
             "ratio": result.ratio,
+            "flops": result.flops,
+            "bytes": result.bytes,
+            "scaling": {name: asdict(timing) for name, timing in result.scaling.items()},
             "others": result.others,
         }
         for result in results
     }
-    return {"environment": environment, "cases": cases}

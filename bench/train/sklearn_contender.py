@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from bench.train.cases import BETAS, EPS, Array, Problem, repeated
-from bench.train.contender import Contender
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from .cases import BETAS, EPS, Array, Problem, repeated
+from .contender import Contender
 
 
 class ScikitLearn(Contender):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import torch
-from bench.train.cases import BETAS, EPS, Array, Problem
-from bench.train.contender import Contender
+
+from .cases import BETAS, EPS, Array, Problem
+from .contender import Contender
+from .torch_contender import reduced_products
 
 aten = torch.ops.aten
 
@@ -103,3 +105,11 @@ class TorchByHand(Contender):
             nesterov=False, maximize=False, is_first_step=not self.started,
         )  # fmt: skip
         self.started = True
+
+
+class TorchByHandReduced(TorchByHand):
+    """With the setting of float32 products that stands for the precision asked for."""
+
+    def train(self, steps: int) -> None:
+        with reduced_products(self.problem.precision):
+            super().train(steps)

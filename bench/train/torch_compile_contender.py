@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
-from bench.train.cases import BETAS, EPS, Array, Case, Problem
-from bench.train.contender import Contender
 from torch.nn import functional
+
+from .cases import BETAS, EPS, Array, Case, Problem
+from .contender import Contender
+from .torch_contender import reduced_products
 
 Tensors = list[torch.Tensor]
 
@@ -14,11 +18,13 @@ def loss_of(case: Case, parameters: Tensors, x: torch.Tensor, y: torch.Tensor) -
     activation = torch.relu if case.activation == "relu" else torch.tanh
     for weight, bias in zip(parameters[:-2:2], parameters[1:-2:2], strict=True):
         x = activation(functional.linear(x, weight, bias))
-    output = functional.linear(x, parameters[-2], parameters[-1])
+    output = functional.linear(x, parameters[-2], parameters[-1]).float()  # autocast leaves bfloat16
     return functional.mse_loss(output, y) if case.loss == "mse" else functional.cross_entropy(output, y)
 
 
 class TorchCompile(Contender):
+    bf16: ClassVar[bool] = False
+
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem)
         torch.set_num_threads(problem.threads)
@@ -29,7 +35,12 @@ class TorchCompile(Contender):
         self.first = [torch.zeros_like(p) for p in self.values]
         self.second = [torch.zeros_like(p) for p in self.values] if case.optimizer == "adam" else []
         self.rate, self.count = torch.tensor(0.0), torch.tensor(0.0)
-        gradients_and_loss = torch.func.grad_and_value(lambda p, x, y: loss_of(case, p, x, y))
+
+        def loss(p: Tensors, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+                return loss_of(case, p, x, y)
+
+        gradients_and_loss = torch.func.grad_and_value(loss)
 
         def step(values: Tensors, first: Tensors, second: Tensors, rate: torch.Tensor, count: torch.Tensor,
                  x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:  # fmt: skip
@@ -59,6 +70,20 @@ class TorchCompile(Contender):
 
     def parameters(self) -> list[Array]:
         return [value.numpy().copy() for value in self.values]
+
+
+class TorchCompileReduced(TorchCompile):
+    """With the setting of float32 products that stands for the precision asked for."""
+
+    def train(self, steps: int) -> None:
+        with reduced_products(self.problem.precision):
+            super().train(steps)
+
+
+class TorchCompileBf16(TorchCompile):
+    """With what autocast makes of the forward pass, and with it of the backward."""
+
+    bf16 = True
 
 
 def sgd(case: Case, values: Tensors, gradients: Tensors, first: Tensors, rate: torch.Tensor) -> None:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
-from bench.train.cases import BETAS, EPS, Array, Problem
-from bench.train.contender import Contender
 from torch import nn
+
+from .cases import BETAS, EPS, Array, Problem
+from .contender import Contender
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 LOSSES = {"mse": nn.MSELoss, "cross_entropy": nn.CrossEntropyLoss}
+
+
+@contextmanager
+def reduced_products(precision: str) -> Iterator[None]:
+    """PyTorch keeps this for the whole process: it is put back, since contenders take turns."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 class TorchEager(Contender):
@@ -47,3 +61,24 @@ class TorchEager(Contender):
 
     def parameters(self) -> list[Array]:
         return [parameter.detach().numpy().copy() for parameter in self.model.parameters()]
+
+
+class TorchEagerReduced(TorchEager):
+    """With the setting of float32 products that stands for the precision asked for."""
+
+    def train(self, steps: int) -> None:
+        with reduced_products(self.problem.precision):
+            super().train(steps)
+
+
+class TorchEagerBf16(TorchEager):
+    """With what autocast makes of the forward pass, and with it of the backward."""
+
+    def train(self, steps: int) -> None:
+        for _ in range(steps):
+            self.optimizer.zero_grad(set_to_none=True)
+            with torch.autocast("cpu", torch.bfloat16):
+                output = self.model(self.x)
+            self.last_loss = self.criterion(output.float(), self.y)
+            self.last_loss.backward()
+            self.optimizer.step()

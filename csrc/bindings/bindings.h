@@ -16,6 +16,7 @@ void bind_schedules(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 void bind_watchers(pybind11::module_& module);
 void bind_machine(pybind11::module_& module);
+void bind_bench(pybind11::module_& module);
 
 // A docstring with the example of a function, where there is one (examples.cc).
 std::string documented(const std::string& name, const std::string& text);

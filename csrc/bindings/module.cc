@@ -53,4 +53,5 @@ PYBIND11_MODULE(_core, module) {
   backpass::python::bind_schedules(module);
   backpass::python::bind_training(module);
   backpass::python::bind_watchers(module);
+  backpass::python::bind_bench(module);
 }

@@ -1,4 +1,4 @@
-"""The command line: `backpass train` and `backpass info`."""
+"""The command line: `backpass train`, `backpass bench` and `backpass info`."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--out", type=Path, default=Path("digits.safetensors"), metavar="FILE",
                        help="where the model goes, default %(default)s; the picture goes beside it")  # fmt: skip
     train.add_argument("--no-picture", action="store_true", help="draw nothing")
+    commands.add_parser("bench", add_help=False, help="compare speed with what else is installed; see bench --help")
     commands.add_parser("info", help="show versions, instruction sets, threads and processor")
     return top
 
@@ -65,10 +66,20 @@ def info() -> int:
     return 0
 
 
+def bench(arguments: Sequence[str]) -> int:
+    """`backpass bench`: the benchmarks, which wheels carry and a source tree has beside the package."""
+    from importlib import import_module
+
+    return int(import_module("backpass.bench.command").main(arguments))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status."""
-    options = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else [*arguments]
     try:
+        if given[:1] == ["bench"]:  # whose options are its own
+            return bench(given[1:])
+        options = parser().parse_args(given)
         if options.command == "info":
             return info()
         from backpass._digits import train

@@ -367,3 +367,23 @@ class Average:
 
 def EMA(decay: float, start: int) -> Average: ...
 def SWA(start_epoch: int) -> Average: ...
+
+# Benchmarks
+
+def fma_peak(dtype: str, seconds: float, threads: int) -> float: ...
+def triad_bandwidth(bytes: int, seconds: float, threads: int) -> float: ...
+def repeat_step(trainer: Trainer, x: ArrayLike, y: ArrayLike, times: int) -> float: ...
+
+@final
+class MatrixProduct:
+    def __init__(
+        self,
+        a: Array,
+        b: Array,
+        out: Array,
+        transpose_a: bool,
+        transpose_b: bool,
+        precision: str,
+        threads: int,
+    ) -> None: ...
+    def run(self, times: int) -> None: ...

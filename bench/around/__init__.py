@@ -1,0 +1,1 @@
+"""What lies around the arithmetic: batches, losses, metrics, predictions, updates, calls from Python, memory."""

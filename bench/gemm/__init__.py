@@ -1,0 +1,1 @@
+"""A matrix product alone, against peers."""

@@ -1,0 +1,105 @@
+"""The matrix products that the benchmark times: what dense networks multiply, as their arrays are stored."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+
+SHAPES = (  # m, k, n
+    (64, 64, 64),
+    (128, 128, 128),
+    (256, 256, 256),
+    (512, 512, 512),
+    (2048, 2048, 2048),
+    (32, 784, 256),
+    (784, 32, 256),
+    (256, 1024, 1024),
+    (1024, 256, 1024),
+    (1, 512, 512),
+    (4096, 64, 64),
+    (64, 4096, 64),
+    (32, 8192, 32),
+)
+STORAGES = {  # whether a lies as (k, m), and b as (n, k)
+    "forward": (False, True),  # X W^T
+    "dX": (False, False),  # dZ W
+    "dW": (True, False),  # dZ^T X
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """a (m, k) times b (k, n)."""
+
+    m: int
+    k: int
+    n: int
+    storage: str
+    dtype: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.dtype}-{self.storage}-{self.m}x{self.k}x{self.n}"
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.m * self.k * self.n
+
+    @property
+    def transposes(self) -> tuple[bool, bool]:
+        return STORAGES[self.storage]
+
+
+CASES = {
+    case.name: case
+    for case in (
+        Case(*shape, storage, dtype) for dtype in ("float32", "float64") for storage in STORAGES for shape in SHAPES
+    )
+}
+# Of a quick run: one of each kind.
+QUICK = (
+    *(f"float32-{storage}-{shape}" for storage in STORAGES for shape in ("128x128x128", "256x1024x1024")),
+    *(f"float64-{storage}-128x128x128" for storage in STORAGES),
+)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What every contender of a case is given; all read the same memory."""
+
+    case: Case
+    a: Array  # (m, k), or (k, m)
+    b: Array  # (k, n), or (n, k)
+    threads: int
+    precision: str = "highest"
+
+    def empty(self) -> Array:
+        return aligned((self.case.m, self.case.n), self.case.dtype)
+
+    def operands(self) -> tuple[Array, Array]:
+        """Views as (m, k) and (k, n)."""
+        transpose_a, transpose_b = self.case.transposes
+        return self.a.T if transpose_a else self.a, self.b.T if transpose_b else self.b
+
+
+def aligned(shape: tuple[int, int], dtype: str) -> Array:
+    """Zeros that begin at a cache line, so that no library has better luck than another."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 64, np.uint8)
+    begin = -raw.ctypes.data % 64
+    return raw[begin : begin + size].view(dtype).reshape(shape)
+
+
+def make_problem(case: Case, threads: int, precision: str = "highest") -> Problem:
+    generator = np.random.default_rng(zlib.crc32(case.name.encode()))
+    transpose_a, transpose_b = case.transposes
+    a = aligned((case.k, case.m) if transpose_a else (case.m, case.k), case.dtype)
+    b = aligned((case.n, case.k) if transpose_b else (case.k, case.n), case.dtype)
+    for array in (a, b):
+        array[...] = generator.standard_normal(array.shape)
+    return Problem(case, a, b, threads, precision)

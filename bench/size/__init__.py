@@ -1,0 +1,1 @@
+"""The cost of a step against width, depth, batch and threads."""
