@@ -15,6 +15,7 @@ FLOORS = {
     "optim": 4,
     "train": 5,
     "io": 6,
+    "bench": 7,
     "bindings": 7,
     "c_api": 7,
 }
@@ -71,9 +72,9 @@ def test_public_headers_need_the_standard_library_only(path):
 
 
 @pytest.mark.parametrize("path", sources(ROOT / "bindings"), ids=lambda path: path.name)
-def test_bindings_see_public_headers_only(path):
+def test_bindings_see_public_headers_and_the_benchmark_only(path):
     for _, name in includes(path):
-        assert name.split("/")[0] not in {*FLOORS} - {"bindings"}, f"{path.name} includes {name}"
+        assert name.split("/")[0] not in {*FLOORS} - {"bindings", "bench"}, f"{path.name} includes {name}"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "kernels").glob("*-inl.h")), ids=lambda path: path.name)

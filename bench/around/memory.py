@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,8 @@ def peak_of(name: str, case: str, threads: int) -> int:
 
 def measure(name: str, threads: int) -> dict[str, Any]:
     command = [sys.executable, "-m", __name__, name, CASE, str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, capture_output=True, text=True, env=here)
     return json.loads(done.stdout) if done.returncode == 0 else {"failed": done.stderr.strip()[-200:]}
 
 

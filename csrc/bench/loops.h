@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-namespace backpass::python {
+namespace backpass::bench {
 
 // Independent chains: latency times ports of any machine, and they fit sixteen registers.
 inline constexpr int kChains = 12;
@@ -33,7 +33,7 @@ template <class T, int bytes>
 }
 
 template <class T>
-struct BenchLoops {
+struct Loops {
   int lanes;
   T (*chains)(T factor, std::int64_t rounds);
   void (*triad)(T* a, const T* b, const T* c, std::int64_t n);
@@ -69,7 +69,7 @@ void triad_baseline(T* a, const T* b, const T* c, std::int64_t n) {
 
 // Those of the instruction set in use.
 template <class T>
-BenchLoops<T> bench_loops() {
+Loops<T> loops() {
 #if defined(__x86_64__)
   const std::string name = isa();
   if (name == "avx2") return {32 / sizeof(T), &chains_avx2<T>, &triad_avx2<T>};
@@ -78,4 +78,4 @@ BenchLoops<T> bench_loops() {
   return {16 / sizeof(T), &chains_baseline<T>, &triad_baseline<T>};
 }
 
-}  // namespace backpass::python
+}  // namespace backpass::bench
