@@ -197,6 +197,20 @@ void pack_last_rows_of_panels(T* out, const Parts& rows, const T* from, Size p, 
   }
 }
 
+// A panel of at most a vector's rows that lie along k. Whole vectors but at the end: what they write too much, the next
+// column overwrites.
+template <class T>
+void pack_rows_of_panel(T* out, Size m, const T* a, Size a_row, Size k) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes;
+  Size p = 0;
+  for (Vec<T> square[lanes]; m <= lanes && p + 2 * lanes <= k; p += lanes) {
+    load_square<T>(square, a + p, a_row, m, lanes);
+    transpose(square);
+    for (Size j = 0; j < lanes; ++j) store(out + (p + j) * m, square[j]);
+  }
+  pack_panel(out + p * m, m, a + p, 1, a_row, m, k - p);
+}
+
 // The rows of one block in panels of `rows`; panel after panel where A lies along k, else all panels row by row of k,
 // so that A is read in the order it lies in.
 template <class T>
@@ -211,7 +225,10 @@ void pack_rows(T* out, const Parts& rows, const T* a, Size a_row, Size a_k, Size
   }
   for (Size part = 0; part < rows.count; ++part) {
     const Size m = rows[part];
-    pack_panel(out, m, a, a_k, a_row, m, k);
+    if (a_k == 1)
+      pack_rows_of_panel(out, m, a, a_row, k);
+    else
+      pack_panel(out, m, a, a_k, a_row, m, k);
     a += m * a_row;
     out += m * k;
   }

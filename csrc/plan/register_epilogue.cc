@@ -44,7 +44,9 @@ int take_bias(Program& program, int product) {
   Program rest = program;
   const Instruction first = rest.instructions[0];
   drop_first(rest);
-  if (!is_product(first.a, product) || !is_value(first.b, Layout::row)) return -1;
+  // A row beside a single row covers it in full.
+  const bool row = is_value(first.b, Layout::row) || (rest.rows == 1 && is_value(first.b, Layout::full));
+  if (!is_product(first.a, product) || !row || first.b.index == product) return -1;
   const bool here = is_product(first.out, product);
   if (!here && !(first.out.in_register && redirect(rest, first.out.index, product))) return -1;
   program = std::move(rest);
