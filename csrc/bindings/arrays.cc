@@ -63,7 +63,7 @@ py::array to_array(py::handle value, const std::string& where, const std::string
 }
 
 py::array native_order(const py::array& array) {
-  if (array.dtype().attr("isnative").cast<bool>()) return array;
+  if (const char order = array.dtype().byteorder(); order == '=' || order == '|') return array;
   return array.attr("astype")(array.dtype().attr("newbyteorder")("="));
 }
 
@@ -232,7 +232,17 @@ void require_castable(const Arguments& arguments, DType dtype, const std::string
   for (std::size_t i = 0; i < arguments.views.size(); ++i) require_castable(arguments.views[i], dtype, where, name);
 }
 
-py::dtype numpy_dtype(DType dtype) { return py::dtype(backpass::name(dtype)); }
+py::dtype numpy_dtype(DType dtype) {
+  switch (dtype) {
+    case DType::float32:
+      return py::dtype::of<float>();
+    case DType::float64:
+      return py::dtype::of<double>();
+    case DType::int32:
+      return py::dtype::of<std::int32_t>();
+  }
+  return py::dtype::of<float>();
+}
 
 py::array to_numpy(const Array& array) {
   auto* held = new Array(array);

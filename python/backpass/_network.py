@@ -256,6 +256,8 @@ class Network(Training):
         """
         rows = 0 if batch_size is None else _checks.integer("predict", "batch_size", batch_size, minimum=1)
         workers = _checks.threads("predict", threads)
+        if self._native is not None:
+            return self._native.predict(x, rows, workers)  # the short way: nothing is built, nothing to undo
         with self._built_for(x, "predict") as native:
             return native.predict(x, rows, workers)
 
