@@ -66,8 +66,6 @@ def hold_to(threads: int, arguments: Sequence[str]) -> None:
 
 def check(options: argparse.Namespace, tasks: list[str]) -> None:
     """Exits where something asked for is not there: before anything is measured."""
-    if options.picture and not find_spec("matplotlib"):
-        sys.exit("backpass: a picture needs matplotlib: pip install 'backpass[plot]'")
     modules = [import_module(f".{task}.run", __package__) for task in tasks]
     for option in ("cases", "peers"):
         known = [name for module in modules for name in getattr(module, option.upper())]
@@ -118,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else [*arguments]
     options = parser().parse_args(given)
     tasks = [*TASKS] if options.task == "all" else [options.task]
+    if (options.picture or options.redraw) and not find_spec("matplotlib"):
+        sys.exit("backpass: a picture needs matplotlib: pip install 'backpass[plot]'")
     if options.redraw:
         draw(json.loads(options.redraw.read_text()), options.picture or options.redraw.with_suffix(".png"))
         return 0

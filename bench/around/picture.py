@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from ..picture import LOST, OURS, PEER, figure, save
+from ..picture import OURS, PEER, figure, save
 from .share import FROM_SECONDS, LIMIT
 
 
@@ -22,7 +22,7 @@ def parts(axes: Axes, cases: dict[str, Any]) -> None:
         name + (" (below 20 μs)" if case["timings"]["plain"]["median"] < FROM_SECONDS else "")
         for name, case in cases.items()
     ]
-    axes.axvline(100 * LIMIT, color=LOST, linewidth=1, linestyle="--", label=f"{LIMIT:.0%}")
+    axes.axvline(100 * LIMIT, color="black", linewidth=1, linestyle="--", label=f"{LIMIT:.0%}")
     axes.set(yticks=range(len(cases)), yticklabels=labels, ylim=(len(cases) - 0.4, -0.6), xlabel="% of a step",
              title="around the arithmetic of a step")  # fmt: skip
     axes.grid(axis="x", alpha=0.3)

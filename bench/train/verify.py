@@ -31,7 +31,7 @@ class Tolerance:
 TOLERANCES = {
     "highest": Tolerance(2e-5, 3e-2, 1e-3),
     "high": Tolerance(2e-4, 6e-2, 1e-2),
-    "medium": Tolerance(2e-2, 3e-1, 1e-1),
+    "medium": Tolerance(1e-1, 3e-1, 1e-1),
 }
 
 
