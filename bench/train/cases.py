@@ -56,7 +56,7 @@ CASES = {
         Case("big", (4096, 4096, 4096, 1000), 512, "relu", "cross_entropy", "sgd", momentum=0.9),
     )
 }
-SLOW = ("mnist-wide", "big")  # left out of a quick run
+SLOW = ("rl-256", "mnist-mid", "mnist-wide", "deep-narrow", "big")  # left out of a quick run
 
 
 @dataclass(frozen=True)
