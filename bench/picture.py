@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from .table import is_lost
+
 OURS, PEER, LOST = "tab:blue", "tab:gray", "tab:red"
-WON_OR_LOST = {True: OURS, False: LOST}
 
 
 def figure(size: tuple[float, float], title: str, book: dict[str, Any]) -> Figure:
@@ -32,7 +33,7 @@ def plain_numbers(axis: Any, text: str = "{:g}") -> None:
 def ratio_bars(axes: Axes, names: list[str], ratios: list[float], labels: list[str]) -> None:
     """Our time as a part of the best peer's, on a logarithmic axis about 1: to the right of it a case is lost."""
     places = range(len(names))
-    colors = [WON_OR_LOST[ratio <= 1] for ratio in ratios]
+    colors = [LOST if is_lost(ratio) else OURS for ratio in ratios]
     axes.barh(places, [ratio - 1 for ratio in ratios], left=1, color=colors, height=0.7)
     for place, ratio, label in zip(places, ratios, labels, strict=True):
         side = "right" if ratio <= 1 else "left"

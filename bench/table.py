@@ -42,6 +42,11 @@ def microseconds(seconds: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
+def is_lost(ratio: float) -> bool:
+    """Whether we take longer than a peer, as far as two digits tell."""
+    return round(ratio, 2) > 1
+
+
 def quotient(ratio: float | None) -> str:
     """Our time as a part of a peer's: a case that is lost says so."""
-    return "-" if ratio is None else f"{ratio:.2f}" if ratio <= 1 else f"{ratio:.2f} lost"
+    return "-" if ratio is None else f"{ratio:.2f}" + " lost" * is_lost(ratio)

@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from ..picture import figure, save
+from ..table import is_lost
 from .cases import STORAGES
 from .contender import OURS
 
@@ -37,7 +38,7 @@ def panel(axes: Axes, cases: list[dict[str, Any]], peak: float) -> None:
         places = [place + (i - (len(names) - 1) / 2) * height for place in range(len(cases))]
         axes.barh(places, [one.get(name, 0) for one in found], height, label=name, color=COLORS[name.split("-")[-1]])
     axes.axvline(peak / 1e9, color="black", linewidth=1, linestyle="--", label="FMA peak")
-    labels = [f"{case['m']}, {case['k']}, {case['n']}" + (" lost" if case["ratio"] and case["ratio"] > 1 else "")
+    labels = [f"{case['m']}, {case['k']}, {case['n']}" + (" lost" if is_lost(case["ratio"] or 0) else "")
               for case in cases]  # fmt: skip
     axes.set(yticks=range(len(cases)), yticklabels=labels, ylim=(len(cases) - 0.4, -0.6), xlabel="GFLOP/s")
     for tick, label in zip(axes.get_yticklabels(), labels, strict=True):
@@ -58,8 +59,10 @@ def draw(book: dict[str, Any], path: Path) -> None:
         for axes, storage in zip(line, STORAGES, strict=True):
             chosen = [case for case in cases if case["dtype"] == dtype and case["storage"] == storage]
             axes.set_title(f"{ABOUT[storage]}, {dtype}", fontsize=10)
-            if chosen:
+            if not chosen:
+                axes.axis("off")
+            else:
                 panel(axes, chosen, book["limits"]["fma"][dtype][threads])
-    handles, labels = grid[0, 0].get_legend_handles_labels()
+    handles, labels = next((found for axes in grid.flat if (found := axes.get_legend_handles_labels())[0]), ([], []))
     made.legend(handles, labels, loc="outside lower center", ncols=len(labels) or 1, fontsize=9)
     save(made, path)
