@@ -12,12 +12,13 @@ namespace {
 
 struct Leaf {
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-  explicit Leaf(unsigned leaf) { __get_cpuid_count(leaf, 0, &eax, &ebx, &ecx, &edx); }
+  explicit Leaf(unsigned leaf, unsigned part = 0) { __get_cpuid_count(leaf, part, &eax, &ebx, &ecx, &edx); }
 };
 
 constexpr bool has(unsigned bits, unsigned wanted) { return (bits & wanted) == wanted; }
 
-// Register states that the operating system saves: 0x06 is SSE and AVX, 0xe0 the masks and the wide halves.
+// Register states that the operating system saves: 0x06 is SSE and AVX, 0xe0 the masks and the wide halves, 0x60000 the
+// tiles.
 bool system_saves(unsigned state) {
   constexpr unsigned kOsxsave = 1u << 27;
   if (!has(Leaf(1).ecx, kOsxsave)) return false;
@@ -38,10 +39,21 @@ bool cpu_has_avx512() {
   return cpu_has_avx2() && system_saves(0xe6) && has(Leaf(7).ebx, kF | kDq | kBw | kVl);
 }
 
+// Palette 1 is told by the second part of leaf 0x1d: 1024 bytes in each tile, 64 in each row; 8 tiles, 16 rows.
+bool cpu_has_amx() {
+  constexpr unsigned kBf16 = 1u << 22, kTile = 1u << 24;
+  if (!cpu_has_avx512() || !system_saves(0x600e6) || !has(Leaf(7).edx, kBf16 | kTile) || Leaf(0x1d).eax < 1)
+    return false;
+  const Leaf palette(0x1d, 1);
+  return palette.eax >> 16 == 1024 && (palette.ebx & 0xffff) == 64 && palette.ebx >> 16 >= 8 &&
+         (palette.ecx & 0xffff) == 16;
+}
+
 #else
 
 bool cpu_has_avx2() { return false; }
 bool cpu_has_avx512() { return false; }
+bool cpu_has_amx() { return false; }
 
 #endif
 

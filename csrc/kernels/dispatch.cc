@@ -19,6 +19,10 @@ const Tables& tables([[maybe_unused]] Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::avx2) return avx2_tables();
   if (isa == Isa::avx512) return avx512_tables();
+  if (isa == Isa::amx) {
+    static const Tables amx = amx_tables();
+    return amx;
+  }
 #elif defined(__aarch64__)
   if (isa == Isa::neon) return neon_tables();
 #endif
@@ -60,6 +64,8 @@ const char* name(Isa isa) {
       return "avx2";
     case Isa::avx512:
       return "avx512";
+    case Isa::amx:
+      return "amx";
   }
   return "unknown";
 }
@@ -71,6 +77,7 @@ std::vector<Isa> available_isas() {
 #endif
   if (cpu_has_avx2()) isas.push_back(Isa::avx2);
   if (cpu_has_avx512()) isas.push_back(Isa::avx512);
+  if (cpu_has_amx()) isas.push_back(Isa::amx);
   return isas;
 }
 

@@ -8,9 +8,9 @@
 
 namespace backpass::kernels {
 
-enum class Isa : unsigned char { scalar, neon, avx2, avx512 };
+enum class Isa : unsigned char { scalar, neon, avx2, avx512, amx };
 
-const char* name(Isa isa);               // "scalar", "neon", "avx2", "avx512"
+const char* name(Isa isa);               // "scalar", "neon", "avx2", "avx512", "amx"
 std::vector<Isa> available_isas();       // compiled in and supported here, slowest first
 Isa parse_isa(const std::string& name);  // throws std::invalid_argument that lists what is available
 

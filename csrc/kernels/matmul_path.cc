@@ -15,11 +15,25 @@ bool conflicts(Size stride, Size multiple) {
   return bytes != 0 && bytes % multiple == 0;
 }
 
+Size ceil_to(Size size, Size unit) { return (size + unit - 1) / unit * unit; }
+
+// How many parts each operand of a path is split into.
+Size parts(MatmulPath path) {
+  if (path == MatmulPath::split6) return 3;
+  return path == MatmulPath::split3 ? 2 : 1;
+}
+
 }  // namespace
 
 template <class T>
-Size matmul_scratch(const Kernels<T>& kernels, MatmulPath path, Size m, Size, Size k) {
+Size matmul_scratch(const Kernels<T>& kernels, MatmulPath path, Size m, Size n, Size k) {
   if (path == MatmulPath::dot || m <= 0 || k <= 0) return 0;
+  if (path >= MatmulPath::split1) {
+    const Size rows = ceil_to(std::min(m, kSplitRows), kTile), depth = ceil_to(std::min(k, kSplitDepth), 2 * kTile);
+    const Size words = parts(path) * (kSplitPanel + rows * depth / 2);
+    // Where the operands cannot be split, they are packed.
+    return std::max(words, matmul_scratch(kernels, MatmulPath::pack_ab, m, n, k));
+  }
   const Size panel = kernels.nr * kernels.kc;
   const Size rows = path == MatmulPath::pack_ab ? std::min(m, kBlockRows) : 0;
   return panel + rows * std::min(k, kernels.kc);

@@ -19,6 +19,10 @@ enum class MatmulPath : unsigned char {
   in_place,  // vectors run along n, A broadcast in place, B read in place (b_col == 1)
   pack_b,    // as in_place, with B copied panel by panel
   pack_ab,   // as pack_b, with A copied block by block as well
+  // On tiles, where Kernels::tiles says so, by the parts of operands that are split into bfloat16 numbers:
+  split1,  // one product of parts: of the rounded operands
+  split3,  // three products of two parts each
+  split6,  // six products of three parts each: as accurate as the others above
 };
 
 // What becomes of a product while it is in registers: a row is added, then relu, or its derivative by a kept output.
@@ -89,6 +93,7 @@ struct Kernels {
 
   Size mr, nr, kc;  // register tile (mr, nr); inner dimension per pass
   Size vector;      // elements in a vector
+  bool tiles;       // whether matmul takes the paths of split operands; see amx_permission.h
 
   // c = a * b, over the whole of k; see MatmulBlock.
   void (*matmul)(const MatmulBlock<T>& block) noexcept;

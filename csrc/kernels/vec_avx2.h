@@ -198,6 +198,11 @@ inline Words load_words(const std::uint32_t* p) { return {_mm256_loadu_si256(rei
 inline void store(std::uint32_t* p, Words a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v); }
 inline Words broadcast(std::uint32_t x) { return {_mm256_set1_epi32(static_cast<int>(x))}; }
 inline Words operator^(Words a, Words b) { return {_mm256_xor_si256(a.v, b.v)}; }
+inline Words operator&(Words a, Words b) { return {_mm256_and_si256(a.v, b.v)}; }
+inline Words operator+(Words a, Words b) { return {_mm256_add_epi32(a.v, b.v)}; }
+inline Words operator>>(Words a, int n) { return {_mm256_srli_epi32(a.v, n)}; }
+inline Words words(Vec<float> a) { return {_mm256_castps_si256(a.v)}; }
+inline Vec<float> floats(Words a) { return {_mm256_castsi256_ps(a.v)}; }
 inline Words multiply(Words a, Words b, Words& high) {
   const __m256i even = _mm256_mul_epu32(a.v, b.v);
   const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(a.v, 32), _mm256_srli_epi64(b.v, 32));

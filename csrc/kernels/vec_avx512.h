@@ -184,6 +184,11 @@ inline Words load_words(const std::uint32_t* p) { return {_mm512_loadu_si512(p)}
 inline void store(std::uint32_t* p, Words a) { _mm512_storeu_si512(p, a.v); }
 inline Words broadcast(std::uint32_t x) { return {_mm512_set1_epi32(static_cast<int>(x))}; }
 inline Words operator^(Words a, Words b) { return {_mm512_xor_si512(a.v, b.v)}; }
+inline Words operator&(Words a, Words b) { return {_mm512_and_si512(a.v, b.v)}; }
+inline Words operator+(Words a, Words b) { return {_mm512_add_epi32(a.v, b.v)}; }
+inline Words operator>>(Words a, int n) { return {_mm512_srli_epi32(a.v, static_cast<unsigned>(n))}; }
+inline Words words(Vec<float> a) { return {_mm512_castps_si512(a.v)}; }
+inline Vec<float> floats(Words a) { return {_mm512_castsi512_ps(a.v)}; }
 inline Words multiply(Words a, Words b, Words& high) {
   const __m512i even = _mm512_mul_epu32(a.v, b.v);
   const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a.v, 32), _mm512_srli_epi64(b.v, 32));

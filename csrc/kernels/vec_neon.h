@@ -142,6 +142,11 @@ inline Words load_words(const std::uint32_t* p) { return {vld1q_u32(p)}; }
 inline void store(std::uint32_t* p, Words a) { vst1q_u32(p, a.v); }
 inline Words broadcast(std::uint32_t x) { return {vdupq_n_u32(x)}; }
 inline Words operator^(Words a, Words b) { return {veorq_u32(a.v, b.v)}; }
+inline Words operator&(Words a, Words b) { return {vandq_u32(a.v, b.v)}; }
+inline Words operator+(Words a, Words b) { return {vaddq_u32(a.v, b.v)}; }
+inline Words operator>>(Words a, int n) { return {vshlq_u32(a.v, vdupq_n_s32(-n))}; }
+inline Words words(Vec<float> a) { return {vreinterpretq_u32_f32(a.v)}; }
+inline Vec<float> floats(Words a) { return {vreinterpretq_f32_u32(a.v)}; }
 inline Words multiply(Words a, Words b, Words& high) {
   const uint32x4_t front = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(a.v), vget_low_u32(b.v)));
   const uint32x4_t back = vreinterpretq_u32_u64(vmull_high_u32(a.v, b.v));

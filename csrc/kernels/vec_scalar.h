@@ -9,6 +9,7 @@
 //   transpose(rows)    a square of kLanes vectors
 // and Words, a vector of 32-bit integers, with
 //   multiply(a, b, high)  the low half of each product; the high half goes to `high`
+//   words / floats        the bits of a vector of floats, and back
 #pragma once
 
 #include <cstddef>
@@ -87,6 +88,11 @@ inline Words load_words(const std::uint32_t* p) { return {*p}; }
 inline void store(std::uint32_t* p, Words a) { *p = a.v; }
 inline Words broadcast(std::uint32_t x) { return {x}; }
 inline Words operator^(Words a, Words b) { return {a.v ^ b.v}; }
+inline Words operator&(Words a, Words b) { return {a.v & b.v}; }
+inline Words operator+(Words a, Words b) { return {a.v + b.v}; }
+inline Words operator>>(Words a, int n) { return {a.v >> n}; }
+inline Words words(Vec<float> a) { return {bits(a.v)}; }
+inline Vec<float> floats(Words a) { return {__builtin_bit_cast(float, a.v)}; }
 inline Words multiply(Words a, Words b, Words& high) {
   const std::uint64_t product = std::uint64_t{a.v} * b.v;
   high = {static_cast<std::uint32_t>(product >> 32)};

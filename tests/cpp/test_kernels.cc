@@ -1,5 +1,6 @@
 // Every kernel of every available instruction set against a plain reference. Usage: test_kernels [isa | environment]
 #include "kernel_testing.h"
+#include "kernels/amx_permission.h"
 #include "test_kernels_elementwise.h"
 #include "test_kernels_matmul.h"
 #include "test_kernels_rows.h"
@@ -10,7 +11,8 @@ using namespace backpass::kernels::testing;
 
 template <class T>
 void test_table(Isa isa) {
-  const Kernels<T>& kernels = table<T>(isa);
+  Kernels<T> kernels = table<T>(isa);
+  kernels.tiles = kernels.tiles && amx_permitted();
   const std::string label = std::string(name(isa)) + " " + type_name<T>() + " ";
   for (int i = 0; i < backpass::kElementwiseCount; ++i) {
     check(kernels.elementwise[i] != nullptr, label + "elementwise " + std::to_string(i) + " is missing");
