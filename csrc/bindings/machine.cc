@@ -13,6 +13,7 @@ void bind_machine(py::module_& module) {
   module.def("isa", &isa);
   module.def("available_isas", &available_isas);
   module.def("set_isa", &set_isa, py::arg("name"));
+  module.def("reduced_precision_gap", &reduced_precision_gap);
   module.def("get_threads", &get_threads);
   module.def("set_threads", &set_threads, py::arg("threads"));
   module.def("set_sharing_cut", &set_sharing_cut, py::arg("on"));

@@ -2,6 +2,7 @@
 #include "backpass/machine.h"
 
 #include "kernels/dispatch.h"
+#include "kernels/split_path.h"
 
 namespace backpass {
 
@@ -16,5 +17,7 @@ std::vector<std::string> available_isas() {
 }
 
 void set_isa(const std::string& name) { kernels::set_isa(kernels::parse_isa(name)); }
+
+std::string reduced_precision_gap() { return kernels::why_not_split(kernels::table<float>(kernels::current_isa())); }
 
 }  // namespace backpass

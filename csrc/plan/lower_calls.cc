@@ -117,6 +117,7 @@ CallPtr Lowering::lower_matmul(std::size_t index) {
   spec.a_k = op.transpose_a ? a.cols : 1;
   spec.b_k = op.transpose_b ? 1 : b.cols;
   spec.b_col = op.transpose_b ? b.cols : 1;
+  spec.precision = op.precision;
   spec.c = product_value(cluster);
   const int partials = has_sums(cluster) ? add_value(0, "partials") : -1;
   if (cluster.ops.size() > 1) spec.epilogue = generate(index, fusion_, sources_, values_, spec.c, partials);

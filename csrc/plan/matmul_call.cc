@@ -1,7 +1,10 @@
 // Matmul: cut into blocks of C by shape, each with its epilogue.
 #include <algorithm>
+#include <optional>
 #include <sstream>
 
+#include "kernels/isa.h"
+#include "kernels/split_path.h"
 #include "plan/calls.h"
 #include "plan/register_epilogue.h"
 
@@ -24,6 +27,7 @@ constexpr Dim kChunk = 4096;
 struct Cut {
   Dim rows, cols;  // of a block
   Dim down, across;
+  kernels::MatmulPath path;
 };
 
 Dim round_to(Dim value, Dim unit) { return ceil_div(value, unit) * unit; }
@@ -67,21 +71,33 @@ kernels::MatmulPath choose_path(const kernels::Kernels<T>& k, const MatmulSpec& 
   return kernels::choose_matmul_path(k, s.m, s.n, std::min(s.k, kChunk), s.a_row, s.a_k, s.b_k, s.b_col);
 }
 
+// Blocks for the paths of split operands, which are both copied; none where that does not pay.
+template <class T>
+std::optional<Cut> cut_for_tiles(const kernels::Kernels<T>& k, const MatmulSpec& s, Dim tasks) {
+  Side down{s.m, kernels::kTile}, across{s.n, kernels::kTile};
+  cut_square(down, across, tasks);
+  const auto path = kernels::choose_split_path(k, s.precision, std::min(down.size, s.m), std::min(across.size, s.n),
+                                               std::min(s.k, kChunk));
+  if (!path) return {};
+  return Cut{down.size, across.size, down.blocks, across.blocks, *path};
+}
+
 template <class T>
 Cut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
-  Side down{s.m, k.mr}, across{s.n, k.nr};
   const Dim tasks = wanted_tasks(2.0 * static_cast<double>(s.m * s.n) * static_cast<double>(s.k));
-  (choose_path(k, s) == kernels::MatmulPath::pack_ab ? cut_square : cut_tall)(down, across, tasks);
-  return {down.size, across.size, down.blocks, across.blocks};
+  if (const auto cut = cut_for_tiles(k, s, tasks)) return *cut;
+  Side down{s.m, k.mr}, across{s.n, k.nr};
+  const kernels::MatmulPath path = choose_path(k, s);
+  (path == kernels::MatmulPath::pack_ab ? cut_square : cut_tall)(down, across, tasks);
+  return {down.size, across.size, down.blocks, across.blocks, path};
 }
 
 template <class T>
 class MatmulCall final : public Call {
  public:
-  MatmulCall(const kernels::Kernels<T>& k, MatmulSpec spec)
-      : k_(k), s_(std::move(spec)), cut_(cut_blocks(k, s_)), path_(choose_path(k, s_)) {
+  MatmulCall(const kernels::Kernels<T>& k, MatmulSpec spec) : k_(k), s_(std::move(spec)), cut_(cut_blocks(k, s_)) {
     const Dim rows = std::min(cut_.rows, s_.m), cols = std::min(cut_.cols, s_.n);
-    pack_bytes_ = round_bytes(kernels::matmul_scratch(k, path_, rows, cols, std::min(s_.k, kChunk)));
+    pack_bytes_ = round_bytes(kernels::matmul_scratch(k, cut_.path, rows, cols, std::min(s_.k, kChunk)));
     const std::size_t sums_bytes =
         s_.k > kChunk ? round_bytes(rows * cols) + static_cast<std::size_t>(rows * cols) * sizeof(double) : 0;
     scratch_bytes = pack_bytes_ + std::max(sums_bytes, static_cast<std::size_t>(s_.epilogue.registers) *
@@ -119,7 +135,7 @@ class MatmulCall final : public Call {
                 std::byte* scratch) const noexcept {
     const T* a = reinterpret_cast<const T*>(context.address[s_.a]) + t.row * s_.a_row + first * s_.a_k;
     const T* b = reinterpret_cast<const T*>(context.address[s_.b]) + t.col * s_.b_col + first * s_.b_k;
-    k_.matmul({c, ldc, a, s_.a_row, s_.a_k, b, s_.b_k, s_.b_col, t.rows, t.cols, k, path_,
+    k_.matmul({c, ldc, a, s_.a_row, s_.a_k, b, s_.b_k, s_.b_col, t.rows, t.cols, k, cut_.path,
                reinterpret_cast<T*>(scratch), epilogue(context, t)});
   }
 
@@ -150,7 +166,7 @@ class MatmulCall final : public Call {
   kernels::Size block_register() const { return static_cast<kernels::Size>(s_.epilogue.register_elements()); }
 
   void describe() {
-    static constexpr const char* kPaths[] = {"dot", "in place", "pack b", "pack a b"};
+    static constexpr const char* kPaths[] = {"dot", "in place", "pack b", "pack a b", "amx x1", "amx x3", "amx x6"};
     name = "matmul";
     std::ostringstream text;
     const bool transpose_a = s_.a_k != 1, transpose_b = s_.b_k == 1 && s_.b_col != 1;
@@ -158,7 +174,7 @@ class MatmulCall final : public Call {
          << (transpose_b ? ")T" : ")");
     const std::string epilogue = s_.epilogue.describe();
     if (!epilogue.empty()) text << "; " << epilogue;
-    text << "; " << kPaths[static_cast<int>(path_)];
+    text << "; " << kPaths[static_cast<int>(cut_.path)];
     detail = text.str();
     const double m = static_cast<double>(s_.m), n = static_cast<double>(s_.n), k = static_cast<double>(s_.k);
     flops = 2 * m * n * k;
@@ -171,7 +187,6 @@ class MatmulCall final : public Call {
   const kernels::Kernels<T>& k_;
   MatmulSpec s_;
   Cut cut_;
-  kernels::MatmulPath path_;
   std::size_t pack_bytes_;
   RegisterEpilogue in_registers_;
 };

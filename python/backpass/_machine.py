@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 from backpass import _checks, _core
 
+_told_of_precision = False
+
+
+def tell_of_precision(where: str, precision: str, dtype: str) -> None:
+    """Warns, once per process, where a precision is wished for that is computed as "highest" here."""
+    global _told_of_precision
+    if _told_of_precision or precision == "highest" or dtype != "float32":
+        return
+    if why := _core.reduced_precision_gap():
+        _told_of_precision = True
+        message = f'[{where}] precision "{precision}" is computed as "highest": {why}'
+        warnings.warn(message, UserWarning, stacklevel=3)
+
 
 def isa() -> str:
-    """The instruction set in use: "scalar", "neon", "avx2" or "avx512".
+    """The instruction set in use: "scalar", "neon", "avx2", "avx512" or "amx".
 
     It is the best that this machine has, capped by the environment variable BACKPASS_ISA and by `set_isa`.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from backpass import _checks, _core
+from backpass import _checks, _core, _machine
 from backpass._summary import summary
 from backpass._training import Training
 from backpass._weights import load_weights
@@ -32,7 +32,8 @@ class Network(Training):
         inputs: the tensors given at each call, at most 16; their first dimension is the batch.
         outputs: the tensors to compute, at most 16, of one real type.
         seed: of initial weights, shuffling and dropout; None takes a fresh one, which `seed` then tells.
-        precision: of all matrix products: "highest", "high" or "medium"; None leaves each as it was made.
+        precision: of all float32 matrix products: "highest", "high" (about five digits) or "medium" (about two, as
+            bfloat16 has them), where the machine is faster at them; None leaves each as it was made.
         dtype: of all real tensors: "float32" or "float64"; None leaves each as it was made.
 
     Raises:
@@ -65,7 +66,9 @@ class Network(Training):
         if dtype is not None:
             _checks.choice("Network", "dtype", dtype, ("float32", "float64"))
         number = _checks.seed("Network", seed)
-        self._native: _core.Network | None = _core.Network(given, wanted, number, precision, dtype)
+        native = _core.Network(given, wanted, number, precision, dtype)
+        self._native: _core.Network | None = native
+        _machine.tell_of_precision("Network", native.precision, native.dtype)
 
     @classmethod
     def _of(cls, native: _core.Network) -> Self:

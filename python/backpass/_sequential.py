@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from backpass import _checks, _core
+from backpass import _checks, _core, _machine
 from backpass._fixed import checked_layers, layer_from
 from backpass._layer import Layer
 from backpass._layers import Dense
@@ -27,7 +27,8 @@ class Sequential(Network):
         input_shape: the shape of one row, an integer or a tuple; None waits for the first data.
         seed: of initial weights, shuffling and dropout; None takes a fresh one, which `seed` then tells.
         dtype: "float32" or "float64".
-        precision: of matrix products: "highest" (accurate to the dtype), "high" or "medium".
+        precision: of matrix products: "highest" (accurate to the dtype), and for float32 "high" (about five digits) or
+            "medium" (about two, as bfloat16 has them), where the machine is faster at them.
 
     Raises:
         TypeError: where a layer is not one.
@@ -54,6 +55,7 @@ class Sequential(Network):
         self.layers = checked_layers("Sequential", layers)
         self._dtype = _checks.choice("Sequential", "dtype", dtype, ("float32", "float64"))
         self._precision = _checks.choice("Sequential", "precision", precision, ("highest", "high", "medium"))
+        _machine.tell_of_precision("Sequential", precision, dtype)
         given = _checks.seed("Sequential", seed)
         self._seed = int.from_bytes(os.urandom(8), "little") if given is None else given
         self._native = None

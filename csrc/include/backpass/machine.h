@@ -8,9 +8,12 @@ namespace backpass {
 
 const char* version();
 
-std::string isa();                          // the one in use: "scalar", "neon", "avx2" or "avx512"
+std::string isa();                          // the one in use: "scalar", "neon", "avx2", "avx512" or "amx"
 std::vector<std::string> available_isas();  // slowest first
 void set_isa(const std::string& name);      // plans compiled from now on; throws std::invalid_argument
+
+// Why products of precision "high" and "medium" are computed as "highest" with it; empty where they need not be.
+std::string reduced_precision_gap();
 
 struct CpuInfo {
   std::string brand;
