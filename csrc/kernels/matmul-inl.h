@@ -286,30 +286,49 @@ void apply_epilogue(const MatmulBlock<T>& x) noexcept {
   constexpr Size lanes = Vec<T>::kLanes;
   const RegisterEpilogue<T>& epilogue = x.epilogue;
   if (!epilogue.bias && !epilogue.relu && !epilogue.relu_out) return;
+  const Vec<T> zero = broadcast(static_cast<T>(0));
   for (Size i = 0; i < x.m; ++i) {
+    T* c = x.c + i * x.ldc;
     for (Size j = 0; j < x.n; j += lanes) {
-      Vec<T> sum[1][1] = {{load_up_to(x.c + i * x.ldc + j, x.n - j)}};
-      TileEnd<T> end{false, epilogue};
-      if (end.epilogue.bias) end.epilogue.bias += j;
-      if (end.epilogue.relu_out) end.epilogue.relu_out += i * epilogue.ld_relu_out + j;
-      end_tile<T, 1, 1>(sum, x.c + i * x.ldc + j, x.ldc, x.n - j, end);
+      const Size n = x.n - j;
+      Vec<T> sum = load_up_to(c + j, n);
+      if (epilogue.bias) sum = sum + load_up_to(epilogue.bias + j, n);
+      if (epilogue.relu) sum = max(zero, sum);
+      if (epilogue.relu_out) {
+        sum = select(less(zero, load_up_to(epilogue.relu_out + i * epilogue.ld_relu_out + j, n)), sum, zero);
+      }
+      store_up_to(c + j, sum, n);
     }
+  }
+}
+
+// k == 1: each row is a multiple of the row of B.
+template <class T>
+void outer_product(const MatmulBlock<T>& x) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes;
+  for (Size i = 0; i < x.m; ++i) {
+    const Vec<T> a = broadcast(x.a[i * x.a_row]);
+    T* c = x.c + i * x.ldc;
+    for (Size j = 0; j < x.n; j += lanes) store_up_to(c + j, a * load_up_to(x.b + j, x.n - j), x.n - j);
   }
 }
 
 template <class T>
 void matmul(const MatmulBlock<T>& x) noexcept {
   if (x.m <= 0 || x.n <= 0) return;
-  const bool in_rows = x.path == MatmulPath::in_place && x.m == 1;
-  if (x.k > 0 && x.path != MatmulPath::dot && !in_rows) return blocked(x);
+  const bool in_place = x.path == MatmulPath::in_place;
   if (x.k <= 0) {
     for (Size i = 0; i < x.m; ++i) {
       for (Size j = 0; j < x.n; ++j) x.c[i * x.ldc + j] = 0;
     }
-  } else if (in_rows) {
+  } else if (x.path == MatmulPath::dot) {
+    dot_product(x);
+  } else if (in_place && x.k == 1) {
+    outer_product(x);
+  } else if (in_place && x.m == 1) {
     row_in_place(x);
   } else {
-    dot_product(x);
+    return blocked(x);
   }
   apply_epilogue(x);
 }

@@ -1,6 +1,8 @@
 // Resolving tensors: constant folding and views.
 #include "plan/source.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace backpass {
@@ -77,10 +79,17 @@ Source Sources::resolve(const Tensor& t) {
   if (op.kind == OpKind::random_normal && !training_) return constant_source(0);
   if (op.kind == OpKind::by_mode) return of(op.inputs[training_ ? 0 : 1]);
   if (op.kind == OpKind::stop_gradient || op.kind == OpKind::track) return of(op.inputs[0]);
-  if (op.kind == OpKind::reshape) return resolve_reshape(t);
+  if (op.kind == OpKind::reshape || sums_single_values(op)) return resolve_reshape(t);
   if (op.kind == OpKind::broadcast) return resolve_broadcast(t);
   if (op.kind == OpKind::elementwise) return resolve_elementwise(t);
   return itself(t);
+}
+
+// Over axes of one element each, as the batch is in online learning; a sum of everything stays one.
+bool Sources::sums_single_values(const Op& op) const {
+  if (op.kind != OpKind::sum || op.dims.size() == op.inputs[0].shape().size()) return false;
+  const Shape from = shape(op.inputs[0]);
+  return std::ranges::all_of(op.dims, [&](Dim axis) { return from[static_cast<std::size_t>(axis)] == 1; });
 }
 
 double Sources::counted(const Op& op) const {

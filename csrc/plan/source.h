@@ -36,6 +36,7 @@ class Sources {
 
  private:
   Source resolve(const Tensor& t);
+  bool sums_single_values(const Op& op) const;
   double counted(const Op& op) const;
   Source resolve_elementwise(const Tensor& t);
   Source resolve_reshape(const Tensor& t);
