@@ -52,10 +52,10 @@ void Plan::finish_compiling() {
     scratch_bytes_ = std::max(scratch_bytes_, round_up(call.scratch_bytes));
   }
   double total = 0;
+  for (const Stage& stage : stages_) total += stage.cost.back();
   for (Stage& stage : stages_) {
-    stage.shared = stage.tasks.size() > 1 && pays_to_share(stage.cost.back());
+    stage.shared = stage.tasks.size() > 1 && pays_to_share(stage.cost.back()) && pays_to_share_plan(total);
     shared_ = shared_ || stage.shared;
-    total += stage.cost.back();
   }
   opens_team_ = pays_to_open_team(total);
   address_.resize(values_.size());

@@ -22,6 +22,8 @@ namespace {
 // Handing a stage to a second worker has to save more than its tasks wander between caches: of a step of 8-64-64-4 on
 // 64 rows (stages below 10 microseconds) one worker took 34 microseconds, two took 28 to 73 on two virtual cores.
 constexpr double kShareFrom = 12000;  // nanoseconds of one worker
+// Of that step, too, two workers made 72 microseconds of 49, though one of its stages was long enough.
+constexpr double kSharePlanFrom = 60000;
 // Opening and leaving a region takes a microsecond on an idle machine and hundreds on a busy one.
 constexpr double kOpenFrom = 100000;
 
@@ -63,6 +65,8 @@ int default_threads() {
 }  // namespace
 
 bool pays_to_share(double nanoseconds) { return !sharing_cut_is_on() || nanoseconds > kShareFrom; }
+
+bool pays_to_share_plan(double nanoseconds) { return !sharing_cut_is_on() || nanoseconds > kSharePlanFrom; }
 
 bool pays_to_open_team(double nanoseconds) { return !sharing_cut_is_on() || nanoseconds > kOpenFrom; }
 

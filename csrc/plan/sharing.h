@@ -5,6 +5,8 @@ namespace backpass {
 
 // Whether a stage of so many nanoseconds is worth a barrier and a second worker. Always, where the cut is off.
 bool pays_to_share(double nanoseconds);
+// Whether a whole plan of so many has stages that are worth one.
+bool pays_to_share_plan(double nanoseconds);
 // Whether one run of so many nanoseconds is worth a region of its own.
 bool pays_to_open_team(double nanoseconds);
 bool sharing_cut_is_on();
