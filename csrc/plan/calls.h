@@ -17,7 +17,7 @@ struct MatmulSpec {
   Dim a_row = 0, a_k = 0;  // A(i, p) = a[i * a_row + p * a_k]
   Dim b_k = 0, b_col = 0;  // B(p, j) = b[p * b_k + j * b_col]
   Precision precision = Precision::highest;
-  Program epilogue;        // over (m, n); empty where there is none
+  Program epilogue;  // over (m, n); empty where there is none
 };
 template <class T>
 CallPtr make_matmul_call(const kernels::Kernels<T>& k, MatmulSpec spec);
