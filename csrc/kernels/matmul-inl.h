@@ -15,7 +15,7 @@
 namespace backpass::kernels {
 namespace {
 
-// One pass of one product: rows of A (in place or packed by row_parts), one panel of B.
+// One pass of one product: rows of A (in place or packed by pack_rows), one panel of B.
 template <class T>
 struct Pass {
   const MatmulBlock<T>* block;
