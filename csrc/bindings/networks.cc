@@ -109,6 +109,7 @@ void bind_plan(py::module_& m) {
       .def_readonly("stage", &CallInfo::stage)
       .def_readonly("tasks", &CallInfo::tasks)
       .def_readonly("shared", &CallInfo::shared)
+      .def_readonly("in_lanes", &CallInfo::in_lanes)
       .def_readonly("flops", &CallInfo::flops)
       .def_readonly("bytes", &CallInfo::bytes)
       .def_readonly("milliseconds", &CallInfo::milliseconds)

@@ -44,8 +44,10 @@ class Call {
   std::string name, detail;
   Phase phase = Phase::forward;
   std::vector<int> reads, writes;  // values
+  std::vector<int> by_rows;        // of both, those of which a lane touches its own rows only
   Dim tasks = 1;
   bool finishes = false;
+  bool in_lanes = false;  // its tasks are the plan's lanes
   bool alone = false;     // in a stage of its own, run by the thread that runs the plan
   bool may_fail = false;  // failed() and take_error() mean something
   bool waits = false;     // for every call before it

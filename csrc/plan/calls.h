@@ -18,25 +18,41 @@ struct MatmulSpec {
   Dim b_k = 0, b_col = 0;  // B(p, j) = b[p * b_k + j * b_col]
   Precision precision = Precision::highest;
   Program epilogue;  // over (m, n); empty where there is none
+  Lanes lanes;       // of the plan
 };
+// How lanes cut a product: not at all; by rows of A and C; or by rows of A, transposed, and B: each lane leaves a sum
+// over its own in c (count, m, n).
+enum class LaneCut : unsigned char { none, rows, sums };
+template <class T>
+LaneCut lane_cut(const MatmulSpec& spec);
 template <class T>
 CallPtr make_matmul_call(const kernels::Kernels<T>& k, MatmulSpec spec);
 template <class T>
 Dim matmul_tasks(const kernels::Kernels<T>& k, const MatmulSpec& spec);
 
-// A program over its whole space. fixed_tasks() says how many tasks, for the slots of its sums.
+// A program over its whole space, cut into lanes where its rows are theirs. program_tasks() says how many tasks, for
+// the slots of its sums.
 template <class T>
-CallPtr make_program_call(const kernels::Kernels<T>& k, Program program);
-Dim program_tasks(const Program& program);
+CallPtr make_program_call(const kernels::Kernels<T>& k, Program program, const Lanes& lanes);
+Dim program_tasks(const Program& program, const Lanes& lanes);
 
 // out (outer, inner) = sum over r of a (outer, r, inner). partials: reduce_partials doubles.
 struct ReduceSpec {
   int out = -1, a = -1, partials = -1;
   Dim outer = 1, reduced = 1, inner = 1;
+  Lanes lanes;
 };
 template <class T>
 CallPtr make_reduce_call(const kernels::Kernels<T>& k, const ReduceSpec& spec);
 std::size_t reduce_partials(const ReduceSpec& spec);
+
+// out (elements) = parts (count, elements), added in order.
+struct AddSpec {
+  int out = -1, parts = -1;
+  Dim count = 0, elements = 0;
+};
+template <class T>
+CallPtr make_add_call(const kernels::Kernels<T>& k, const AddSpec& spec);
 
 // Moves elements: out[i . out_strides + out_offset] = a[i . a_strides + a_offset] for every index i below dims.
 struct CopyPart {
@@ -57,6 +73,7 @@ struct GatherSpec {
   int out = -1, source = 0;
   DType dtype = DType::float32;
   Dim rows = 0, cols = 0;
+  Lanes lanes;
 };
 CallPtr make_gather_call(const GatherSpec& spec);
 

@@ -54,12 +54,13 @@ class GatherCall final : public Call {
  public:
   explicit GatherCall(const GatherSpec& spec)
       : s_(spec), rows_per_task_(std::max<Dim>(1, kGatherElements / std::max<Dim>(1, s_.cols))) {
+    in_lanes = static_cast<bool>(s_.lanes);
     name = "gather";
     std::ostringstream text;
     text << '(' << s_.rows << ", " << s_.cols << ") " << backpass::name(s_.dtype);
     detail = text.str();
-    tasks = std::max<Dim>(1, ceil_div(s_.rows, rows_per_task_));
-    writes = {s_.out};
+    tasks = in_lanes ? s_.lanes.count : std::max<Dim>(1, ceil_div(s_.rows, rows_per_task_));
+    writes = by_rows = {s_.out};
     bytes = 2.0 * static_cast<double>(size_of(s_.dtype)) * static_cast<double>(s_.rows * s_.cols);
     cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / kBytesPerNanosecond;
   }
@@ -67,7 +68,8 @@ class GatherCall final : public Call {
   void run(const Context& context, Dim task, std::byte*) const noexcept override {
     const RowSource& source = context.sources[s_.source];
     const std::size_t row_bytes = static_cast<std::size_t>(s_.cols) * size_of(s_.dtype);
-    const Dim begin = task * rows_per_task_, end = std::min(s_.rows, begin + rows_per_task_);
+    const Dim begin = in_lanes ? s_.lanes.begin(task) : task * rows_per_task_;
+    const Dim end = in_lanes ? s_.lanes.begin(task + 1) : std::min(s_.rows, begin + rows_per_task_);
     for (Dim i = begin; i < end; ++i) {
       const std::int64_t row = context.rows ? context.rows[i] : i;
       convert(context.address[s_.out] + static_cast<std::size_t>(i) * row_bytes, s_.dtype,

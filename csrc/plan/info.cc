@@ -32,8 +32,8 @@ PlanInfo Plan::info() const {
   for (std::size_t s = 0; s < stages_.size(); ++s)
     for (std::size_t i = stages_[s].begin; i < stages_[s].end; ++i) {
       const Call& call = *calls_[i];
-      CallInfo entry{call.name,  name(call.phase),  call.detail, {},         {}, static_cast<int>(s),
-                     call.tasks, stages_[s].shared, call.flops,  call.bytes, 0};
+      CallInfo entry{call.name,  name(call.phase),  call.detail,   {},         {},         static_cast<int>(s),
+                     call.tasks, stages_[s].shared, call.in_lanes, call.flops, call.bytes, 0};
       for (int value : call.reads) entry.reads.push_back(where(values_[static_cast<std::size_t>(value)]));
       for (int value : call.writes) entry.writes.push_back(where(values_[static_cast<std::size_t>(value)]));
       info.calls.push_back(std::move(entry));
@@ -68,8 +68,9 @@ std::string PlanInfo::to_string() const {
        << " stages, arena " << arena_bytes << " bytes\n";
   for (const CallInfo& call : calls) {
     text << std::setw(3) << call.stage << "  " << std::left << std::setw(9) << call.phase << std::setw(22) << call.name
-         << std::right << call.detail << "; " << call.tasks << (call.tasks == 1 ? " task" : " tasks")
-         << (call.shared ? ", shared" : "") << "; " << call.flops << " FLOP, " << call.bytes << " bytes";
+         << std::right << call.detail << "; " << call.tasks << (call.in_lanes ? " lane" : " task")
+         << (call.tasks == 1 ? "" : "s") << (call.shared ? ", shared" : "") << "; " << call.flops << " FLOP, "
+         << call.bytes << " bytes";
     if (call.milliseconds > 0)
       text << "; " << std::setprecision(4) << call.milliseconds << " ms, " << call.flops / call.milliseconds * 1e-6
            << " GFLOP/s";

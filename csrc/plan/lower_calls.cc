@@ -50,12 +50,17 @@ CallPtr Lowering::lower_as(std::size_t index) {
 
 // Every value that the program's operands name, and the slots of its sums.
 void Lowering::read_and_write(Call& call, const Program& program) {
+  std::vector<int> whole;
+  const auto add = [&](std::vector<int>& list, const Operand& operand) {
+    if (operand.layout == Layout::none || operand.in_register) return;
+    add_once(list, operand.index);
+    add_once(operand.layout == Layout::full || operand.layout == Layout::column ? call.by_rows : whole, operand.index);
+  };
   for (const Instruction& i : program.instructions) {
-    for (const Operand* operand : {&i.a, &i.b})
-      if (operand->layout != Layout::none && !operand->in_register) add_once(call.reads, operand->index);
-    for (const Operand* operand : {&i.out, &i.out2})
-      if (operand->layout != Layout::none && !operand->in_register) add_once(call.writes, operand->index);
+    for (const Operand* operand : {&i.a, &i.b}) add(call.reads, *operand);
+    for (const Operand* operand : {&i.out, &i.out2}) add(call.writes, *operand);
   }
+  for (int value : whole) std::erase(call.by_rows, value);
   for (const TotalSum& sum : program.sums) {
     add_once(call.writes, sum.value);
     add_once(call.writes, sum.partials);
@@ -71,8 +76,8 @@ CallPtr Lowering::lower_program(std::size_t index) {
   const Program program = generate(index, fusion_, sources_, values_, -1, partials);
   if (partials >= 0)
     plan_.values_[static_cast<std::size_t>(partials)].life.bytes =
-        static_cast<std::size_t>(program_tasks(program)) * program.sums.size() * sizeof(double);
-  CallPtr call = make_program_call(kernels::table<T>(kernels::current_isa()), program);
+        static_cast<std::size_t>(program_tasks(program, lanes_)) * program.sums.size() * sizeof(double);
+  CallPtr call = make_program_call(kernels::table<T>(kernels::current_isa()), program, lanes_);
   read_and_write(*call, program);
   return call;
 }
@@ -118,7 +123,10 @@ CallPtr Lowering::lower_matmul(std::size_t index) {
   spec.b_k = op.transpose_b ? 1 : b.cols;
   spec.b_col = op.transpose_b ? b.cols : 1;
   spec.precision = op.precision;
-  spec.c = product_value(cluster);
+  spec.lanes = lanes_;
+  const bool sums_lanes = cluster.ops.size() == 1 && lane_cut<T>(spec) == LaneCut::sums;
+  spec.c = sums_lanes ? add_value(static_cast<std::size_t>(spec.lanes.count) * bytes_of(cluster.ops[0]), "by lane")
+                      : product_value(cluster);
   const int partials = has_sums(cluster) ? add_value(0, "partials") : -1;
   if (cluster.ops.size() > 1) spec.epilogue = generate(index, fusion_, sources_, values_, spec.c, partials);
   if (partials >= 0)
@@ -128,8 +136,15 @@ CallPtr Lowering::lower_matmul(std::size_t index) {
   add_once(call->writes, spec.c);
   add_once(call->reads, spec.a);
   add_once(call->reads, spec.b);
+  call->by_rows = {spec.a, sums_lanes ? spec.b : spec.c};
   read_and_write(*call, spec.epilogue);
-  return call;
+  if (!sums_lanes) {
+    std::erase(call->by_rows, spec.b);
+    return call;
+  }
+  call->phase = cluster.phase;
+  plan_.calls_.push_back(std::move(call));
+  return make_add_call(k, {value_of(cluster.ops[0]), spec.c, spec.lanes.count, spec.m * spec.n});
 }
 
 template <class T>
@@ -142,6 +157,7 @@ CallPtr Lowering::lower_reduce(const Tensor& t) {
   spec.outer = element_count(Shape(shape.begin(), at(t.op().dims.front())));
   spec.reduced = element_count(Shape(at(t.op().dims.front()), at(t.op().dims.back() + 1)));
   spec.inner = element_count(Shape(at(t.op().dims.back() + 1), shape.end()));
+  spec.lanes = lanes_;
   spec.partials = add_value(reduce_partials(spec) * sizeof(double), "partials");
   return make_reduce_call(kernels::table<T>(kernels::current_isa()), spec);
 }

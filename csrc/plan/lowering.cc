@@ -11,7 +11,9 @@
 namespace backpass {
 
 Lowering::Lowering(Plan& plan, const PlanSpec& spec)
-    : plan_(plan), spec_(spec), phases_(spec.phases), sources_(spec.batch, spec.training) {}
+    : plan_(plan), spec_(spec), phases_(spec.phases), sources_(spec.batch, spec.training) {
+  if (spec.training) lanes_ = choose_lanes(spec.batch);
+}
 
 void Lowering::run() {
   add_leaves();
@@ -98,7 +100,7 @@ void Lowering::add_leaves() {
     if (!in.gather) continue;
     const Dim elements = sources_.elements(in.tensor);
     const Dim rows = spec_.batch, cols = rows > 0 ? elements / rows : 0;
-    plan_.calls_.push_back(make_gather_call({value, gathered++, in.tensor.dtype(), rows, cols}));
+    plan_.calls_.push_back(make_gather_call({value, gathered++, in.tensor.dtype(), rows, cols, lanes_}));
   }
   for (const auto& [op, place] : spec_.leaves)
     values_[op] = add_value(static_cast<std::size_t>(element_count(op->shape)) * size_of(op->dtype), op->name,

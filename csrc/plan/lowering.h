@@ -49,6 +49,7 @@ class Lowering {
   void add_update(const kernels::Kernels<T>& k);
   void set_stages();
   void place_values();
+  std::vector<int> share_within_lanes() const;
 
   template <class T>
   void add_descent(const kernels::Kernels<T>& k);
@@ -75,6 +76,7 @@ class Lowering {
   std::unordered_map<const Op*, int> narrow_;     // values that are kept as bfloat16, until they are widened: in which
   std::unordered_map<const Op*, Place> targets_;  // of outputs with a place of their own
   bool assigned_ = false;
+  Lanes lanes_;
 };
 
 }  // namespace backpass

@@ -20,6 +20,8 @@ constexpr Dim kFewRows = 120;
 // of them, to cut finer than the second costs more in copies than it gains in balance.
 constexpr double kSmallTaskFlops = 160e3, kTaskFlops = 2.5e6;
 constexpr double kTasks = 8, kMostTasks = 32;
+// Every lane reads, and may copy, the whole of B: one that stays in the cache.
+constexpr Dim kLaneBytes = 64 << 10;
 // A longer inner dimension is summed in chunks that are added in double: the error does not grow with the rows of a
 // batch.
 constexpr Dim kChunk = 4096;
@@ -27,7 +29,7 @@ constexpr Dim kChunk = 4096;
 struct Cut {
   Dim rows, cols;  // of a block
   Dim down, across;
-  kernels::MatmulPath path;
+  kernels::MatmulPath path = kernels::MatmulPath::dot;
 };
 
 Dim round_to(Dim value, Dim unit) { return ceil_div(value, unit) * unit; }
@@ -43,74 +45,88 @@ struct Side {
   Dim tiles() const { return size / unit; }
 };
 
-Dim wanted_tasks(double flops) {
+Dim wanted_tasks(const MatmulSpec& s) {
+  const double flops = 2.0 * static_cast<double>(s.m * s.n) * static_cast<double>(s.k);
   const double fine = std::min(kTasks, flops / kSmallTaskFlops), coarse = std::min(kMostTasks, flops / kTaskFlops);
   return std::max<Dim>(1, static_cast<Dim>(std::max(fine, coarse)));
 }
 
 // Both operands are copied, by every block that needs them: blocks nearly square.
-void cut_square(Side& down, Side& across, Dim tasks) {
+Cut cut_square(Side down, Side across, Dim tasks) {
   down.cut(ceil_div(down.length, kBlockRows));
   across.cut(ceil_div(across.length, kBlockCols));
   while (down.blocks * across.blocks < tasks) {
     Side& longer = across.tiles() >= down.tiles() ? across : down;
-    if (longer.tiles() < 2) return;
+    if (longer.tiles() < 2) break;
     longer.cut(2 * longer.blocks);
   }
+  return {down.size, across.size, down.blocks, across.blocks};
 }
 
 // B is copied by every block that needs it: rather many rows.
-void cut_tall(Side& down, Side& across, Dim tasks) {
+Cut cut_tall(Side down, Side across, Dim tasks) {
   down.cut(std::max(ceil_div(down.length, kBlockRows), std::min(tasks, down.length / kFewRows)));
   across.cut(std::max(ceil_div(across.length, kBlockCols), ceil_div(tasks, down.blocks)));
   if (down.blocks * across.blocks < tasks) down.cut(ceil_div(tasks, across.blocks));
+  return {down.size, across.size, down.blocks, across.blocks};
 }
 
-template <class T>
-kernels::MatmulPath choose_path(const kernels::Kernels<T>& k, const MatmulSpec& s) {
-  return kernels::choose_matmul_path(k, s.m, s.n, std::min(s.k, kChunk), s.a_row, s.a_k, s.b_k, s.b_col);
+std::optional<Cut> cut_in_lanes(const MatmulSpec& s, LaneCut lane_cut) {
+  switch (lane_cut) {
+    case LaneCut::none:
+      break;
+    case LaneCut::rows:
+      return Cut{s.lanes.most_rows(), s.n, s.lanes.count, 1};
+    case LaneCut::sums:
+      return Cut{s.m, s.n, s.lanes.count, 1};
+  }
+  return {};
 }
 
-// Blocks for the paths of split operands, which are both copied; none where that does not pay.
-template <class T>
-std::optional<Cut> cut_for_tiles(const kernels::Kernels<T>& k, const MatmulSpec& s, Dim tasks) {
-  Side down{s.m, kernels::kTile}, across{s.n, kernels::kTile};
-  cut_square(down, across, tasks);
-  const auto path = kernels::choose_split_path(k, s.precision, std::min(down.size, s.m), std::min(across.size, s.n),
-                                               std::min(s.k, kChunk));
-  if (!path) return {};
-  return Cut{down.size, across.size, down.blocks, across.blocks, *path};
+// How many of the inner dimension one call of the kernel sums.
+Dim depth_of(const MatmulSpec& s, LaneCut lane_cut) {
+  return lane_cut == LaneCut::sums ? s.lanes.most_rows() : std::min(s.k, kChunk);
 }
 
+// Paths of split operands, which are both copied, where they pay.
 template <class T>
 Cut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
-  const Dim tasks = wanted_tasks(2.0 * static_cast<double>(s.m * s.n) * static_cast<double>(s.k));
-  if (const auto cut = cut_for_tiles(k, s, tasks)) return *cut;
-  Side down{s.m, k.mr}, across{s.n, k.nr};
-  const kernels::MatmulPath path = choose_path(k, s);
-  (path == kernels::MatmulPath::pack_ab ? cut_square : cut_tall)(down, across, tasks);
-  return {down.size, across.size, down.blocks, across.blocks, path};
+  const LaneCut lane_cut = backpass::lane_cut<T>(s);
+  const Dim tasks = wanted_tasks(s), depth = depth_of(s, lane_cut);
+  const std::optional<Cut> in_lanes = cut_in_lanes(s, lane_cut);
+  Cut cut = in_lanes ? *in_lanes : cut_square({s.m, kernels::kTile}, {s.n, kernels::kTile}, tasks);
+  const Dim rows = std::min(cut.rows, s.m), cols = std::min(cut.cols, s.n);
+  if (const auto path = kernels::choose_split_path(k, s.precision, rows, cols, depth)) {
+    cut.path = *path;
+    return cut;
+  }
+  const auto path = kernels::choose_matmul_path(k, s.m, s.n, depth, s.a_row, s.a_k, s.b_k, s.b_col);
+  if (!in_lanes) cut = (path == kernels::MatmulPath::pack_ab ? cut_square : cut_tall)({s.m, k.mr}, {s.n, k.nr}, tasks);
+  cut.path = path;
+  return cut;
 }
 
 template <class T>
 class MatmulCall final : public Call {
  public:
-  MatmulCall(const kernels::Kernels<T>& k, MatmulSpec spec) : k_(k), s_(std::move(spec)), cut_(cut_blocks(k, s_)) {
+  MatmulCall(const kernels::Kernels<T>& k, MatmulSpec spec)
+      : k_(k), s_(std::move(spec)), lane_cut_(lane_cut<T>(s_)), cut_(cut_blocks(k, s_)) {
     const Dim rows = std::min(cut_.rows, s_.m), cols = std::min(cut_.cols, s_.n);
-    pack_bytes_ = round_bytes(kernels::matmul_scratch(k, cut_.path, rows, cols, std::min(s_.k, kChunk)));
+    pack_bytes_ = round_bytes(kernels::matmul_scratch(k, cut_.path, rows, cols, depth_of(s_, lane_cut_)));
     const std::size_t sums_bytes =
         s_.k > kChunk ? round_bytes(rows * cols) + static_cast<std::size_t>(rows * cols) * sizeof(double) : 0;
     scratch_bytes = pack_bytes_ + std::max(sums_bytes, static_cast<std::size_t>(s_.epilogue.registers) *
                                                            round_bytes(block_register()));
     tasks = cut_.down * cut_.across;
+    in_lanes = lane_cut_ != LaneCut::none;
     finishes = !s_.epilogue.sums.empty();
     describe();
     if (s_.k <= kChunk) in_registers_ = take_register_epilogue(s_.epilogue, s_.c);
   }
 
   void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
-    const Dim row = task / cut_.across * cut_.rows, col = task % cut_.across * cut_.cols;
-    const Tile tile{row, std::min(cut_.rows, s_.m - row), col, std::min(cut_.cols, s_.n - col)};
+    if (lane_cut_ == LaneCut::sums) return sum_lane(context, task, scratch);
+    const Tile tile = in_lanes ? s_.lanes.tile(task, s_.n) : block(task);
     double* partials = nullptr;
     if (finishes) {
       partials = reinterpret_cast<double*>(context.address[s_.epilogue.sums[0].partials]) +
@@ -130,6 +146,16 @@ class MatmulCall final : public Call {
   void finish(const Context& context) const noexcept override { finish_sums<T>(s_.epilogue, context, tasks); }
 
  private:
+  Tile block(Dim task) const noexcept {
+    const Dim row = task / cut_.across * cut_.rows, col = task % cut_.across * cut_.cols;
+    return {row, std::min(cut_.rows, s_.m - row), col, std::min(cut_.cols, s_.n - col)};
+  }
+
+  void sum_lane(const Context& context, Dim lane, std::byte* scratch) const noexcept {
+    T* c = reinterpret_cast<T*>(context.address[s_.c]) + lane * s_.m * s_.n;
+    multiply(context, c, s_.n, {0, s_.m, 0, s_.n}, s_.lanes.begin(lane), s_.lanes.rows_of(lane), scratch);
+  }
+
   // c (t.rows, t.cols) = the product over inner indices [first, first + k).
   void multiply(const Context& context, T* c, kernels::Size ldc, const Tile& t, Dim first, Dim k,
                 std::byte* scratch) const noexcept {
@@ -186,6 +212,7 @@ class MatmulCall final : public Call {
 
   const kernels::Kernels<T>& k_;
   MatmulSpec s_;
+  LaneCut lane_cut_;
   Cut cut_;
   std::size_t pack_bytes_;
   RegisterEpilogue in_registers_;
@@ -199,6 +226,15 @@ CallPtr make_matmul_call(const kernels::Kernels<T>& k, MatmulSpec spec) {
 }
 
 template <class T>
+LaneCut lane_cut(const MatmulSpec& s) {
+  const auto fits = [](Dim elements) { return elements * static_cast<Dim>(sizeof(T)) <= kLaneBytes; };
+  if (!s.lanes) return LaneCut::none;
+  if (s.m == s.lanes.rows && s.a_k == 1 && s.k <= kChunk && s.n <= kBlockCols && fits(s.k * s.n)) return LaneCut::rows;
+  const bool over_rows = s.k == s.lanes.rows && s.a_row == 1 && s.b_col == 1;
+  return over_rows && s.epilogue.instructions.empty() && fits(s.m * s.n) ? LaneCut::sums : LaneCut::none;
+}
+
+template <class T>
 Dim matmul_tasks(const kernels::Kernels<T>& k, const MatmulSpec& spec) {
   const Cut cut = cut_blocks(k, spec);
   return cut.down * cut.across;
@@ -206,6 +242,8 @@ Dim matmul_tasks(const kernels::Kernels<T>& k, const MatmulSpec& spec) {
 
 template CallPtr make_matmul_call<float>(const kernels::Kernels<float>&, MatmulSpec);
 template CallPtr make_matmul_call<double>(const kernels::Kernels<double>&, MatmulSpec);
+template LaneCut lane_cut<float>(const MatmulSpec&);
+template LaneCut lane_cut<double>(const MatmulSpec&);
 template Dim matmul_tasks<float>(const kernels::Kernels<float>&, const MatmulSpec&);
 template Dim matmul_tasks<double>(const kernels::Kernels<double>&, const MatmulSpec&);
 

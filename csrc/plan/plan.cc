@@ -24,6 +24,7 @@ Plan::Plan(const PlanSpec& spec) : dtype_(spec.dtype), batch_(spec.batch), isa_(
 
 std::unique_ptr<Plan> compile(PlanSpec spec) {
   constexpr double kWorth = 0.9;
+  spec.compact = spec.recompute || spec.narrow;
   auto plan = std::make_unique<Plan>(spec);
   for (bool* option : {&spec.recompute, &spec.narrow}) {
     if (!*option) continue;
@@ -40,19 +41,19 @@ void Plan::finish_compiling() {
   for (std::size_t i = 0; i < calls_.size(); ++i) {
     const Call& call = *calls_[i];
     if (stages_.empty() || calls_[stages_.back().begin]->stage != call.stage)
-      stages_.push_back({i, i, call.phase, false, false, {}, {}});
+      stages_.push_back({.begin = i, .phase = call.phase});
     Stage& stage = stages_.back();
     stage.end = i + 1;
     stage.guarded = stage.guarded || call.phase == Phase::update || call.waits;
     if (call.may_fail) fallible_.push_back(i);
-    for (Dim task = 0; task < call.tasks; ++task) {
-      stage.tasks.emplace_back(static_cast<int>(i), task);
-      stage.cost.push_back((stage.cost.empty() ? 0 : stage.cost.back()) + call.cost / static_cast<double>(call.tasks));
-    }
+    if (call.in_lanes) stage.lanes.push_back(i);
     scratch_bytes_ = std::max(scratch_bytes_, round_up(call.scratch_bytes));
   }
   double total = 0;
-  for (const Stage& stage : stages_) total += stage.cost.back();
+  for (Stage& stage : stages_) {
+    add_tasks(stage);
+    total += stage.cost.back();
+  }
   for (Stage& stage : stages_) {
     stage.shared = stage.tasks.size() > 1 && pays_to_share(stage.cost.back()) && pays_to_share_plan(total);
     shared_ = shared_ || stage.shared;
@@ -61,6 +62,21 @@ void Plan::finish_compiling() {
   address_.resize(values_.size());
   open_tasks_ = std::make_unique<std::atomic<Dim>[]>(calls_.size());
   for (std::size_t i = 0; i < calls_.size(); ++i) open_tasks_[i] = calls_[i]->tasks;
+}
+
+// Lanes first: they are long.
+void Plan::add_tasks(Stage& stage) const {
+  const auto add = [&](int call, Dim tasks, double cost) {
+    for (Dim task = 0; task < tasks; ++task) {
+      stage.tasks.emplace_back(call, task);
+      stage.cost.push_back((stage.cost.empty() ? 0 : stage.cost.back()) + cost / static_cast<double>(tasks));
+    }
+  };
+  double in_lanes = 0;
+  for (const std::size_t call : stage.lanes) in_lanes += calls_[call]->cost;
+  if (!stage.lanes.empty()) add(kLane, calls_[stage.lanes[0]]->tasks, in_lanes);
+  for (std::size_t i = stage.begin; i < stage.end; ++i)
+    if (!calls_[i]->in_lanes) add(static_cast<int>(i), calls_[i]->tasks, calls_[i]->cost);
 }
 
 Plan::~Plan() { Team::let_go(); }
@@ -166,10 +182,15 @@ bool Plan::run_shared(std::uint32_t run, std::size_t s, int worker) noexcept {
 
 void Plan::run_task(const Stage& stage, std::size_t i, int worker) noexcept {
   const auto [index, task] = stage.tasks[i];
-  const Call& call = *calls_[static_cast<std::size_t>(index)];
+  if (index != kLane) return run_task_of(static_cast<std::size_t>(index), task, worker);
+  for (const std::size_t call : stage.lanes) run_task_of(call, task, worker);
+}
+
+void Plan::run_task_of(std::size_t index, Dim task, int worker) noexcept {
+  const Call& call = *calls_[index];
   call.run(context_, task, scratch_of(worker));
   if (!call.finishes) return;
-  std::atomic<Dim>& open = open_tasks_[static_cast<std::size_t>(index)];
+  std::atomic<Dim>& open = open_tasks_[index];
   if (open.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
   call.finish(context_);
   open.store(call.tasks, std::memory_order_relaxed);
@@ -190,9 +211,12 @@ double Plan::gradient_norm() const noexcept {
 }
 
 void Plan::run_whole(const Stage& stage) noexcept {
+  const Dim lanes = stage.lanes.empty() ? 0 : calls_[stage.lanes[0]]->tasks;
+  for (Dim lane = 0; lane < lanes; ++lane)
+    for (const std::size_t call : stage.lanes) calls_[call]->run(context_, lane, scratch_of(0));
   for (std::size_t i = stage.begin; i < stage.end; ++i) {
     const Call& call = *calls_[i];
-    for (Dim task = 0; task < call.tasks; ++task) call.run(context_, task, scratch_of(0));
+    for (Dim task = 0; !call.in_lanes && task < call.tasks; ++task) call.run(context_, task, scratch_of(0));
     if (call.finishes) call.finish(context_);
   }
 }

@@ -80,6 +80,7 @@ struct PlanSpec {
   bool separate_phases = false;  // forward and backward are run apart
   bool recompute = false;        // forward values are made again for the backward pass, where that saves memory
   bool narrow = false;           // forward values are kept for the backward pass as bfloat16
+  bool compact = false;          // lanes share no stage: all values of a stage live at once
   DType dtype = DType::float32;
   UpdatePhase update = {};  // skipped where the scalar `guard` is not finite
   Tensor guard = {};
@@ -130,12 +131,16 @@ class Plan final : public Job {
     std::size_t begin = 0, end = 0;  // calls
     Phase phase = Phase::forward;
     bool shared = false;
-    bool guarded = false;                    // it writes what is kept
-    std::vector<double> cost;                // cumulative, by task
-    std::vector<std::pair<int, Dim>> tasks;  // (call, task)
+    bool guarded = false;                         // it writes what is kept
+    std::vector<std::size_t> lanes = {};          // calls that are walked one after the other, lane by lane
+    std::vector<double> cost = {};                // cumulative, by task
+    std::vector<std::pair<int, Dim>> tasks = {};  // (call, task), or (kLane, lane)
   };
 
+  static constexpr int kLane = -1;
+
   void finish_compiling();
+  void add_tasks(Stage& stage) const;
   void prepare(const PlanRun& run);
   std::vector<std::uint32_t> slices(int workers) const;
   bool is_asked(const Stage& stage) const noexcept { return stage.phase >= first_ && stage.phase <= last_; }
@@ -147,6 +152,7 @@ class Plan final : public Job {
   void work(int worker, int workers) noexcept override;
   bool run_shared(std::uint32_t run, std::size_t stage, int worker) noexcept;
   void run_task(const Stage& stage, std::size_t i, int worker) noexcept;
+  void run_task_of(std::size_t index, Dim task, int worker) noexcept;
   void run_whole(const Stage& stage) noexcept;
   std::byte* scratch_of(int worker) noexcept {
     return scratch_.data() + static_cast<std::size_t>(worker) * scratch_bytes_;
@@ -172,8 +178,8 @@ class Plan final : public Job {
   std::string isa_;
 };
 
-// The plan of a spec; without recomputation, and without narrow values, where that saves less than a tenth of the
-// arena.
+// The plan of a spec; compact where it asks for recomputation or narrow values, but without either where that saves
+// less than a tenth of the arena.
 std::unique_ptr<Plan> compile(PlanSpec spec);
 
 }  // namespace backpass

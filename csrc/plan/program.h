@@ -5,7 +5,7 @@
 
 #include "graph/op.h"
 #include "kernels/table.h"
-#include "plan/call.h"
+#include "plan/lanes.h"
 
 namespace backpass {
 
@@ -69,10 +69,6 @@ struct Program {
     return (static_cast<std::size_t>(std::max(kTileElements, tile_cols())) + 15) / 16 * 16;
   }
   std::string describe() const;
-};
-
-struct Tile {
-  Dim row, rows, col, cols;
 };
 
 // Runs a program over a block of its space, tile by tile. registers: program.registers * register_elements().

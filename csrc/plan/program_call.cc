@@ -14,7 +14,10 @@ struct Cut {
   Dim rows, cols, down, across;
 };
 
-Cut cut_space(const Program& program) {
+bool walks_in(const Lanes& lanes, const Program& program) { return lanes && program.rows == lanes.rows; }
+
+Cut cut_space(const Program& program, const Lanes& lanes) {
+  if (walks_in(lanes, program)) return {lanes.most_rows(), program.cols, lanes.count, 1};
   const Dim elements = program.rows * program.cols;
   const Dim per_task = std::max(kTaskElements, ceil_div(elements, kMostTasks));
   Cut cut{std::max<Dim>(1, program.rows), std::max<Dim>(1, program.cols), 1, 1};
@@ -28,9 +31,10 @@ Cut cut_space(const Program& program) {
 template <class T>
 class ProgramCall final : public Call {
  public:
-  ProgramCall(const kernels::Kernels<T>& k, Program program)
-      : k_(k), program_(std::move(program)), cut_(cut_space(program_)) {
+  ProgramCall(const kernels::Kernels<T>& k, Program program, const Lanes& lanes)
+      : k_(k), program_(std::move(program)), lanes_(lanes), cut_(cut_space(program_, lanes)) {
     tasks = cut_.down * cut_.across;
+    in_lanes = walks_in(lanes, program_);
     finishes = !program_.sums.empty();
     scratch_bytes = static_cast<std::size_t>(program_.registers) * program_.register_elements() * sizeof(T);
     describe();
@@ -43,15 +47,18 @@ class ProgramCall final : public Call {
                  static_cast<std::size_t>(task) * program_.sums.size();
       std::fill_n(partials, program_.sums.size(), 0.0);
     }
-    const Dim row = task / cut_.across * cut_.rows, col = task % cut_.across * cut_.cols;
-    run_program(k_, program_, context,
-                {row, std::min(cut_.rows, program_.rows - row), col, std::min(cut_.cols, program_.cols - col)},
-                reinterpret_cast<T*>(scratch), partials);
+    run_program(k_, program_, context, tile(task), reinterpret_cast<T*>(scratch), partials);
   }
 
   void finish(const Context& context) const noexcept override { finish_sums<T>(program_, context, tasks); }
 
  private:
+  Tile tile(Dim task) const noexcept {
+    if (in_lanes) return lanes_.tile(task, program_.cols);
+    const Dim row = task / cut_.across * cut_.rows, col = task % cut_.across * cut_.cols;
+    return {row, std::min(cut_.rows, program_.rows - row), col, std::min(cut_.cols, program_.cols - col)};
+  }
+
   void describe() {
     bool labels = false, lse = false, random = false;
     for (const Instruction& i : program_.instructions) {
@@ -73,22 +80,23 @@ class ProgramCall final : public Call {
 
   const kernels::Kernels<T>& k_;
   Program program_;
+  Lanes lanes_;
   Cut cut_;
 };
 
 }  // namespace
 
 template <class T>
-CallPtr make_program_call(const kernels::Kernels<T>& k, Program program) {
-  return std::make_unique<ProgramCall<T>>(k, std::move(program));
+CallPtr make_program_call(const kernels::Kernels<T>& k, Program program, const Lanes& lanes) {
+  return std::make_unique<ProgramCall<T>>(k, std::move(program), lanes);
 }
 
-Dim program_tasks(const Program& program) {
-  const Cut cut = cut_space(program);
+Dim program_tasks(const Program& program, const Lanes& lanes) {
+  const Cut cut = cut_space(program, lanes);
   return cut.down * cut.across;
 }
 
-template CallPtr make_program_call<float>(const kernels::Kernels<float>&, Program);
-template CallPtr make_program_call<double>(const kernels::Kernels<double>&, Program);
+template CallPtr make_program_call<float>(const kernels::Kernels<float>&, Program, const Lanes&);
+template CallPtr make_program_call<double>(const kernels::Kernels<double>&, Program, const Lanes&);
 
 }  // namespace backpass

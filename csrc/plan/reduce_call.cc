@@ -9,8 +9,12 @@ namespace {
 
 constexpr Dim kChunkRows = 512, kChunkCols = 512;
 
-Dim chunks(const ReduceSpec& s) { return std::max<Dim>(1, ceil_div(s.reduced, kChunkRows)); }
-Dim blocks(const ReduceSpec& s) { return std::max<Dim>(1, ceil_div(s.inner, kChunkCols)); }
+bool walks_in_lanes(const ReduceSpec& s) { return s.lanes && s.outer == 1 && s.reduced == s.lanes.rows; }
+
+Dim chunks(const ReduceSpec& s) {
+  return walks_in_lanes(s) ? s.lanes.count : std::max<Dim>(1, ceil_div(s.reduced, kChunkRows));
+}
+Dim blocks(const ReduceSpec& s) { return walks_in_lanes(s) ? 1 : std::max<Dim>(1, ceil_div(s.inner, kChunkCols)); }
 
 // Task (outer, block of columns, chunk of rows) leaves its sums in slot (outer, chunk) of the partials.
 template <class T>
@@ -25,7 +29,8 @@ class ReduceCall final : public Call {
     detail = text.str();
     tasks = s_.outer * chunks_ * blocks_;
     finishes = true;
-    reads = {s_.a};
+    in_lanes = walks_in_lanes(s_);
+    reads = by_rows = {s_.a};
     writes = {s_.out, s_.partials};
     flops = static_cast<double>(s_.outer * s_.reduced * s_.inner);
     bytes = flops * sizeof(T);
@@ -34,10 +39,11 @@ class ReduceCall final : public Call {
 
   void run(const Context& context, Dim task, std::byte*) const noexcept override {
     const Dim chunk = task % chunks_, block = task / chunks_ % blocks_, outer = task / chunks_ / blocks_;
-    const Dim row = chunk * kChunkRows, col = block * kChunkCols;
+    const Dim row = in_lanes ? s_.lanes.begin(chunk) : chunk * kChunkRows, col = block * kChunkCols;
+    const Dim end = in_lanes ? s_.lanes.begin(chunk + 1) : std::min(row + kChunkRows, s_.reduced);
     const T* a = reinterpret_cast<const T*>(context.address[s_.a]) + (outer * s_.reduced + row) * s_.inner + col;
-    k_.column_sum(slot(context, outer, chunk) + col, a, s_.inner, std::min(kChunkRows, s_.reduced - row),
-                  std::min(kChunkCols, s_.inner - col));
+    k_.column_sum(slot(context, outer, chunk) + col, a, s_.inner, end - row,
+                  in_lanes ? s_.inner : std::min(kChunkCols, s_.inner - col));
   }
 
   void finish(const Context& context) const noexcept override {

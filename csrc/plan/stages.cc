@@ -1,26 +1,43 @@
 // When each call runs, and where each value lies.
 #include <algorithm>
+#include <numeric>
 
 #include "plan/lowering.h"
 
 namespace backpass {
+namespace {
 
-// A call runs one stage after the last that writes what it reads; an update after everything, and so do calls that are
-// made again, or what they make would lie there for long; and, where phases are run apart, no stage holds two of them.
+bool touches_own_rows(const Call& call, int value) {
+  return call.in_lanes && std::find(call.by_rows.begin(), call.by_rows.end(), value) != call.by_rows.end();
+}
+
+}  // namespace
+
+// A call runs one stage after the last that writes what it reads, or in that stage where both walk in lanes and a lane
+// reads its own rows only; an update after everything, and so do calls that are made again, or what they make would lie
+// there for long; and, where phases are run apart, no stage holds two of them.
 void Lowering::set_stages() {
-  std::vector<int> made(plan_.values_.size(), 0);  // the stage after which a value is there
+  std::vector<int> made(plan_.values_.size(), 0);          // the stage after which a value is there
+  std::vector<bool> by_lane(plan_.values_.size(), false);  // its rows are there before
   int last = 0, floor = 0, open = 0;
   Phase phase = Phase::forward;
   bool again = false;
   std::vector<Call*> late;  // until the call that needs them has a stage
   const auto earliest = [&](const Call& call, int stage) {
-    for (int value : call.reads) stage = std::max(stage, made[static_cast<std::size_t>(value)]);
+    for (int value : call.reads) {
+      const auto v = static_cast<std::size_t>(value);
+      const bool own_rows = by_lane[v] && touches_own_rows(call, value);
+      stage = std::max(stage, made[v] - (own_rows ? 1 : 0));
+    }
     return stage;
   };
   const auto put = [&](Call& call, int stage) {
     call.stage = stage;
     last = std::max(last, stage + 1);
-    for (int value : call.writes) made[static_cast<std::size_t>(value)] = stage + 1;
+    for (int value : call.writes) {
+      made[static_cast<std::size_t>(value)] = stage + 1;
+      by_lane[static_cast<std::size_t>(value)] = !spec_.compact && touches_own_rows(call, value);
+    }
   };
   for (CallPtr& call : plan_.calls_) {
     if (call->late) {
@@ -44,7 +61,49 @@ void Lowering::set_stages() {
                    [](const CallPtr& a, const CallPtr& b) { return a->stage < b->stage; });
 }
 
+// Which value each one lies in: a value that only calls of its own stage read, by lanes, lies where one of the same
+// size lay that they need no longer. Rows lie where the same rows lay, so no lane meets another.
+std::vector<int> Lowering::share_within_lanes() const {
+  const std::size_t n = plan_.values_.size();
+  std::vector<int> home(n), made(n, -1), last_use(n, -1);
+  std::iota(home.begin(), home.end(), 0);
+  std::vector<bool> own(n, false);
+  for (std::size_t v = 0; v < n; ++v) own[v] = plan_.values_[v].slot == kArena;
+  for (int value : plan_.outputs_) own[static_cast<std::size_t>(value)] = false;
+  for (std::size_t c = 0; c < plan_.calls_.size(); ++c) {
+    const Call& call = *plan_.calls_[c];
+    for (int value : call.writes) made[static_cast<std::size_t>(value)] = call.stage;
+    for (const std::vector<int>* list : {&call.reads, &call.writes})
+      for (int value : *list) {
+        const auto v = static_cast<std::size_t>(value);
+        own[v] = own[v] && touches_own_rows(call, value) && made[v] == call.stage;
+        last_use[v] = static_cast<int>(c);
+      }
+  }
+  std::vector<int> free;
+  for (std::size_t c = 0; c < plan_.calls_.size(); ++c) {
+    const Call& call = *plan_.calls_[c];
+    if (c > 0 && plan_.calls_[c - 1]->stage != call.stage) free.clear();
+    for (int value : call.writes) {
+      const auto v = static_cast<std::size_t>(value);
+      const auto fits = [&](int other) {
+        return plan_.values_[static_cast<std::size_t>(other)].life.bytes == plan_.values_[v].life.bytes;
+      };
+      const auto found = own[v] ? std::find_if(free.begin(), free.end(), fits) : free.end();
+      if (found == free.end()) continue;
+      home[v] = *found;
+      free.erase(found);
+    }
+    for (const std::vector<int>* list : {&call.reads, &call.writes})
+      for (int value : *list)
+        if (const auto v = static_cast<std::size_t>(value); own[v] && last_use[v] == static_cast<int>(c))
+          free.push_back(home[v]);
+  }
+  return home;
+}
+
 void Lowering::place_values() {
+  const std::vector<int> home = share_within_lanes();
   std::vector<bool> seen(plan_.values_.size(), false);
   const auto touch = [&](int value, int stage) {
     Lifetime& life = plan_.values_[static_cast<std::size_t>(value)].life;
@@ -61,8 +120,11 @@ void Lowering::place_values() {
   if (plan_.guard_ >= 0) touch(plan_.guard_, end);
   std::vector<Lifetime*> lifetimes;
   for (std::size_t i = 0; i < plan_.values_.size(); ++i)
-    if (plan_.values_[i].slot == kArena && seen[i]) lifetimes.push_back(&plan_.values_[i].life);
+    if (plan_.values_[i].slot == kArena && seen[i] && home[i] == static_cast<int>(i))
+      lifetimes.push_back(&plan_.values_[i].life);
   plan_.arena_bytes_ = place(lifetimes);
+  for (std::size_t i = 0; i < plan_.values_.size(); ++i)
+    plan_.values_[i].life.offset = plan_.values_[static_cast<std::size_t>(home[i])].life.offset;
 }
 
 }  // namespace backpass

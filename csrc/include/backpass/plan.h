@@ -13,6 +13,7 @@ struct CallInfo {
   int stage = 0;  // calls of one stage run side by side; a barrier stands between stages
   Dim tasks = 1;
   bool shared = false;          // by several threads
+  bool in_lanes = false;        // its tasks are rows of the batch that walk on through the stage
   double flops = 0, bytes = 0;  // of one run
   double milliseconds = 0;      // median; 0 unless profiled
 };
