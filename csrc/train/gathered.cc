@@ -18,8 +18,10 @@ void check_targets(const Array& y, const Trainer::Impl& trainer, Dim rows) try {
 
 void Gathered::begin(const Network::Impl& net, const Targets* fixed, Dim rows) {
   fixed_ = fixed;
-  predictions_ = Column(net.dtype);
+  // Memory of an epoch before serves again: to touch new pages takes longer than to write the rows.
+  if (predictions_.dtype() != net.dtype) predictions_ = Column(net.dtype);
   targets_ = Column(net.dtype);
+  if (!fixed) predictions_.clear();
   if (fixed) predictions_.resize(net.outputs()[0].shape(), rows);
 }
 
