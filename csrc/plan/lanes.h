@@ -27,8 +27,8 @@ struct Lanes {
 // No product sums more rows in float32: the error does not grow with the rows of a batch.
 inline constexpr Dim kMostRowsOfLane = 4096;
 
-// For a step of training on so many rows. Every lane copies the weights and leaves gradients of their size: at least 64
-// rows to a lane, and 256 where there are many (measured: docs/performance.md). Fewer than four lanes share work badly.
+// For a step of training on so many rows; products with large weights stay out (lane_cut). At least 64 rows to a lane,
+// and 256 where there are many (measured: docs/performance.md). Fewer than four lanes share work badly.
 inline Lanes choose_lanes(Dim rows) {
   const Dim count =
       std::max({std::min<Dim>(rows / 64, 16), std::min<Dim>(rows / 256, 64), ceil_div(rows, kMostRowsOfLane)});

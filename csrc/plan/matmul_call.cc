@@ -20,7 +20,8 @@ constexpr Dim kFewRows = 120;
 // of them, to cut finer than the second costs more in copies than it gains in balance.
 constexpr double kSmallTaskFlops = 160e3, kTaskFlops = 2.5e6;
 constexpr double kTasks = 8, kMostTasks = 32;
-// Every lane reads, and may copy, the whole of B: one that stays in the cache.
+// Every lane reads, and may copy, the whole of a weight, and leaves a gradient of its size: one that stays in the
+// cache.
 constexpr Dim kLaneBytes = 64 << 10;
 // A longer inner dimension is summed in chunks that are added in double: the error does not grow with the rows of a
 // batch.
@@ -227,11 +228,14 @@ CallPtr make_matmul_call(const kernels::Kernels<T>& k, MatmulSpec spec) {
 
 template <class T>
 LaneCut lane_cut(const MatmulSpec& s) {
-  const auto fits = [](Dim elements) { return elements * static_cast<Dim>(sizeof(T)) <= kLaneBytes; };
+  // And of at most half the elements that a lane's rows have before and behind it.
+  const auto fits = [&](Dim in, Dim out) {
+    return in * out * static_cast<Dim>(sizeof(T)) <= kLaneBytes && 2 * in * out <= s.lanes.most_rows() * (in + out);
+  };
   if (!s.lanes) return LaneCut::none;
-  if (s.m == s.lanes.rows && s.a_k == 1 && s.k <= kChunk && s.n <= kBlockCols && fits(s.k * s.n)) return LaneCut::rows;
+  if (s.m == s.lanes.rows && s.a_k == 1 && s.k <= kChunk && s.n <= kBlockCols && fits(s.k, s.n)) return LaneCut::rows;
   const bool over_rows = s.k == s.lanes.rows && s.a_row == 1 && s.b_col == 1;
-  return over_rows && s.epilogue.instructions.empty() && fits(s.m * s.n) ? LaneCut::sums : LaneCut::none;
+  return over_rows && s.epilogue.instructions.empty() && fits(s.m, s.n) ? LaneCut::sums : LaneCut::none;
 }
 
 template <class T>

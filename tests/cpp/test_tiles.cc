@@ -273,7 +273,7 @@ int main(int argc, char** argv) {
   modelled = !cpu_has_amx();
   if (modelled) carry_out_tile_instructions();
   if (!modelled && !amx_permitted()) {
-    std::printf("the system refuses the instructions\n");
+    std::printf("no such instruction set here: the system refuses it\n");
     return 0;
   }
 #endif
