@@ -1,6 +1,7 @@
 // Call: one kernel call of a plan, cut into tasks by shape.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -40,6 +41,10 @@ class Call {
   virtual std::exception_ptr take_error() { return nullptr; }
   // Once, after the last task: adds what the tasks left in slots of their own, in the order of tasks.
   virtual void finish(const Context&) const noexcept {}
+  // Whether a lane of this call touches its own rows only of a value.
+  bool keeps_to_rows_of(int value) const {
+    return in_lanes && std::find(by_rows.begin(), by_rows.end(), value) != by_rows.end();
+  }
 
   std::string name, detail;
   Phase phase = Phase::forward;

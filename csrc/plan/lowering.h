@@ -49,6 +49,11 @@ class Lowering {
   void add_update(const kernels::Kernels<T>& k);
   void set_stages();
   void place_values();
+  struct LaneUse {
+    std::vector<bool> inner;    // by value: only calls of its own stage touch it, each lane its own rows
+    std::vector<int> last_use;  // the call
+  };
+  LaneUse lane_use() const;
   std::vector<int> share_within_lanes() const;
 
   template <class T>

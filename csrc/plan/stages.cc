@@ -1,17 +1,9 @@
 // When each call runs, and where each value lies.
 #include <algorithm>
-#include <numeric>
 
 #include "plan/lowering.h"
 
 namespace backpass {
-namespace {
-
-bool touches_own_rows(const Call& call, int value) {
-  return call.in_lanes && std::find(call.by_rows.begin(), call.by_rows.end(), value) != call.by_rows.end();
-}
-
-}  // namespace
 
 // A call runs one stage after the last that writes what it reads, or in that stage where both walk in lanes and a lane
 // reads its own rows only; an update after everything, and so do calls that are made again, or what they make would lie
@@ -26,7 +18,7 @@ void Lowering::set_stages() {
   const auto earliest = [&](const Call& call, int stage) {
     for (int value : call.reads) {
       const auto v = static_cast<std::size_t>(value);
-      const bool own_rows = by_lane[v] && touches_own_rows(call, value);
+      const bool own_rows = by_lane[v] && call.keeps_to_rows_of(value);
       stage = std::max(stage, made[v] - (own_rows ? 1 : 0));
     }
     return stage;
@@ -36,7 +28,7 @@ void Lowering::set_stages() {
     last = std::max(last, stage + 1);
     for (int value : call.writes) {
       made[static_cast<std::size_t>(value)] = stage + 1;
-      by_lane[static_cast<std::size_t>(value)] = !spec_.compact && touches_own_rows(call, value);
+      by_lane[static_cast<std::size_t>(value)] = !spec_.compact && call.keeps_to_rows_of(value);
     }
   };
   for (CallPtr& call : plan_.calls_) {
@@ -59,47 +51,6 @@ void Lowering::set_stages() {
   }
   std::stable_sort(plan_.calls_.begin(), plan_.calls_.end(),
                    [](const CallPtr& a, const CallPtr& b) { return a->stage < b->stage; });
-}
-
-// Which value each one lies in: a value that only calls of its own stage read, by lanes, lies where one of the same
-// size lay that they need no longer. Rows lie where the same rows lay, so no lane meets another.
-std::vector<int> Lowering::share_within_lanes() const {
-  const std::size_t n = plan_.values_.size();
-  std::vector<int> home(n), made(n, -1), last_use(n, -1);
-  std::iota(home.begin(), home.end(), 0);
-  std::vector<bool> own(n, false);
-  for (std::size_t v = 0; v < n; ++v) own[v] = plan_.values_[v].slot == kArena;
-  for (int value : plan_.outputs_) own[static_cast<std::size_t>(value)] = false;
-  for (std::size_t c = 0; c < plan_.calls_.size(); ++c) {
-    const Call& call = *plan_.calls_[c];
-    for (int value : call.writes) made[static_cast<std::size_t>(value)] = call.stage;
-    for (const std::vector<int>* list : {&call.reads, &call.writes})
-      for (int value : *list) {
-        const auto v = static_cast<std::size_t>(value);
-        own[v] = own[v] && touches_own_rows(call, value) && made[v] == call.stage;
-        last_use[v] = static_cast<int>(c);
-      }
-  }
-  std::vector<int> free;
-  for (std::size_t c = 0; c < plan_.calls_.size(); ++c) {
-    const Call& call = *plan_.calls_[c];
-    if (c > 0 && plan_.calls_[c - 1]->stage != call.stage) free.clear();
-    for (int value : call.writes) {
-      const auto v = static_cast<std::size_t>(value);
-      const auto fits = [&](int other) {
-        return plan_.values_[static_cast<std::size_t>(other)].life.bytes == plan_.values_[v].life.bytes;
-      };
-      const auto found = own[v] ? std::find_if(free.begin(), free.end(), fits) : free.end();
-      if (found == free.end()) continue;
-      home[v] = *found;
-      free.erase(found);
-    }
-    for (const std::vector<int>* list : {&call.reads, &call.writes})
-      for (int value : *list)
-        if (const auto v = static_cast<std::size_t>(value); own[v] && last_use[v] == static_cast<int>(c))
-          free.push_back(home[v]);
-  }
-  return home;
 }
 
 void Lowering::place_values() {
