@@ -20,8 +20,8 @@ void Gathered::begin(const Network::Impl& net, const Targets* fixed, Dim rows) {
   fixed_ = fixed;
   // Memory of an epoch before serves again: to touch new pages takes longer than to write the rows.
   if (predictions_.dtype() != net.dtype) predictions_ = Column(net.dtype);
+  predictions_.clear();
   targets_ = Column(net.dtype);
-  if (!fixed) predictions_.clear();
   if (fixed) predictions_.resize(net.outputs()[0].shape(), rows);
 }
 
