@@ -15,6 +15,19 @@
 namespace backpass::kernels {
 namespace {
 
+// How k is cut: in whole vectors, `depth` elements at most.
+template <class T>
+struct Passes : Parts {
+  static constexpr Size kLanes = Vec<T>::kLanes;
+  Size end;
+  Passes(Size k, Size depth) : Parts((k + kLanes - 1) / kLanes, depth / kLanes), end(k) {}
+  Size begin(Size pass) const { return Parts::begin(pass) * kLanes; }
+  Size operator[](Size pass) const {
+    const Size whole = Parts::operator[](pass) * kLanes, rest = end - begin(pass);
+    return whole < rest ? whole : rest;
+  }
+};
+
 // One pass of one product: rows of A (in place or packed by pack_rows), one panel of B.
 template <class T>
 struct Pass {
@@ -39,7 +52,7 @@ struct Pass {
     const MatmulBlock<T>& x = *block;
     const T* a = packed_a ? packed_a : x.a + i0 * x.a_row + p * x.a_k;
     T* c = x.c + i0 * x.ldc + j;
-    const auto& tiles = kTiles<T>.by_size[vectors];
+    const auto& tiles = (packed_a ? kTiles<T>.packed : kTiles<T>.by_size)[vectors];
     TileEnd<T> at = end(i0, j);
     for (Size i = 0; i < rows.count; ++i) {
       const Size m = rows[i];
@@ -95,22 +108,28 @@ void row_in_place(const MatmulBlock<T>& x) noexcept {
 template <class T>
 void blocked(const MatmulBlock<T>& x) noexcept {
   constexpr Size lanes = Vec<T>::kLanes, nr = Blocks<T>::kVectors * lanes;
-  const bool pack_a = x.path == MatmulPath::pack_ab;
-  const Size limit = x.n <= lanes ? Blocks<T>::kNarrowRows : Blocks<T>::kRows;
+  const bool packs_a = x.path == MatmulPath::pack_ab, packed = x.path == MatmulPath::packed_a;
+  const Size limit = x.n <= lanes && !packed ? Blocks<T>::kNarrowRows : Blocks<T>::kRows;
   // Of a column of A read in place a part of each cache line is used: half as many of them stay in L1.
-  const Size depth = !pack_a && x.a_k != 1 ? Blocks<T>::kDepth / 2 : Blocks<T>::kDepth;
-  const Parts passes((x.k + lanes - 1) / lanes, depth / lanes);
-  T* packed_a = x.scratch + nr * Blocks<T>::kDepth;
-  for (Size pass = 0, p = 0; pass < passes.count; ++pass) {
-    const Size whole = passes[pass] * lanes, k = whole < x.k - p ? whole : x.k - p;
-    const Parts row_blocks(x.m, pack_a ? kBlockRows : x.m);
+  const Size depth = !packs_a && !packed && x.a_k != 1 ? Blocks<T>::kDepth / 2 : Blocks<T>::kDepth;
+  const Passes<T> passes(x.k, depth);
+  T* scratch_a = x.scratch + nr * Blocks<T>::kDepth;
+  for (Size pass = 0; pass < passes.count; ++pass) {
+    const Size p = passes.begin(pass), k = passes[pass];
+    const Parts row_blocks(x.m, packs_a ? kBlockRows : x.m);
     for (Size block = 0, i0 = 0; block < row_blocks.count; i0 += row_blocks[block++]) {
       const Parts rows(row_blocks[block], limit);
-      if (pack_a) pack_rows(packed_a, rows, x.a + i0 * x.a_row + p * x.a_k, x.a_row, x.a_k, k);
-      panels(x, Pass<T>{&x, pack_a ? packed_a : nullptr, p, k, rows}, i0, x.scratch);
+      if (packs_a) pack_rows(scratch_a, rows, x.a + i0 * x.a_row + p * x.a_k, x.a_row, x.a_k, k);
+      panels(x, Pass<T>{&x, packs_a ? scratch_a : packed ? x.a + p * x.m : nullptr, p, k, rows}, i0, x.scratch);
     }
-    p += k;
   }
+}
+
+template <class T>
+void pack_a(T* out, const T* a, Size a_row, Size a_k, Size rows, Size k, Size pass) noexcept {
+  const Passes<T> passes(k, Blocks<T>::kDepth);
+  const Size p = passes.begin(pass);
+  pack_rows(out + p * rows, Parts(rows, Blocks<T>::kRows), a + p * a_k, a_row, a_k, passes[pass]);
 }
 
 // The epilogue of products that do not leave through blocks of tiles.

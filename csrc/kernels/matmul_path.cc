@@ -26,6 +26,11 @@ Size parts(MatmulPath path) {
 }  // namespace
 
 template <class T>
+Size matmul_passes(const Kernels<T>& kernels, Size k) {
+  return (ceil_to(k, kernels.vector) + kernels.kc - 1) / kernels.kc;
+}
+
+template <class T>
 Size matmul_scratch(const Kernels<T>& kernels, MatmulPath path, Size m, Size n, Size k) {
   if (path == MatmulPath::dot || m <= 0 || k <= 0) return 0;
   if (path >= MatmulPath::split1) {
@@ -60,6 +65,8 @@ MatmulPath choose_matmul_path(const Kernels<T>& kernels, Size m, Size n, Size k,
   return MatmulPath::pack_b;
 }
 
+template Size matmul_passes(const Kernels<float>&, Size);
+template Size matmul_passes(const Kernels<double>&, Size);
 template Size matmul_scratch(const Kernels<float>&, MatmulPath, Size, Size, Size);
 template Size matmul_scratch(const Kernels<double>&, MatmulPath, Size, Size, Size);
 template MatmulPath choose_matmul_path(const Kernels<float>&, Size, Size, Size, Size, Size, Size, Size);

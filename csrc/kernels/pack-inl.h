@@ -52,10 +52,24 @@ inline void copy_short(T* out, const T* a, Size n) {
   store_n(out, load_n(a, n), n);
 }
 
+// Whole rows of a panel of full width that lies by rows: every cache line is read once.
+template <class T>
+void copy_panel(T* out, const T* x, Size x_k, Size k) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes, vectors = Blocks<T>::kVectors;
+  for (Size p = 0; p < k; ++p, x += x_k, out += vectors * lanes) {
+    Vec<T> row[vectors];
+#pragma GCC unroll 8
+    for (Size j = 0; j < vectors; ++j) row[j] = load(x + j * lanes);
+#pragma GCC unroll 8
+    for (Size j = 0; j < vectors; ++j) store(out + j * lanes, row[j]);
+  }
+}
+
 // out (k, width) = x (k, columns), zeros beyond; x(p, j) = x[p * x_k + j * x_col].
 template <class T>
 void pack_panel(T* out, Size width, const T* x, Size x_k, Size x_col, Size columns, Size k) noexcept {
   constexpr Size lanes = Vec<T>::kLanes;
+  if (x_col == 1 && columns == Blocks<T>::kVectors * lanes) return copy_panel(out, x, x_k, k);
   for (Size j = 0; j < width; j += lanes) {
     const Size wanted = lanes < width - j ? lanes : width - j, have = columns - j < wanted ? columns - j : wanted;
     const T* from = x + j * x_col;

@@ -16,6 +16,7 @@ struct Parts {
     longer = size % count;
   }
   Size operator[](Size i) const { return base + (i < longer); }
+  Size begin(Size i) const { return i * base + (i < longer ? i : longer); }
 };
 
 }  // namespace

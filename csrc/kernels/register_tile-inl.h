@@ -58,24 +58,38 @@ inline void end_tile(Vec<T> (&sums)[M][N], T* c, Size ldc, Size width, const Til
   for_vectors<T, M, N>(width, [&](int i, int j, Size n) { store_up_to(c + i * ldc + j * lanes, sums[i][j], n); });
 }
 
-// The register kernel: c (M, width) = or += a (M, k) * b (k, N vectors), and what `end` says.
+// sums += column p of a * row p of b.
 template <class T, int M, int N>
+inline void add_outer_product(Vec<T> (&sums)[M][N], const T* a, Size a_row, const T* b) noexcept {
+  Vec<T> row[N];
+#pragma GCC unroll 8
+  for (int j = 0; j < N; ++j) row[j] = load(b + j * Vec<T>::kLanes);
+#pragma GCC unroll 16
+  for (int i = 0; i < M; ++i) {
+    const Vec<T> x = broadcast(a[i * a_row]);
+#pragma GCC unroll 8
+    for (int j = 0; j < N; ++j) sums[i][j] = fma(x, row[j], sums[i][j]);
+  }
+}
+
+// The register kernel: c (M, width) = or += a (M, k) * b (k, N vectors), and what `end` says. Of packed operands the
+// strides are known, so that several steps of k need one addition of an address: fewer instructions per multiply-add.
+template <class T, int M, int N, bool packed>
 void tile(T* c, Size ldc, Size width, const T* a, Size a_row, Size a_k, const T* b, Size b_k, Size k,
           const TileEnd<T>& end) noexcept {
-  constexpr Size lanes = Vec<T>::kLanes;
+  constexpr Size steps = packed ? 3 : 1;  // with four, gcc spills sums
+  if constexpr (packed) {
+    a_row = 1;
+    a_k = M;
+    b_k = N * Vec<T>::kLanes;
+  }
   Vec<T> sums[M][N];
   for_vectors<T, M, N>(width, [&](int i, int j, Size) { sums[i][j] = broadcast(static_cast<T>(0)); });
-  for (Size p = 0; p < k; ++p, a += a_k, b += b_k) {
-    Vec<T> row[N];
-#pragma GCC unroll 8
-    for (int j = 0; j < N; ++j) row[j] = load(b + j * lanes);
-#pragma GCC unroll 16
-    for (int i = 0; i < M; ++i) {
-      const Vec<T> x = broadcast(a[i * a_row]);
-#pragma GCC unroll 8
-      for (int j = 0; j < N; ++j) sums[i][j] = fma(x, row[j], sums[i][j]);
-    }
+  for (; k >= steps; k -= steps, a += steps * a_k, b += steps * b_k) {
+#pragma GCC unroll 4
+    for (Size step = 0; step < steps; ++step) add_outer_product<T, M, N>(sums, a + step * a_k, a_row, b + step * b_k);
   }
+  for (; k > 0; --k, a += a_k, b += b_k) add_outer_product<T, M, N>(sums, a, a_row, b);
   end_tile<T, M, N>(sums, c, ldc, width, end);
 }
 
@@ -89,11 +103,13 @@ struct Tiles {
   static constexpr int kRows = Blocks<T>::kRows, kVectors = Blocks<T>::kVectors, kNarrowRows = Blocks<T>::kNarrowRows;
   static constexpr int kWide = 8;
   Tile<T> by_size[kVectors + 1][kNarrowRows + 1] = {};
+  Tile<T> packed[kVectors + 1][kNarrowRows + 1] = {};  // for operands that are both packed
   Tile<T> wide[kWide + 1] = {};
 
   template <int m, int n>
   constexpr void fill() {
-    by_size[n][m] = &tile<T, m, n>;
+    by_size[n][m] = &tile<T, m, n, false>;
+    packed[n][m] = &tile<T, m, n, true>;
     if constexpr (m > 1)
       fill<m - 1, n>();
     else if constexpr (n > 1)
@@ -102,7 +118,7 @@ struct Tiles {
 
   template <int n>
   constexpr void fill_wide() {
-    wide[n] = &tile<T, 1, n>;
+    wide[n] = &tile<T, 1, n, false>;
     if constexpr (n > 1) fill_wide<n - 1>();
   }
 

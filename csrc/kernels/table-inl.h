@@ -19,6 +19,7 @@ constexpr Kernels<T> make_table() {
   kernels.kc = Blocks<T>::kDepth;
   kernels.vector = Vec<T>::kLanes;
   kernels.matmul = &matmul<T>;
+  kernels.pack_a = &pack_a<T>;
   fill_elementwise(kernels);
   kernels.softmax = &softmax<T>;
   kernels.row_sum = &row_sum<T>;

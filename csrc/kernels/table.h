@@ -19,6 +19,7 @@ enum class MatmulPath : unsigned char {
   in_place,  // vectors run along n, A broadcast in place, B read in place (b_col == 1)
   pack_b,    // as in_place, with B copied panel by panel
   pack_ab,   // as pack_b, with A copied block by block as well
+  packed_a,  // as pack_ab, with A copied beforehand by pack_a: for many blocks that read the same rows
   // On tiles, where Kernels::tiles says so, by the parts of operands that are split into bfloat16 numbers:
   split1,  // one product of parts: of the rounded operands
   split3,  // three products of two parts each
@@ -97,6 +98,9 @@ struct Kernels {
 
   // c = a * b, over the whole of k; see MatmulBlock.
   void (*matmul)(const MatmulBlock<T>& block) noexcept;
+  // out (rows * k): the rows (one at least) of a block as MatmulPath::packed_a reads them; the part of pass `pass` of
+  // matmul_passes.
+  void (*pack_a)(T* out, const T* a, Size a_row, Size a_k, Size rows, Size k, Size pass) noexcept;
 
   // Indexed by Elementwise. `b` is ignored by unary functions; out may be a or b itself.
   ElementwiseKernel elementwise[kElementwiseCount];
@@ -146,6 +150,10 @@ struct Kernels {
   void (*narrow)(std::uint16_t* out, const T* a, Size n) noexcept;
   void (*widen)(T* out, const std::uint16_t* a, Size n) noexcept;
 };
+
+// How many passes over k a product makes whose operands are copied.
+template <class T>
+Size matmul_passes(const Kernels<T>& kernels, Size k);
 
 // Elements of scratch that a block needs on a path.
 template <class T>

@@ -17,8 +17,9 @@ struct MatmulSpec {
   Dim a_row = 0, a_k = 0;  // A(i, p) = a[i * a_row + p * a_k]
   Dim b_k = 0, b_col = 0;  // B(p, j) = b[p * b_k + j * b_col]
   Precision precision = Precision::highest;
-  Program epilogue;  // over (m, n); empty where there is none
-  Lanes lanes;       // of the plan
+  Program epilogue;       // over (m, n); empty where there is none
+  Lanes lanes;            // of the plan
+  bool packed_a = false;  // a holds what a pack call has left
 };
 // How lanes cut a product: not at all; by rows of A and C; or by rows of A, transposed, and B: each lane leaves a sum
 // over its own in c (count, m, n).
@@ -29,6 +30,13 @@ template <class T>
 CallPtr make_matmul_call(const kernels::Kernels<T>& k, MatmulSpec spec);
 template <class T>
 Dim matmul_tasks(const kernels::Kernels<T>& k, const MatmulSpec& spec);
+// Whether A should be packed by a call of its own: many blocks read it.
+template <class T>
+bool pays_to_pack_a(const kernels::Kernels<T>& k, const MatmulSpec& spec);
+
+// A of a product, copied as its blocks read it: block of rows after block of rows, out (m * k).
+template <class T>
+CallPtr make_pack_call(const kernels::Kernels<T>& k, int out, const MatmulSpec& spec);
 
 // A program over its whole space, cut into lanes where its rows are theirs. program_tasks() says how many tasks, for
 // the slots of its sums.

@@ -88,11 +88,13 @@ void Lowering::compute_again(int segment) {
       gone_.erase(&t.op());
       narrow_.erase(&t.op());
     }
-    lower(i);
-    Call& call = *plan_.calls_.back();
-    call.phase = Phase::backward;
-    call.again = true;
-    call.detail += "; again";
+    std::size_t next = plan_.calls_.size();
+    for (lower(i); next < plan_.calls_.size(); ++next) {
+      Call& call = *plan_.calls_[next];
+      call.phase = Phase::backward;
+      call.again = true;
+      call.detail += "; again";
+    }
   }
 }
 

@@ -127,6 +127,13 @@ CallPtr Lowering::lower_matmul(std::size_t index) {
   const bool sums_lanes = cluster.ops.size() == 1 && lane_cut<T>(spec) == LaneCut::sums;
   spec.c = sums_lanes ? add_value(static_cast<std::size_t>(spec.lanes.count) * bytes_of(cluster.ops[0]), "by lane")
                       : product_value(cluster);
+  if (pays_to_pack_a(k, spec)) {
+    const int packed = add_value(static_cast<std::size_t>(spec.m * spec.k) * sizeof(T), "packed");
+    plan_.calls_.push_back(make_pack_call(k, packed, spec));
+    plan_.calls_.back()->phase = cluster.phase;
+    spec.a = packed;
+    spec.packed_a = true;
+  }
   const int partials = has_sums(cluster) ? add_value(0, "partials") : -1;
   if (cluster.ops.size() > 1) spec.epilogue = generate(index, fusion_, sources_, values_, spec.c, partials);
   if (partials >= 0)

@@ -62,19 +62,27 @@ void check_product(const Kernels<T>& kernels, MatmulPath path, Matrix<T>& c, Ope
   for (Size i = 0; i < c.rows; ++i) {
     for (Size j = 0; j < c.cols; ++j) c(i, j) = std::numeric_limits<T>::quiet_NaN();
   }
-  const MatmulBlock<T> block{c.data(),
-                             c.ld,
-                             a.values.data(),
-                             a.row,
-                             a.col,
-                             b.values.data(),
-                             b.row,
-                             b.col,
-                             c.rows,
-                             c.cols,
-                             k,
-                             path,
-                             scratch_size ? scratch : nullptr};
+  MatmulBlock<T> block{c.data(),
+                       c.ld,
+                       a.values.data(),
+                       a.row,
+                       a.col,
+                       b.values.data(),
+                       b.row,
+                       b.col,
+                       c.rows,
+                       c.cols,
+                       k,
+                       path,
+                       scratch_size ? scratch : nullptr};
+  // Passes may be packed in any order: the last one first.
+  Numbers numbers{3};
+  Matrix<T> packed(1, path == MatmulPath::packed_a ? c.rows * k : 0, 0, numbers);
+  if (path == MatmulPath::packed_a) {
+    for (Size pass = matmul_passes(kernels, k); pass-- > 0;)
+      kernels.pack_a(packed.data(), block.a, a.row, a.col, c.rows, k, pass);
+    block.a = packed.data();
+  }
   kernels.matmul(block);
   bool good = c.gaps_intact();
   for (Size i = 0; i < c.rows; ++i) {
@@ -107,6 +115,7 @@ void test_product(const Kernels<T>& kernels, Size m, Size n, Size k, const std::
     if (!b_transposed) check_product(kernels, MatmulPath::in_place, c, a, b, k, label);
     check_product(kernels, MatmulPath::pack_b, c, a, b, k, label);
     check_product(kernels, MatmulPath::pack_ab, c, a, b, k, label);
+    if (m > 0) check_product(kernels, MatmulPath::packed_a, c, a, b, k, label);
     if (kernels.tiles) {
       for (MatmulPath path : {MatmulPath::split1, MatmulPath::split3, MatmulPath::split6})
         check_product(kernels, path, c, a, b, k, label);

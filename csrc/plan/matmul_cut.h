@@ -1,0 +1,25 @@
+// How a product is cut into blocks: a function of shapes and strides alone.
+#pragma once
+
+#include "kernels/table.h"
+#include "plan/calls.h"
+
+namespace backpass {
+
+// A longer inner dimension is summed in chunks that are added in double: the error does not grow with the rows of a
+// batch.
+inline constexpr Dim kChunk = 4096;
+
+struct Cut {
+  Dim rows, cols;  // of a block
+  Dim down, across;
+  kernels::MatmulPath path = kernels::MatmulPath::dot;
+};
+
+template <class T>
+Cut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s);
+
+// How many of the inner dimension one call of the kernel sums.
+Dim matmul_depth(const MatmulSpec& s, LaneCut lane_cut);
+
+}  // namespace backpass
