@@ -26,6 +26,14 @@ struct BFloat16 {
   operator float() const noexcept { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
 };
 
+// Rows may be unaligned.
+template <class From>
+From element(const void* a, Dim i) noexcept {
+  From value;
+  std::memcpy(&value, static_cast<const std::byte*>(a) + static_cast<std::size_t>(i) * sizeof(From), sizeof(From));
+  return value;
+}
+
 // The nearest integer of 32 bits: what does not fit must not come back as another number that does.
 template <class From>
 std::int32_t saturated(From value) noexcept {
@@ -41,10 +49,8 @@ std::int32_t saturated(From value) noexcept {
 template <class To, class From>
 void cast(void* out, const void* a, Dim n) noexcept {
   To* to = static_cast<To*>(out);
-  const std::byte* from = static_cast<const std::byte*>(a);
   for (Dim i = 0; i < n; ++i) {
-    From value;
-    std::memcpy(&value, from + static_cast<std::size_t>(i) * sizeof(From), sizeof(From));  // rows may be unaligned
+    const From value = element<From>(a, i);
     if constexpr (std::is_same_v<To, std::int32_t> && std::is_arithmetic_v<From>)
       to[i] = saturated(value);
     else if constexpr (std::is_arithmetic_v<From>)
@@ -93,6 +99,18 @@ bool same(DType dtype, ElementType type) noexcept {
          (dtype == DType::int32 && type == ElementType::int32);
 }
 
+// The largest number that rounds to a finite float.
+constexpr double kLargestFloat = 0x1.fffffefffffffp127;
+
+// Whether no element is beyond `largest`, or nan; without a branch for each, so that vectors do it.
+template <class From>
+bool all_within(const void* a, Dim n, From largest) noexcept {
+  using Mask = std::conditional_t<sizeof(From) == sizeof(std::uint32_t), std::uint32_t, std::uint64_t>;
+  Mask beyond = 0;
+  for (Dim i = 0; i < n; ++i) beyond |= static_cast<Mask>(!(std::fabs(element<From>(a, i)) <= largest));
+  return beyond == 0;
+}
+
 }  // namespace
 
 bool is_integer(ElementType type) noexcept {
@@ -121,11 +139,13 @@ Finite check_finite(const void* a, ElementType type, DType dtype, Dim n) noexcep
   return with_type(type, [&](auto from) {
     using From = decltype(from);
     if constexpr (std::is_integral_v<From>) return Finite::yes;
-    const std::byte* bytes = static_cast<const std::byte*>(a);
+    if constexpr (std::is_floating_point_v<From>) {
+      const bool narrows = sizeof(From) > sizeof(float) && dtype == DType::float32;
+      if (all_within(a, n, narrows ? static_cast<From>(kLargestFloat) : std::numeric_limits<From>::max()))
+        return Finite::yes;
+    }
     for (Dim i = 0; i < n; ++i) {
-      From value;
-      std::memcpy(&value, bytes + static_cast<std::size_t>(i) * sizeof(From), sizeof(From));
-      const double x = static_cast<double>(value);
+      const double x = static_cast<double>(element<From>(a, i));
       if (!std::isfinite(x)) return Finite::non_finite;
       if (dtype == DType::float32 && !std::isfinite(static_cast<float>(x))) return Finite::overflows;
     }
@@ -136,8 +156,7 @@ Finite check_finite(const void* a, ElementType type, DType dtype, Dim n) noexcep
 bool overflows(const void* a, ElementType type, DType dtype, Dim n) noexcept {
   if (type != ElementType::float64 || dtype != DType::float32) return false;  // every other type fits
   for (Dim i = 0; i < n; ++i) {
-    double value;
-    std::memcpy(&value, static_cast<const std::byte*>(a) + static_cast<std::size_t>(i) * sizeof value, sizeof value);
+    const double value = element<double>(a, i);
     if (std::isfinite(value) && !std::isfinite(static_cast<float>(value))) return true;
   }
   return false;
