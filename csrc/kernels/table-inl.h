@@ -17,6 +17,8 @@ constexpr Kernels<T> make_table() {
   kernels.mr = Blocks<T>::kRows;
   kernels.nr = Blocks<T>::kVectors * Vec<T>::kLanes;
   kernels.kc = Blocks<T>::kDepth;
+  kernels.dot_rows = Blocks<T>::kDotRows;
+  kernels.dot_cols = Blocks<T>::kDotCols;
   kernels.vector = Vec<T>::kLanes;
   kernels.matmul = &matmul<T>;
   kernels.pack_a = &pack_a<T>;

@@ -92,9 +92,10 @@ struct Kernels {
   using UpdateKernel = void (*)(T* weight, const T* grad, T* state0, T* state1, T* state2,
                                 const UpdateSettings& settings, Size n) noexcept;
 
-  Size mr, nr, kc;  // register tile (mr, nr); inner dimension per pass
-  Size vector;      // elements in a vector
-  bool tiles;       // whether matmul takes the paths of split operands; see amx_permission.h
+  Size mr, nr, kc;          // register tile (mr, nr); inner dimension per pass
+  Size dot_rows, dot_cols;  // the tile of dot products
+  Size vector;              // elements in a vector
+  bool tiles;               // whether matmul takes the paths of split operands; see amx_permission.h
 
   // c = a * b, over the whole of k; see MatmulBlock.
   void (*matmul)(const MatmulBlock<T>& block) noexcept;

@@ -24,7 +24,7 @@ constexpr double kTasks = 8, kMostTasks = 32;
 constexpr Dim kLaneBytes = 64 << 10;
 // Of a product whose A is packed by a call of its own; there has to be enough to gain for one stage more.
 constexpr Dim kPackedRows = 64, kPackedPanels = 8;
-constexpr double kPackedFlops = 8e6;
+constexpr double kPackedFlops = 6e6;
 
 Dim round_to(Dim value, Dim unit) { return ceil_div(value, unit) * unit; }
 
@@ -109,7 +109,8 @@ Cut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
   }
   const auto path = s.packed_a ? kernels::MatmulPath::packed_a
                                : kernels::choose_matmul_path(k, s.m, s.n, depth, s.a_row, s.a_k, s.b_k, s.b_col);
-  if (!in_lanes) cut = cut_for(path)({s.m, k.mr}, {s.n, k.nr}, tasks);
+  const bool dot = path == kernels::MatmulPath::dot;
+  if (!in_lanes) cut = cut_for(path)({s.m, dot ? k.dot_rows : k.mr}, {s.n, dot ? k.dot_cols : k.nr}, tasks);
   cut.path = path;
   return cut;
 }
