@@ -136,13 +136,14 @@ void pack_a(T* out, const T* a, Size a_row, Size a_k, Size rows, Size k, Size pa
 template <class T>
 void apply_epilogue(const MatmulBlock<T>& x) noexcept {
   constexpr Size lanes = Vec<T>::kLanes;
-  const RegisterEpilogue<T>& epilogue = x.epilogue;
+  const RegisterEpilogue<T> epilogue = x.epilogue;
   if (!epilogue.bias && !epilogue.relu && !epilogue.relu_out) return;
   const Vec<T> zero = broadcast(static_cast<T>(0));
+  const Size cols = x.n;
   for (Size i = 0; i < x.m; ++i) {
     T* c = x.c + i * x.ldc;
-    for (Size j = 0; j < x.n; j += lanes) {
-      const Size n = x.n - j;
+    for (Size j = 0; j < cols; j += lanes) {
+      const Size n = cols - j;
       Vec<T> sum = load_up_to(c + j, n);
       if (epilogue.bias) sum = sum + load_up_to(epilogue.bias + j, n);
       if (epilogue.relu) sum = max(zero, sum);
@@ -158,10 +159,19 @@ void apply_epilogue(const MatmulBlock<T>& x) noexcept {
 template <class T>
 void outer_product(const MatmulBlock<T>& x) noexcept {
   constexpr Size lanes = Vec<T>::kLanes;
-  for (Size i = 0; i < x.m; ++i) {
-    const Vec<T> a = broadcast(x.a[i * x.a_row]);
-    T* c = x.c + i * x.ldc;
-    for (Size j = 0; j < x.n; j += lanes) store_up_to(c + j, a * load_up_to(x.b + j, x.n - j), x.n - j);
+  constexpr int unrolled = 4;
+  const Size n = x.n, a_row = x.a_row, ldc = x.ldc;  // c might be what x lies in, for all the compiler knows
+  const T *a = x.a, *b = x.b;
+  T* c = x.c;
+  for (Size i = x.m; i > 0; --i, a += a_row, c += ldc) {
+    const Vec<T> factor = broadcast(*a);
+    Size j = 0;
+    for (; j <= n - unrolled * lanes; j += unrolled * lanes) {
+#pragma GCC unroll 4
+      for (int v = 0; v < unrolled; ++v) store(c + j + v * lanes, factor * load(b + j + v * lanes));
+    }
+    for (; j <= n - lanes; j += lanes) store(c + j, factor * load(b + j));
+    if (j < n) store_n(c + j, factor * load_n(b + j, n - j), n - j);
   }
 }
 

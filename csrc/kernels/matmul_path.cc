@@ -52,7 +52,9 @@ MatmulPath choose_matmul_path(const Kernels<T>& kernels, Size m, Size n, Size k,
   // for short k, and rows of B do not stay near).
   const bool long_rows = k >= 16 * kernels.vector && k <= 2048;
   const bool narrow = m <= 4 * kernels.mr || n < kernels.nr;
-  if (a_k == 1 && b_k == 1 && (m <= kernels.mr || n <= 2 || (long_rows && narrow))) return MatmulPath::dot;
+  // Of rows shorter than a vector the sums across are all that is left.
+  const bool few = (m <= kernels.mr && k >= kernels.vector) || n <= 2;
+  if (a_k == 1 && b_k == 1 && (few || (long_rows && narrow))) return MatmulPath::dot;
   // A copy of B pays from about a dozen rows, and not where B stays near anyway: in place against packed 82 and 65 at
   // 128x32x256, 79 and 75 at 64x128x128, but 80 and 90 at 128x256x32, 80 and 89 at 128x512x512.
   const bool b_is_near = n * k <= 4 * kernels.nr * kernels.kc && 2 * k <= kernels.kc;

@@ -49,6 +49,7 @@ class MatmulCall final : public Call {
 
  private:
   Tile block(Dim task) const noexcept {
+    if (tasks == 1) return {0, s_.m, 0, s_.n};
     // Down first, so that what blocks copy of B is near for the next.
     const Dim row = task % cut_.down * cut_.rows, col = task / cut_.down * cut_.cols;
     return {row, std::min(cut_.rows, s_.m - row), col, std::min(cut_.cols, s_.n - col)};

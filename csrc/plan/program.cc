@@ -134,8 +134,10 @@ class TileRunner {
 template <class T>
 void run_program(const kernels::Kernels<T>& k, const Program& program, const Context& context, const Tile& block,
                  T* registers, double* partials) noexcept {
+  if (block.rows <= 0 || block.cols <= 0) return;
   TileRunner<T> runner(k, program, context, registers);
-  const Dim tile_cols = std::max<Dim>(1, std::min(program.tile_cols(), block.cols));
+  if (block.rows * block.cols <= kTileElements) return runner.run(block, partials);
+  const Dim tile_cols = std::min(program.tile_cols(), block.cols);
   const Dim tile_rows = std::max<Dim>(1, kTileElements / tile_cols);
   for (Dim row = 0; row < block.rows; row += tile_rows)
     for (Dim col = 0; col < block.cols; col += tile_cols)
