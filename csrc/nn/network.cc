@@ -263,19 +263,12 @@ void assign_states(PlanSpec& spec, const Network::Impl& net, Phase phase) {
 
 namespace {
 
-bool readable_in_place(DType dtype, const ArrayView& x) {
-  const Dim rows = x.rows();
-  const std::ptrdiff_t dense =
-      rows > 0 ? static_cast<std::ptrdiff_t>(static_cast<std::size_t>(element_count(x.shape) / rows) * size_of(dtype))
-               : 0;
-  return x.type == element_type(dtype) && (rows <= 1 || x.row_stride == dense) &&
-         reinterpret_cast<std::uintptr_t>(x.data) % size_of(dtype) == 0;
-}
-
 unsigned gathered_inputs(const Network::Impl& net, const ArrayViews& x) {
   unsigned gathered = 0;
-  for (std::size_t i = 0; i < x.size(); ++i)
-    if (!readable_in_place(net.inputs()[i].dtype(), x[i])) gathered |= 1u << i;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const Dim rows = x[i].rows(), cols = rows > 0 ? element_count(x[i].shape) / rows : 0;
+    if (!readable_in_place(row_source(x[i]), net.inputs()[i].dtype(), rows, cols)) gathered |= 1u << i;
+  }
   return gathered;
 }
 

@@ -84,6 +84,8 @@ struct GatherSpec {
   Lanes lanes;
 };
 CallPtr make_gather_call(const GatherSpec& spec);
+// Where the rows of this run lie, if they can be read there; else null.
+const std::byte* rows_in_place(const GatherSpec& spec, const Context& context) noexcept;
 
 // Rows of a table by indices: out (count, row) = table[indices]; or their sums: out (rows, row) += value, by indices.
 struct RowsSpec {

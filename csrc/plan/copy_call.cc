@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "base/convert.h"
+#include "plan/boundary.h"
 #include "plan/calls.h"
 
 namespace backpass {
@@ -50,6 +51,17 @@ class CopyCall final : public Call {
 
 constexpr Dim kGatherElements = 16384;  // per task
 
+// Rows i, i + 1, ... up to here follow each other in the source.
+Dim end_of_run(const std::int64_t* rows, Dim i, Dim end) noexcept {
+  if (!rows) return end;
+  for (++i; i < end && rows[i] == rows[i - 1] + 1;) ++i;
+  return i;
+}
+
+const std::byte* first_row(const RowSource& source, const Context& context) noexcept {
+  return source.data + (context.rows ? context.rows[0] * source.row_stride : 0);
+}
+
 class GatherCall final : public Call {
  public:
   explicit GatherCall(const GatherSpec& spec)
@@ -67,13 +79,16 @@ class GatherCall final : public Call {
 
   void run(const Context& context, Dim task, std::byte*) const noexcept override {
     const RowSource& source = context.sources[s_.source];
+    if (context.address[s_.out] == first_row(source, context)) return;  // they are read where they are
     const std::size_t row_bytes = static_cast<std::size_t>(s_.cols) * size_of(s_.dtype);
+    const bool dense = source.row_stride == s_.cols * static_cast<Dim>(size_of(source.type));
     const Dim begin = in_lanes ? s_.lanes.begin(task) : task * rows_per_task_;
     const Dim end = in_lanes ? s_.lanes.begin(task + 1) : std::min(s_.rows, begin + rows_per_task_);
-    for (Dim i = begin; i < end; ++i) {
+    for (Dim i = begin, next; i < end; i = next) {
       const std::int64_t row = context.rows ? context.rows[i] : i;
+      next = dense ? end_of_run(context.rows, i, end) : i + 1;
       convert(context.address[s_.out] + static_cast<std::size_t>(i) * row_bytes, s_.dtype,
-              source.data + row * source.row_stride, source.type, s_.cols);
+              source.data + row * source.row_stride, source.type, (next - i) * s_.cols);
     }
   }
 
@@ -90,6 +105,13 @@ CallPtr make_copy_call(CopySpec spec) {
 }
 
 CallPtr make_gather_call(const GatherSpec& spec) { return std::make_unique<GatherCall>(spec); }
+
+const std::byte* rows_in_place(const GatherSpec& spec, const Context& context) noexcept {
+  const RowSource& source = context.sources[spec.source];
+  const bool lies_so = spec.rows > 0 && readable_in_place(source, spec.dtype, spec.rows, spec.cols) &&
+                       end_of_run(context.rows, 0, spec.rows) == spec.rows;
+  return lies_so ? first_row(source, context) : nullptr;
+}
 
 template CallPtr make_copy_call<float>(CopySpec);
 template CallPtr make_copy_call<double>(CopySpec);

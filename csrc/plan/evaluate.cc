@@ -11,11 +11,17 @@
 namespace backpass {
 
 PlanKey plan_key(Dim batch, int variant, int freezes) {
-  return {batch, variant, freezes, kernels::name(kernels::current_isa()), sharing_cut_is_on()};
+  return {batch, variant, freezes, kernels::current_isa(), sharing_cut_is_on()};
 }
 
 RowSource row_source(const ArrayView& view) {
   return {static_cast<const std::byte*>(view.data), view.type, view.row_stride};
+}
+
+bool readable_in_place(const RowSource& source, DType dtype, Dim rows, Dim cols) noexcept {
+  const std::size_t size = size_of(dtype);
+  return source.type == element_type(dtype) && (rows <= 1 || source.row_stride == cols * static_cast<Dim>(size)) &&
+         (reinterpret_cast<std::uintptr_t>(source.data) & (size - 1)) == 0;
 }
 
 Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expected) {

@@ -36,8 +36,16 @@ void Lowering::run() {
   if (spec_.guard) plan_.guard_ = value_of(spec_.guard);
   add_update();
   add_assigns();
+  choose_copied();
   set_stages();
   place_values();
+}
+
+// Rows are copied where the caller may look for them in the arena, or be gone before they are read.
+void Lowering::choose_copied() {
+  std::erase_if(plan_.gathers_, [&](const GatherSpec& gather) {
+    return spec_.separate_phases || std::ranges::find(plan_.outputs_, gather.out) != plan_.outputs_.end();
+  });
 }
 
 int Lowering::add_value(std::size_t bytes, std::string name, int slot, std::size_t offset) {
@@ -100,7 +108,8 @@ void Lowering::add_leaves() {
     if (!in.gather) continue;
     const Dim elements = sources_.elements(in.tensor);
     const Dim rows = spec_.batch, cols = rows > 0 ? elements / rows : 0;
-    plan_.calls_.push_back(make_gather_call({value, gathered++, in.tensor.dtype(), rows, cols, lanes_}));
+    plan_.gathers_.push_back({value, gathered++, in.tensor.dtype(), rows, cols, lanes_});
+    plan_.calls_.push_back(make_gather_call(plan_.gathers_.back()));
   }
   for (const auto& [op, place] : spec_.leaves)
     values_[op] = add_value(static_cast<std::size_t>(element_count(op->shape)) * size_of(op->dtype), op->name,

@@ -45,6 +45,7 @@ class Lowering {
   HostSpec host_spec(const Tensor& t);
   void add_assigns();
   void add_update();
+  void choose_copied();
   template <class T>
   void add_update(const kernels::Kernels<T>& k);
   void set_stages();

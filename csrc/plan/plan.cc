@@ -45,6 +45,7 @@ void Plan::finish_compiling() {
     Stage& stage = stages_.back();
     stage.end = i + 1;
     stage.guarded = stage.guarded || call.phase == Phase::update || call.waits;
+    stage.gathers = (stage.begin == i || stage.gathers) && may_stay(call);
     if (call.may_fail) fallible_.push_back(i);
     if (call.in_lanes) stage.lanes.push_back(i);
     scratch_bytes_ = std::max(scratch_bytes_, round_up(call.scratch_bytes));
@@ -59,9 +60,13 @@ void Plan::finish_compiling() {
     shared_ = shared_ || stage.shared;
   }
   opens_team_ = pays_to_open_team(total);
-  address_.resize(values_.size());
   open_tasks_ = std::make_unique<std::atomic<Dim>[]>(calls_.size());
   for (std::size_t i = 0; i < calls_.size(); ++i) open_tasks_[i] = calls_[i]->tasks;
+}
+
+// Whether all that the call does is to gather rows that may be read where they are.
+bool Plan::may_stay(const Call& call) const {
+  return std::ranges::any_of(gathers_, [&](const GatherSpec& gather) { return call.writes[0] == gather.out; });
 }
 
 // Lanes first: they are long.
@@ -86,13 +91,34 @@ Place Plan::output(std::size_t index) const {
   return {value.slot, value.life.offset};
 }
 
-void Plan::prepare(const PlanRun& run) {
-  for (std::size_t i = 0; i < values_.size(); ++i) {
-    const int slot = values_[i].slot;
-    std::byte* base = slot == kConstants ? constants_.data() : run.slots[static_cast<std::size_t>(slot)];
-    address_[i] = base ? base + values_[i].life.offset : nullptr;
+// Where values lie, unless it is where they lay in the last run.
+void Plan::place_values(std::span<std::byte* const> slots) {
+  if (!address_.empty() && std::ranges::equal(slots, slots_)) return;
+  slots_.assign(slots.begin(), slots.end());
+  address_.resize(values_.size());
+  for (std::size_t i = 0; i < values_.size(); ++i) address_[i] = place_of(static_cast<int>(i));
+}
+
+std::byte* Plan::place_of(int value) const noexcept {
+  const Value& v = values_[static_cast<std::size_t>(value)];
+  std::byte* base = v.slot == kConstants ? constants_.data() : slots_[static_cast<std::size_t>(v.slot)];
+  return base ? base + v.life.offset : nullptr;
+}
+
+// Rows that lie one after the other are not copied. Nothing writes to the value of an input.
+void Plan::find_in_place() {
+  all_in_place_ = !gathers_.empty();
+  for (const GatherSpec& gather : gathers_) {
+    const std::byte* rows = rows_in_place(gather, context_);
+    address_[static_cast<std::size_t>(gather.out)] = rows ? const_cast<std::byte*>(rows) : place_of(gather.out);
+    all_in_place_ = all_in_place_ && rows;
   }
+}
+
+void Plan::prepare(const PlanRun& run) {
+  place_values(run.slots);
   context_ = {address_.data(), run.sources.data(), run.rows, run.seed, run.step, run.settings};
+  find_in_place();
   scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(Team::size_for(run.threads)) + kAlignment);
 }
 

@@ -132,6 +132,7 @@ class Plan final : public Job {
     Phase phase = Phase::forward;
     bool shared = false;
     bool guarded = false;                         // it writes what is kept
+    bool gathers = false;                         // and does nothing else
     std::vector<std::size_t> lanes = {};          // calls that are walked one after the other, lane by lane
     std::vector<double> cost = {};                // cumulative, by task
     std::vector<std::pair<int, Dim>> tasks = {};  // (call, task), or (kLane, lane)
@@ -141,9 +142,15 @@ class Plan final : public Job {
 
   void finish_compiling();
   void add_tasks(Stage& stage) const;
+  bool may_stay(const Call& call) const;
+  std::byte* place_of(int value) const noexcept;
+  void place_values(std::span<std::byte* const> slots);
+  void find_in_place();
   void prepare(const PlanRun& run);
   std::vector<std::uint32_t> slices(int workers) const;
-  bool is_asked(const Stage& stage) const noexcept { return stage.phase >= first_ && stage.phase <= last_; }
+  bool is_asked(const Stage& stage) const noexcept {
+    return stage.phase >= first_ && stage.phase <= last_ && !(stage.gathers && all_in_place_);
+  }
   bool guard_holds() const noexcept;
   bool passes_guard(std::uint32_t run, int worker) noexcept;
   void walk_alone() noexcept;
@@ -163,7 +170,8 @@ class Plan final : public Job {
   std::vector<int> outputs_;  // values
   std::vector<Stage> stages_;
   std::vector<std::size_t> fallible_;               // the calls that may throw
-  std::vector<std::byte*> address_;                 // by value
+  std::vector<GatherSpec> gathers_;                 // of rows that may be read where the caller has them
+  std::vector<std::byte*> slots_, address_;         // of the last run: by slot, by value
   std::unique_ptr<std::atomic<Dim>[]> open_tasks_;  // by call
   Tickets tickets_;
   Context context_{};  // of the run under way
@@ -171,6 +179,7 @@ class Plan final : public Job {
   AlignedBuffer scratch_, constants_;
   std::size_t scratch_bytes_ = 0, arena_bytes_ = 0;
   int guard_ = -1, norm_ = -1;  // values
+  bool all_in_place_ = false;   // no rows are to be gathered in this run
   bool shared_ = false;         // some stage is worth several workers
   bool opens_team_ = false;     // and one run is worth a team of its own
   DType dtype_ = DType::float32;

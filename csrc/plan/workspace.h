@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/dispatch.h"
 #include "plan/plan.h"
 
 namespace backpass {
@@ -12,7 +13,7 @@ struct PlanKey {
   Dim batch = 0;
   int variant = 0;  // the owner's: training, labels, weights, ...
   int freezes = 0;  // of the network
-  std::string isa = {};
+  kernels::Isa isa = {};
   bool cut = true;
   bool operator==(const PlanKey&) const = default;
 };

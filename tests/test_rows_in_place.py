@@ -1,0 +1,127 @@
+"""Rows that lie one after the other are read where the caller has them: nothing may depend on it, nor write to them."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import backpass as bp
+
+ROWS, FEATURES, OUTPUTS = 24, 5, 3
+
+
+def unaligned(x):
+    """The same rows, one after the other, at an odd address."""
+    memory = np.zeros(x.nbytes + 1, np.uint8)
+    view = memory[1:].view(x.dtype).reshape(x.shape)
+    view[:] = x
+    return view
+
+
+def frozen(x):
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+IN_PLACE = {"read only": frozen, "part": lambda x: np.concatenate([x[:7], x, x[:2]])[7:-2]}
+GATHERED = {
+    "double": lambda x: x.astype("f8") if x.dtype.kind == "f" else x.astype("i8"),
+    "reversed": lambda x: x[::-1].copy()[::-1],
+    "apart": lambda x: np.repeat(x, 2, axis=0)[::2],
+    "columns": lambda x: np.asfortranarray(x),
+    "unaligned": unaligned,
+    "other bytes": lambda x: x.astype(x.dtype.newbyteorder()),
+}
+FORMS = IN_PLACE | GATHERED
+
+
+def make(loss=None, threads=None):
+    model = bp.Sequential(bp.Dense(8, activation="tanh"), bp.Dense(OUTPUTS), input_shape=FEATURES, seed=1)
+    return bp.Trainer(model, loss or bp.MSE(), bp.SGD(0.1, momentum=0.5), threads=threads)
+
+
+def numbers(rows=ROWS):
+    rng = np.random.default_rng(rows)
+    return rng.standard_normal((rows, FEATURES)).astype("f4"), rng.standard_normal((rows, OUTPUTS)).astype("f4")
+
+
+def train(x, y, weight=None, loss=None, threads=None, **options):
+    trainer = make(loss, threads)
+    logs = trainer.fit(x, y, epochs=2, sample_weight=weight, progress=False, **options)
+    trainer.step(x, y, sample_weight=weight)
+    return trainer.model.flat_parameters.copy(), logs, trainer.evaluate(x, y, sample_weight=weight)
+
+
+def assert_same(ours, expected):
+    np.testing.assert_array_equal(ours[0], expected[0])
+    assert ours[1:] == expected[1:]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("batch_size", "shuffle"), [(8, False), (7, False), (ROWS, False), (1, True), (8, True)])
+def test_how_rows_lie_changes_no_bit(form, batch_size, shuffle):
+    x, y = numbers()
+    weight = np.linspace(0.5, 1.5, ROWS, dtype="f4")
+    options = {"batch_size": batch_size, "shuffle": shuffle, "metrics": "mae"}
+    before = FORMS[form](x), FORMS[form](y), FORMS[form](weight)
+    kept = [part.copy() for part in before]
+    assert_same(train(*before, **options), train(x, y, weight, **options))
+    for part, copy in zip(before, kept, strict=True):
+        np.testing.assert_array_equal(part, copy)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_labels_too(form):
+    x, labels = numbers()[0], np.arange(ROWS, dtype="i4") % OUTPUTS
+    options = {"batch_size": 8, "shuffle": False, "loss": bp.CrossEntropy()}
+    assert_same(train(x, FORMS[form](labels), **options), train(x, labels, **options))
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.integers(1, 600), batch_size=st.integers(1, 600), threads=st.integers(1, 3))
+def test_of_any_size_on_any_number_of_threads(rows, batch_size, threads):
+    x, y = numbers(rows)
+    options = {"batch_size": batch_size, "shuffle": False, "threads": threads}
+    assert_same(train(x, y, **options), train(GATHERED["apart"](x), GATHERED["reversed"](y), **options))
+
+
+def test_a_backward_by_hand_knows_the_rows_of_its_forward():
+    x, _ = numbers()
+    model, other = make().model, make().model
+    passing = x.copy()
+    model.forward(passing, training=True), other.forward(x, training=True)
+    passing[:] = np.nan
+    grad = np.ones((ROWS, OUTPUTS), "f4")
+    np.testing.assert_array_equal(model.backward(grad), other.backward(grad))
+    np.testing.assert_array_equal(model.flat_gradients, other.flat_gradients)
+
+
+def test_an_output_that_is_the_input():
+    x = np.random.default_rng(0).standard_normal((ROWS, 2, 3)).astype("f4")
+    y = np.zeros((ROWS, 6), "f4")
+    model = bp.Sequential(bp.Flatten(), input_shape=(2, 3), seed=0)
+    got = model.evaluate(x, y, loss=bp.MSE(), metrics="mae")
+    assert got == pytest.approx({"loss": np.mean(x**2), "mae": np.mean(np.abs(x))}, rel=1e-6)
+
+
+class Spoil(bp.Layer):
+    """Zeros, written over what it is given."""
+
+    def output_shape(self, shape):
+        return shape
+
+    def forward(self, x):
+        x[:] = 0
+        return x
+
+    def backward(self, grad, x):
+        return grad
+
+
+def test_a_layer_of_the_user_cannot_write_to_them():
+    x, y = numbers()
+    kept = x.copy()
+    model = bp.Sequential(Spoil(), bp.Dense(OUTPUTS), input_shape=FEATURES, seed=0)
+    bp.Trainer(model, bp.MSE(), bp.SGD(0.1)).fit(x, y, shuffle=False, progress=False)
+    np.testing.assert_array_equal(x, kept)
