@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/math-inl.h"
+#include "kernels/twice-inl.h"
 
 namespace backpass::kernels {
 namespace {
@@ -101,7 +102,13 @@ template <class T, Elementwise fn>
 inline void elementwise_row(T* out, const T* a, const T* b, Vec<T> alpha, Size n) noexcept {
   constexpr Size lanes = Vec<T>::kLanes;
   constexpr bool binary = is_binary(fn);
+  const auto two = [](const T* from) { return Twice(load(from), load(from + lanes)); };
   Size j = 0;
+  for (; j + 2 * lanes <= n; j += 2 * lanes) {
+    const Twice<Vec<T>> x = two(a + j), y = apply<fn>(x, binary ? two(b + j) : x, Twice(alpha));
+    store(out + j, y.low);
+    store(out + j + lanes, y.high);
+  }
   for (; j + lanes <= n; j += lanes) {
     const Vec<T> x = load(a + j);
     store(out + j, apply<fn>(x, binary ? load(b + j) : x, alpha));

@@ -75,6 +75,20 @@ inline V polynomial(V x, const T (&coefficients)[N]) {
   return y;
 }
 
+// (exp(2 r) - 1 - 2 r) / (2 r^2) for |r| <= ln(2) / 4.
+template <class T>
+constexpr auto exp_of_twice() {
+  struct {
+    T c[sizeof(Constants<T>::kExp) / sizeof(T)] = {};
+  } result;
+  T power = 2;
+  for (int i = 0; T & c : result.c) {
+    c = power * Constants<T>::kExp[i++];
+    power *= 2;
+  }
+  return result;
+}
+
 // x = n ln(2) + r with |r| <= ln(2) / 2; returns exp(r) - 1.
 template <class V>
 inline V exp_reduced(V x, V& n) {
@@ -150,16 +164,20 @@ inline V expm1_negative(V x) {
   return fma(r, scale, scale - one);
 }
 
-// e / (e + 2) with e = exp(2 |x|) - 1, which keeps small arguments exact.
+// e / (e + 1) with e = (exp(2 |x|) - 1) / 2, which keeps small arguments exact. |x| = n ln(2) / 2 + r, where one
+// constant is enough: an error of it grows with n, what comes of it in the result shrinks with 2^-n.
 template <class V>
 inline V tanh(V x) {
   using T = typename V::Element;
-  const V one = broadcast(static_cast<T>(1)), two = broadcast(static_cast<T>(2));
-  V n;
-  const V r = exp_reduced(min(broadcast(Constants<T>::kTanhHigh), abs(x)) * two, n);
+  using C = Constants<T>;
+  static constexpr auto kExp2 = exp_of_twice<T>();
+  const V magic = broadcast(C::kMagic), half = broadcast(static_cast<T>(0.5));
+  const V a = min(broadcast(C::kTanhHigh), abs(x));
+  const V n = fma(a, broadcast(static_cast<T>(2.88539008177792681472)), magic) - magic;
+  const V r = fnma(n, broadcast(static_cast<T>(0.34657359027997265471)), a);
   const V scale = pow2(n);
-  const V e = fma(r, scale, scale - one);
-  return copysign(e / (e + two), x);
+  const V e = fma(fma(polynomial(r, kExp2.c), r * r, r), scale, fma(scale, half, broadcast(static_cast<T>(-0.5))));
+  return copysign(e / (e + broadcast(static_cast<T>(1))), x);
 }
 
 // erfc(sqrt(factor) x) for x >= 0, with y = sqrt(factor) x; and exp(-factor x^2) on the way.
