@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import backpass as bp
 import reference
@@ -143,6 +145,64 @@ def test_rows_of_ignored_labels_do_not_count():
     expected = evaluated(logits[20:], labels[20:], bp.CrossEntropy(), *names)
     labels[:20] = -100
     assert evaluated(logits, labels, bp.CrossEntropy(ignore_index=-100), *names) == expected
+
+
+ERRORS = ("mae", "mse", "rmse", "max_error")
+DECISIONS = ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "log_loss", "top_2")
+
+
+class Spy:
+    """A metric of somebody else's: it sees all rows at once."""
+
+    __name__ = "spy"
+
+    def __call__(self, y_true, y_pred):
+        self.seen = y_pred.astype(float), y_true.copy()
+        return 0.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.integers(1, 60),
+    batch_size=st.integers(1, 70),
+    shuffle=st.booleans(),
+    dtype=st.sampled_from(["float32", "float64"]),
+    targets=st.sampled_from(["labels", "float32", "float64", "int16"]),
+    columns=st.integers(1, 5),
+)
+def test_what_batches_add_up_to_is_what_all_rows_give(rows, batch_size, shuffle, dtype, targets, columns):
+    rng = np.random.default_rng(rows)
+    x = rng.standard_normal((rows, 4))
+    if targets == "labels":
+        columns = max(columns, 3)
+        y, loss, names = rng.integers(0, columns, rows), bp.CrossEntropy(), DECISIONS
+    else:
+        y, loss, names = (3 * rng.standard_normal((rows, columns))).astype(targets), bp.MSE(), ERRORS
+    model, spy = bp.Sequential(bp.Dense(columns), input_shape=4, seed=1, dtype=dtype), Spy()
+    history = model.fit(x, y, loss=loss, optimizer=bp.SGD(1e-30), batch_size=batch_size, shuffle=shuffle,
+                        metrics=[*names, spy], progress=False)  # fmt: skip
+    expected = evaluated(*spy.seen, loss, *names)
+    assert [history[name][0] for name in names] == pytest.approx(expected, rel=1e-12)
+
+
+def test_tiles_of_an_evaluation_add_up():
+    rng = generator("tiles")
+    p, y = rng.standard_normal((2, 2500, 2))
+    expected = [np.abs(y - p).mean(), ((y - p) ** 2).mean(), np.sqrt(((y - p) ** 2).mean()), np.abs(y - p).max()]
+    assert evaluated(p, y, bp.MSE(), *ERRORS) == pytest.approx(expected, rel=1e-12)
+
+
+def test_of_an_epoch_that_is_stopped_the_rows_until_then_count(rng):
+    class Stop(bp.Callback):
+        def on_batch_end(self, trainer, logs):
+            trainer.stop()
+
+    x, y = rng.standard_normal((40, 3)), rng.standard_normal(40)
+    model = bp.Sequential(bp.Dense(1), input_shape=3, seed=1, dtype="float64")
+    expected = np.abs(model.predict(x[:10])[:, 0] - y[:10]).mean()
+    history = model.fit(x, y, loss=bp.MSE(), optimizer=bp.SGD(0.1), batch_size=10, shuffle=False, metrics=["mae"],
+                        callbacks=[Stop()], progress=False)  # fmt: skip
+    assert history["mae"] == [pytest.approx(expected, rel=1e-13)]
 
 
 def test_undefined_is_nan_in_the_history_and_ends_no_fit(rng):

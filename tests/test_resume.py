@@ -28,7 +28,7 @@ class Interrupt(bp.Callback):
 def go_on(path, *callbacks, data=None, model=None, optimizer=None, **options):
     """A fit that writes every batch and goes on where the file is."""
     model, optimizer = model or network(), optimizer or bp.Adam(0.05)
-    settings = {"epochs": 4, "batch_size": 8, "metrics": "accuracy", "progress": False, **options}
+    settings = {"epochs": 4, "batch_size": 8, "metrics": ["accuracy", "auc"], "progress": False, **options}
     history = model.fit(*(data or rows()), loss=bp.CrossEntropy(), optimizer=optimizer, resume=path,
                         callbacks=[*callbacks, bp.Checkpoint(path, every_batches=1)], **settings)  # fmt: skip
     return model, optimizer, history
@@ -60,29 +60,31 @@ def within_fit(**values):
 
 
 def without_predictions(header, state, tensors):
-    header["notes/0/x"] = header.pop("gathered/0")
+    header["notes/0/x"] = header.pop("gathered/1")
 
 
 def impossible_label(header, state, tensors):
-    begin = header["gathered/1"]["data_offsets"][0]
+    begin = header["gathered/2"]["data_offsets"][0]
     tensors[begin : begin + 4] = (1 << 30).to_bytes(4, "little")
 
 
 @pytest.mark.parametrize(
     ("kind", "change", "message"),
     [
-        ("arrays", reshape("gathered/0", (1, 159)), "damaged: the predictions"),
-        ("arrays", reshape("gathered/0", (159, 1)), "damaged: the predictions"),
+        ("arrays", reshape("gathered/0", (2, 6)), "damaged: the tallies"),
+        ("arrays", reshape("gathered/1", (1, 159)), "damaged: the predictions"),
+        ("arrays", reshape("gathered/1", (159, 1)), "damaged: the predictions"),
         ("arrays", without_predictions, "damaged: the predictions"),
         ("arrays", within_fit(head_sums=[1.0] * 50), "damaged: its sums"),
         ("arrays", within_fit(batch=0), "damaged: its sums"),
         ("arrays", within_fit(rows=1000), "fewer rows"),
-        ("stream", reshape("gathered/0", (3, 32)), "damaged: the predictions"),
-        ("stream", reshape("gathered/1", (16, 2)), "damaged: "),
+        ("stream", reshape("gathered/0", (12, 1)), "damaged: the tallies"),
+        ("stream", reshape("gathered/1", (3, 32)), "damaged: the predictions"),
+        ("stream", reshape("gathered/2", (16, 2)), "damaged: "),
         ("stream", impossible_label, "damaged: .*labels"),
         ("stream", within_fit(rows=31), "damaged: the predictions"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_what_cannot_be_of_this_fit_is_refused_before_anything_changes(kind, change, message, tmp_path):
     path = tmp_path / "fit.safetensors"

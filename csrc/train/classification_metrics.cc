@@ -8,37 +8,47 @@ namespace {
 
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
-// Of one class, or of one output that says yes or no.
+// Of one class, or of one output that says yes or no; four numbers of a tally.
 struct Counts {
-  double right = 0, wrong = 0, missed = 0;  // said and true, said and not true, true and not said
-  double rest = 0;                          // neither; of yes and no only
+  double right, wrong, missed;  // said and true, said and not true, true and not said
+  double rest;                  // neither; of yes and no only
 };
+constexpr std::size_t kCounts = 4;
 
-struct Tally {
-  bool yes_no;
-  std::vector<Counts> of;
-};
+enum : std::size_t { kRight, kWrong, kMissed, kRest };
 
-Tally tally(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
-  const std::size_t columns = y_pred.shape.size() < 2 ? 1 : static_cast<std::size_t>(y_pred.shape.back());
-  Tally result{outputs.yes_no(columns), std::vector<Counts>(columns)};
-  each_row(y_true, y_pred, outputs, [&](const std::vector<double>& t, const std::vector<double>& p) {
-    for (std::size_t i = 0; result.yes_no && i < p.size(); ++i) {
-      Counts& counts = result.of[i];
+void count(std::span<double> tally, const Part& part, const Outputs& outputs, Dim) {
+  const bool yes_no = outputs.yes_no(part.columns());
+  const auto counts = [&](std::size_t column) { return tally.subspan(column * kCounts, kCounts); };
+  each_plain_row(part, outputs, [&](auto t, auto p) {
+    for (std::size_t i = 0; yes_no && i < p.size(); ++i) {
       const bool yes = t[i] > 0.5, said = outputs.says_yes(p[i]);
-      ++(yes ? (said ? counts.right : counts.missed) : (said ? counts.wrong : counts.rest));
+      ++counts(i)[yes ? (said ? kRight : kMissed) : (said ? kWrong : kRest)];
     }
-    if (result.yes_no) return;
+    if (yes_no) return;
     const std::size_t truth = class_of(t), said = argmax(p);
-    if (truth == said) {
-      ++result.of[said].right;
-    } else {
-      ++result.of[said].wrong;
-      ++result.of[truth].missed;
-    }
+    ++counts(said)[truth == said ? kRight : kWrong];
+    if (truth != said) ++counts(truth)[kMissed];
   });
-  return result;
 }
+
+// What has been counted, by class or output.
+class Decisions {
+ public:
+  Decisions(std::span<const double> tally, const Outputs& outputs)
+      : tally_(tally), yes_no(outputs.yes_no(tally.size() / kCounts)) {}
+  std::size_t size() const { return tally_.size() / kCounts; }
+  Counts operator[](std::size_t i) const {
+    const auto of = tally_.subspan(i * kCounts, kCounts);
+    return {of[kRight], of[kWrong], of[kMissed], of[kRest]};
+  }
+
+ private:
+  std::span<const double> tally_;
+
+ public:
+  const bool yes_no;
+};
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }
 
@@ -48,15 +58,16 @@ double f1_of(const Counts& c) { return ratio(2 * c.right, 2 * c.right + c.wrong 
 double specificity_of(const Counts& c) { return ratio(c.rest, c.rest + c.wrong); }
 
 // Of class 1 where there are two; else the mean over all outputs, or over the classes that occur.
-double macro(const Tally& tally, double (*score)(const Counts&)) {
-  if (!tally.yes_no && tally.of.size() == 2) return score(tally.of[1]);
-  double total = 0, count = 0;
-  for (const Counts& counts : tally.of) {
-    if (!tally.yes_no && counts.right + counts.wrong + counts.missed == 0) continue;
-    total += score(counts);
-    ++count;
+double macro(const Decisions& all, double (*score)(const Counts&)) {
+  if (!all.yes_no && all.size() == 2) return score(all[1]);
+  double total = 0, counted = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Counts c = all[i];
+    if (!all.yes_no && c.right + c.wrong + c.missed == 0) continue;
+    total += score(c);
+    ++counted;
   }
-  return count > 0 ? total / count : kUndefined;
+  return counted > 0 ? total / counted : kUndefined;
 }
 
 // The mean recall of yes and no, of those that occur.
@@ -65,40 +76,41 @@ double balanced(const Counts& c) {
   return ((yes ? recall_of(c) : 0) + (no ? specificity_of(c) : 0)) / ((yes ? 1 : 0) + (no ? 1 : 0));
 }
 
-}  // namespace
-
-double accuracy(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
+double accuracy(std::span<const double> tally, const Outputs& outputs) {
   double right = 0, all = 0;
-  const Tally counted = tally(y_true, y_pred, outputs);
-  for (const Counts& c : counted.of) {
+  const Decisions counted(tally, outputs);
+  for (std::size_t i = 0; i < counted.size(); ++i) {
+    const Counts c = counted[i];
     right += c.right + c.rest;
     all += c.right + c.missed + (counted.yes_no ? c.wrong + c.rest : 0);  // else wrong for one is missed for another
   }
   return right / all;
 }
 
-double balanced_accuracy(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
-  const Tally result = tally(y_true, y_pred, outputs);
-  if (result.yes_no) return macro(result, balanced);
-  double total = 0, count = 0;
-  for (const Counts& counts : result.of) {
-    if (counts.right + counts.missed == 0) continue;
-    total += recall_of(counts);
-    ++count;
+double balanced_accuracy(std::span<const double> tally, const Outputs& outputs) {
+  const Decisions counted(tally, outputs);
+  if (counted.yes_no) return macro(counted, balanced);
+  double total = 0, classes = 0;
+  for (std::size_t i = 0; i < counted.size(); ++i) {
+    const Counts c = counted[i];
+    if (c.right + c.missed == 0) continue;
+    total += recall_of(c);
+    ++classes;
   }
-  return count > 0 ? total / count : kUndefined;
+  return classes > 0 ? total / classes : kUndefined;
 }
 
-double precision(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
-  return macro(tally(y_true, y_pred, outputs), precision_of);
+template <double (*score)(const Counts&)>
+double macro_of(std::span<const double> tally, const Outputs& outputs) {
+  return macro({tally, outputs}, score);
 }
 
-double recall(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
-  return macro(tally(y_true, y_pred, outputs), recall_of);
-}
+}  // namespace
 
-double f1(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
-  return macro(tally(y_true, y_pred, outputs), f1_of);
-}
+const Tallied kAccuracy{count, accuracy, 0, kCounts};
+const Tallied kBalancedAccuracy{count, balanced_accuracy, 0, kCounts};
+const Tallied kPrecision{count, macro_of<precision_of>, 0, kCounts};
+const Tallied kRecall{count, macro_of<recall_of>, 0, kCounts};
+const Tallied kF1{count, macro_of<f1_of>, 0, kCounts};
 
 }  // namespace backpass

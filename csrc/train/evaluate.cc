@@ -28,8 +28,8 @@ void HeadLosses::log(const Losses& losses, const std::string& prefix, Logs& logs
 }
 
 Evaluation::Evaluation(Trainer::Impl& trainer, const Metrics& metrics, int threads, const Targets* fixed, Dim rows)
-    : trainer_(trainer), metrics_(metrics), threads_(threads), heads_(trainer.net().outputs().size()) {
-  if (!metrics.empty()) gathered_.begin(trainer.net(), fixed, rows);
+    : trainer_(trainer), predicts_(!metrics.empty()), threads_(threads), heads_(trainer.net().outputs().size()) {
+  if (predicts_) gathered_.begin(trainer.net(), metrics, fixed, rows);
 }
 
 void Evaluation::add(const ArrayViews& x, const AllTargets& targets) {
@@ -43,7 +43,7 @@ void Evaluation::add(const ArrayViews& x, const AllTargets& targets) {
     trainer_.walk(plan, tile, Phase::loss);
     for (std::size_t i = 0, at = targets.size() == 1 ? 2 : 1; i < targets.size(); ++i, at += 2)
       heads_.add(i, trainer_.scalar(plan.output(at)), trainer_.scalar(plan.output(at + 1)));
-    if (!metrics_.empty()) gathered_.add(tile, trainer_.predictions(plan, count));
+    if (predicts_) gathered_.add(tile, trainer_.predictions(plan, count));
   }
   rows_ += rows;
 }
@@ -52,7 +52,7 @@ Logs Evaluation::logs(const std::string& prefix) const {
   if (rows_ == 0) fail("evaluate", "needs at least one row");
   Logs logs;
   heads_.log(trainer_.losses, prefix, logs);
-  gathered_.compute(metrics_, prefix, logs);
+  gathered_.compute(prefix, logs);
   return logs;
 }
 

@@ -20,14 +20,14 @@ class HeadLosses {
 
 class Evaluation {
  public:
-  // `fixed`: the targets where there is one part only; see Gathered.
+  // `fixed`: the targets where there is one part only; see Gathered. The metrics outlive this.
   Evaluation(Trainer::Impl& trainer, const Metrics& metrics, int threads, const Targets* fixed, Dim rows);
   void add(const ArrayViews& x, const AllTargets& targets);
   Logs logs(const std::string& prefix) const;  // throws std::invalid_argument where there was no row
 
  private:
   Trainer::Impl& trainer_;
-  const Metrics& metrics_;
+  bool predicts_;
   int threads_;
   Gathered gathered_;
   HeadLosses heads_;

@@ -65,7 +65,7 @@ class Fit {
     check_validation();
     const bool shared = prepare();
     const auto check = [this](const FitState& written) {
-      check_written(written, trainer_, known_.x, targets_in_place(), predicts());
+      check_written(written, trainer_, known_.x, targets_in_place(), options_.metrics);
     };
     if (keeper_.resume(trainer_, state_, check)) trainer_.stopped = state_.stopped;
     auto epochs = [&] {  // one that was stopped within ends, too
@@ -142,7 +142,7 @@ class Fit {
 
   void begin_gathering() {
     const Targets* in_place = targets_in_place();
-    gathered_.begin(trainer_.net(), in_place, in_place ? known_.rows() : 0);
+    gathered_.begin(trainer_.net(), options_.metrics, in_place, in_place ? known_.rows() : 0);
     gathered_.load(state_.gathered);
     state_.gathered.clear();
   }
@@ -232,7 +232,7 @@ class Fit {
     Logs logs{{"loss", state_.loss_sum / static_cast<double>(state_.rows)}};
     for (std::size_t i = 0; i < state_.head_sums.size(); ++i)
       logs.emplace_back("loss_" + std::to_string(i), state_.head_sums[i] / static_cast<double>(state_.rows));
-    gathered_.compute(options_.metrics, "", logs);
+    gathered_.compute("", logs);
     validate(logs);
     logs.emplace_back("learning_rate", state_.learning_rate);
     for (std::size_t i = 0; i < logs.size(); ++i) state_.history.columns[i].second.push_back(logs[i].second);

@@ -1,5 +1,7 @@
-// Gathering predictions.
+// Tallies and gathered predictions.
 #include "train/gathered.h"
+
+#include <algorithm>
 
 #include "base/error.h"
 
@@ -16,16 +18,40 @@ void check_targets(const Array& y, const Trainer::Impl& trainer, Dim rows) try {
 
 }  // namespace
 
-void Gathered::begin(const Network::Impl& net, const Targets* fixed, Dim rows) {
+std::vector<Gathered::Entry> Gathered::entries(const Metrics& metrics, const Network::Impl& net) {
+  const Shape row = with_rows(net.outputs()[0].shape(), 1);
+  std::vector<Entry> result;
+  for (const auto& asked : metrics) {
+    const NamedMetric* named = asked.second.target<NamedMetric>();
+    if (named && !named->in_parts()) named = nullptr;
+    const std::size_t size = named ? named->tally_size(static_cast<std::size_t>(element_count(row))) : 0;
+    result.push_back({&asked, named, std::vector<double>(size)});
+  }
+  return result;
+}
+
+bool Gathered::need_rows(const std::vector<Entry>& entries) {
+  return std::ranges::any_of(entries, [](const Entry& entry) { return entry.tallied == nullptr; });
+}
+
+void Gathered::begin(const Network::Impl& net, const Metrics& metrics, const Targets* fixed, Dim rows) {
+  entries_ = entries(metrics, net);
   fixed_ = fixed;
   // Memory of an epoch before serves again: to touch new pages takes longer than to write the rows.
   if (predictions_.dtype() != net.dtype) predictions_ = Column(net.dtype);
   predictions_.clear();
   targets_ = Column(net.dtype);
-  if (fixed) predictions_.resize(net.outputs()[0].shape(), rows);
+  if (fixed && need_rows(entries_)) predictions_.resize(net.outputs()[0].shape(), rows);
 }
 
 void Gathered::add(const Trainer::Impl::Batch& batch, const ArrayView& predictions) {
+  const Part part{(*batch.targets)[0].y, batch.rows, predictions};
+  for (Entry& entry : entries_)
+    if (entry.tallied) entry.tallied->add(entry.tally, part);
+  if (need_rows(entries_)) keep_rows(batch, predictions);
+}
+
+void Gathered::keep_rows(const Trainer::Impl::Batch& batch, const ArrayView& predictions) {
   if (!fixed_) {
     const Targets& targets = (*batch.targets)[0];
     if (targets_.rows() == 0 && targets.labels) targets_ = Column(DType::int32);
@@ -36,34 +62,53 @@ void Gathered::add(const Trainer::Impl::Batch& batch, const ArrayView& predictio
   for (Dim i = 0; i < batch.count; ++i) predictions_.put(batch.rows ? batch.rows[i] : i, predictions, i);
 }
 
-void Gathered::compute(const Metrics& metrics, const std::string& prefix, Logs& logs) const {
-  for (const auto& [name, metric] : metrics)
-    logs.emplace_back(prefix + name, metric(fixed_ ? fixed_->y : targets_.view(), predictions_.view()));
+void Gathered::compute(const std::string& prefix, Logs& logs) const {
+  for (const Entry& entry : entries_) {
+    const auto& [name, metric] = *entry.asked;
+    logs.emplace_back(prefix + name, entry.tallied ? entry.tallied->value(entry.tally)
+                                                   : metric(fixed_ ? fixed_->y : targets_.view(), predictions_.view()));
+  }
 }
 
 std::vector<Array> Gathered::save() const {
-  if (predictions_.rows() == 0) return {};
-  if (fixed_) return {predictions_.copy()};
-  return {predictions_.copy(), targets_.copy()};
+  std::vector<double> tallies;
+  for (const Entry& entry : entries_) tallies.insert(tallies.end(), entry.tally.begin(), entry.tally.end());
+  std::vector<Array> arrays{Array(DType::float64, {static_cast<Dim>(tallies.size())})};
+  std::ranges::copy(tallies, arrays[0].values<double>().begin());
+  if (predictions_.rows() > 0) arrays.push_back(predictions_.copy());
+  if (targets_.rows() > 0) arrays.push_back(targets_.copy());
+  return arrays;
 }
 
-void Gathered::check(const std::vector<Array>& arrays, const Trainer::Impl& trainer, const Targets* fixed, Dim rows) {
+void Gathered::check(const std::vector<Array>& arrays, const Trainer::Impl& trainer, const Metrics& metrics,
+                     const Targets* fixed, Dim rows) {
   const Network::Impl& net = trainer.net();
-  Shape expected = net.outputs()[0].shape();
-  expected[0] = fixed ? fixed->y.rows() : rows;
-  if (arrays.size() != (fixed ? 1 : 2) || arrays[0].dtype() != net.dtype || arrays[0].shape() != expected)
+  const std::vector<Entry> wanted = entries(metrics, net);
+  Dim size = 0;
+  for (const Entry& entry : wanted) size += static_cast<Dim>(entry.tally.size());
+  if (arrays.empty() || arrays[0].dtype() != DType::float64 || arrays[0].shape() != Shape{size})
+    fail("resume", "the checkpoint is damaged: the tallies of metrics in it do not fit");
+  const std::size_t kept = !need_rows(wanted) ? 0 : fixed ? 1 : 2;
+  const Shape expected = with_rows(net.outputs()[0].shape(), fixed ? fixed->y.rows() : rows);
+  if (arrays.size() != 1 + kept || (kept > 0 && (arrays[1].dtype() != net.dtype || arrays[1].shape() != expected)))
     fail("resume", "the checkpoint is damaged: the predictions in it do not fit");
-  if (!fixed) check_targets(arrays[1], trainer, rows);
+  if (kept == 2) check_targets(arrays[2], trainer, rows);
 }
 
 void Gathered::load(const std::vector<Array>& arrays) {
   if (arrays.empty()) return;
-  const ArrayView predictions = arrays[0];
+  auto tally = arrays[0].values<double>().begin();
+  for (Entry& entry : entries_) {
+    std::copy_n(tally, entry.tally.size(), entry.tally.begin());
+    tally += static_cast<std::ptrdiff_t>(entry.tally.size());
+  }
+  if (arrays.size() < 2) return;
+  const ArrayView predictions = arrays[1];
   predictions_.clear();
   predictions_.append(predictions, nullptr, predictions.rows());
   if (fixed_) return;
-  targets_ = Column(arrays.at(1).dtype());
-  targets_.append(arrays[1], nullptr, predictions.rows());
+  targets_ = Column(arrays.at(2).dtype());
+  targets_.append(arrays[2], nullptr, predictions.rows());
 }
 
 }  // namespace backpass

@@ -1,7 +1,8 @@
-// Predictions beside their targets, for metrics over all rows.
+// What metrics have of the rows so far: a tally where they follow from one, else predictions beside their targets.
 #pragma once
 
 #include "train/column.h"
+#include "train/metrics.h"
 #include "train/trainer_impl.h"
 
 namespace backpass {
@@ -9,17 +10,29 @@ namespace backpass {
 class Gathered {
  public:
   // `fixed`: targets of arrays, whose rows keep their places. Null: rows come by, and are appended with their targets.
-  void begin(const Network::Impl& net, const Targets* fixed, Dim rows);
+  // The metrics outlive this.
+  void begin(const Network::Impl& net, const Metrics& metrics, const Targets* fixed, Dim rows);
   void add(const Trainer::Impl::Batch& batch, const ArrayView& predictions);
-  void compute(const Metrics& metrics, const std::string& prefix, Logs& logs) const;
-  // As arrays, and back.
+  void compute(const std::string& prefix, Logs& logs) const;
+  // As arrays, and back: the tallies one after the other, then predictions, then targets, where they are kept.
   std::vector<Array> save() const;
   void load(const std::vector<Array>& arrays);
   // Throws std::invalid_argument where arrays from elsewhere are not what save() gives: of `fixed` targets for as many
   // rows, else for `rows` rows.
-  static void check(const std::vector<Array>& arrays, const Trainer::Impl& trainer, const Targets* fixed, Dim rows);
+  static void check(const std::vector<Array>& arrays, const Trainer::Impl& trainer, const Metrics& metrics,
+                    const Targets* fixed, Dim rows);
 
  private:
+  struct Entry {
+    const std::pair<std::string, Metric>* asked;
+    const NamedMetric* tallied;  // null: needs all rows
+    std::vector<double> tally;
+  };
+  static std::vector<Entry> entries(const Metrics& metrics, const Network::Impl& net);
+  static bool need_rows(const std::vector<Entry>& entries);
+  void keep_rows(const Trainer::Impl::Batch& batch, const ArrayView& predictions);
+
+  std::vector<Entry> entries_;
   const Targets* fixed_ = nullptr;
   Column predictions_, targets_;
 };

@@ -146,14 +146,14 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl
 }
 
 void check_written(const FitState& written, const Trainer::Impl& trainer, const ArrayViews* x, const Targets* in_place,
-                   bool predicts) {
+                   const Metrics& metrics) {
   const std::size_t outputs = trainer.net().outputs().size();
   const bool within = written.batch > 0;
   if (within != (written.rows > 0) || written.head_sums.size() != (within && outputs > 1 ? outputs : 0))
     fail("resume", "the checkpoint is damaged: its sums do not fit");
   if (x && written.rows > (*x)[0].rows()) fail("resume", "the data has fewer rows than were trained on");
-  if (predicts && within)
-    Gathered::check(written.gathered, trainer, in_place, written.rows);
+  if (!metrics.empty() && within)
+    Gathered::check(written.gathered, trainer, metrics, in_place, written.rows);
   else if (!written.gathered.empty())
     fail("resume", "the checkpoint is damaged: it has predictions that are not needed");
 }

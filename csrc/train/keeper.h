@@ -37,6 +37,6 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl
 // Throws std::invalid_argument where a checkpoint that belongs to this fit is damaged; `in_place`: the targets whose
 // rows keep their places in Gathered, or null; x as above.
 void check_written(const FitState& written, const Trainer::Impl& trainer, const ArrayViews* x, const Targets* in_place,
-                   bool predicts);
+                   const Metrics& metrics);
 
 }  // namespace backpass

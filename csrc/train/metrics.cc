@@ -10,23 +10,24 @@ namespace {
 
 struct Entry {
   const char* name;
-  MetricOfRows* compute;
   bool rises;  // whether larger is better
+  const Tallied* tallied;
+  MetricOfRows* of_rows = nullptr;  // instead
 };
 
 constexpr Entry kMetrics[] = {
-    {"accuracy", accuracy, true},
-    {"balanced_accuracy", balanced_accuracy, true},
-    {"precision", precision, true},
-    {"recall", recall, true},
-    {"f1", f1, true},
-    {"auc", auc, true},
-    {"log_loss", log_loss, false},
-    {"mae", mae, false},
-    {"mse", mse, false},
-    {"rmse", rmse, false},
-    {"r2", r2, true},
-    {"max_error", max_error, false},
+    {"accuracy", true, &kAccuracy},
+    {"balanced_accuracy", true, &kBalancedAccuracy},
+    {"precision", true, &kPrecision},
+    {"recall", true, &kRecall},
+    {"f1", true, &kF1},
+    {"auc", true, nullptr, auc},
+    {"log_loss", false, &kLogLoss},
+    {"mae", false, &kMae},
+    {"mse", false, &kMse},
+    {"rmse", false, &kRmse},
+    {"r2", true, nullptr, r2},
+    {"max_error", false, &kMaxError},
 };
 
 const Entry* find_metric(const std::string& name) {
@@ -60,15 +61,20 @@ Outputs outputs_of(const Loss& loss) {
 
 Metric metric(const std::string& name, const Loss& loss) {
   const Outputs outputs = outputs_of(loss);
-  if (const Dim k = find_k(name); k > 0)
-    return [outputs, k](const ArrayView& y_true, const ArrayView& y_pred) {
-      return top_k_accuracy(y_true, y_pred, outputs, k);
-    };
+  if (const Dim k = find_k(name); k > 0) return NamedMetric(kTopK, outputs, k);
   const Entry* entry = find_metric(name);
   if (entry == nullptr) fail("metric", "unknown metric \"", name, "\"; there are ", metric_names());
-  return [outputs, compute = entry->compute](const ArrayView& y_true, const ArrayView& y_pred) {
-    return compute(y_true, y_pred, outputs);
-  };
+  return entry->tallied ? NamedMetric(*entry->tallied, outputs) : NamedMetric(entry->of_rows, outputs);
+}
+
+double NamedMetric::operator()(const ArrayView& y_true, const ArrayView& y_pred) const {
+  if (y_true.rows() != y_pred.rows())
+    fail("metric", "targets have ", y_true.rows(), " rows, predictions ", y_pred.rows());
+  const Part all{y_true, nullptr, y_pred};
+  if (!in_parts()) return of_rows_(all, outputs_);
+  std::vector<double> tally(tally_size(all.columns()));
+  add(tally, all);
+  return value(tally);
 }
 
 // "val_f1_0" is the f1 of output 0; "top_5" has no output.

@@ -1,5 +1,7 @@
-// What metrics share: reading rows, and what the outputs of a network mean.
+// What metrics share: reading rows, what the outputs of a network mean, and sums that a value follows from.
 #pragma once
+
+#include <span>
 
 #include "backpass/trainer.h"
 #include "base/convert.h"
@@ -9,43 +11,98 @@ namespace backpass {
 // What metrics ask of the loss.
 struct Outputs {
   enum Kind { numbers, means_and_variances, yes_no_logits, class_logits } kind = numbers;
-  std::optional<Dim> ignored;  // rows of this label do not count
+  std::optional<Dim> ignored = {};  // rows of this label do not count
 
   // Of one output per row, or of several that are told apart: the largest is the class.
   bool yes_no(std::size_t columns) const { return kind == yes_no_logits || columns == 1; }
   bool says_yes(double output) const { return output > (kind == yes_no_logits ? 0 : 0.5); }
 };
 
-// Rows of an array as doubles, one row at a time.
-class Rows {
+inline Dim row_elements(const ArrayView& view) { return view.rows() > 0 ? element_count(view.shape) / view.rows() : 0; }
+
+// Predictions, and the targets that they belong to.
+struct Part {
+  const ArrayView& y_true;
+  const std::int64_t* rows;  // which targets; null: the first ones
+  const ArrayView& y_pred;
+
+  std::size_t columns() const { return static_cast<std::size_t>(row_elements(y_pred)); }
+};
+
+// Rows of an array as they are.
+template <class T>
+class RowsInPlace {
  public:
-  explicit Rows(const ArrayView& view, std::size_t halves = 1)
-      : view_(view),
-        row_(static_cast<std::size_t>(view.rows() > 0 ? element_count(view.shape) / view.rows() : 0) / halves) {}
-  Dim rows() const { return view_.rows(); }
-  const std::vector<double>& at(Dim row) {
-    convert(row_.data(), DType::float64, static_cast<const std::byte*>(view_.data) + row * view_.row_stride, view_.type,
-            static_cast<Dim>(row_.size()));
-    return row_;
+  RowsInPlace(const ArrayView& view, const std::int64_t* rows, std::size_t cols)
+      : view_(view), rows_(rows), cols_(cols) {}
+  std::span<const T> at(Dim i) const {
+    const auto* row = static_cast<const std::byte*>(view_.data) + (rows_ ? rows_[i] : i) * view_.row_stride;
+    return {reinterpret_cast<const T*>(row), cols_};
   }
 
  private:
   const ArrayView& view_;
+  const std::int64_t* rows_;
+  std::size_t cols_;
+};
+
+// Rows of any array as doubles, one row at a time.
+class RowsAsDoubles {
+ public:
+  RowsAsDoubles(const ArrayView& view, const std::int64_t* rows, std::size_t cols)
+      : in_place_(view, rows, cols), type_(view.type), row_(cols) {}
+  std::span<const double> at(Dim i) {
+    convert(row_.data(), DType::float64, in_place_.at(i).data(), type_, static_cast<Dim>(row_.size()));
+    return row_;
+  }
+
+ private:
+  RowsInPlace<std::byte> in_place_;
+  ElementType type_;
   std::vector<double> row_;
 };
 
 // Calls f(truth, prediction) for each row that counts. Of means and variances, the means are the prediction.
-template <class F>
-void each_row(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs, F f) {
-  Rows truth(y_true), prediction(y_pred, outputs.kind == Outputs::means_and_variances ? 2 : 1);
-  for (Dim row = 0; row < truth.rows(); ++row) {
-    const std::vector<double>& t = truth.at(row);
-    if (outputs.ignored && t.size() == 1 && t[0] == static_cast<double>(*outputs.ignored)) continue;
+template <class Truth, class Prediction, class F>
+void each_row(Truth truth, Prediction prediction, Dim rows, const Outputs& outputs, F f) {
+  for (Dim row = 0; row < rows; ++row) {
+    const auto t = truth.at(row);
+    if (outputs.ignored && t.size() == 1 && static_cast<double>(t[0]) == static_cast<double>(*outputs.ignored))
+      continue;
     f(t, prediction.at(row));
   }
 }
 
-inline std::size_t argmax(const std::vector<double>& row) {
+inline std::size_t predicted_columns(const Part& part, const Outputs& outputs) {
+  return part.columns() / (outputs.kind == Outputs::means_and_variances ? 2 : 1);
+}
+
+// With rows as spans of doubles.
+template <class F>
+void each_row(const Part& part, const Outputs& outputs, F f) {
+  each_row(RowsAsDoubles(part.y_true, part.rows, static_cast<std::size_t>(row_elements(part.y_true))),
+           RowsAsDoubles(part.y_pred, nullptr, predicted_columns(part, outputs)), part.y_pred.rows(), outputs, f);
+}
+
+// With rows as spans of float where they lie so, which saves a copy; else of double.
+template <class F>
+void each_plain_row(const Part& part, const Outputs& outputs, F f) {
+  const auto with_rows = [](const ArrayView& view, const std::int64_t* rows, std::size_t cols, auto use) {
+    const bool aligned =
+        (reinterpret_cast<std::uintptr_t>(view.data) | static_cast<std::size_t>(view.row_stride)) % alignof(float) == 0;
+    if (view.type == ElementType::float32 && aligned)
+      use(RowsInPlace<float>(view, rows, cols));
+    else
+      use(RowsAsDoubles(view, rows, cols));
+  };
+  with_rows(part.y_true, part.rows, static_cast<std::size_t>(row_elements(part.y_true)), [&](auto truth) {
+    with_rows(part.y_pred, nullptr, predicted_columns(part, outputs),
+              [&](auto prediction) { each_row(truth, prediction, part.y_pred.rows(), outputs, f); });
+  });
+}
+
+template <class T>
+std::size_t argmax(std::span<const T> row) {
   std::size_t best = 0;
   for (std::size_t i = 1; i < row.size(); ++i)
     if (row[i] > row[best]) best = i;
@@ -53,18 +110,46 @@ inline std::size_t argmax(const std::vector<double>& row) {
 }
 
 // A label, or the largest of a row of probabilities.
-inline std::size_t class_of(const std::vector<double>& truth) {
+template <class T>
+std::size_t class_of(std::span<const T> truth) {
   return truth.size() == 1 ? static_cast<std::size_t>(truth[0]) : argmax(truth);
 }
 
-using MetricOfRows = double(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs);
-
+// What a metric keeps of the rows so far, zero at first: to add a part, and the value of all. `k` is of top_k.
+struct Tallied {
+  void (*add)(std::span<double> tally, const Part& part, const Outputs& outputs, Dim k);
+  double (*value)(std::span<const double> tally, const Outputs& outputs);
+  std::size_t size = 2, per_column = 0;  // of the tally
+};
 // classification_metrics.cc
-MetricOfRows accuracy, balanced_accuracy, precision, recall, f1;
+extern const Tallied kAccuracy, kBalancedAccuracy, kPrecision, kRecall, kF1;
 // ranking_metrics.cc
-MetricOfRows auc, log_loss;
-double top_k_accuracy(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs, Dim k);
+extern const Tallied kLogLoss, kTopK;
 // regression_metrics.cc
-MetricOfRows mae, mse, rmse, r2, max_error;
+extern const Tallied kMae, kMse, kRmse, kMaxError;
+
+// Metrics that must see all rows at once.
+using MetricOfRows = double(const Part& all, const Outputs& outputs);
+MetricOfRows auc, r2;
+
+// A metric by name: what metric() returns, as a function of all rows, and as one of rows that come in parts.
+class NamedMetric {
+ public:
+  NamedMetric(const Tallied& tallied, const Outputs& outputs, Dim k = 0)
+      : tallied_(&tallied), outputs_(outputs), k_(k) {}
+  NamedMetric(MetricOfRows* of_rows, const Outputs& outputs) : of_rows_(of_rows), outputs_(outputs) {}
+  // Throws std::invalid_argument where targets and predictions do not belong together.
+  double operator()(const ArrayView& y_true, const ArrayView& y_pred) const;
+  bool in_parts() const { return tallied_ != nullptr; }  // what follows is for those
+  std::size_t tally_size(std::size_t columns) const { return tallied_->size + tallied_->per_column * columns; }
+  void add(std::span<double> tally, const Part& part) const { tallied_->add(tally, part, outputs_, k_); }
+  double value(std::span<const double> tally) const { return tallied_->value(tally, outputs_); }
+
+ private:
+  const Tallied* tallied_ = nullptr;
+  MetricOfRows* of_rows_ = nullptr;
+  Outputs outputs_;
+  Dim k_ = 0;
+};
 
 }  // namespace backpass

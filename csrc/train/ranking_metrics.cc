@@ -30,7 +30,7 @@ double auc_of(Scored scored) {
   return yes > 0 && no > 0 ? (ranks - yes * (yes + 1) / 2) / (yes * no) : kUndefined;
 }
 
-double log_sum_exp_of(const std::vector<double>& z) {
+double log_sum_exp_of(std::span<const double> z) {
   const double most = z[argmax(z)];
   double total = 0;
   for (const double value : z) total += std::exp(value - most);
@@ -40,7 +40,7 @@ double log_sum_exp_of(const std::vector<double>& z) {
 double softplus_of(double z) { return std::max(z, 0.0) + std::log1p(std::exp(-std::fabs(z))); }
 
 // -sum t log p of a row.
-double surprise(const std::vector<double>& t, const std::vector<double>& p, const Outputs& outputs, double eps) {
+double surprise(std::span<const double> t, std::span<const double> p, const Outputs& outputs, double eps) {
   const auto truth = [&](std::size_t c) { return t.size() == p.size() ? t[c] : c == class_of(t) ? 1.0 : 0.0; };
   const auto log_of = [&](double q) { return std::log(std::clamp(q, eps, 1 - eps)); };
   double total = 0;
@@ -56,13 +56,39 @@ double surprise(const std::vector<double>& t, const std::vector<double>& p, cons
   return total;
 }
 
+void add_surprise(std::span<double> tally, const Part& part, const Outputs& outputs, Dim) {
+  const double eps = part.y_pred.type == ElementType::float64 ? std::numeric_limits<double>::epsilon()
+                                                              : std::numeric_limits<float>::epsilon();
+  each_row(part, outputs, [&](std::span<const double> t, std::span<const double> p) {
+    tally[0] += surprise(t, p, outputs, eps);
+    ++tally[1];
+  });
+}
+
+// Of equal scores the class of the larger number comes first.
+void count_top(std::span<double> tally, const Part& part, const Outputs& outputs, Dim k) {
+  if (outputs.yes_no(part.columns()))
+    fail("metric", "top_", k, " needs a score for each class, got outputs that say yes or no");
+  each_plain_row(part, outputs, [&](auto t, auto p) {
+    const std::size_t truth = class_of(t);
+    Dim before = 0;
+    for (std::size_t c = 0; c < p.size(); ++c) before += p[c] > p[truth] || (p[c] == p[truth] && c > truth);
+    tally[0] += before < k;
+    ++tally[1];
+  });
+}
+
+double mean(std::span<const double> tally, const Outputs&) { return tally[0] / tally[1]; }
+
 }  // namespace
 
-double auc(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
-  const std::size_t columns = y_pred.shape.size() < 2 ? 1 : static_cast<std::size_t>(y_pred.shape.back());
+const Tallied kLogLoss{add_surprise, mean}, kTopK{count_top, mean};
+
+double auc(const Part& all, const Outputs& outputs) {
+  const std::size_t columns = all.columns();
   const bool yes_no = outputs.yes_no(columns);
   std::vector<Scored> scored(columns);
-  each_row(y_true, y_pred, outputs, [&](const std::vector<double>& t, const std::vector<double>& p) {
+  each_row(all, outputs, [&](std::span<const double> t, std::span<const double> p) {
     const double lse = outputs.kind == Outputs::class_logits ? log_sum_exp_of(p) : 0;
     for (std::size_t c = 0; c < columns; ++c)
       scored[c].emplace_back(outputs.kind == Outputs::class_logits ? std::exp(p[c] - lse) : p[c],
@@ -72,33 +98,6 @@ double auc(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outp
   double total = 0;
   for (Scored& one : scored) total += auc_of(std::move(one));
   return total / static_cast<double>(columns);
-}
-
-double log_loss(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
-  const double eps = y_pred.type == ElementType::float64 ? std::numeric_limits<double>::epsilon()
-                                                         : std::numeric_limits<float>::epsilon();
-  double total = 0, rows = 0;
-  each_row(y_true, y_pred, outputs, [&](const std::vector<double>& t, const std::vector<double>& p) {
-    total += surprise(t, p, outputs, eps);
-    ++rows;
-  });
-  return total / rows;
-}
-
-// Of equal scores the class of the larger number comes first.
-double top_k_accuracy(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs, Dim k) {
-  const Dim columns = y_pred.shape.size() < 2 ? 1 : y_pred.shape.back();
-  if (outputs.yes_no(static_cast<std::size_t>(columns)))
-    fail("metric", "top_", k, " needs a score for each class, got outputs that say yes or no");
-  double right = 0, rows = 0;
-  each_row(y_true, y_pred, outputs, [&](const std::vector<double>& t, const std::vector<double>& p) {
-    const std::size_t truth = class_of(t);
-    Dim before = 0;
-    for (std::size_t c = 0; c < p.size(); ++c) before += p[c] > p[truth] || (p[c] == p[truth] && c > truth);
-    right += before < k;
-    ++rows;
-  });
-  return right / rows;
 }
 
 }  // namespace backpass

@@ -1,8 +1,5 @@
 // Metrics of errors.
-#include <algorithm>
 #include <cmath>
-#include <functional>
-#include <numeric>
 
 #include "base/error.h"
 #include "train/metrics.h"
@@ -12,69 +9,79 @@ namespace {
 
 // Calls f(targets, predictions) for each row.
 template <class F>
-void each_pair(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs, F f) {
-  each_row(y_true, y_pred, outputs, [&](const std::vector<double>& t, const std::vector<double>& p) {
+void each_pair(const Part& part, const Outputs& outputs, F f) {
+  each_plain_row(part, outputs, [&](auto t, auto p) {
     if (t.size() != p.size()) fail("metric", "targets have ", t.size(), " values per row, predictions ", p.size());
     f(t, p);
   });
 }
 
-// Calls f(output, target, prediction) for each element.
-template <class F>
-void each_element(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs, F f) {
-  each_pair(y_true, y_pred, outputs, [&](const std::vector<double>& t, const std::vector<double>& p) {
-    for (std::size_t i = 0; i < t.size(); ++i) f(i, t[i], p[i]);
-  });
-}
-
 double square_of(double x) { return x * x; }
 
-// The mean of f(target - prediction) over all elements.
+// The sum of f(target - prediction) over a row, as four side by side: one alone waits for each addition.
+template <class Truth, class Prediction, class F>
+double sum_of_errors(Truth t, Prediction p, F f) {
+  constexpr std::size_t side_by_side = 4;
+  double sums[side_by_side] = {};
+  const std::size_t whole = t.size() - t.size() % side_by_side;
+  const auto error = [&](std::size_t i) { return f(static_cast<double>(t[i]) - static_cast<double>(p[i])); };
+  for (std::size_t i = 0; i < whole; i += side_by_side)
+    for (std::size_t j = 0; j < side_by_side; ++j) sums[j] += error(i + j);
+  for (std::size_t i = whole; i < t.size(); ++i) sums[0] += error(i);
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+// f(target - prediction) of all elements, and how many there are.
 template <class F>
-double mean_error(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs, F f) {
+void add_errors(std::span<double> tally, const Part& part, const Outputs& outputs, F f) {
   double total = 0, count = 0;
-  each_pair(y_true, y_pred, outputs, [&](const std::vector<double>& t, const std::vector<double>& p) {
-    // Several sums side by side: one alone waits for each addition.
-    total += std::transform_reduce(t.begin(), t.end(), p.begin(), 0.0, std::plus<>(),
-                                   [&](double truth, double prediction) { return f(truth - prediction); });
+  each_pair(part, outputs, [&](auto t, auto p) {
+    total += sum_of_errors(t, p, f);
     count += static_cast<double>(t.size());
   });
-  return total / count;
+  tally[0] += total;
+  tally[1] += count;
 }
+
+void add_sizes(std::span<double> tally, const Part& part, const Outputs& outputs, Dim) {
+  add_errors(tally, part, outputs, [](double error) { return std::fabs(error); });
+}
+
+void add_squares(std::span<double> tally, const Part& part, const Outputs& outputs, Dim) {
+  add_errors(tally, part, outputs, square_of);
+}
+
+void keep_largest(std::span<double> tally, const Part& part, const Outputs& outputs, Dim) {
+  each_pair(part, outputs, [&](auto t, auto p) {
+    for (std::size_t i = 0; i < t.size(); ++i) {
+      const double size = std::fabs(static_cast<double>(t[i]) - static_cast<double>(p[i]));
+      tally[0] = size > tally[0] || std::isnan(size) ? size : tally[0];
+    }
+  });
+}
+
+double mean(std::span<const double> tally, const Outputs&) { return tally[0] / tally[1]; }
+double root_mean(std::span<const double> tally, const Outputs&) { return std::sqrt(tally[0] / tally[1]); }
+double largest(std::span<const double> tally, const Outputs&) { return tally[0]; }
 
 }  // namespace
 
-double mae(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
-  return mean_error(y_true, y_pred, outputs, [](double error) { return std::fabs(error); });
-}
-
-double mse(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
-  return mean_error(y_true, y_pred, outputs, square_of);
-}
-
-double rmse(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
-  return std::sqrt(mse(y_true, y_pred, outputs));
-}
-
-double max_error(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
-  double most = 0;
-  each_element(y_true, y_pred, outputs, [&](std::size_t, double t, double p) {
-    const double size = std::fabs(t - p);
-    most = size > most || std::isnan(size) ? size : most;
-  });
-  return most;
-}
+const Tallied kMae{add_sizes, mean}, kMse{add_squares, mean}, kRmse{add_squares, root_mean};
+const Tallied kMaxError{keep_largest, largest, 1};
 
 // 1 - residual / total sum of squares, outputs averaged uniformly as scikit-learn does.
-double r2(const ArrayView& y_true, const ArrayView& y_pred, const Outputs& outputs) {
-  const Dim rows = y_true.rows();
-  const std::size_t columns = static_cast<std::size_t>(rows > 0 ? element_count(y_true.shape) / rows : 0);
+double r2(const Part& all, const Outputs& outputs) {
+  const double rows = static_cast<double>(all.y_true.rows());
+  const std::size_t columns = static_cast<std::size_t>(row_elements(all.y_true));
   std::vector<double> mean(columns), residual(columns), total(columns);
-  each_element(y_true, y_pred, outputs,
-               [&](std::size_t i, double t, double) { mean[i] += t / static_cast<double>(rows); });
-  each_element(y_true, y_pred, outputs, [&](std::size_t i, double t, double p) {
-    residual[i] += square_of(t - p);
-    total[i] += square_of(t - mean[i]);
+  each_pair(all, outputs, [&](auto t, auto) {
+    for (std::size_t i = 0; i < columns; ++i) mean[i] += t[i] / rows;
+  });
+  each_pair(all, outputs, [&](auto t, auto p) {
+    for (std::size_t i = 0; i < columns; ++i) {
+      residual[i] += square_of(static_cast<double>(t[i]) - static_cast<double>(p[i]));
+      total[i] += square_of(t[i] - mean[i]);
+    }
   });
   double score = 0;
   for (std::size_t i = 0; i < columns; ++i)

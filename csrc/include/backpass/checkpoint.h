@@ -16,7 +16,7 @@ struct FitState {
   std::uint64_t own_steps = 0, own_epochs = 0;  // counted from 0 where fit has a seed of its own
   bool stopped = false;
   History history = {};
-  std::vector<Array> gathered = {};  // predictions of this epoch, for metrics
+  std::vector<Array> gathered = {};  // what metrics have of this epoch
   // What must be the same when it goes on: batch_size, the columns of the history, a sample of the data, ...
   std::vector<std::pair<std::string, std::string>> settings = {};
   // Set by a fit that would go on, and called with what was written before anything changes: throws
