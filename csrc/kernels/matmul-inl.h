@@ -155,24 +155,33 @@ void apply_epilogue(const MatmulBlock<T>& x) noexcept {
   }
 }
 
-// k == 1: each row is a multiple of the row of B.
+// k == 1: each row is a multiple of the row of B, of which the N vectors from column j stay in registers.
+template <class T, int N>
+void outer_strip(const MatmulBlock<T>& x, Size j) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes;
+  const Size a_row = x.a_row, ldc = x.ldc;  // c might be what x lies in, for all the compiler knows
+  const T* a = x.a;
+  T* c = x.c + j;
+  Vec<T> row[N];
+#pragma GCC unroll 4
+  for (int v = 0; v < N; ++v) row[v] = load(x.b + j + v * lanes);
+  for (Size i = x.m; i > 0; --i, a += a_row, c += ldc) {
+    const Vec<T> factor = broadcast(*a);
+#pragma GCC unroll 4
+    for (int v = 0; v < N; ++v) store(c + v * lanes, factor * row[v]);
+  }
+}
+
 template <class T>
 void outer_product(const MatmulBlock<T>& x) noexcept {
   constexpr Size lanes = Vec<T>::kLanes;
-  constexpr int unrolled = 4;
-  const Size n = x.n, a_row = x.a_row, ldc = x.ldc;  // c might be what x lies in, for all the compiler knows
-  const T *a = x.a, *b = x.b;
-  T* c = x.c;
-  for (Size i = x.m; i > 0; --i, a += a_row, c += ldc) {
-    const Vec<T> factor = broadcast(*a);
-    Size j = 0;
-    for (; j <= n - unrolled * lanes; j += unrolled * lanes) {
-#pragma GCC unroll 4
-      for (int v = 0; v < unrolled; ++v) store(c + j + v * lanes, factor * load(b + j + v * lanes));
-    }
-    for (; j <= n - lanes; j += lanes) store(c + j, factor * load(b + j));
-    if (j < n) store_n(c + j, factor * load_n(b + j, n - j), n - j);
-  }
+  Size j = 0;
+  for (; j + 4 * lanes <= x.n; j += 4 * lanes) outer_strip<T, 4>(x, j);
+  for (; j + lanes <= x.n; j += lanes) outer_strip<T, 1>(x, j);
+  const Size rest = x.n - j;
+  if (rest == 0) return;
+  const Vec<T> row = load_n(x.b + j, rest);
+  for (Size i = 0; i < x.m; ++i) store_n(x.c + i * x.ldc + j, broadcast(x.a[i * x.a_row]) * row, rest);
 }
 
 template <class T>
