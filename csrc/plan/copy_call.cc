@@ -79,16 +79,17 @@ class GatherCall final : public Call {
 
   void run(const Context& context, Dim task, std::byte*) const noexcept override {
     const RowSource& source = context.sources[s_.source];
-    if (context.address[s_.out] == first_row(source, context)) return;  // they are read where they are
-    const std::size_t row_bytes = static_cast<std::size_t>(s_.cols) * size_of(s_.dtype);
-    const bool dense = source.row_stride == s_.cols * static_cast<Dim>(size_of(source.type));
     const Dim begin = in_lanes ? s_.lanes.begin(task) : task * rows_per_task_;
     const Dim end = in_lanes ? s_.lanes.begin(task + 1) : std::min(s_.rows, begin + rows_per_task_);
+    std::byte* out = context.address[s_.out];
+    if (begin >= end || out == first_row(source, context)) return;  // they are read where they are
+    const std::size_t row_bytes = static_cast<std::size_t>(s_.cols) * size_of(s_.dtype);
+    const bool dense = source.row_stride == s_.cols * static_cast<Dim>(size_of(source.type));
     for (Dim i = begin, next; i < end; i = next) {
       const std::int64_t row = context.rows ? context.rows[i] : i;
       next = dense ? end_of_run(context.rows, i, end) : i + 1;
-      convert(context.address[s_.out] + static_cast<std::size_t>(i) * row_bytes, s_.dtype,
-              source.data + row * source.row_stride, source.type, (next - i) * s_.cols);
+      convert(out + static_cast<std::size_t>(i) * row_bytes, s_.dtype, source.data + row * source.row_stride,
+              source.type, (next - i) * s_.cols);
     }
   }
 
