@@ -53,8 +53,8 @@ def table() -> Table:
     return Table(
         "Around the arithmetic: parts of a step within fit",
         ["case", "step", "gather", "loss", "shuffling", "metric", "together"],
-        "Microseconds, and parts of them. Gather and loss: calls of the plan on one thread, for rows in order. Shuffling, gathering "
-        "included, and a metric: "
+        "Microseconds, and parts of them. Gather and loss: calls of the plan on one thread, for rows in order. "
+        "Shuffling, gathering included, and a metric: "
         f"what they add, the median within rounds. Over {LIMIT:.0%} of a step of over 20 microseconds is marked.",
     )
 
