@@ -199,10 +199,20 @@ def test_of_an_epoch_that_is_stopped_the_rows_until_then_count(rng):
 
     x, y = rng.standard_normal((40, 3)), rng.standard_normal(40)
     model = bp.Sequential(bp.Dense(1), input_shape=3, seed=1, dtype="float64")
-    expected = np.abs(model.predict(x[:10])[:, 0] - y[:10]).mean()
-    history = model.fit(x, y, loss=bp.MSE(), optimizer=bp.SGD(0.1), batch_size=10, shuffle=False, metrics=["mae"],
-                        callbacks=[Stop()], progress=False)  # fmt: skip
-    assert history["mae"] == [pytest.approx(expected, rel=1e-13)]
+    p, seen = model.predict(x[:10])[:, 0], y[:10]
+
+    def mean_error(y_true, y_pred):
+        return np.abs(y_true - y_pred).mean()
+
+    history = model.fit(x, y, loss=bp.MSE(), optimizer=bp.SGD(0.1), batch_size=10, shuffle=False, callbacks=[Stop()],
+                        metrics=["mae", "r2", mean_error], progress=False)  # fmt: skip
+    assert history["mae"] == history["mean_error"] == [pytest.approx(np.abs(p - seen).mean(), rel=1e-13)]
+    assert history["r2"] == [pytest.approx(sklearn_metrics.r2_score(seen, p), rel=1e-12)]
+
+
+def test_r2_of_targets_that_are_all_the_same():
+    p, y = np.zeros((7, 1)), np.full((7, 1), 3.0)
+    assert evaluated(p, y, bp.MSE(), "r2") == sklearn_metrics.r2_score(y, p) == 0
 
 
 def test_undefined_is_nan_in_the_history_and_ends_no_fit(rng):

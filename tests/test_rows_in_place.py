@@ -27,13 +27,21 @@ def frozen(x):
 IN_PLACE = {"read only": frozen, "part": lambda x: np.concatenate([x[:7], x, x[:2]])[7:-2]}
 GATHERED = {
     "double": lambda x: x.astype("f8") if x.dtype.kind == "f" else x.astype("i8"),
-    "reversed": lambda x: x[::-1].copy()[::-1],
     "apart": lambda x: np.repeat(x, 2, axis=0)[::2],
+}
+COPIED = {  # before they come to a plan
+    "reversed": lambda x: x[::-1].copy()[::-1],
     "columns": lambda x: np.asfortranarray(x),
     "unaligned": unaligned,
     "other bytes": lambda x: x.astype(x.dtype.newbyteorder()),
 }
-FORMS = IN_PLACE | GATHERED
+FORMS = IN_PLACE | GATHERED | COPIED
+KINDS = {
+    "plain": {},
+    "double": {"dtype": "float64"},
+    "recompute": {"recompute": True},
+    "bfloat16": {"activation_dtype": "bfloat16"},
+}
 
 
 def make(loss=None, threads=None):
@@ -83,7 +91,49 @@ def test_labels_too(form):
 def test_of_any_size_on_any_number_of_threads(rows, batch_size, threads):
     x, y = numbers(rows)
     options = {"batch_size": batch_size, "shuffle": False, "threads": threads}
-    assert_same(train(x, y, **options), train(GATHERED["apart"](x), GATHERED["reversed"](y), **options))
+    assert_same(train(x, y, **options), train(GATHERED["apart"](x), GATHERED["double"](y), **options))
+
+
+def network(dtype="float32"):
+    """Two inputs: numbers, and rows of a table."""
+    left, right = bp.Input(FEATURES), bp.Input((), dtype="int32")
+    y = bp.concat([bp.Dense(8, activation="relu")(left), bp.Embedding(6, 4)(right)], axis=1)
+    for _ in range(5):
+        y = bp.Dense(8, activation="tanh")(y)
+    return bp.Network([left, right], bp.Dense(OUTPUTS)(y), seed=1, dtype=dtype)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("rows", [32, 300])  # 300 walk in lanes
+def test_of_several_inputs_in_every_kind_of_plan(kind, rows):
+    x, y = numbers(rows)
+    options = dict(KINDS[kind])
+    dtype = options.pop("dtype", "float32")
+    x, y, index = x.astype(dtype), y.astype(dtype), np.arange(rows, dtype="i4") % 6
+    results = []
+    for form in (lambda a: a, GATHERED["apart"]):
+        model = network(dtype)
+        trainer = bp.Trainer(model, bp.MSE(), bp.Adam(0.01), **options)
+        data = [form(x), form(index)], form(y)
+        trainer.fit(*data, batch_size=rows // 2, accumulate=2, epochs=2, shuffle=False, progress=False)
+        trainer.step(*data)
+        results.append((model.flat_parameters.copy(), trainer.evaluate(*data)))
+    assert_same(*results)
+
+
+@pytest.mark.parametrize("buffer", ["flat_gradients", "flat_parameters"])
+@pytest.mark.parametrize("offset", [0, 37, 90])
+def test_rows_that_lie_in_a_buffer_of_the_model(buffer, offset):
+    parameters = []
+    for copies in (False, True):
+        model = bp.Sequential(bp.Dense(40, activation="tanh"), bp.Dense(4), input_shape=8, seed=1)
+        trainer = bp.Trainer(model, bp.MSE(), bp.SGD(0.1))
+        y = np.ones((16, 4), "f4")
+        trainer.step(np.random.default_rng(0).standard_normal((16, 8)).astype("f4"), y)
+        x = getattr(model, buffer)[offset : offset + 128].reshape(16, 8)
+        trainer.step(x.copy() if copies else x, y)
+        parameters.append(model.flat_parameters.copy())
+    np.testing.assert_array_equal(*parameters)
 
 
 def test_a_backward_by_hand_knows_the_rows_of_its_forward():

@@ -14,7 +14,7 @@ from .share import FROM_SECONDS, LIMIT
 def parts(axes: Axes, cases: dict[str, Any]) -> None:
     """Stacked, in per cent of a step; what seems to cost less than nothing is noise and drawn as nothing."""
     left = [0.0] * len(cases)
-    for part in ("gather", "loss", "shuffle", "metrics"):
+    for part in ("loss", "shuffle", "metrics"):
         widths = [100 * max(0.0, case["parts"][part]) for case in cases.values()]
         axes.barh(range(len(cases)), widths, left=left, label=part, height=0.7)
         left = [a + b for a, b in zip(left, widths, strict=True)]

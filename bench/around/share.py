@@ -1,4 +1,4 @@
-"""What of a step within `fit` is not arithmetic of the network: gathering, the loss, shuffling, metrics."""
+"""What of a step within `fit` is not arithmetic of the network: the loss, shuffling and gathering, metrics."""
 
 from __future__ import annotations
 
@@ -27,13 +27,11 @@ class Fit(BackpassFit):
         self.trainer.fit(x, y, batch_size=self.case.batch, progress=False, **options)
 
 
-def parts_of_a_step(fit: Fit) -> dict[str, float]:
-    """Of the calls of one step on one thread: what gathers and what makes the loss, in calls of their own."""
+def share_of_the_loss(fit: Fit) -> float:
+    """Of the calls of one step on one thread, as far as it has calls of its own."""
     calls = fit.trainer.profile(fit.case.batch, repeats=20).calls
-    total = sum(call.milliseconds for call in calls)
-    gather = sum(call.milliseconds for call in calls if call.name == "gather")
     loss = sum(call.milliseconds for call in calls if call.phase == "loss")
-    return {"gather": gather / total, "loss": loss / total}
+    return loss / sum(call.milliseconds for call in calls)
 
 
 def measure(problem: Problem, effort: Effort) -> dict[str, Any]:
@@ -45,17 +43,17 @@ def measure(problem: Problem, effort: Effort) -> dict[str, Any]:
     runs = {name: fit.train for name, fit in fits.items()}
     timings = interleaved(runs, {name: fit.steps_per_call for name, fit in fits.items()}, effort)
     extra = {name: paired(timings[name], timings["plain"]) - 1 for name in ("shuffle", "metrics")}
-    parts = {**parts_of_a_step(fits["plain"]), **extra}
+    parts = {"loss": share_of_the_loss(fits["plain"]), **extra}
     return {"parts": parts, "timings": {name: asdict(timing) for name, timing in timings.items()}}
 
 
 def table() -> Table:
     return Table(
         "Around the arithmetic: parts of a step within fit",
-        ["case", "step", "gather", "loss", "shuffling", "metric", "together"],
-        "Microseconds, and parts of them. Gather and loss: calls of the plan on one thread, for rows in order. "
-        "Shuffling, gathering included, and a metric: "
-        f"what they add, the median within rounds. Over {LIMIT:.0%} of a step of over 20 microseconds is marked.",
+        ["case", "step", "loss", "shuffling", "metric", "together"],
+        "Microseconds, and parts of them. Loss: calls of the plan on one thread. Shuffling, with the gathering that "
+        "rows in order need not, and a metric: what they add, the median within rounds. "
+        f"Over {LIMIT:.0%} of a step of over 20 microseconds is marked.",
     )
 
 

@@ -108,10 +108,12 @@ CallPtr make_copy_call(CopySpec spec) {
 CallPtr make_gather_call(const GatherSpec& spec) { return std::make_unique<GatherCall>(spec); }
 
 const std::byte* rows_in_place(const GatherSpec& spec, const Context& context) noexcept {
-  const RowSource& source = context.sources[spec.source];
-  const bool lies_so = spec.rows > 0 && readable_in_place(source, spec.dtype, spec.rows, spec.cols) &&
+  if (spec.rows == 0) return nullptr;
+  RowSource source = context.sources[spec.source];
+  source.data = first_row(source, context);
+  const bool lies_so = readable_in_place(source, spec.dtype, spec.rows, spec.cols) &&
                        end_of_run(context.rows, 0, spec.rows) == spec.rows;
-  return lies_so ? first_row(source, context) : nullptr;
+  return lies_so ? source.data : nullptr;
 }
 
 template CallPtr make_copy_call<float>(CopySpec);

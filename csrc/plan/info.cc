@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iomanip>
+#include <numeric>
 #include <sstream>
 
 #include "base/float_mode.h"
@@ -43,7 +44,11 @@ PlanInfo Plan::info() const {
 
 PlanInfo Plan::profile(const PlanRun& run, int repeats) {
   using Clock = std::chrono::steady_clock;
-  prepare(run);
+  std::vector<std::int64_t> backwards(static_cast<std::size_t>(batch_));  // rows that have to be gathered
+  std::iota(backwards.rbegin(), backwards.rend(), 0);
+  PlanRun shuffled = run;
+  shuffled.rows = backwards.data();
+  prepare(shuffled);
   const FlushSubnormals mode;
   std::vector<std::vector<double>> times(calls_.size());
   for (int repeat = 0; repeat < repeats; ++repeat)

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "base/float_mode.h"
 #include "graph/reach.h"
@@ -50,6 +51,8 @@ void Plan::finish_compiling() {
     if (call.in_lanes) stage.lanes.push_back(i);
     scratch_bytes_ = std::max(scratch_bytes_, round_up(call.scratch_bytes));
   }
+  for (const Value& value : values_)
+    if (value.slot == kGradients) gradient_bytes_ = std::max(gradient_bytes_, value.life.offset + value.life.bytes);
   double total = 0;
   for (Stage& stage : stages_) {
     add_tasks(stage);
@@ -66,7 +69,8 @@ void Plan::finish_compiling() {
 
 // Whether all that the call does is to gather rows that may be read where they are.
 bool Plan::may_stay(const Call& call) const {
-  return std::ranges::any_of(gathers_, [&](const GatherSpec& gather) { return call.writes[0] == gather.out; });
+  return std::ranges::any_of(
+      gathers_, [&](const GatherSpec& gather) { return !call.writes.empty() && call.writes[0] == gather.out; });
 }
 
 // Lanes first: they are long.
@@ -92,7 +96,7 @@ Place Plan::output(std::size_t index) const {
 }
 
 // Where values lie, unless it is where they lay in the last run.
-void Plan::place_values(std::span<std::byte* const> slots) {
+void Plan::find_addresses(std::span<std::byte* const> slots) {
   if (!address_.empty() && std::ranges::equal(slots, slots_)) return;
   slots_.assign(slots.begin(), slots.end());
   address_.resize(values_.size());
@@ -105,18 +109,27 @@ std::byte* Plan::place_of(int value) const noexcept {
   return base ? base + v.life.offset : nullptr;
 }
 
-// Rows that lie one after the other are not copied. Nothing writes to the value of an input.
+// Whether these bytes are of the one buffer that a run writes to before it has read all rows.
+bool Plan::meets_gradients(const std::byte* rows, std::size_t bytes) const noexcept {
+  if (gradient_bytes_ == 0) return false;
+  const std::byte* gradients = slots_[kGradients];
+  return std::less<>()(rows, gradients + gradient_bytes_) && std::less<>()(gradients, rows + bytes);
+}
+
+// Rows that lie one after the other are not copied. No call writes to the value of an input.
 void Plan::find_in_place() {
   all_in_place_ = !gathers_.empty();
   for (const GatherSpec& gather : gathers_) {
+    const std::size_t value = static_cast<std::size_t>(gather.out);
     const std::byte* rows = rows_in_place(gather, context_);
-    address_[static_cast<std::size_t>(gather.out)] = rows ? const_cast<std::byte*>(rows) : place_of(gather.out);
-    all_in_place_ = all_in_place_ && rows;
+    const bool stays = rows && !meets_gradients(rows, values_[value].life.bytes);
+    address_[value] = stays ? const_cast<std::byte*>(rows) : place_of(gather.out);
+    all_in_place_ = all_in_place_ && stays;
   }
 }
 
 void Plan::prepare(const PlanRun& run) {
-  place_values(run.slots);
+  find_addresses(run.slots);
   context_ = {address_.data(), run.sources.data(), run.rows, run.seed, run.step, run.settings};
   find_in_place();
   scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(Team::size_for(run.threads)) + kAlignment);
@@ -158,7 +171,8 @@ void Plan::walk_alone() noexcept {
 }
 
 // Of a team that turned out smaller, worker 0 takes what is left: a task belongs to whoever takes it. Only worker 0 and
-// whoever holds a task may look at the values: the others may have come when the run is over and its memory gone.
+// whoever holds a task may look at the values: the others may have come when the run is over and its memory gone. What
+// such a one takes for asked may be of the next run: it gets no task.
 void Plan::work(int worker, int) noexcept {
   const FlushSubnormals mode;
   const std::uint32_t run = tickets_.run();

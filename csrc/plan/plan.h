@@ -36,7 +36,8 @@ struct Place {
 
 struct PlanInput {
   Tensor tensor;
-  bool gather = false;  // rows are gathered into the arena; otherwise external slot kFirstExternal + its position
+  bool gather = false;  // rows are gathered into the arena, or read where they are; otherwise external slot
+                        // kFirstExternal + its position
 };
 
 struct PlanOutput {
@@ -144,8 +145,9 @@ class Plan final : public Job {
   void add_tasks(Stage& stage) const;
   bool may_stay(const Call& call) const;
   std::byte* place_of(int value) const noexcept;
-  void place_values(std::span<std::byte* const> slots);
+  void find_addresses(std::span<std::byte* const> slots);
   void find_in_place();
+  bool meets_gradients(const std::byte* rows, std::size_t bytes) const noexcept;
   void prepare(const PlanRun& run);
   std::vector<std::uint32_t> slices(int workers) const;
   bool is_asked(const Stage& stage) const noexcept {
@@ -178,10 +180,11 @@ class Plan final : public Job {
   Phase first_ = Phase::forward, last_ = Phase::update;
   AlignedBuffer scratch_, constants_;
   std::size_t scratch_bytes_ = 0, arena_bytes_ = 0;
-  int guard_ = -1, norm_ = -1;  // values
-  bool all_in_place_ = false;   // no rows are to be gathered in this run
-  bool shared_ = false;         // some stage is worth several workers
-  bool opens_team_ = false;     // and one run is worth a team of its own
+  std::size_t gradient_bytes_ = 0;  // of their buffer, from its begin to the last that is written
+  int guard_ = -1, norm_ = -1;      // values
+  bool all_in_place_ = false;       // no rows are to be gathered in this run
+  bool shared_ = false;             // some stage is worth several workers
+  bool opens_team_ = false;         // and one run is worth a team of its own
   DType dtype_ = DType::float32;
   Dim batch_ = 0;
   std::string isa_;

@@ -21,12 +21,13 @@ void count(std::span<double> tally, const Part& part, const Outputs& outputs, Di
   const bool yes_no = outputs.yes_no(part.columns());
   const auto counts = [&](std::size_t column) { return tally.subspan(column * kCounts, kCounts); };
   each_plain_row(part, outputs, [&](auto t, auto p) {
+    if (yes_no) check_columns(t.size(), p.size());
     for (std::size_t i = 0; yes_no && i < p.size(); ++i) {
       const bool yes = t[i] > 0.5, said = outputs.says_yes(p[i]);
       ++counts(i)[yes ? (said ? kRight : kMissed) : (said ? kWrong : kRest)];
     }
     if (yes_no) return;
-    const std::size_t truth = class_of(t), said = argmax(p);
+    const std::size_t truth = class_of(t, p.size()), said = argmax(p);
     ++counts(said)[truth == said ? kRight : kWrong];
     if (truth != said) ++counts(truth)[kMissed];
   });

@@ -151,7 +151,9 @@ class Fit {
   void skip(Dim rows) {
     while (rows > 0) {
       if (feed_.over()) fail("resume", "the data has fewer rows than were trained on");
-      rows -= feed_.next().count;
+      const Feed::Batch batch = feed_.next();
+      if (predicts()) gathered_.skip(batch);
+      rows -= batch.count;
     }
   }
 

@@ -41,7 +41,10 @@ void Gathered::begin(const Network::Impl& net, const Metrics& metrics, const Tar
   if (predictions_.dtype() != net.dtype) predictions_ = Column(net.dtype);
   predictions_.clear();
   targets_ = Column(net.dtype);
-  if (fixed && need_rows(entries_)) predictions_.resize(net.outputs()[0].shape(), rows);
+  seen_.clear();
+  if (!fixed || !need_rows(entries_)) return;
+  predictions_.resize(net.outputs()[0].shape(), rows);
+  seen_.reserve(static_cast<std::size_t>(rows));
 }
 
 void Gathered::add(const Trainer::Impl::Batch& batch, const ArrayView& predictions) {
@@ -60,13 +63,30 @@ void Gathered::keep_rows(const Trainer::Impl::Batch& batch, const ArrayView& pre
     return;
   }
   for (Dim i = 0; i < batch.count; ++i) predictions_.put(batch.rows ? batch.rows[i] : i, predictions, i);
+  skip(batch);
+}
+
+void Gathered::skip(const Trainer::Impl::Batch& batch) {
+  if (!fixed_ || !need_rows(entries_)) return;
+  for (Dim i = 0; i < batch.count; ++i) seen_.push_back(batch.rows ? batch.rows[i] : i);
+}
+
+// Over the rows so far: of an epoch that was stopped, not all that have a place.
+double Gathered::of_rows(const Metric& metric) const {
+  if (!fixed_) return metric(targets_.view(), predictions_.view());
+  const Dim count = static_cast<Dim>(seen_.size());
+  if (count == predictions_.rows()) return metric(fixed_->y, predictions_.view());
+  std::vector<std::int64_t> rows = seen_;
+  std::ranges::sort(rows);
+  const DType dtype = fixed_->labels ? DType::int32 : predictions_.dtype();
+  return metric(gather_rows(fixed_->y, dtype, rows.data(), count),
+                gather_rows(predictions_.view(), predictions_.dtype(), rows.data(), count));
 }
 
 void Gathered::compute(const std::string& prefix, Logs& logs) const {
   for (const Entry& entry : entries_) {
     const auto& [name, metric] = *entry.asked;
-    logs.emplace_back(prefix + name, entry.tallied ? entry.tallied->value(entry.tally)
-                                                   : metric(fixed_ ? fixed_->y : targets_.view(), predictions_.view()));
+    logs.emplace_back(prefix + name, entry.tallied ? entry.tallied->value(entry.tally) : of_rows(metric));
   }
 }
 
@@ -87,7 +107,7 @@ void Gathered::check(const std::vector<Array>& arrays, const Trainer::Impl& trai
   Dim size = 0;
   for (const Entry& entry : wanted) size += static_cast<Dim>(entry.tally.size());
   if (arrays.empty() || arrays[0].dtype() != DType::float64 || arrays[0].shape() != Shape{size})
-    fail("resume", "the checkpoint is damaged: the tallies of metrics in it do not fit");
+    fail("resume", "the checkpoint is damaged: the tallies of metrics in it do not fit; an older backpass wrote none");
   const std::size_t kept = !need_rows(wanted) ? 0 : fixed ? 1 : 2;
   const Shape expected = with_rows(net.outputs()[0].shape(), fixed ? fixed->y.rows() : rows);
   if (arrays.size() != 1 + kept || (kept > 0 && (arrays[1].dtype() != net.dtype || arrays[1].shape() != expected)))

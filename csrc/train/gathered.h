@@ -13,6 +13,7 @@ class Gathered {
   // The metrics outlive this.
   void begin(const Network::Impl& net, const Metrics& metrics, const Targets* fixed, Dim rows);
   void add(const Trainer::Impl::Batch& batch, const ArrayView& predictions);
+  void skip(const Trainer::Impl::Batch& batch);  // its rows were added before the arrays were saved
   void compute(const std::string& prefix, Logs& logs) const;
   // As arrays, and back: the tallies one after the other, then predictions, then targets, where they are kept.
   std::vector<Array> save() const;
@@ -31,9 +32,11 @@ class Gathered {
   static std::vector<Entry> entries(const Metrics& metrics, const Network::Impl& net);
   static bool need_rows(const std::vector<Entry>& entries);
   void keep_rows(const Trainer::Impl::Batch& batch, const ArrayView& predictions);
+  double of_rows(const Metric& metric) const;
 
   std::vector<Entry> entries_;
   const Targets* fixed_ = nullptr;
+  std::vector<std::int64_t> seen_;  // rows of `fixed` so far
   Column predictions_, targets_;
 };
 

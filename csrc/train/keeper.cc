@@ -155,7 +155,7 @@ void check_written(const FitState& written, const Trainer::Impl& trainer, const 
   if (!metrics.empty() && within)
     Gathered::check(written.gathered, trainer, metrics, in_place, written.rows);
   else if (!written.gathered.empty())
-    fail("resume", "the checkpoint is damaged: it has predictions that are not needed");
+    fail("resume", "the checkpoint is damaged: it has values of metrics that are not needed");
 }
 
 }  // namespace backpass

@@ -5,6 +5,7 @@
 
 #include "backpass/trainer.h"
 #include "base/convert.h"
+#include "base/error.h"
 
 namespace backpass {
 
@@ -109,10 +110,21 @@ std::size_t argmax(std::span<const T> row) {
   return best;
 }
 
-// A label, or the largest of a row of probabilities.
+// Throws std::invalid_argument where a row of targets is not as long as one of predictions.
+inline void check_columns(std::size_t targets, std::size_t predictions) {
+  if (targets != predictions) fail("metric", "targets have ", targets, " values per row, predictions ", predictions);
+}
+
+// A label, or the largest of a row of probabilities. Throws std::invalid_argument where it is none of the classes.
 template <class T>
-std::size_t class_of(std::span<const T> truth) {
-  return truth.size() == 1 ? static_cast<std::size_t>(truth[0]) : argmax(truth);
+std::size_t class_of(std::span<const T> truth, std::size_t classes) {
+  if (truth.size() != 1) {
+    check_columns(truth.size(), classes);
+    return argmax(truth);
+  }
+  if (!(truth[0] >= 0 && static_cast<double>(truth[0]) < static_cast<double>(classes)))
+    fail("metric", "labels must be in [0, ", classes, "), got ", truth[0]);
+  return static_cast<std::size_t>(truth[0]);
 }
 
 // What a metric keeps of the rows so far, zero at first: to add a part, and the value of all. `k` is of top_k.

@@ -41,10 +41,13 @@ double softplus_of(double z) { return std::max(z, 0.0) + std::log1p(std::exp(-st
 
 // -sum t log p of a row.
 double surprise(std::span<const double> t, std::span<const double> p, const Outputs& outputs, double eps) {
-  const auto truth = [&](std::size_t c) { return t.size() == p.size() ? t[c] : c == class_of(t) ? 1.0 : 0.0; };
+  const auto truth = [&](std::size_t c) {
+    return t.size() == p.size() ? t[c] : c == class_of(t, p.size()) ? 1.0 : 0.0;
+  };
   const auto log_of = [&](double q) { return std::log(std::clamp(q, eps, 1 - eps)); };
   double total = 0;
   if (outputs.yes_no(p.size())) {
+    check_columns(t.size(), p.size());
     for (std::size_t i = 0; i < p.size(); ++i)
       total += outputs.kind == Outputs::yes_no_logits ? t[i] * softplus_of(-p[i]) + (1 - t[i]) * softplus_of(p[i])
                                                       : -t[i] * log_of(p[i]) - (1 - t[i]) * log_of(1 - p[i]);
@@ -70,7 +73,7 @@ void count_top(std::span<double> tally, const Part& part, const Outputs& outputs
   if (outputs.yes_no(part.columns()))
     fail("metric", "top_", k, " needs a score for each class, got outputs that say yes or no");
   each_plain_row(part, outputs, [&](auto t, auto p) {
-    const std::size_t truth = class_of(t);
+    const std::size_t truth = class_of(t, p.size());
     Dim before = 0;
     for (std::size_t c = 0; c < p.size(); ++c) before += p[c] > p[truth] || (p[c] == p[truth] && c > truth);
     tally[0] += before < k;
@@ -90,9 +93,10 @@ double auc(const Part& all, const Outputs& outputs) {
   std::vector<Scored> scored(columns);
   each_row(all, outputs, [&](std::span<const double> t, std::span<const double> p) {
     const double lse = outputs.kind == Outputs::class_logits ? log_sum_exp_of(p) : 0;
+    if (yes_no) check_columns(t.size(), p.size());
     for (std::size_t c = 0; c < columns; ++c)
       scored[c].emplace_back(outputs.kind == Outputs::class_logits ? std::exp(p[c] - lse) : p[c],
-                             yes_no ? t[c] > 0.5 : class_of(t) == c);
+                             yes_no ? t[c] > 0.5 : class_of(t, columns) == c);
   });
   if (!yes_no && columns == 2) return auc_of(std::move(scored[1]));
   double total = 0;

@@ -11,7 +11,7 @@ namespace {
 template <class F>
 void each_pair(const Part& part, const Outputs& outputs, F f) {
   each_plain_row(part, outputs, [&](auto t, auto p) {
-    if (t.size() != p.size()) fail("metric", "targets have ", t.size(), " values per row, predictions ", p.size());
+    check_columns(t.size(), p.size());
     f(t, p);
   });
 }
@@ -75,8 +75,9 @@ double r2(const Part& all, const Outputs& outputs) {
   const std::size_t columns = static_cast<std::size_t>(row_elements(all.y_true));
   std::vector<double> mean(columns), residual(columns), total(columns);
   each_pair(all, outputs, [&](auto t, auto) {
-    for (std::size_t i = 0; i < columns; ++i) mean[i] += t[i] / rows;
+    for (std::size_t i = 0; i < columns; ++i) mean[i] += t[i];
   });
+  for (double& sum : mean) sum /= rows;
   each_pair(all, outputs, [&](auto t, auto p) {
     for (std::size_t i = 0; i < columns; ++i) {
       residual[i] += square_of(static_cast<double>(t[i]) - static_cast<double>(p[i]));

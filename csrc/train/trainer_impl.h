@@ -64,7 +64,7 @@ struct LossInputs {
   bool own_weights = false;                // some loss weighs rows by more than sample_weight
 };
 LossInputs build_losses(const Network::Impl& net, const Losses& losses, const AllTargets& targets);
-// Inputs, targets and weights gathered, the loss as only output.
+// Inputs, targets and weights gathered (or read in place), the loss as only output.
 PlanSpec loss_spec(const Network::Impl& net, const LossInputs& in, Dim batch, bool training);
 // What that plan gathers from, in its order.
 void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const AllTargets& targets);

@@ -82,8 +82,9 @@ class Training:
                 fit that goes on holds out the same rows). Rows to train on are then copied.
             stratify: whether rows are held out class by class, for labels.
             augment: a function (x, y, rng) -> (x, y), or several, on copies of each batch's rows; see `bp.augment`.
-            metrics: names or functions (y_true, y_pred) -> float. They look at all rows of an epoch, so predictions (of
-                streams, targets too) are kept until its end. Names, as scikit-learn defines them: "accuracy",
+            metrics: names or functions (y_true, y_pred) -> float. "auc", "r2" and functions look at all rows of an
+                epoch, so predictions (of streams, targets too) are kept until its end; the others are added up batch by
+                batch. Names, as scikit-learn defines them: "accuracy",
                 "balanced_accuracy", "precision", "recall", "f1" (of class 1 where there are two, else the mean over
                 classes), "auc", "log_loss", "top_5" for any number, "mae", "mse", "rmse", "max_error", "r2". Each row
                 counts once, whatever its weight. "auc" is nan where a class is missing.
@@ -256,8 +257,8 @@ class Training:
         """The loss and the metrics over all rows, with nothing dropped.
 
         Args:
-            x: (rows, *input_shape), or a stream, evaluated chunk by chunk; for metrics its targets and predictions are
-                gathered.
+            x: (rows, *input_shape), or a stream, evaluated chunk by chunk; for "auc", "r2" and functions its targets
+                and predictions are gathered.
             y: targets, as for `fit`.
             loss: None means the loss of the last fit, with its weights.
             metrics: names or functions, as for `fit`.

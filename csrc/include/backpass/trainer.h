@@ -28,7 +28,8 @@ struct History {
 
 using Logs = std::vector<std::pair<std::string, double>>;
 // The value of a metric over all rows: targets as given, predictions as the network's dtype. For networks of one
-// output.
+// output. What metric() returns is recognised where it follows from sums: fit and evaluate add it up batch by batch and
+// keep no predictions for it; a function around it is called with all rows.
 using Metric = std::function<double(const ArrayView& y_true, const ArrayView& y_pred)>;
 using Metrics = std::vector<std::pair<std::string, Metric>>;
 
