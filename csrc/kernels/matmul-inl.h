@@ -136,7 +136,7 @@ void pack_a(T* out, const T* a, Size a_row, Size a_k, Size rows, Size k, Size pa
 template <class T>
 void apply_epilogue(const MatmulBlock<T>& x) noexcept {
   constexpr Size lanes = Vec<T>::kLanes;
-  const RegisterEpilogue<T> epilogue = x.epilogue;
+  const RegisterEpilogue<T> epilogue = x.epilogue;  // copies: c might be what x lies in, for all the compiler knows
   if (!epilogue.bias && !epilogue.relu && !epilogue.relu_out) return;
   const Vec<T> zero = broadcast(static_cast<T>(0));
   const Size cols = x.n;

@@ -133,7 +133,7 @@ class Plan final : public Job {
     Phase phase = Phase::forward;
     bool shared = false;
     bool guarded = false;                         // it writes what is kept
-    bool gathers = false;                         // and does nothing else
+    bool gathers = false;                         // all that it does is to gather rows
     std::vector<std::size_t> lanes = {};          // calls that are walked one after the other, lane by lane
     std::vector<double> cost = {};                // cumulative, by task
     std::vector<std::pair<int, Dim>> tasks = {};  // (call, task), or (kLane, lane)

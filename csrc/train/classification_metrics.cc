@@ -34,21 +34,17 @@ void count(std::span<double> tally, const Part& part, const Outputs& outputs, Di
 }
 
 // What has been counted, by class or output.
-class Decisions {
- public:
-  Decisions(std::span<const double> tally, const Outputs& outputs)
-      : tally_(tally), yes_no(outputs.yes_no(tally.size() / kCounts)) {}
-  std::size_t size() const { return tally_.size() / kCounts; }
+struct Decisions {
+  std::span<const double> tally;
+  bool yes_no;
+
+  Decisions(std::span<const double> counts, const Outputs& outputs)
+      : tally(counts), yes_no(outputs.yes_no(counts.size() / kCounts)) {}
+  std::size_t size() const { return tally.size() / kCounts; }
   Counts operator[](std::size_t i) const {
-    const auto of = tally_.subspan(i * kCounts, kCounts);
+    const auto of = tally.subspan(i * kCounts, kCounts);
     return {of[kRight], of[kWrong], of[kMissed], of[kRest]};
   }
-
- private:
-  std::span<const double> tally_;
-
- public:
-  const bool yes_no;
 };
 
 double ratio(double part, double whole) { return whole > 0 ? part / whole : 0; }

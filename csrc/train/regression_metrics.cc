@@ -1,7 +1,6 @@
 // Metrics of errors.
 #include <cmath>
 
-#include "base/error.h"
 #include "train/metrics.h"
 
 namespace backpass {
