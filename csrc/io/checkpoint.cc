@@ -133,6 +133,7 @@ void take_over(Network::Impl& to, const Network::Impl& from, const CheckpointSta
 
 void write_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
                       const FitState& state, const CheckpointNotes& notes) {
+  const InUse use(network.impl().users, Use::calls_back);  // its parts are of one time
   const CheckpointState all{state, optimizer.state_dict(), optimizer_settings(optimizer), network.impl().step,
                             network.impl().epoch};
   const std::string model = network.serialize();
@@ -152,6 +153,7 @@ void write_checkpoint(const std::string& path, const Network& network, const Opt
 
 bool read_checkpoint(const std::string& path, Network& network, Optimizer& optimizer, FitState& state,
                      const std::function<void(const CheckpointNotes&)>& accept) {
+  const InUse use(network.impl().users, Use::calls_back);
   if (!std::filesystem::exists(path)) return false;
   const std::string bytes = read_file(path);
   Content content = read_content(bytes);

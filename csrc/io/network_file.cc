@@ -53,7 +53,7 @@ bool Network::is_sequential() const try {
 }
 
 std::string Network::serialize() const {
-  const InUse use(*impl_);
+  const InUse use(impl_->users, Use::reads);
   return write_model(impl_->graph, entries(*impl_), impl_->dtype, impl_->seed);
 }
 

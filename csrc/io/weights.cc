@@ -59,7 +59,7 @@ void check(const Network::Impl& net, const std::map<std::string, ArrayView>& arr
 }  // namespace
 
 void Network::load_weights(const std::map<std::string, ArrayView>& arrays) {
-  const InUse use(*impl_);
+  const InUse use(impl_->users, Use::changes);
   check(*impl_, arrays);
   const AlignedBuffer cast(impl_->values.size());  // the arrays may be views of these very weights
   const std::size_t size = size_of(dtype());

@@ -83,7 +83,8 @@ PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
 PlanKey by_hand_key(const Network::Impl& net, Dim batch) { return plan_key(batch, 0, net.freezes); }
 
 Plan& by_hand_plan(Network::Impl& net, Dim batch) {
-  return net.by_hand.plan(by_hand_key(net, batch), [&] { return std::make_unique<Plan>(by_hand_spec(net, batch)); });
+  return net.by_hand.workspace.plan(by_hand_key(net, batch),
+                                    [&] { return std::make_unique<Plan>(by_hand_spec(net, batch)); });
 }
 
 // The arrays of one phase; those of the other are absent.
@@ -98,16 +99,17 @@ void push_slots(std::vector<std::byte*>& slots, const std::vector<Array>* arrays
 }
 
 void run_phase(Network::Impl& net, Plan& plan, Phase phase, const ByHand& arrays) {
-  net.slots.assign({net.by_hand.arena(), net.values.data(), net.gradient_data()});
-  net.slots.resize(kFirstExternal, nullptr);
-  push_slots(net.slots, arrays.grad_outputs, net.outputs().size());
-  push_slots(net.slots, arrays.outputs, net.outputs().size());
-  push_slots(net.slots, arrays.grad_inputs, real_inputs(net).size());
-  net.sources.clear();
+  RunMemory& memory = net.by_hand;
+  memory.slots.assign({memory.workspace.arena(), net.values.data(), net.gradient_data()});
+  memory.slots.resize(kFirstExternal, nullptr);
+  push_slots(memory.slots, arrays.grad_outputs, net.outputs().size());
+  push_slots(memory.slots, arrays.outputs, net.outputs().size());
+  push_slots(memory.slots, arrays.grad_inputs, real_inputs(net).size());
+  memory.sources.clear();
   for (std::size_t i = 0; i < net.inputs().size(); ++i)
-    net.sources.push_back(arrays.x ? row_source((*arrays.x)[i]) : RowSource{});
-  PlanRun run{net.slots};
-  run.sources = net.sources;
+    memory.sources.push_back(arrays.x ? row_source((*arrays.x)[i]) : RowSource{});
+  PlanRun run{memory.slots};
+  run.sources = memory.sources;
   run.seed = net.seed;
   run.step = net.kept.step;
   run.threads = resolve_threads(0);
@@ -125,7 +127,7 @@ Array dense(const ArrayView& view, DType dtype) {
 std::vector<Array> Network::forward_all(const ArrayViews& x, bool training, std::int64_t random_step) {
   const Dim rows = impl_->check_inputs(x);
   if (!training) return predict_all(x, std::max<Dim>(1, rows));
-  const InUse use(*impl_);
+  const InUse use(impl_->users, Use::changes);
   std::vector<Array> outputs;
   for (const Tensor& y : impl_->outputs()) outputs.emplace_back(dtype(), with_rows(y.shape(), rows));
   impl_->kept = {-1, random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++,
@@ -136,7 +138,7 @@ std::vector<Array> Network::forward_all(const ArrayViews& x, bool training, std:
 }
 
 std::vector<Array> Network::backward_all(const ArrayViews& grad_output) {
-  const InUse use(*impl_);
+  const InUse use(impl_->users, Use::changes);
   if (impl_->kept.batch < 0 || !(impl_->kept.key == by_hand_key(*impl_, impl_->kept.batch)))
     throw std::runtime_error(
         message("backward", "needs a forward(training=True) before it; each keeps its values for one backward"));
@@ -160,7 +162,7 @@ std::vector<Array> Network::backward_all(const ArrayViews& grad_output) {
 
 std::vector<Array> Network::evaluate(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,
                                      const std::vector<ArrayView>& values, std::int64_t random_step) {
-  const InUse use(*impl_);
+  const InUse use(impl_->users, Use::changes);
   const Evaluation over{impl_->places, impl_->values.data(), impl_->seed,
                         random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++};
   return evaluate_over(Graph(inputs, outputs), values, over);
@@ -182,7 +184,7 @@ Plan described_plan(const Network::Impl& net, Dim batch_size, bool training) {
 PlanInfo Network::plan(Dim batch_size, bool training) { return described_plan(*impl_, batch_size, training).info(); }
 
 PlanInfo Network::profile(Dim batch_size, bool training, int repeats) {
-  const InUse use(*impl_);
+  const InUse use(impl_->users, Use::reads);
   Plan plan = described_plan(*impl_, batch_size, training);
   const AlignedBuffer arena(plan.arena_bytes()), gradients(impl_->bytes()), values(impl_->values.size());
   std::memcpy(values.data(), impl_->values.data(), values.size());  // training would move the states
@@ -230,12 +232,12 @@ std::string Network::Impl::first_non_finite(const ArrayViews& data, const std::i
   std::byte* fixed[kFirstExternal] = {arena.data(), values.data()};
   std::vector<RowSource> views;
   for (std::size_t i = 0; i < data.size(); ++i) views.push_back(row_source(data[i]));
-  PlanRun run{fixed};
-  run.sources = views;
-  run.rows = rows;
-  run.seed = random_seed;
-  run.step = random_step;
-  plan.run(run);
+  PlanRun over{fixed};
+  over.sources = views;
+  over.rows = rows;
+  over.seed = random_seed;
+  over.step = random_step;
+  run(plan, over);
   for (std::size_t i = 0; i < watched.size(); ++i) {
     const Place place = plan.output(i);
     Shape shape = watched[i].second.shape();

@@ -1,26 +1,33 @@
 // Weights of rows by their classes.
 #include <algorithm>
+#include <cmath>
 
 #include "backpass/losses.h"
+#include "base/error.h"
 #include "nn/targets.h"
 
 namespace backpass {
 namespace {
 
-// The class of a row; -1 where the label is outside.
+// The class of a row; -1 where the label is none.
 Dim class_at(const ArrayView& labels, Dim row, Dim classes) {
   const double label = element(labels, row);
-  return label >= 0 && label < static_cast<double>(classes) ? static_cast<Dim>(label) : -1;
+  const bool is_class = label >= 0 && label < static_cast<double>(classes) && label == std::floor(label);
+  return is_class ? static_cast<Dim>(label) : -1;
 }
 
 }  // namespace
 
-std::vector<double> balanced_class_weights(const ArrayView& labels, Dim classes) {
+std::vector<double> balanced_class_weights(const ArrayView& labels, Dim classes, std::optional<Dim> ignore_index) {
   std::vector<double> counts(static_cast<std::size_t>(classes));
   double all = 0;
   for (Dim row = 0; row < labels.rows(); ++row) {
+    const double given = element(labels, row);
+    if (ignore_index && given == static_cast<double>(*ignore_index)) continue;
     const Dim label = class_at(labels, row, classes);
-    if (label < 0) continue;
+    if (label < 0)
+      fail("balanced_class_weights", "labels must be integers in [0, ", classes, ") or ignore_index, got ", given,
+           " in row ", row);
     ++counts[static_cast<std::size_t>(label)];
     ++all;
   }

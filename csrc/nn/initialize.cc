@@ -87,7 +87,12 @@ void fill_by_hand(T* values, const Shape& shape, const Initializer& initializer,
                   std::uint32_t index) {
   std::vector<double> drawn(static_cast<std::size_t>(element_count(shape)));
   initializer.fill(drawn, shape, seed ^ (index + 1) * 0x9e3779b97f4a7c15u);  // a seed of its own for each parameter
-  for (std::size_t i = 0; i < drawn.size(); ++i) values[i] = static_cast<T>(drawn[i] * initializer.gain);
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    const double value = drawn[i] * initializer.gain;
+    values[i] = static_cast<T>(value);
+    if (std::isfinite(drawn[i]) && !std::isfinite(values[i]))
+      fail("initializer", "must give numbers that the parameter's type holds, got ", drawn[i]);
+  }
 }
 
 template <class T>

@@ -1,6 +1,7 @@
 // Network: parameters, and running forward and backward.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <random>
 
@@ -10,13 +11,9 @@
 #include "nn/initialize.h"
 #include "nn/network_impl.h"
 #include "plan/boundary.h"
-#include "plan/sharing.h"
-#include "plan/team.h"
 
 namespace backpass {
 namespace {
-
-constexpr Dim kPredictRows = 1024;  // rows of one tile: the activations of usual layers stay in the caches
 
 std::uint64_t fresh_seed() {
   std::random_device device;
@@ -84,8 +81,13 @@ void Network::Impl::track_states() {
 }
 
 std::byte* Network::Impl::gradient_data() {
-  if (gradients.data() == nullptr) gradients = AlignedBuffer(bytes());
+  std::call_once(gradients_made, [&] { gradients = AlignedBuffer(bytes()); });
   return gradients.data();
+}
+
+void Network::Impl::run(Plan& plan, const PlanRun& run) {
+  const InUse::Running running;
+  plan.run(run);
 }
 
 Shape with_rows(Shape shape, Dim rows) {
@@ -107,14 +109,6 @@ Dim Network::Impl::check_inputs(const ArrayViews& x) const {
     rows = own;
   }
   return rows;
-}
-
-InUse::InUse(Network::Impl& network) : network_(network) {
-  std::thread::id nobody{};
-  if (network.owner.compare_exchange_strong(nobody, std::this_thread::get_id(), std::memory_order_acquire)) return;
-  if (nobody != std::this_thread::get_id())
-    throw std::runtime_error(message("Network", "is in use by another thread; give each thread a clone()"));
-  outermost_ = false;
 }
 
 Network::Network(std::vector<Tensor> inputs, std::vector<Tensor> outputs, NetworkOptions options)
@@ -165,7 +159,7 @@ void* Network::at(const std::string& name, ElementType type) {
 Dim Network::size_of_parameter(const std::string& name) const { return find(*impl_, name).size; }
 
 void Network::zero_grad() {
-  const InUse use(*impl_);
+  const InUse use(impl_->users, Use::changes);
   if (impl_->gradients.data() != nullptr) std::fill_n(impl_->gradients.data(), impl_->gradients.size(), std::byte{0});
 }
 
@@ -194,7 +188,7 @@ std::vector<ParameterInfo> matching(const char* who, const Network::Impl& net,
 }  // namespace
 
 void Network::freeze(const std::vector<std::string>& patterns) {
-  const InUse use(*impl_);
+  const InUse use(impl_->users, Use::changes);
   const std::size_t size = size_of(dtype());
   for (const ParameterInfo& info : matching("freeze", *impl_, patterns)) {
     impl_->frozen.insert(info.name);
@@ -206,7 +200,7 @@ void Network::freeze(const std::vector<std::string>& patterns) {
 }
 
 void Network::unfreeze(const std::vector<std::string>& patterns) {
-  const InUse use(*impl_);
+  const InUse use(impl_->users, Use::changes);
   for (const ParameterInfo& info : matching("unfreeze", *impl_, patterns)) impl_->frozen.erase(info.name);
   ++impl_->freezes;
 }
@@ -219,8 +213,22 @@ std::vector<std::string> Network::frozen() const {
   return names;
 }
 
+std::vector<std::pair<std::string, Array>> Network::state_dict() const {
+  const InUse use(impl_->users, Use::reads);
+  std::vector<std::pair<std::string, Array>> copies;
+  for (const std::vector<ParameterInfo>* infos : {&impl_->parameters, &impl_->states})
+    for (const ParameterInfo& info : *infos) {
+      Array& copy = copies.emplace_back(info.name, Array(dtype(), info.shape)).second;
+      if (copy.bytes() > 0)
+        std::memcpy(copy.data(), impl_->values.data() + static_cast<std::size_t>(info.offset) * size_of(dtype()),
+                    copy.bytes());
+    }
+  return copies;
+}
+
 Network Network::clone(std::optional<DType> to) const {
   if (to == DType::int32) fail("Network", "holds float32 or float64, not int32");
+  const InUse use(impl_->users, Use::reads);
   Network copy;
   copy.impl_ = std::make_shared<Impl>(settle(impl_->graph, {{}, to}), impl_->seed);
   copy.impl_->step = impl_->step;
@@ -237,21 +245,6 @@ Network Network::clone(std::optional<DType> to) const {
   return copy;
 }
 
-PlanSpec predict_spec(const Network::Impl& net, Dim batch, unsigned gathered) {
-  PlanSpec spec;
-  int slot = kFirstExternal;
-  for (std::size_t i = 0; i < net.inputs().size(); ++i) {
-    const bool gather = (gathered >> i & 1) != 0;
-    spec.inputs.push_back({net.inputs()[i], gather});
-    slot += gather ? 0 : 1;
-  }
-  for (const Tensor& y : net.outputs()) spec.outputs.push_back({y, {slot++, 0}});
-  spec.leaves = net.places;
-  spec.batch = batch;
-  spec.dtype = net.dtype;
-  return spec;
-}
-
 void assign_states(PlanSpec& spec, const Network::Impl& net, Phase phase) {
   spec.assign_phase = phase;
   for (const Network::Impl::Tracked& tracked : net.tracked) {
@@ -261,69 +254,8 @@ void assign_states(PlanSpec& spec, const Network::Impl& net, Phase phase) {
   }
 }
 
-namespace {
-
-unsigned gathered_inputs(const Network::Impl& net, const ArrayViews& x) {
-  unsigned gathered = 0;
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const Dim rows = x[i].rows(), cols = rows > 0 ? element_count(x[i].shape) / rows : 0;
-    if (!readable_in_place(row_source(x[i]), net.inputs()[i].dtype(), rows, cols)) gathered |= 1u << i;
-  }
-  return gathered;
-}
-
-// Rows [begin, begin + rows) of x to those of out.
-void run_predict(Network::Impl& net, const ArrayViews& x, std::vector<Array>& out, Dim begin, Dim rows, int threads) {
-  const unsigned gathered = gathered_inputs(net, x);
-  Plan& plan = net.predict.plan(plan_key(rows, static_cast<int>(gathered)),
-                                [&] { return std::make_unique<Plan>(predict_spec(net, rows, gathered)); });
-  net.slots.assign({net.predict.arena(), net.values.data()});
-  net.slots.resize(kFirstExternal, nullptr);
-  net.sources.clear();
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    std::byte* from = const_cast<std::byte*>(static_cast<const std::byte*>(x[i].data)) + begin * x[i].row_stride;
-    if ((gathered >> i & 1) != 0)
-      net.sources.push_back({from, x[i].type, x[i].row_stride});
-    else
-      net.slots.push_back(from);
-  }
-  for (Array& y : out) {
-    const std::size_t row_bytes = y.shape()[0] > 0 ? y.bytes() / static_cast<std::size_t>(y.shape()[0]) : 0;
-    net.slots.push_back(static_cast<std::byte*>(y.data()) + static_cast<std::size_t>(begin) * row_bytes);
-  }
-  PlanRun run{net.slots};
-  run.sources = net.sources;
-  run.threads = resolve_threads(threads);
-  plan.run(run);
-}
-
 void check_alone(const char* who, const std::vector<Tensor>& tensors, const char* what) {
   if (tensors.size() != 1) fail(who, "the network has ", tensors.size(), ' ', what, ": use ", who, "_all");
-}
-
-}  // namespace
-
-std::vector<Array> Network::predict_all(const ArrayViews& x, Dim batch_size, int threads) {
-  if (batch_size < 0) fail("predict", "batch_size must not be negative, got ", batch_size);
-  const Dim rows = impl_->check_inputs(x);
-  const InUse use(*impl_);
-  std::vector<Array> out;
-  for (const Tensor& y : impl_->outputs()) out.emplace_back(dtype(), with_rows(y.shape(), rows));
-  const Dim tile = batch_size > 0 ? batch_size : kPredictRows;
-  auto tiles = [&] {
-    for (Dim begin = 0; begin < rows; begin += tile)
-      run_predict(*impl_, x, out, begin, std::min(tile, rows - begin), threads);
-  };
-  if (rows > tile)
-    Team::with(resolve_threads(threads), tiles);
-  else
-    tiles();
-  return out;
-}
-
-Array Network::predict(const ArrayViews& x, Dim batch_size, int threads) {
-  check_alone("predict", impl_->outputs(), "outputs");
-  return predict_all(x, batch_size, threads)[0];
 }
 
 Array Network::forward(const ArrayViews& x, bool training, std::int64_t random_step) {

@@ -1,18 +1,37 @@
 // What a network holds.
 #pragma once
 
-#include <atomic>
+#include <array>
+#include <mutex>
 #include <set>
-#include <thread>
 
 #include "backpass/network.h"
 #include "base/aligned.h"
+#include "nn/in_use.h"
 #include "nn/settle.h"
 #include "plan/workspace.h"
 
 namespace backpass {
 
 inline constexpr std::size_t kMaxArrays = 16;  // inputs of a network, and outputs
+
+// What runs of plans need, kept from one to the next, so that they allocate nothing.
+struct RunMemory {
+  Workspace workspace;
+  std::vector<std::byte*> slots;
+  std::vector<RowSource> sources;
+};
+
+// A memory for each prediction under way; those that are free, without a lock.
+class Spares {
+ public:
+  ~Spares();
+  std::unique_ptr<RunMemory> take();
+  void give_back(std::unique_ptr<RunMemory> memory) noexcept;
+
+ private:
+  std::array<std::atomic<RunMemory*>, 16> free_{};
+};
 
 struct Network::Impl {
   Impl(SettledGraph settled, std::uint64_t network_seed);
@@ -30,17 +49,17 @@ struct Network::Impl {
   std::vector<Tracked> tracked;
   // Parameters, then states, which begin at a multiple of 64 bytes; gradients: allocated at first use.
   AlignedBuffer values, gradients;
+  std::once_flag gradients_made;
   std::set<std::string> frozen;  // names of parameters and states
   int freezes = 0;               // counts changes of `frozen`: plans depend on it
   Dim n_parameters = 0;
-  Dim n_values = 0;                      // elements of `values`
-  std::uint64_t step = 0;                // of random numbers: training walks so far
-  std::uint64_t epoch = 0;               // of shuffling: epochs so far
-  std::atomic<std::thread::id> owner{};  // the thread that has a call under way
+  Dim n_values = 0;         // elements of `values`
+  std::uint64_t step = 0;   // of random numbers: training walks so far
+  std::uint64_t epoch = 0;  // of shuffling: epochs so far
+  Users users;
 
-  Workspace predict, by_hand;
-  std::vector<std::byte*> slots;  // of the run under way: kept, so that a run allocates nothing
-  std::vector<RowSource> sources;
+  Spares spares;  // of predictions
+  RunMemory by_hand;
   // Set by forward(training): what backward continues.
   struct Kept {
     Dim batch = -1;  // -1: nothing kept
@@ -53,6 +72,7 @@ struct Network::Impl {
   void track_states();
   std::size_t bytes() const { return static_cast<std::size_t>(n_parameters) * size_of(dtype); }
   std::byte* gradient_data();
+  void run(Plan& plan, const PlanRun& run);  // which must not lead back into this network
   const std::vector<Tensor>& inputs() const { return graph.inputs(); }
   const std::vector<Tensor>& outputs() const { return graph.outputs(); }
   // Throws std::invalid_argument where there are not as many arrays as inputs, a shape does not fit or rows differ.
@@ -69,23 +89,10 @@ PlanSpec predict_spec(const Network::Impl& net, Dim batch, unsigned gathered);
 // Moves the states, in a phase of a training plan.
 void assign_states(PlanSpec& spec, const Network::Impl& net, Phase phase);
 
+// Throws std::invalid_argument where there are several: `who` gives one array.
+void check_alone(const char* who, const std::vector<Tensor>& tensors, const char* what);
+
 // A shape with this many rows.
 Shape with_rows(Shape shape, Dim rows);
-
-// Holds a network for one call; throws std::runtime_error where another thread has it. The thread that has it may call
-// again: hooks of fit predict.
-class InUse {
- public:
-  explicit InUse(Network::Impl& network);
-  ~InUse() {
-    if (outermost_) network_.owner.store({}, std::memory_order_release);
-  }
-  InUse(const InUse&) = delete;
-  InUse& operator=(const InUse&) = delete;
-
- private:
-  Network::Impl& network_;
-  bool outermost_ = true;
-};
 
 }  // namespace backpass

@@ -79,11 +79,21 @@ void Optimizer::State::add_update(PlanSpec& spec, const Network::Impl& network, 
 void Optimizer::State::bind(Network& network) {
   const auto impl = network.shared_impl();
   if (bound == impl) return;
+  const std::lock_guard lock(binding);
   if (bound) fail("optimizer", "already steps another network; make one optimizer for each");
   groups.check(impl->parameters);
   slots = make_slots(*impl, loaded.value_or(OptimizerState{}));
   bound = impl;
   loaded.reset();
+}
+
+void Optimizer::State::unbind() {
+  const std::lock_guard lock(binding);
+  bound.reset();
+}
+
+Optimizer::State::Hold::Hold(State& state, Use use) : lock(state.binding) {
+  if (state.bound) network.emplace(state.bound->users, use);
 }
 
 double Optimizer::State::current_learning_rate() const {
@@ -133,7 +143,7 @@ double Optimizer::current_learning_rate() const { return state_->current_learnin
 
 void Optimizer::step(Network& network) {
   Network::Impl& net = network.impl();
-  const InUse use(net);
+  const InUse use(net.users, Use::changes);
   State& state = *state_;
   state.bind(network);
   Plan& plan = state.workspace.plan(plan_key(0, 0, net.freezes), [&] {

@@ -1,7 +1,10 @@
 // An optimizer's rule, its steps so far and its slots.
 #pragma once
 
+#include <mutex>
+
 #include "base/aligned.h"
+#include "nn/in_use.h"
 #include "optim/groups.h"
 #include "optim/rule.h"
 #include "plan/workspace.h"
@@ -24,6 +27,7 @@ struct Optimizer::State {
   std::int64_t steps = 0;
   std::int64_t epochs = 0;                    // finished by fit
   std::shared_ptr<Network::Impl> bound = {};  // the network that this steps; kept, so that no other takes its place
+  std::mutex binding;                         // held to change `bound` and `loaded`; a step does not
   Slots slots = {};
   std::optional<OptimizerState> loaded = {};  // by load_state_dict, until it binds
   // By entry of the groups' table; behind them those of descent along directions.
@@ -40,6 +44,13 @@ struct Optimizer::State {
   RowsUpdate by_rows(RowsUpdate table, const ParameterInfo& info) const;
   // Binds to a network at the first call and allocates the slots; throws std::invalid_argument for another network.
   void bind(Network& network);
+  void unbind();
+  // For a call between steps: no other thread binds it meanwhile, or has its network in a way that `use` is not for.
+  struct Hold {
+    Hold(State& state, Use use);
+    std::lock_guard<std::mutex> lock;
+    std::optional<InUse> network;
+  };
   // The settings of the next step; taken when its update is done.
   const kernels::UpdateSettings* next_settings();
   // What a run of an update reads and writes: arena, parameters, gradients, slots.

@@ -19,6 +19,9 @@ void read_slot(const std::string& who, const std::string& slot, const std::map<s
     if (array.shape() != parameter.shape)
       fail(who, "state: ", slot, " of \"", parameter.name, "\" must have shape ", to_string(parameter.shape), ", got ",
            to_string(array.shape()));
+    if (overflows(array.data(), element_type(array.dtype()), network.dtype, parameter.size))
+      fail(who, "state: ", slot, " of \"", parameter.name, "\" has a number that is too large for ",
+           name(network.dtype));
     convert(out + static_cast<std::size_t>(parameter.offset) * size_of(network.dtype), network.dtype, array.data(),
             element_type(array.dtype()), parameter.size);
   }
@@ -62,6 +65,7 @@ Optimizer::State::Slots Optimizer::State::make_slots(const Network::Impl& networ
 }
 
 OptimizerState Optimizer::state_dict() const {
+  const State::Hold hold(*state_, Use::reads);
   const State& state = *state_;
   OptimizerState result = state.loaded.value_or(OptimizerState{type()});
   result.steps = state.steps;
@@ -81,6 +85,7 @@ void Optimizer::load_state_dict(OptimizerState from) {
   check_count(type(), "steps", from.steps);
   check_count(type(), "epochs", from.epochs);
   check_learning_rate(type(), from.learning_rate);
+  const State::Hold hold(*state_, Use::changes);
   if (state_->bound) state_->slots = state_->make_slots(*state_->bound, from);
   state_->learning_rate = from.learning_rate;
   state_->steps = from.steps;

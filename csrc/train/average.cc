@@ -122,6 +122,7 @@ Per Average::per() const { return impl_->per; }
 std::int64_t Average::updates() const { return impl_->updates; }
 
 void Average::update(Network& network) {
+  const InUse use(network.impl().users, Use::reads);
   Impl& self = *impl_;
   if (self.updates > 0) self.check(network);
   if (self.seen++ < self.start) return;
@@ -136,11 +137,13 @@ void Average::update(Network& network) {
 }
 
 void Average::apply(Network& network) const {
+  const InUse use(network.impl().users, Use::changes);
   impl_->check_begun(network);
   std::memcpy(network.flat_parameters(), impl_->values.data(), impl_->values.bytes());
 }
 
 void Average::swap(Network& network) {
+  const InUse use(network.impl().users, Use::changes);
   impl_->check_begun(network);
   std::byte* values = static_cast<std::byte*>(impl_->values.data());
   std::swap_ranges(values, values + impl_->values.bytes(), static_cast<std::byte*>(network.flat_parameters()));

@@ -77,7 +77,7 @@ Logs evaluate_stream(Trainer::Impl& trainer, const Stream& stream, const Metrics
 
 Logs Trainer::evaluate(const TrainingData& data, const Metrics& metrics) {
   Network::Impl& net = impl_->net();
-  const InUse use(net);
+  const InUse use(net.users, Use::calls_back);
   AllTargets targets;
   if (check_data(net, impl_->losses, data, targets) == 0) fail("evaluate", "needs at least one row");
   check_metrics(net, metrics.size());
@@ -85,7 +85,7 @@ Logs Trainer::evaluate(const TrainingData& data, const Metrics& metrics) {
 }
 
 Logs Trainer::evaluate(const Stream& data, const Metrics& metrics, bool check_finite) {
-  const InUse use(impl_->net());
+  const InUse use(impl_->net().users, Use::calls_back);
   check_stream(data);
   check_metrics(impl_->net(), metrics.size());
   return evaluate_stream(*impl_, data, metrics, impl_->options.threads, check_finite, "");

@@ -55,7 +55,7 @@ class Fit {
     try {
       return train_all();
     } catch (...) {
-      if (fresh && trainer_.optimizer.steps() == 0) trainer_.optimizer.state()->bound.reset();
+      if (fresh && trainer_.optimizer.steps() == 0) trainer_.optimizer.state()->unbind();
       throw;
     }
   }
@@ -281,7 +281,7 @@ class Fit {
 }  // namespace
 
 History Trainer::fit(const TrainingData& data, const FitOptions& options) {
-  const InUse use(impl_->net());
+  const InUse use(impl_->net().users, Use::calls_back);
   check_options(options);
   AllTargets targets;
   if (check_rows(*impl_, data, "", options.check_finite, targets) == 0) fail("fit", "needs at least one row");
@@ -291,7 +291,7 @@ History Trainer::fit(const TrainingData& data, const FitOptions& options) {
 }
 
 History Trainer::fit(const Stream& data, const FitOptions& options) {
-  const InUse use(impl_->net());
+  const InUse use(impl_->net().users, Use::calls_back);
   check_options(options);
   StreamFeed feed(*impl_, data, {{options.batch_size, options.shuffle}, options.check_finite, options.hooks.interrupt});
   return Fit(*impl_, options, feed, {}).run();

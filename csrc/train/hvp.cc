@@ -30,10 +30,11 @@ Tensor inner_product(const std::vector<Tensor>& a, const std::vector<Tensor>& b,
 Array hvp(Network& network, const Losses& losses, const ArrayViews& x, const ArrayViews& y, const ArrayView& vector,
           std::int64_t random_step, const ArrayView& sample_weight) {
   Network::Impl& net = network.impl();
-  const InUse use(net);
+  const InUse use(net.users, Use::changes);
   AllTargets targets;
   const Dim rows = check_data(net, losses, {x, y, sample_weight}, targets);
   check_shape("vector", vector, {net.n_parameters});
+  check_castable("vector", vector, net.dtype);
   const LossInputs in = build_losses(net, losses, targets);
 
   PlanSpec spec = loss_spec(net, in, rows, true);

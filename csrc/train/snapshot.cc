@@ -49,6 +49,7 @@ std::int64_t WatcherState::whole(const std::string& name, std::int64_t least, st
 }
 
 void Snapshot::take(Network& network, const Optimizer* optimizer) {
+  const InUse use(network.impl().users, Use::reads);
   const Buffers buffers = buffers_of(network, optimizer);
   const Dim width = static_cast<Dim>(size_of(network.dtype()));
   if (!match(buffers_, buffers, network.dtype())) {
@@ -62,6 +63,7 @@ void Snapshot::take(Network& network, const Optimizer* optimizer) {
 }
 
 void Snapshot::restore(Network& network, Optimizer* optimizer) const {
+  const InUse use(network.impl().users, Use::changes);
   const Buffers buffers = buffers_of(network, optimizer);
   if (!match(buffers_, buffers, network.dtype())) fail("Snapshot", "is of another network");
   for (std::size_t i = 0; i < buffers.size(); ++i)

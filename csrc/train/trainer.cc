@@ -137,7 +137,7 @@ double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
   PlanRun run{slots,          sources, batch.rows, batch.seed, batch.step, nullptr, resolve_threads(batch.threads),
               Phase::forward, last};
   if (last == Phase::update) run.settings = state.next_settings();
-  plan.run(run);
+  net().run(plan, run);
   if (batch.predict) predicted = predictions(plan, batch.count);
   if (batch.targets->size() > 1 && last != Phase::loss) read_head_losses(plan, batch.targets->size());
   return scalar(plan.output(0));
@@ -176,7 +176,7 @@ Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOpt
 
 double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
   Network::Impl& net = impl_->net();
-  const InUse use(net);
+  const InUse use(net.users, Use::changes);
   const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
   impl_->training_plan(rows, impl_->step_targets, false);  // what can fail comes before the optimizer is bound
   impl_->optimizer.state()->bind(impl_->network);
@@ -188,7 +188,7 @@ double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& 
 double Trainer::gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight,
                           std::int64_t random_step) {
   Network::Impl& net = impl_->net();
-  const InUse use(net);
+  const InUse use(net.users, Use::changes);
   const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
   const std::uint64_t step = random_step >= 0 ? static_cast<std::uint64_t>(random_step) : net.step++;
   return impl_->walk(impl_->training_plan(rows, impl_->step_targets, false, Trainer::Impl::Ending::gradients),
@@ -216,7 +216,7 @@ PlanInfo Trainer::plan(Dim batch_size) {
 }
 
 PlanInfo Trainer::profile(Dim batch_size, int repeats) {
-  const InUse use(impl_->net());
+  const InUse use(impl_->net().users, Use::changes);
   if (batch_size < 1 || repeats < 1) fail("profile", "batch_size and repeats must be positive");
   const AllTargets targets = plain_targets(*impl_);
   const PlanSpec spec = impl_->training_spec(batch_size, targets, false);

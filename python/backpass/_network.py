@@ -297,6 +297,9 @@ class Network(Training):
     def state_dict(self) -> dict[str, Array]:
         """Copies of the parameters and states by name, as PyTorch names them in an `nn.Sequential` of the same layers.
 
+        Raises:
+            RuntimeError: where another thread is training the model.
+
         Example:
             >>> import backpass as bp
             >>> model = bp.Sequential(bp.Dense(2), bp.ReLU(), bp.Dense(1), input_shape=3, seed=0)
@@ -306,7 +309,7 @@ class Network(Training):
             >>> bool((model.parameters()["2.weight"] == best["2.weight"]).all())
             True
         """
-        return {name: value.copy() for name, value in {**self.parameters(), **self.states()}.items()}
+        return self._built().state_dict()
 
     def load_weights(self, source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> None:
         """Takes parameters and states from a file or from arrays, by name: all of them, or none and an error.

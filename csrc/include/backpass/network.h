@@ -47,7 +47,9 @@ struct LayerTrace {
   std::vector<std::pair<std::string, Tensor>> parameters;  // "weight"; those of layers within: "1.weight"
 };
 
-// A shared handle. One thread at a time may call a network: a second one gets std::runtime_error, not a race.
+// A shared handle. Calls that read a network (predict, profile, state_dict, save, clone) may come from several threads
+// at once; one that changes it is alone. Who is in the way of another gets std::runtime_error, not a race, and so does
+// a call from within another one's run (of a layer that calls its own network); hooks of fit and evaluate may call it.
 // Inputs and outputs have kBatch as first dimension; outputs are of one real type, inputs of the same or int32.
 class Network {
  public:
@@ -107,7 +109,8 @@ class Network {
   static Network deserialize(std::span<const std::byte> bytes);
   // Weights by name: all of them, or std::invalid_argument that names the entry. Other real types are cast.
   void load_weights(const std::map<std::string, ArrayView>& arrays);
-  void load_weights(const std::string& path);            // safetensors, of this library or of others
+  std::vector<std::pair<std::string, Array>> state_dict() const;  // copies of parameters and states, by name
+  void load_weights(const std::string& path);                     // safetensors, of this library or of others
   Network clone(std::optional<DType> dtype = {}) const;  // parameters and gradients copied, in another type if asked
 
   struct Impl;
