@@ -142,7 +142,8 @@ Argument argument(py::handle value, const std::string& where, const std::string&
 
 Callable hold(const py::handle& object) {
   return {new py::object(py::reinterpret_borrow<py::object>(object)), [](py::object* held) {
-            const py::gil_scoped_acquire acquire;
+            if (!WithLock::can_be_had()) return;
+            const WithLock acquire;
             delete held;
           }};
 }
@@ -199,6 +200,14 @@ Arguments arguments(py::handle value, const std::vector<Tensor>& tensors, const 
   }
   result.views = views;
   return result;
+}
+
+std::optional<double> to_number(py::handle value, const std::string& where, const std::string& name) {
+  if (PyFloat_Check(value.ptr()) || PyLong_Check(value.ptr())) return value.cast<double>();
+  if (!py::hasattr(value, "__array__")) return {};
+  const Argument array = argument(value, where, name);
+  if (!array.view.shape.empty()) return {};
+  return array.owner.attr("item")().cast<double>();
 }
 
 Argument optional_argument(py::handle value, const std::string& where, const std::string& name) {

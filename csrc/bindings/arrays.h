@@ -5,6 +5,10 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <optional>
+
+#include "lock.h"
+
 namespace backpass::python {
 
 namespace py = pybind11;
@@ -28,6 +32,8 @@ struct Arguments {
 Arguments arguments(py::handle value, const std::vector<Tensor>& tensors, const std::string& where,
                     const std::string& name);
 
+// A real number, or an array that is one; nothing where it is something else.
+std::optional<double> to_number(py::handle value, const std::string& where, const std::string& name);
 // None is an empty view.
 Argument optional_argument(py::handle value, const std::string& where, const std::string& name);
 // Throws std::invalid_argument that names the first row with a nan or an infinity.

@@ -30,7 +30,7 @@ struct Product {
 double repeat_step(Session& session, const py::object& x, const py::object& y, std::int64_t times) {
   const Data data(session.network, x, y, py::none(), "repeat_step");
   data.require_castable_to(session.network.dtype(), "repeat_step");
-  const py::gil_scoped_release release;
+  const WithoutLock release;
   double loss = 0;
   for (std::int64_t i = 0; i < times; ++i) loss = session.trainer.step(data.x.views, data.y.views);
   return loss;
@@ -39,7 +39,7 @@ double repeat_step(Session& session, const py::object& x, const py::object& y, s
 }  // namespace
 
 void bind_bench(py::module_& module) {
-  const py::call_guard<py::gil_scoped_release> without_lock;
+  const py::call_guard<WithoutLock> without_lock;
   module.def(
       "fma_peak",
       [](const std::string& dtype, double seconds, int threads) {
@@ -52,7 +52,8 @@ void bind_bench(py::module_& module) {
   py::class_<Product>(module, "MatrixProduct")
       .def(py::init<py::array, py::array, py::array, bool, bool, std::string, int>(), py::arg("a"), py::arg("b"),
            py::arg("out"), py::arg("transpose_a"), py::arg("transpose_b"), py::arg("precision"), py::arg("threads"))
-      .def("run", [](Product& self, std::int64_t times) { self.product.run(times); }, py::arg("times"), without_lock);
+      .def(
+          "run", [](Product& self, std::int64_t times) { self.product.run(times); }, py::arg("times"), without_lock);
 }
 
 }  // namespace backpass::python

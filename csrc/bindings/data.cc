@@ -17,6 +17,7 @@ Data::Data(const Network& network, const py::tuple& parts, const std::string& wh
 void Data::require_castable_to(DType dtype, const std::string& where) const {
   require_castable(x, dtype, where, "x");
   require_castable(y, dtype, where, "y");
+  require_castable(sample_weight.view, dtype, where, "sample_weight");
 }
 
 namespace {
@@ -27,9 +28,9 @@ struct Reader {
   std::optional<Data> chunk;
 
   std::optional<TrainingData> next(const Network& network, const std::string& where) {
-    const py::gil_scoped_acquire acquire;
+    const WithLock acquire;
     chunk.reset();
-    const auto item = py::reinterpret_steal<py::object>(PyIter_Next(iterator.ptr()));
+    const auto item = py::reinterpret_steal<py::object>(guarded([&] { return PyIter_Next(iterator.ptr()); }));
     if (!item && PyErr_Occurred()) throw py::error_already_set();
     if (!item) return {};
     chunk.emplace(network, item.cast<py::tuple>(), where);
@@ -38,9 +39,9 @@ struct Reader {
 };
 
 std::shared_ptr<Reader> begin(const Callable& chunks) {
-  const py::gil_scoped_acquire acquire;
-  return {new Reader{py::iter((*chunks)()), {}}, [](Reader* reader) {
-            const py::gil_scoped_acquire again;
+  const WithLock acquire;
+  return {new Reader{py::iter(call(*chunks)), {}}, [](Reader* reader) {
+            const WithLock again;
             delete reader;
           }};
 }
@@ -72,19 +73,22 @@ bool is_integer(ElementType type) {
          type != ElementType::float64 && type != ElementType::boolean;
 }
 
-Array copy_as(DType dtype, const Argument& given) {
+Array copy_as(DType dtype, const Argument& given, const std::string& name) {
+  require_castable(given.view, dtype, "augment", name);
   const py::array dense = given.owner.attr("astype")(numpy_dtype(dtype), py::arg("order") = "C");
+  if (dtype == DType::int32 && !py::module_::import("numpy").attr("array_equal")(dense, given.owner).cast<bool>())
+    throw std::invalid_argument("[augment] " + name + " must hold integers of 32 bits");
   Array array(dtype, given.view.shape);
   std::memcpy(array.data(), dense.data(), array.bytes());
   return array;
 }
 
-std::vector<Array> copies(const Arguments& given, const std::vector<Tensor>& tensors, bool may_be_labels) {
+std::vector<Array> copies(const Arguments& given, const std::vector<Tensor>& tensors, const std::string& name) {
   std::vector<Array> arrays;
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Argument& one = tensors.size() == 1 ? given.first : given.rest[i];
-    const bool labels = may_be_labels && one.view.shape.size() == 1 && is_integer(one.view.type);
-    arrays.push_back(copy_as(labels ? DType::int32 : tensors[i].dtype(), one));
+    const bool labels = name == "y" && one.view.shape.size() == 1 && is_integer(one.view.type);
+    arrays.push_back(copy_as(labels ? DType::int32 : tensors[i].dtype(), one, name));
   }
   return arrays;
 }
@@ -95,10 +99,10 @@ std::function<void(BatchArrays&, std::uint64_t, std::uint64_t)> to_transform(con
                                                                              const Network& network) {
   if (function.is_none()) return {};
   return [held = hold(function), network](BatchArrays& batch, std::uint64_t seed, std::uint64_t step) {
-    const py::gil_scoped_acquire acquire;
-    const py::tuple changed = (*held)(to_python(batch.x), to_python(batch.y), seed, step);
+    const WithLock acquire;
+    const py::tuple changed = call(*held, to_python(batch.x), to_python(batch.y), seed, step);
     const Data data(network, changed[0], changed[1], py::none(), "augment");
-    batch = {copies(data.x, network.graph().inputs(), false), copies(data.y, network.graph().outputs(), true)};
+    batch = {copies(data.x, network.graph().inputs(), "x"), copies(data.y, network.graph().outputs(), "y")};
   };
 }
 

@@ -8,11 +8,10 @@ namespace {
 
 double call_metric(const py::object& function, const std::string& name, const ArrayView& y_true,
                    const ArrayView& y_pred) {
-  const py::gil_scoped_acquire acquire;
-  const py::object value = function(to_numpy(y_true), to_numpy(y_pred));
-  const double number = PyFloat_AsDouble(value.ptr());
-  if (number != -1.0 || !PyErr_Occurred()) return number;
-  PyErr_Clear();
+  const WithLock acquire;
+  const py::object value = call(function, to_numpy(y_true), to_numpy(y_pred));
+  const std::optional<double> number = to_number(value, "metrics", "what " + name + " returns");
+  if (number) return *number;
   throw py::type_error("[metrics] " + name + " must return a number, got " +
                        py::str(py::type::of(value).attr("__name__")).cast<std::string>());
 }
@@ -46,8 +45,8 @@ FitHooks to_hooks(const py::dict& functions) {
   const auto forward_to = [](auto& hook, const Callable& function) {
     if (function) {
       hook = [function](auto... values) {
-        const py::gil_scoped_acquire acquire;
-        (*function)(values...);
+        const WithLock acquire;
+        call(*function, values...);
       };
     }
   };
@@ -57,12 +56,12 @@ FitHooks to_hooks(const py::dict& functions) {
   forward_to(hooks.progress, find("progress"));
   if (const Callable function = find("epoch_end")) {
     hooks.epoch_end = [function](int epoch, const Logs& logs) {
-      const py::gil_scoped_acquire acquire;
-      (*function)(epoch, to_dict(logs));
+      const WithLock acquire;
+      call(*function, epoch, to_dict(logs));
     };
   }
   hooks.interrupt = [] {
-    const py::gil_scoped_acquire acquire;
+    const WithLock acquire;
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
   };
   return hooks;
@@ -91,9 +90,9 @@ void add_writer(Checkpointing& checkpointing, const py::dict& settings) {
   checkpointing.every_seconds = settings["every_seconds"].cast<double>();
   checkpointing.write = [path = settings["path"].cast<std::string>(), notes = hold(settings["state"])](
                             const Network& network, const Optimizer& optimizer, const FitState& state) {
-    const py::gil_scoped_acquire acquire;
-    const Notes taken = to_notes((*notes)());
-    const py::gil_scoped_release release;
+    const WithLock acquire;
+    const Notes taken = to_notes(call(*notes));
+    const WithoutLock release;
     write_checkpoint(path, network, optimizer, state, taken.notes);
   };
 }
@@ -103,10 +102,10 @@ void add_reader(Checkpointing& checkpointing, const py::dict& settings) {
   checkpointing.read = [path = settings["path"].cast<std::string>(), load = hold(settings["load"])](
                            Network& network, Optimizer& optimizer, FitState& state) {
     return read_checkpoint(path, network, optimizer, state, [&](const CheckpointNotes& notes) {
-      const py::gil_scoped_acquire acquire;
+      const WithLock acquire;
       py::dict arrays;
       for (const auto& [name, view] : notes.arrays) arrays[py::str(name)] = to_numpy(view);
-      (*load)(notes.text, arrays);
+      call(*load, notes.text, arrays);
     });
   };
 }
@@ -147,7 +146,7 @@ py::dict fit(Session& session, const py::object& data, const py::object& validat
     stream = to_stream(data, session.network, "fit");
   History history;
   {
-    const py::gil_scoped_release release;
+    const WithoutLock release;
     history = arrays ? session.trainer.fit(arrays->views(), options) : session.trainer.fit(stream, options);
   }
   py::dict columns;
@@ -164,7 +163,7 @@ Logs evaluate_arrays(Session& session, const Data& data, const Metrics& metrics,
     for (std::size_t i = 0; i < data.y.views.size(); ++i) require_finite(data.y.views[i], "evaluate", "y");
     require_finite(data.sample_weight.view, "evaluate", "sample_weight");
   }
-  const py::gil_scoped_release release;
+  const WithoutLock release;
   return session.trainer.evaluate(data.views(), metrics);
 }
 
@@ -178,7 +177,7 @@ py::dict evaluate(Session& session, const py::object& data, const py::list& metr
   const Stream stream = to_stream(data, session.network, "evaluate");
   Logs logs;
   {
-    const py::gil_scoped_release release;
+    const WithoutLock release;
     logs = session.trainer.evaluate(stream, asked, check_finite);
   }
   return to_dict(logs);

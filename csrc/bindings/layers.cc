@@ -46,11 +46,13 @@ Initializer to_initializer(const py::object& given, double gain) {
   if (py::isinstance<py::str>(given)) return {given.cast<std::string>(), gain};
   const Callable function = hold(given);
   const auto fill = [function](std::span<double> values, const Shape& shape, std::uint64_t seed) {
-    const py::gil_scoped_acquire acquire;
-    const py::array_t<double, py::array::c_style | py::array::forcecast> drawn = (*function)(to_tuple(shape), seed);
-    if (Shape(drawn.shape(), drawn.shape() + drawn.ndim()) != shape)
-      throw std::invalid_argument("[initializer] must give an array of shape " + to_string(shape));
-    std::copy_n(drawn.data(), values.size(), values.begin());
+    const WithLock acquire;
+    const Argument drawn = argument(call(*function, to_tuple(shape), seed), "initializer", "its result");
+    if (drawn.view.shape != shape)
+      throw std::invalid_argument("[initializer] must give an array of shape " + to_string(shape) + ", got " +
+                                  to_string(drawn.view.shape));
+    const py::array dense = drawn.owner.attr("astype")("float64", "C");
+    std::copy_n(static_cast<const double*>(dense.data()), values.size(), values.begin());
   };
   return {Initializer::Fill(fill), gain};
 }
@@ -66,8 +68,8 @@ struct PythonLayer {
   std::string type() const { return name; }
   Attributes attributes() const { return settings; }
   Tensor build(LayerContext&, const std::vector<Tensor>& xs) const {
-    const py::gil_scoped_acquire acquire;
-    return (*object)().attr("_build")(xs).cast<Tensor>();
+    const WithLock acquire;
+    return call((*object)().attr("_build"), xs).cast<Tensor>();
   }
 };
 
@@ -82,6 +84,11 @@ py::tuple to_arrays(const std::vector<ArrayView>& views) {
   py::tuple arrays(views.size());
   for (std::size_t i = 0; i < views.size(); ++i) arrays[i] = to_numpy(views[i]);
   return arrays;
+}
+
+py::tuple to_arrays(const ArrayView& first, std::vector<ArrayView> views) {
+  views.insert(views.begin(), first);
+  return to_arrays(views);
 }
 
 // What a function written in Python gave, as an array of ours; None is no gradient.
@@ -108,15 +115,15 @@ Tensor call_python(const std::string& name, const py::object& forward, const py:
                    const std::vector<Tensor>& inputs, const py::sequence& shape) {
   HostFunction function{name, {}, {}};
   function.forward = [=, f = hold(forward)](const std::vector<ArrayView>& values) {
-    const py::gil_scoped_acquire acquire;
-    const py::object result = (*f)(*to_arrays(values));
+    const WithLock acquire;
+    const py::object result = call_object(*f, to_arrays(values));
     if (result.is_none()) throw py::type_error("[" + name + "] forward must give an array, got None");
     return to_array(result, real_dtype(values), name);
   };
   function.backward = [=, f = hold(backward)](const std::vector<ArrayView>& values, const ArrayView&,
                                               const ArrayView& grad) {
-    const py::gil_scoped_acquire acquire;
-    const py::object result = (*f)(to_numpy(grad), *to_arrays(values));
+    const WithLock acquire;
+    const py::object result = call_object(*f, to_arrays(grad, values));
     const DType dtype = real_dtype({grad});
     std::vector<Array> grads;
     if (py::isinstance<py::tuple>(result) || py::isinstance<py::list>(result))
@@ -149,7 +156,8 @@ void bind_own_layers(py::module_& m) {
         return current_layer("state").state(name, to_shape(shape), to_initializer(initializer));
       },
       py::arg("name"), py::arg("shape"), py::arg("initializer"));
-  m.def("layer_z", [](const Tensor& z) { current_layer("set_z").set_z(z); }, py::arg("z"));
+  m.def(
+      "layer_z", [](const Tensor& z) { current_layer("set_z").set_z(z); }, py::arg("z"));
 }
 
 }  // namespace
@@ -177,7 +185,8 @@ void bind_layers(py::module_& m) {
       },
       py::arg("num_embeddings"), py::arg("embedding_dim"), py::arg("padding_idx"), py::arg("sparse"),
       py::arg("weight_init"));
-  m.def("residual", [](const std::vector<Layer>& layers) { return Layer(Residual{layers}); }, py::arg("layers"));
+  m.def(
+      "residual", [](const std::vector<Layer>& layers) { return Layer(Residual{layers}); }, py::arg("layers"));
   bind_own_layers(m);
 }
 

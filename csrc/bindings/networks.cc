@@ -14,7 +14,7 @@ py::tuple value_and_grad(const Loss& loss, const py::object& prediction, const p
   const Argument w = optional_argument(sample_weight, loss.type(), "sample_weight");
   std::pair<double, Array> result;
   {
-    const py::gil_scoped_release release;
+    const WithoutLock release;
     result = loss.value_and_grad(p.view, t.view, w.view);
   }
   return py::make_tuple(result.first, to_numpy(result.second));
@@ -32,23 +32,23 @@ struct PythonLoss {
   bool takes_labels() const { return labels; }
   Shape target_shape(const Shape& prediction) const {
     if (!shape_of_target) return prediction;
-    const py::gil_scoped_acquire acquire;
-    return to_shape((*shape_of_target)(to_tuple(prediction)));
+    const WithLock acquire;
+    return to_shape(call(*shape_of_target, to_tuple(prediction)));
   }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
-    const py::gil_scoped_acquire acquire;
+    const WithLock acquire;
     const py::object given = weight ? py::cast(weight) : py::object(py::none());
-    return (*build_tensor)(prediction, target, given).cast<Tensor>();
+    return call(*build_tensor, prediction, target, given).cast<Tensor>();
   }
 };
 
-std::vector<double> balanced_weights(const py::object& labels, Dim classes) {
+std::vector<double> balanced_weights(const py::object& labels, Dim classes, std::optional<Dim> ignore_index) {
   if (classes < 1) throw std::invalid_argument("[balanced_class_weights] classes must be positive");
   const Argument rows = argument(labels, "balanced_class_weights", "labels");
   if (rows.view.shape.size() != 1)
     throw std::invalid_argument("[balanced_class_weights] labels must have shape (rows,), got " +
                                 to_string(rows.view.shape));
-  return balanced_class_weights(rows.view, classes);
+  return balanced_class_weights(rows.view, classes, ignore_index);
 }
 
 std::vector<double> weights_by_class(const py::object& labels, const std::vector<double>& class_weight,
@@ -63,9 +63,12 @@ std::vector<double> weights_by_class(const py::object& labels, const std::vector
 void bind_losses(py::module_& m) {
   m.def(
       "balanced_class_weights", &balanced_weights, py::arg("labels"), py::arg("classes"),
+      py::arg("ignore_index") = py::none(),
       documented("balanced_class_weights",
                  "Weights under which all classes count the same: n / (k m) for a class of m of the n labels, k being "
-                 "how many\nclasses occur; 0 for one that does not.")
+                 "how many\nclasses occur; 0 for one that does not. Rows of label `ignore_index` do not count; any "
+                 "other label "
+                 "outside\n[0, classes) is an error (ValueError).")
           .c_str());
   m.def("class_sample_weights", &weights_by_class, py::arg("labels"), py::arg("class_weight"),
         py::arg("sample_weight"));
@@ -79,6 +82,7 @@ void bind_losses(py::module_& m) {
   py::class_<Loss>(m, "Loss")
       .def_property_readonly("type", &Loss::type)
       .def_property_readonly("takes_labels", &Loss::takes_labels)
+      .def_property_readonly("ignored_label", &Loss::ignored_label)
       .def(
           "target_shape",
           [](const Loss& loss, const py::sequence& prediction) {
@@ -188,7 +192,7 @@ py::object predict(Network& network, const py::object& x, Dim batch_size, int th
   require_castable(rows, network.dtype(), "predict", "x");
   std::vector<Array> results;
   {
-    const py::gil_scoped_release release;
+    const WithoutLock release;
     results = network.predict_all(rows.views, batch_size, threads);
   }
   return to_python(results);
@@ -199,7 +203,7 @@ py::object forward(Network& network, const py::object& x, bool training, std::in
   require_castable(rows, network.dtype(), "forward", "x");
   std::vector<Array> results;
   {
-    const py::gil_scoped_release release;
+    const WithoutLock release;
     results = network.forward_all(rows.views, training, random_step);
   }
   return to_python(results);
@@ -210,7 +214,7 @@ py::object backward(Network& network, const py::object& grad_output) {
   require_castable(grads, network.dtype(), "backward", "grad_output");
   std::vector<Array> results;
   {
-    const py::gil_scoped_release release;
+    const WithoutLock release;
     results = network.backward_all(grads.views);
   }
   return to_python(results);
@@ -226,7 +230,7 @@ py::list evaluate_tensors(Network& network, const std::vector<Tensor>& inputs, c
   }
   std::vector<Array> results;
   {
-    const py::gil_scoped_release release;
+    const WithoutLock release;
     results = network.evaluate(inputs, outputs, views, random_step);
   }
   py::list list;
@@ -242,8 +246,19 @@ void load_arrays(Network& network, const py::dict& arrays) {
     held.push_back(argument(value, "load_weights", '"' + name + '"'));
     views.emplace(name, held.back().view);
   }
-  const py::gil_scoped_release release;
+  const WithoutLock release;
   network.load_weights(views);
+}
+
+py::dict state_dict(const Network& network) {
+  std::vector<std::pair<std::string, Array>> copies;
+  {
+    const WithoutLock release;
+    copies = network.state_dict();
+  }
+  py::dict result;
+  for (const auto& [name, array] : copies) result[py::str(name)] = to_numpy(array);
+  return result;
 }
 
 Network deserialize(const py::bytes& bytes) {
@@ -267,7 +282,7 @@ void bind_network_facts(py::class_<Network>& network) {
       .def_property_readonly("flat_gradients", [](Network& self) { return flat_view(self, self.flat_gradients()); })
       .def("plan", &Network::plan, py::arg("batch_size"), py::arg("training"))
       .def("profile", &Network::profile, py::arg("batch_size"), py::arg("training"), py::arg("repeats"),
-           py::call_guard<py::gil_scoped_release>())
+           py::call_guard<WithoutLock>())
       .def("memory_estimate", &Network::memory_estimate, py::arg("batch_size"));
 }
 
@@ -298,12 +313,13 @@ void bind_network(py::module_& m) {
       .def("freeze", &Network::freeze, py::arg("patterns"))
       .def("unfreeze", &Network::unfreeze, py::arg("patterns"))
       .def_property_readonly("frozen", &Network::frozen)
-      .def("save", &Network::save, py::arg("path"), py::call_guard<py::gil_scoped_release>())
-      .def_static("load", &Network::load, py::arg("path"), py::call_guard<py::gil_scoped_release>())
+      .def("save", &Network::save, py::arg("path"), py::call_guard<WithoutLock>())
+      .def_static("load", &Network::load, py::arg("path"), py::call_guard<WithoutLock>())
       .def("serialize", [](const Network& self) { return py::bytes(self.serialize()); })
       .def_static("deserialize", &deserialize, py::arg("data"))
       .def("load_weights", py::overload_cast<const std::string&>(&Network::load_weights), py::arg("path"),
-           py::call_guard<py::gil_scoped_release>())
+           py::call_guard<WithoutLock>())
+      .def("state_dict", &state_dict)
       .def("load_arrays", &load_arrays, py::arg("arrays"))
       .def(
           "clone",
@@ -313,6 +329,12 @@ void bind_network(py::module_& m) {
           py::arg("dtype") = py::none());
   bind_network_facts(network);
   m.def("row_shape", &row_shape, py::arg("x"), py::arg("where"));
+  m.def(
+      "numbers",
+      [](const py::object& value, const std::string& where, const std::string& name) {
+        return argument(value, where, name).owner;
+      },
+      py::arg("value"), py::arg("where"), py::arg("name"));
   m.def(
       "sequential",
       [](const py::sequence& shape, const std::vector<Layer>& layers, std::optional<std::uint64_t> seed,

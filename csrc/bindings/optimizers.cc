@@ -65,7 +65,7 @@ void bind_optimizers(py::module_& m) {
       .def_property("learning_rate", &Optimizer::learning_rate, &Optimizer::set_learning_rate)
       .def_property_readonly("steps", &Optimizer::steps)
       .def_property_readonly("current_learning_rate", &Optimizer::current_learning_rate)
-      .def("step", &Optimizer::step, py::arg("network"), py::call_guard<py::gil_scoped_release>())
+      .def("step", &Optimizer::step, py::arg("network"), py::call_guard<WithoutLock>())
       .def("state_dict", &state_dict)
       .def("load_state_dict", &load_state_dict, py::arg("type"), py::arg("steps"), py::arg("learning_rate"),
            py::arg("epochs"), py::arg("slots"));

@@ -152,7 +152,7 @@ py::list run(const Graph& graph, const py::args& arrays, bool training, std::uin
   }
   std::vector<Array> results;
   {
-    const py::gil_scoped_release release;
+    const WithoutLock release;
     results = evaluate(graph, views, training, seed, step);
   }
   py::list outputs;

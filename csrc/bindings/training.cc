@@ -10,7 +10,7 @@ namespace {
 double step(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight) {
   const Data data(session.network, x, y, sample_weight, "step");
   data.require_castable_to(session.network.dtype(), "step");
-  const py::gil_scoped_release release;
+  const WithoutLock release;
   return session.trainer.step(data.x.views, data.y.views, data.sample_weight.view);
 }
 
@@ -18,17 +18,18 @@ double gradients(Session& session, const py::object& x, const py::object& y, con
                  std::int64_t random_step) {
   const Data data(session.network, x, y, sample_weight, "value_and_grad");
   data.require_castable_to(session.network.dtype(), "value_and_grad");
-  const py::gil_scoped_release release;
+  const WithoutLock release;
   return session.trainer.gradients(data.x.views, data.y.views, data.sample_weight.view, random_step);
 }
 
 py::array hessian_vector(Network& network, const std::vector<Loss>& losses, const py::object& x, const py::object& y,
                          const py::object& vector, std::int64_t random_step, const py::object& sample_weight) {
   const Data data(network, x, y, sample_weight, "hvp");
+  data.require_castable_to(network.dtype(), "hvp");
   const Argument direction = argument(vector, "hvp", "vector");
   Array product;
   {
-    const py::gil_scoped_release release;
+    const WithoutLock release;
     product = hvp(network, losses, data.x.views, data.y.views, direction.view, random_step, data.sample_weight.view);
   }
   return to_numpy(product);
@@ -57,7 +58,7 @@ void bind_training(py::module_& module) {
       .def(
           "profile",
           [](Session& self, Dim batch_size, int repeats) { return self.trainer.profile(batch_size, repeats); },
-          py::arg("batch_size"), py::arg("repeats"), py::call_guard<py::gil_scoped_release>())
+          py::arg("batch_size"), py::arg("repeats"), py::call_guard<WithoutLock>())
       .def(
           "memory_estimate", [](Session& self, Dim batch_size) { return self.trainer.memory_estimate(batch_size); },
           py::arg("batch_size"));
