@@ -262,7 +262,7 @@ def test_balanced_weights_are_those_of_scikit_learn():
     labels = generator("balanced").choice(4, 50, p=[0.5, 0.3, 0.15, 0.05])
     expected = utils.compute_class_weight("balanced", classes=np.arange(4), y=labels)
     assert bp.balanced_class_weights(labels, 4) == pytest.approx(expected, rel=1e-15)
-    assert bp.balanced_class_weights([0, 0, 2, -100], 4) == [0.75, 0.0, 1.5, 0.0]
+    assert bp.balanced_class_weights([0, 0, 2, -100], 4, ignore_index=-100) == [0.75, 0.0, 1.5, 0.0]
     for bad in (lambda: bp.balanced_class_weights([0], 0), lambda: bp.balanced_class_weights([[0]], 2)):
         with pytest.raises(ValueError, match=r"\[balanced_class_weights\]"):
             bad()

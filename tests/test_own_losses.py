@@ -264,8 +264,8 @@ def raise_error(*result):
 FAULTS = {
     "an exception": (raise_error, LookupError, "from the loss"),
     "nothing": (lambda value, grad: None, TypeError, "unpack"),
-    "a string": (lambda value, grad: ("a", grad), ValueError, "could not convert string to float"),
-    "a complex number": (lambda value, grad: (complex(value), grad), TypeError, "complex"),
+    "a string": (lambda value, grad: ("a", grad), TypeError, "must be a number"),
+    "a complex number": (lambda value, grad: (complex(value), grad), TypeError, "must be a number"),
     "nan": (lambda value, grad: (np.nan, grad), bp.DivergedError, "first in the loss"),
 }
 

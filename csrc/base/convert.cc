@@ -153,7 +153,22 @@ Finite check_finite(const void* a, ElementType type, DType dtype, Dim n) noexcep
   });
 }
 
+namespace {
+
+bool beyond_int32(const void* a, ElementType type, Dim n) noexcept {
+  constexpr double kLeast = std::numeric_limits<std::int32_t>::min(), kMost = std::numeric_limits<std::int32_t>::max();
+  return with_type(type, [&](auto example) {
+    for (Dim i = 0; i < n; ++i)
+      if (const double x = static_cast<double>(element<decltype(example)>(a, i)); !(x >= kLeast && x <= kMost))
+        return true;
+    return false;
+  });
+}
+
+}  // namespace
+
 bool overflows(const void* a, ElementType type, DType dtype, Dim n) noexcept {
+  if (dtype == DType::int32) return beyond_int32(a, type, n);
   if (type != ElementType::float64 || dtype != DType::float32) return false;  // every other type fits
   for (Dim i = 0; i < n; ++i) {
     const double value = element<double>(a, i);

@@ -16,7 +16,7 @@ enum class Finite : unsigned char { yes, non_finite, overflows };
 // Whether a row is finite, and stays so when cast to dtype.
 Finite check_finite(const void* a, ElementType type, DType dtype, Dim n) noexcept;
 
-// Whether a finite number of a row becomes infinite when cast to dtype.
+// Whether a finite number of a row becomes infinite when cast to dtype, or is beyond int32.
 bool overflows(const void* a, ElementType type, DType dtype, Dim n) noexcept;
 
 }  // namespace backpass

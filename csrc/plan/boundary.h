@@ -10,6 +10,8 @@ RowSource row_source(const ArrayView& view);
 bool readable_in_place(const RowSource& source, DType dtype, Dim rows, Dim cols) noexcept;
 // Throws std::invalid_argument `[who] expected shape ..., got ...`; the number of rows.
 Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expected);
+// Throws std::invalid_argument where a number would not stay what it is: too large for float32 or int32, a fraction.
+void check_castable(const std::string& who, const ArrayView& view, DType dtype);
 
 // A graph evaluated once, over parameters that lie somewhere.
 struct Evaluation {

@@ -32,6 +32,16 @@ Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expe
   return view.shape.empty() ? 1 : view.shape[0];
 }
 
+void check_castable(const std::string& who, const ArrayView& view, DType dtype) {
+  if (view.empty()) return;
+  if (dtype == DType::int32 && !is_integer(view.type) && view.type != ElementType::boolean)
+    fail(who, "must hold integers");
+  const Dim rows = view.shape.empty() ? 1 : view.shape[0], cols = rows > 0 ? element_count(view.shape) / rows : 0;
+  for (Dim row = 0; row < rows; ++row)
+    if (overflows(static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, dtype, cols))
+      fail(who, "has a value in row ", row, " that is too large for ", name(dtype));
+}
+
 namespace {
 
 DType real_dtype(const Graph& graph) {
@@ -81,6 +91,7 @@ std::vector<Array> evaluate_over(const Graph& graph, const std::vector<ArrayView
   std::vector<std::byte*> slots(kFirstExternal, nullptr);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     spec.inputs.push_back({graph.inputs()[i], false});
+    check_castable("evaluate: input \"" + graph.inputs()[i].name() + '"', inputs[i], graph.inputs()[i].dtype());
     held.push_back(converted(inputs[i], graph.inputs()[i].dtype()));
     slots.push_back(static_cast<std::byte*>(held.back().data()));
   }

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from backpass import _core
 from backpass._losses import native_losses
 
@@ -56,15 +54,15 @@ def _inputs(native: _core.Network, x: ArrayLike) -> list[ArrayLike]:
 
 
 def _target(loss: _core.Loss, y: ArrayLike, output: _core.Tensor) -> Array:
-    array = np.asarray(y)
+    array = _core.numbers(y, "backprop", "y")
     if loss.takes_labels and array.ndim == 1 and array.dtype.kind in "iub":
-        return array.astype(np.int32)
+        return array
     shape = loss.target_shape(output.shape)
     return array.astype(output.dtype).reshape([len(array), *(int(dim or 0) for dim in shape[1:])])
 
 
 def _leaf(target: Array, output: _core.Tensor) -> _core.Tensor:
-    labels = target.dtype == np.int32
+    labels = target.dtype.kind in "iub"
     return _core.input((None, *target.shape[1:]), "int32" if labels else output.dtype, "y")
 
 

@@ -6,6 +6,8 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
+from backpass import _core
+
 
 def integer(where: str, name: str, value: Any, *, minimum: int | None = None) -> int:
     """`value` as an int. Floats, strings and truth values are refused with TypeError."""
@@ -22,10 +24,21 @@ def integer(where: str, name: str, value: Any, *, minimum: int | None = None) ->
 
 
 def number(where: str, name: str, value: Any) -> float:
-    """`value` as a float. Strings, truth values and None are refused with TypeError."""
-    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
+    """`value` as a float. Strings, truth values, None and what is no real number are refused with TypeError."""
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")  # of a scalar or an array of NumPy
+    several = getattr(value, "ndim", 0) or hasattr(value, "mask")
+    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__") or kind not in "iuf" or several:
         raise TypeError(f"[{where}] {name} must be a number, got {value!r}")
     return float(value)
+
+
+def numbers(where: str, name: str, value: Any) -> tuple[float, ...]:
+    """The floats of a list, a tuple or an array (n,), each as `number` takes it."""
+    if isinstance(value, (list, tuple)):
+        return tuple(number(where, name, each) for each in value)
+    if getattr(value, "ndim", None) != 1:
+        raise TypeError(f"[{where}] {name} must be a list of numbers, got {value!r}")
+    return tuple(_core.numbers(value, where, name).tolist())
 
 
 def positive(where: str, name: str, value: Any) -> float:

@@ -27,20 +27,20 @@ def with_class_weights(
     if not isinstance(data, tuple) or len(outputs) > 1:
         raise ValueError("[fit] class_weight needs arrays and a network of one output; sample_weight is for all")
     x, y, sample_weight = data
-    labels = np.asarray(y)
+    labels = _core.numbers(y, "fit", "y")
     if not losses[0].takes_labels or len(outputs[0].shape) != 2 or labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise ValueError(
             "[fit] class_weight needs integer labels (rows,) and a loss that takes them, such as CrossEntropy(); "
             "BinaryCrossEntropy has pos_weight"
         )
-    weights = _by_class(class_weight, labels, int(outputs[0].shape[1] or 0))
+    weights = _by_class(class_weight, labels, int(outputs[0].shape[1] or 0), losses[0].ignored_label)
     return x, y, np.asarray(_core.class_sample_weights(labels, weights, sample_weight))
 
 
-def _by_class(class_weight: Any, labels: Any, classes: int) -> list[float]:
+def _by_class(class_weight: Any, labels: Any, classes: int, ignored: int | None) -> list[float]:
     if isinstance(class_weight, str):
         _checks.choice("fit", "class_weight", class_weight, ("balanced",))
-        return _core.balanced_class_weights(labels, classes)
+        return _core.balanced_class_weights(labels, classes, ignored)
     if not hasattr(class_weight, "items"):
         raise TypeError(f"[fit] class_weight must be 'balanced' or a dict from label to weight, got {class_weight!r}")
     weights = [1.0] * classes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from backpass import _checks
@@ -93,9 +93,8 @@ def _label(ignore_index: Any) -> int:
 
 
 def _weights(class_weight: Any) -> tuple[float, ...]:
-    if isinstance(class_weight, (str, dict)) or not isinstance(class_weight, Iterable):
-        raise TypeError(f"[CrossEntropy] class_weight must be a number for each class, got {class_weight!r}")
-    weights = tuple(_checks.not_negative("CrossEntropy", "class_weight", weight) for weight in class_weight)
+    given = _checks.numbers("CrossEntropy", "class_weight", class_weight)
+    weights = tuple(_checks.not_negative("CrossEntropy", "class_weight", weight) for weight in given)
     if not weights:
         raise ValueError("[CrossEntropy] class_weight must have a number for each class, got none")
     return weights

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from backpass import _core
+from backpass import _checks, _core
 from backpass._backprop import checked_list
 from backpass._losses import native_loss, native_losses
 
@@ -121,9 +121,13 @@ class _Subject:
 
 
 def _rows(given: ArrayLike, tensor: _core.Tensor) -> Array:
-    """A copy to move elements of; refuses what is not numbers, which NumPy would turn into nan."""
-    _core.row_shape(given, "gradcheck")
-    return np.array(given, dtype=np.int32 if tensor.dtype == "int32" else np.float64)
+    """A copy to move elements of."""
+    values = _core.numbers(given, "gradcheck", "x")
+    if tensor.dtype != "int32":
+        return np.array(values, dtype=np.float64)
+    if values.dtype.kind not in "iub":
+        raise TypeError(f"[gradcheck] x must hold integers for input {tensor.name!r}, got {values.dtype}")
+    return np.array(values, dtype=np.int32 if values.dtype.kind == "b" else None)
 
 
 def _value_and_grad(loss: Any, prediction: Array, target: ArrayLike) -> tuple[float, Any]:
@@ -183,6 +187,6 @@ def hvp(
         array([9.])
     """
     native = native_losses("hvp", loss)
-    step = -1 if random_step is None else random_step
+    step = -1 if random_step is None else _checks.integer("hvp", "random_step", random_step, minimum=0)
     with model._built_for(x, "hvp") as network:
         return _core.hvp(network, native, x, y, vector, step)

@@ -11,7 +11,7 @@ import numpy as np
 from backpass import _core
 
 if TYPE_CHECKING:
-    from backpass._types import Array, Shape
+    from backpass._types import Shape
 
 
 class Layer:
@@ -203,10 +203,4 @@ def initializer_of(given: str | Callable[..., Any] | None) -> Any:
     if given is None or isinstance(given, str):
         return given or ""
 
-    def draw(shape: tuple[int, ...], seed: int) -> Array:
-        values = np.asarray(given(shape, np.random.default_rng(seed)), dtype=np.float64)
-        if values.shape != tuple(shape):
-            raise ValueError(f"[initializer] must give an array of shape {tuple(shape)}, got {values.shape}")
-        return np.ascontiguousarray(values)
-
-    return draw
+    return lambda shape, seed: given(shape, np.random.default_rng(seed))

@@ -132,9 +132,7 @@ def native_weights(where: str, weights: Any) -> list[float]:
     """Weights of the losses by output; none for None."""
     if weights is None:
         return []
-    if not isinstance(weights, (list, tuple)):
-        raise TypeError(f"[{where}] loss_weights must be a list with a number for each output, got {weights!r}")
-    return [_checks.number(where, "loss_weights", weight) for weight in weights]
+    return list(_checks.numbers(where, "loss_weights", weights))
 
 
 def native_loss(where: str, loss: Any) -> _core.Loss:
@@ -188,11 +186,12 @@ class _HostLoss:
 
     def __init__(self, loss: Any) -> None:
         self.loss, self.grad = loss, np.zeros(())
+        self.name = type(loss).__name__
 
     def value(self, *arrays: Array) -> Array:
         value, grad = self.loss.value_and_grad(*arrays)
-        self.grad = np.asarray(grad)
-        return np.asarray(float(value))
+        self.grad = _core.numbers(grad, self.name, "its gradient")
+        return np.asarray(_checks.number(self.name, "its value", value))
 
     def gradient(self, grad: Array, *arrays: Array) -> tuple[Array | None, ...]:
         return (self.grad * grad, *(None for _ in arrays[1:]))

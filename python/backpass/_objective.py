@@ -71,9 +71,7 @@ class Objective:
 
     def _place(self, theta: ArrayLike) -> Vector:
         """Writes theta into the model; returns a copy of it."""
-        given, parameters = np.asarray(theta), self._network.flat_parameters
-        if given.dtype.kind not in "fiu":
-            raise TypeError(f"[objective] theta must be an array of real numbers, got dtype {given.dtype}")
+        given, parameters = _core.numbers(theta, "objective", "theta"), self._network.flat_parameters
         if given.shape != parameters.shape:
             raise ValueError(f"[objective] theta must have shape {parameters.shape}, got {given.shape}")
         with np.errstate(over="ignore"):

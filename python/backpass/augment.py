@@ -73,7 +73,7 @@ def mixup(alpha: float, classes: int | None = None) -> Augmentation:
         if np.issubdtype(y.dtype, np.integer):
             if count is None:
                 raise ValueError("[mixup] classes must be given: the targets are labels")
-            y = np.eye(count, dtype=x.dtype)[y]
+            y = _one_hot(y, count, x.dtype)
         share = rng.beta(spread, spread, len(x)).astype(x.dtype)
         other = rng.permutation(len(x))
         return _blend(x, share, other), _blend(y, share, other)
@@ -153,6 +153,14 @@ def chain(
         return x, y
 
     return apply
+
+
+def _one_hot(labels: Array, classes: int, dtype: Any) -> Array:
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(outside):
+        row = int(outside[0])
+        raise ValueError(f"[mixup] labels must be in [0, {classes}), got {labels[row]} in row {row}")
+    return np.eye(classes, dtype=dtype)[labels]
 
 
 def _blend(rows: Array, share: Array, other: Array) -> Array:

@@ -18,8 +18,8 @@ namespace backpass {
 class Loss {
  public:
   template <class L>
-    requires(!std::is_same_v<std::decay_t<L>, Loss>)
-  Loss(L loss) : self_(std::make_shared<Model<L>>(std::move(loss))) {}  // NOLINT: descriptions convert
+  requires(!std::is_same_v<std::decay_t<L>, Loss>) Loss(L loss)
+      : self_(std::make_shared<Model<L>>(std::move(loss))) {}  // NOLINT: descriptions convert
 
   std::string type() const { return self_->type(); }
   Attributes attributes() const { return self_->attributes(); }
@@ -83,8 +83,8 @@ class Loss {
 class Losses {
  public:
   template <class L>
-    requires(!std::is_same_v<std::decay_t<L>, Losses> && std::is_convertible_v<L, Loss>)
-  Losses(L loss) : each_{Loss(std::move(loss))} {}  // NOLINT: one loss is the usual case
+  requires(!std::is_same_v<std::decay_t<L>, Losses> && std::is_convertible_v<L, Loss>) Losses(L loss)
+      : each_{Loss(std::move(loss))} {}  // NOLINT: one loss is the usual case
   // Weights by output. Throws std::invalid_argument where there is no loss, or a weight is not finite.
   Losses(std::vector<Loss> losses, std::vector<double> weights = {});  // NOLINT
 
@@ -219,7 +219,7 @@ struct Focal {
 
 // Weights under which all classes count the same: n / (k m) for a class of m of the n labels, k being how many classes
 // occur; 0 for one that does not. Labels outside [0, classes) do not count.
-std::vector<double> balanced_class_weights(const ArrayView& labels, Dim classes);
+std::vector<double> balanced_class_weights(const ArrayView& labels, Dim classes, std::optional<Dim> ignore_index = {});
 // What each row weighs by its class, times its sample weight; labels outside count as if their class weighed 1.
 std::vector<double> class_sample_weights(const ArrayView& labels, const std::vector<double>& class_weight,
                                          const ArrayView& sample_weight = {});
