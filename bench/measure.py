@@ -13,8 +13,8 @@ from pathlib import Path
 
 Run = Callable[[int], object]  # does that many steps
 
-# How long a library's idle workers may still spin after its last call (OpenBLAS: 2^26 cycles).
-SETTLE_SECONDS = 0.04
+# Idle workers of a library spin for a while after its last call: those of OpenBLAS for 2^26 to 2^28 cycles.
+SETTLE_SECONDS, LONGEST_SETTLING = 0.01, 0.5
 
 
 def limit_threads(threads: int) -> None:
@@ -93,6 +93,16 @@ def seconds_of(run: Run, steps: int) -> float:
     return time.perf_counter() - start
 
 
+def settle() -> None:
+    """Waits until the last contender's workers sleep: until this process uses no core, half a second at most."""
+    given_up = time.perf_counter() + LONGEST_SETTLING
+    while time.perf_counter() < given_up:
+        used, start = time.process_time(), time.perf_counter()
+        time.sleep(SETTLE_SECONDS)
+        if time.process_time() - used < 0.1 * (time.perf_counter() - start):
+            return
+
+
 def steps_for(run: Run, seconds: float, steps_per_call: int) -> int:
     """How many steps, in whole calls, fill the time."""
     run(steps_per_call)  # compiles what is compiled at first use
@@ -123,9 +133,9 @@ def interleaved(runs: Mapping[str, Run], steps_per_call: Mapping[str, int], effo
             for name in order:
                 if len(samples[name]) >= effort.fewest_rounds and spent[name] > effort.budget_seconds:
                     continue
-                time.sleep(SETTLE_SECONDS)
-                if steps[name] > steps_per_call[name]:
-                    runs[name](steps_per_call[name])  # wakes its workers, fills its caches
+                settle()
+                if calls := steps[name] // steps_per_call[name] // 4:
+                    runs[name](calls * steps_per_call[name])  # wakes cores and workers, which takes milliseconds
                 taken = seconds_of(runs[name], steps[name])
                 spent[name] += taken
                 samples[name].append(taken / steps[name])
