@@ -301,7 +301,7 @@ def test_files_that_are_not_there(model, tmp_path):
         bp.load(tmp_path / "nothing.safetensors")
     with pytest.raises(FileNotFoundError):
         model.load_weights(tmp_path / "nothing.safetensors")
-    with pytest.raises(RuntimeError, match="nowhere"):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
         model.save(tmp_path / "nowhere" / "model.safetensors")
 
 

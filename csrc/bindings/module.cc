@@ -30,6 +30,18 @@ void translate_diverged(std::exception_ptr pointer) {
   }
 }
 
+// As Python's own functions raise it: FileNotFoundError, PermissionError, ...
+void translate_file_error(std::exception_ptr pointer) {
+  try {
+    if (pointer) std::rethrow_exception(pointer);
+  } catch (const backpass::FileError& error) {
+    const std::string& path = error.path();
+    const auto name = py::reinterpret_steal<py::object>(
+        PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<py::ssize_t>(path.size())));
+    if (name) PyErr_SetObject(PyExc_OSError, py::make_tuple(error.code().value(), error.reason(), name).ptr());
+  }
+}
+
 void bind_errors(py::module_& module) {
   diverged_error = PyErr_NewExceptionWithDoc("backpass.DivergedError",
                                              backpass::python::documented("DivergedError", kDivergedDoc).c_str(),
@@ -37,6 +49,7 @@ void bind_errors(py::module_& module) {
   if (diverged_error == nullptr) throw py::error_already_set();
   module.add_object("DivergedError", diverged_error);
   py::register_exception_translator(translate_diverged);
+  py::register_exception_translator(translate_file_error);
 }
 
 }  // namespace

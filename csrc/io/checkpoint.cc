@@ -2,7 +2,7 @@
 #include "backpass/checkpoint.h"
 
 #include <cstring>
-#include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "io/checkpoint_json.h"
@@ -81,7 +81,7 @@ const std::string& require(const Metadata& metadata, const char* key) {
 
 // An error within embedded JSON says where it is.
 CheckpointState read_state(const std::string& text) try {
-  return checkpoint_from_json(parse_json(text));
+  return read_checkpoint_state(text);
 } catch (const std::invalid_argument& error) {
   fail(kWho, "state: ", error.what());
 }
@@ -101,13 +101,20 @@ Content read_content(const std::string& bytes) {
   return content;
 }
 
+std::optional<std::string> read_if_there(const std::string& path) try {
+  return read_file(path);
+} catch (const FileError& error) {
+  if (error.code() != std::errc::no_such_file_or_directory) throw;
+  return std::nullopt;
+}
+
 void check_same(const std::string& what, const std::string& written, const std::string& given) {
   if (written != given) fail("resume", what, " was ", written, " when the checkpoint was written, now it is ", given);
 }
 
 void check_belongs(const Content& content, const Network& network, const Optimizer& optimizer, const FitState& state) {
-  const auto graph = [](const Network& net) { return write_json(graph_to_json(net.graph())); };
-  if (content.network.dtype() != network.dtype() || graph(content.network) != graph(network))
+  if (content.network.dtype() != network.dtype() ||
+      write_graph(content.network.graph()) != write_graph(network.graph()))
     fail("resume", "the checkpoint is of another network");
   check_same("the optimizer", content.state.settings, optimizer_settings(optimizer));
   const auto& written = content.state.fit.settings;
@@ -154,9 +161,9 @@ void write_checkpoint(const std::string& path, const Network& network, const Opt
 bool read_checkpoint(const std::string& path, Network& network, Optimizer& optimizer, FitState& state,
                      const std::function<void(const CheckpointNotes&)>& accept) {
   const InUse use(network.impl().users, Use::calls_back);
-  if (!std::filesystem::exists(path)) return false;
-  const std::string bytes = read_file(path);
-  Content content = read_content(bytes);
+  const std::optional<std::string> bytes = read_if_there(path);
+  if (!bytes) return false;
+  Content content = read_content(*bytes);
   check_belongs(content, network, optimizer, state);
   const OptimizerState before = optimizer.state_dict();
   optimizer.load_state_dict(content.state.optimizer);

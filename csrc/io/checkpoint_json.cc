@@ -2,6 +2,7 @@
 #include "io/checkpoint_json.h"
 
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
 #include "io/graph_json.h"
@@ -29,18 +30,27 @@ JsonArray history_to_json(const History& history) {
   return columns;
 }
 
-// Every column has a number for each epoch.
-History history_from_json(const JsonArray& columns, int epochs) {
+// Numbers for each epoch: there may be many.
+History read_history(JsonReader& reader) {
   History history;
-  for (const JsonValue& column : columns) {
-    const JsonArray& pair = column.as_array();
-    if (pair.size() != 2) fail("checkpoint", "a column of the history must be a name and numbers");
-    std::vector<double> values;
-    for (const JsonValue& number : pair[1].as_array()) values.push_back(number_from_json(number));
-    if (values.size() != static_cast<std::size_t>(epochs)) fail("checkpoint", "the history does not fit the epoch");
-    history.columns.emplace_back(pair[0].as_string(), std::move(values));
-  }
+  reader.array([&] {
+    std::pair<std::string, std::vector<double>> column;
+    int parts = 0;
+    reader.array([&] {
+      if (++parts == 1)
+        column.first = reader.string();
+      else
+        column.second = read_numbers(reader);
+    });
+    if (parts != 2) fail("checkpoint", "a column of the history must be a name and numbers");
+    history.columns.push_back(std::move(column));
+  });
   return history;
+}
+
+void check_epochs(const History& history, int epochs) {
+  for (const auto& [name, values] : history.columns)
+    if (values.size() != static_cast<std::size_t>(epochs)) fail("checkpoint", "the history does not fit the epoch");
 }
 
 JsonObject fit_to_json(const FitState& fit) {
@@ -62,7 +72,7 @@ JsonObject fit_to_json(const FitState& fit) {
   return json;
 }
 
-FitState fit_from_json(const JsonValue& json) {
+FitState fit_from_json(const JsonValue& json, History history) {
   FitState fit;
   const std::uint64_t epoch = read_count(json, "epoch");
   if (epoch > static_cast<std::uint64_t>(std::numeric_limits<int>::max())) fail("checkpoint", "epoch is too large");
@@ -77,7 +87,8 @@ FitState fit_from_json(const JsonValue& json) {
   fit.own_steps = read_count(json, "own_steps");
   fit.own_epochs = read_count(json, "own_epochs");
   fit.stopped = json.at("stopped").as_bool();
-  fit.history = history_from_json(json.at("history").as_array(), fit.epoch);
+  check_epochs(history, fit.epoch);
+  fit.history = std::move(history);
   for (const JsonValue& setting : json.at("settings").as_array()) {
     const JsonArray& pair = setting.as_array();
     if (pair.size() != 2) fail("checkpoint", "a setting must be a name and a value");
@@ -114,10 +125,27 @@ JsonValue checkpoint_to_json(const CheckpointState& state) {
   return json;
 }
 
-CheckpointState checkpoint_from_json(const JsonValue& json) {
+CheckpointState read_checkpoint_state(std::string_view text) {
+  JsonReader reader(text);
+  JsonObject members, fit;
+  History history;
+  const auto read_fit = [&](const std::string& key) {
+    if (key == "history")
+      history = read_history(reader);
+    else
+      fit.emplace_back(key, reader.value());
+  };
+  reader.object([&](const std::string& key) {
+    if (key == "fit")
+      reader.object(read_fit);
+    else
+      members.emplace_back(key, reader.value());
+  });
+  reader.end();
+  const JsonValue json = std::move(members);
   const JsonValue &optimizer = json.at("optimizer"), &network = json.at("network");
   CheckpointState state;
-  state.fit = fit_from_json(json.at("fit"));
+  state.fit = fit_from_json(std::move(fit), std::move(history));
   state.settings = optimizer.at("settings").as_string();
   state.optimizer.type = optimizer.at("type").as_string();
   state.optimizer.steps = optimizer.at("steps").as_int();

@@ -16,7 +16,7 @@ struct CheckpointState {
 
 JsonValue checkpoint_to_json(const CheckpointState& state);
 // Throws std::invalid_argument where something is missing, of another type or out of range.
-CheckpointState checkpoint_from_json(const JsonValue& json);
+CheckpointState read_checkpoint_state(std::string_view text);
 
 // What must not change: its type and settings but the learning rate.
 std::string optimizer_settings(const Optimizer& optimizer);

@@ -5,13 +5,14 @@
 #include "base/error.h"
 #include "io/graph_json.h"
 #include "io/layer_json.h"
+#include "nn/activation.h"
 #include "nn/layer_call.h"
 
 namespace backpass {
 namespace {
 
 // Far beyond any network; they keep sums and products of dimensions within int64, and time linear in the file.
-constexpr std::size_t kMaxOperands = 1 << 16, kMaxInputs = 1 << 12;
+constexpr std::size_t kMaxOperands = 1 << 18, kMaxInputs = 1 << 12;
 constexpr Dim kMaxElements = Dim{1} << 40;
 
 constexpr int kKindCount = static_cast<int>(OpKind::stop_gradient) + 1;
@@ -49,6 +50,7 @@ Shape read_shape(const JsonValue& json) {
 // One op of the file, with the tensors that were built before it.
 struct OpReader {
   const JsonValue& json;
+  const std::vector<double>& values;  // of a constant
   const std::vector<Tensor>& built;
   OpKind kind;
   Shape shape;
@@ -143,17 +145,12 @@ Tensor build_labels(const OpReader& op) {
 
 Tensor build_kept(const OpReader& op) {
   const Initializer initializer{op.text("initializer"), op.number("gain")};
+  check_initializer(name(op.kind), initializer);
   if (op.kind == OpKind::state) return state(op.shape, op.dtype, op.text("name"), initializer);
   Op made = parameter(op.shape, op.dtype, op.text("name"), initializer).op();
   const JsonValue* sparse = op.json.find("sparse");
   made.sparse = sparse && sparse->as_bool();
   return make_tensor(std::move(made));
-}
-
-Tensor build_values(const OpReader& op) {
-  std::vector<double> values;
-  for (const JsonValue& value : op.json.at("values").as_array()) values.push_back(number_from_json(value));
-  return constant(std::move(values), op.shape, op.dtype);
 }
 
 Tensor build_rows(const OpReader& op) {
@@ -177,7 +174,7 @@ Tensor build(const OpReader& op) {
     case OpKind::state:
       return build_kept(op);
     case OpKind::values:
-      return build_values(op);
+      return constant(op.values, op.shape, op.dtype);
     case OpKind::take:
     case OpKind::scatter_add:
       return build_rows(op);
@@ -229,9 +226,22 @@ Tensor with_layer(const Tensor& tensor, const JsonValue& layer, const std::vecto
   return make_tensor(std::move(op));
 }
 
-Tensor build_op(const JsonValue& json, const std::vector<Tensor>& built, std::uint64_t first_number) try {
-  const OpReader op{json, built, parse_name<OpKind>("kind", json.at("kind").as_string(), kKindCount),
-                    read_shape(json.at("shape")), parse_name<DType>("dtype", json.at("dtype").as_string(), 3)};
+Tensor build_op(JsonReader& reader, const std::vector<Tensor>& built, std::uint64_t first_number) try {
+  JsonObject members;
+  std::vector<double> values;  // there may be many
+  reader.object([&](const std::string& key) {
+    if (key == "values")
+      values = read_numbers(reader);
+    else
+      members.emplace_back(key, reader.value());
+  });
+  const JsonValue json = std::move(members);
+  const OpReader op{json,
+                    values,
+                    built,
+                    parse_name<OpKind>("kind", json.at("kind").as_string(), kKindCount),
+                    read_shape(json.at("shape")),
+                    parse_name<DType>("dtype", json.at("dtype").as_string(), 3)};
   const Tensor tensor = build(op);
   if (tensor.shape() != op.shape) reject("has shape ", to_string(tensor.shape()), ", not ", to_string(op.shape));
   if (tensor.dtype() != op.dtype) reject("has dtype ", name(tensor.dtype()), ", not ", name(op.dtype));
@@ -254,12 +264,24 @@ std::vector<Tensor> pick(const JsonValue& numbers, const std::vector<Tensor>& bu
 
 }  // namespace
 
-Graph graph_from_json(const JsonValue& json) {
-  const JsonArray& ops = json.at("ops").as_array();
-  if (ops.size() > kMaxGraphOps) reject("has ", ops.size(), " ops, at most ", kMaxGraphOps, " are read");
+Graph read_graph(std::string_view text) {
   const std::uint64_t first_number = reserve_numbers(kMaxGraphOps);  // of layers and their calls
+  JsonReader reader(text);
+  JsonObject members;
   std::vector<Tensor> built;
-  for (const JsonValue& op : ops) built.push_back(build_op(op, built, first_number));
+  const auto read_op = [&] {
+    if (built.size() == kMaxGraphOps) reject("has more than ", kMaxGraphOps, " ops");
+    built.push_back(build_op(reader, built, first_number));
+  };
+  reader.object([&](const std::string& key) {
+    if (key == "ops")
+      reader.array(read_op);
+    else
+      members.emplace_back(key, reader.value());
+  });
+  reader.end();
+  if (built.empty()) reject("\"ops\" is missing or empty");
+  const JsonValue json = std::move(members);
   return Graph(pick(json.at("inputs"), built), pick(json.at("outputs"), built));
 }
 

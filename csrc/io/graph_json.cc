@@ -140,22 +140,28 @@ double number_from_json(const JsonValue& json) {
   throw std::invalid_argument("expected a number, found \"" + text + "\"");
 }
 
-JsonValue graph_to_json(const Graph& graph) {
+std::vector<double> read_numbers(JsonReader& reader) {
+  std::vector<double> numbers;
+  reader.array([&] { numbers.push_back(number_from_json(reader.value())); });
+  return numbers;
+}
+
+// Op by op, for the values of them all would take many times the memory of the text.
+std::string write_graph(const Graph& graph) {
   OpNumbers numbers;
   const UseNumbers uses = number_uses(graph);
-  JsonArray ops;
+  std::string text = "{\"ops\":[";
   const auto add = [&](const Tensor& tensor) {
     if (!numbers.emplace(&tensor.op(), numbers.size()).second) return;
-    ops.emplace_back(op_to_json(tensor.op(), numbers, uses));
+    if (numbers.size() > 1) text += ',';
+    text += write_json(op_to_json(tensor.op(), numbers, uses));
   };
   for (const Tensor& tensor : graph.inputs()) add(tensor);  // an input that no output needs is not among the ops
   for (const Tensor& tensor : graph.ops()) add(tensor);
-  if (ops.size() > kMaxGraphOps) fail("graph", "has ", ops.size(), " ops, at most ", kMaxGraphOps, " can be saved");
-  JsonObject json;
-  json.emplace_back("ops", std::move(ops));
-  json.emplace_back("inputs", numbers_to_json(graph.inputs(), numbers));
-  json.emplace_back("outputs", numbers_to_json(graph.outputs(), numbers));
-  return json;
+  if (numbers.size() > kMaxGraphOps)
+    fail("graph", "has ", numbers.size(), " ops, at most ", kMaxGraphOps, " can be saved");
+  text += "],\"inputs\":" + write_json(numbers_to_json(graph.inputs(), numbers));
+  return text + ",\"outputs\":" + write_json(numbers_to_json(graph.outputs(), numbers)) + "}";
 }
 
 }  // namespace backpass

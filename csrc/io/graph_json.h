@@ -1,6 +1,8 @@
 // A graph as JSON: what a saved model is made of.
 #pragma once
 
+#include <string_view>
+
 #include "graph/op.h"
 #include "io/json.h"
 
@@ -11,15 +13,16 @@ inline constexpr std::size_t kMaxGraphOps = 1 << 13;
 
 // {"ops": [{"kind": "matmul", "inputs": [0, 1], "shape": ["batch", 10], "dtype": "float32", ...}, ...],
 //  "inputs": [0], "outputs": [7]}: ops in topological order, each naming its inputs by their place in the list.
-// Throws std::invalid_argument where the graph has more than kMaxGraphOps ops.
-JsonValue graph_to_json(const Graph& graph);
+// Throws std::invalid_argument where the graph has more than kMaxGraphOps ops, or holds what a file cannot.
+std::string write_graph(const Graph& graph);
 
 // Rebuilds every op through the function that checks it, so a file cannot hold what no program could build.
-// Throws std::invalid_argument that names the op.
-Graph graph_from_json(const JsonValue& json);
+// Throws std::invalid_argument that names the op. What was read of an op goes before the next one is read.
+Graph read_graph(std::string_view text);
 
 // A number that may be "inf", "-inf" or "nan", which JSON has no numbers for.
 JsonValue number_to_json(double value);
 double number_from_json(const JsonValue& json);
+std::vector<double> read_numbers(JsonReader& reader);  // an array of them
 
 }  // namespace backpass

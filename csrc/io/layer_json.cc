@@ -23,7 +23,7 @@ Attribute array_from_json(const JsonValue& json) {
   const JsonArray& array = json.as_array();
   if (array.empty() || array[0].is<JsonObject>()) return descriptions_from_json(json);
   std::vector<double> numbers;
-  for (const JsonValue& number : array) numbers.push_back(number.as_double());
+  for (const JsonValue& number : array) numbers.push_back(number_from_json(number));
   return numbers;
 }
 

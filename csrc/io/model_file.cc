@@ -39,15 +39,22 @@ void check_format(const Metadata& metadata) {
   }
 }
 
-// An error within embedded JSON says in which.
-template <class Read>
-auto read_json(const Metadata& metadata, const char* key, Read read) {
-  const std::string& text = require(metadata, key);
+// An error within embedded JSON says so.
+Graph read_embedded_graph(const std::string& text) try {
+  return read_graph(text);
+} catch (const std::invalid_argument& error) {
+  fail(kWho, "graph: ", error.what());
+}
+
+// What could not be loaded is not saved: the reader decides, so that the two cannot differ.
+std::string write_readable_graph(const Graph& graph) {
+  std::string text = write_graph(graph);
   try {
-    return read(parse_json(text));
+    read_graph(text);
   } catch (const std::invalid_argument& error) {
-    fail(kWho, key, ": ", error.what());
+    fail(kWho, "cannot be saved, for it could not be loaded again: ", error.what());
   }
+  return text;
 }
 
 void check_match(const Tensor& parameter, const TensorEntry& tensor, DType dtype) {
@@ -86,7 +93,7 @@ std::string write_model(const Graph& graph, const std::vector<TensorEntry>& para
                         std::uint64_t seed) {
   const Metadata metadata = {{"format", kFormat},
                              {"format_version", std::to_string(kFormatVersion)},
-                             {"graph", write_json(graph_to_json(graph))},
+                             {"graph", write_readable_graph(graph)},
                              {"dtype", name(dtype)},
                              {"seed", std::to_string(seed)}};
   return write_safetensors(match(graph, parameters, dtype), metadata);
@@ -96,7 +103,7 @@ ModelFile read_model(std::span<const std::byte> bytes) {
   const SafetensorsFile file = parse_safetensors(bytes);
   check_format(file.metadata);
   const DType dtype = parse_dtype(require(file.metadata, "dtype"));
-  ModelFile model{.graph = read_json(file.metadata, "graph", graph_from_json),
+  ModelFile model{.graph = read_embedded_graph(require(file.metadata, "graph")),
                   .parameters = {},
                   .dtype = dtype,
                   .seed = read_number(file.metadata, "seed")};

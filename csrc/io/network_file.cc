@@ -1,5 +1,7 @@
 // Saving and loading networks.
 #include <cstring>
+#include <string_view>
+#include <unordered_map>
 
 #include "base/error.h"
 #include "graph/op.h"
@@ -29,12 +31,14 @@ std::vector<TensorEntry> entries(const Network::Impl& net) {
 }
 
 void copy_parameters(Network::Impl& net, const std::vector<TensorEntry>& tensors) {
-  for (const TensorEntry& tensor : tensors)
-    for (const std::vector<ParameterInfo>* infos : {&net.parameters, &net.states})
-      for (const ParameterInfo& info : *infos)
-        if (info.name == tensor.name && info.size > 0)
-          std::memcpy(net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype),
-                      tensor.bytes.data(), tensor.bytes.size());
+  std::unordered_map<std::string_view, std::span<const std::byte>> by_name;
+  for (const TensorEntry& tensor : tensors) by_name.emplace(tensor.name, tensor.bytes);
+  for (const std::vector<ParameterInfo>* infos : {&net.parameters, &net.states})
+    for (const ParameterInfo& info : *infos) {
+      const std::span<const std::byte> from = by_name.at(info.name);
+      std::byte* to = net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype);
+      if (!from.empty()) std::memcpy(to, from.data(), from.size());
+    }
 }
 
 }  // namespace
@@ -47,7 +51,7 @@ bool Network::is_sequential() const try {
   if (layers.empty() || x.size() < 2) return false;
   const Graph stack = stack_layers(Shape(x.begin() + 1, x.end()), layers, dtype());
   const SettledGraph settled = settle(stack, {precision(), dtype()});
-  return write_json(graph_to_json(settled.graph)) == write_json(graph_to_json(impl_->graph));
+  return write_graph(settled.graph) == write_graph(impl_->graph);
 } catch (const std::invalid_argument&) {  // somebody's own layer, or not one after the other
   return false;
 }
@@ -59,7 +63,8 @@ std::string Network::serialize() const {
 
 Network Network::deserialize(std::span<const std::byte> bytes) {
   const ModelFile file = read_model(bytes);
-  Network network(file.graph.inputs(), file.graph.outputs(), {file.seed});
+  Network network;  // without first values, which take longer to draw than the file's to copy
+  network.impl_ = std::make_shared<Impl>(settle(file.graph, {}), file.seed);
   copy_parameters(network.impl(), file.parameters);
   return network;
 }

@@ -94,9 +94,9 @@ std::uint64_t read_length(std::span<const std::byte> bytes) {
   return length;
 }
 
-Metadata read_metadata(const JsonValue& value) {
+Metadata read_metadata(JsonReader& header) {
   Metadata result;
-  for (const auto& [key, text] : value.as_object()) result[key] = text.as_string();
+  header.object([&](const std::string& key) { result[key] = header.string(); });
   return result;
 }
 
@@ -123,7 +123,7 @@ TensorEntry read_tensor(const std::string& name, const JsonValue& value, std::sp
   throw std::invalid_argument("shape needs " + std::to_string(expected) + " bytes, data_offsets hold " +
                               std::to_string(tensor.bytes.size()));
 } catch (const std::invalid_argument& error) {
-  fail_tensor(name, error.what());
+  throw std::invalid_argument("tensor \"" + name + "\": " + error.what());
 }
 
 // Every byte belongs to one tensor: nothing can hide in a file, and no two tensors share bytes.
@@ -136,9 +136,18 @@ void check_cover(const std::vector<TensorEntry>& tensors, std::span<const std::b
   if (at != data.data() + data.size()) fail(kWho, "there are bytes that belong to no tensor");
 }
 
-JsonValue parse_header(std::span<const std::byte> bytes) try {
+SafetensorsFile read_header(std::span<const std::byte> bytes, std::span<const std::byte> data) try {
   if (bytes.empty() || bytes[0] != std::byte{'{'}) throw std::invalid_argument("does not begin with '{'");
-  return parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  JsonReader header({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  SafetensorsFile file;
+  header.object([&](const std::string& key) {
+    if (key == kMetadataKey)
+      file.metadata = read_metadata(header);
+    else
+      file.tensors.push_back(read_tensor(key, header.value(), data));
+  });
+  header.end();
+  return file;
 } catch (const std::invalid_argument& error) {
   fail(kWho, "header: ", error.what());
 }
@@ -175,16 +184,8 @@ std::string write_safetensors(const std::vector<TensorEntry>& tensors, const Met
 
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes) {
   const auto length = static_cast<std::size_t>(read_length(bytes));
-  const JsonValue header = parse_header(bytes.subspan(kLengthBytes, length));
   const std::span<const std::byte> data = bytes.subspan(kLengthBytes + length);
-  SafetensorsFile file;
-  for (const auto& [name, value] : header.as_object()) {
-    if (name != kMetadataKey) {
-      file.tensors.push_back(read_tensor(name, value, data));
-    } else {
-      file.metadata = read_metadata(value);
-    }
-  }
+  SafetensorsFile file = read_header(bytes.subspan(kLengthBytes, length), data);
   // An empty tensor lies before the one that begins where it does.
   std::sort(file.tensors.begin(), file.tensors.end(), [](const TensorEntry& a, const TensorEntry& b) {
     return std::pair(a.bytes.data(), a.bytes.size()) < std::pair(b.bytes.data(), b.bytes.size());

@@ -1,4 +1,4 @@
-// UTF-8: validating and encoding one character.
+// UTF-8: validating and encoding one character; showing what may not be UTF-8.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,22 @@ inline void append_utf8(std::string& out, std::uint32_t code) {
   if (code < 0x800) return put(0xc0 | (code >> 6)), tail(0);
   if (code < 0x10000) return put(0xe0 | (code >> 12)), tail(6), tail(0);
   put(0xf0 | (code >> 18)), tail(12), tail(6), tail(0);
+}
+
+// A text for messages: bytes that are no UTF-8, and control characters, as "\\xff".
+inline std::string printable(std::string_view text) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    const auto byte = static_cast<unsigned char>(text[0]);
+    if (length > 0 && byte >= 0x20)
+      out += text.substr(0, length);
+    else
+      out += {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+    text.remove_prefix(length > 0 ? length : 1);
+  }
+  return out;
 }
 
 }  // namespace backpass

@@ -1,6 +1,6 @@
 // Weights from elsewhere: by name, cast to the network's type, all or nothing.
-#include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "base/convert.h"
 #include "base/error.h"
@@ -40,19 +40,16 @@ std::vector<ParameterInfo> kept_by(const Network::Impl& net) {
 // PyTorch's batch normalization also counts its batches, which changes nothing that we compute.
 bool is_counter(const std::string& name) { return name.ends_with("num_batches_tracked"); }
 
-bool is_kept(const std::vector<ParameterInfo>& kept, const std::string& name) {
-  return std::any_of(kept.begin(), kept.end(), [&](const ParameterInfo& info) { return info.name == name; });
-}
-
 void check(const Network::Impl& net, const std::map<std::string, ArrayView>& arrays) {
-  const std::vector<ParameterInfo> kept = kept_by(net);
-  for (const ParameterInfo& info : kept) {
+  std::set<std::string> kept;
+  for (const ParameterInfo& info : kept_by(net)) {
+    kept.insert(info.name);
     const auto found = arrays.find(info.name);
     if (found == arrays.end()) fail(kWho, '"', info.name, "\" is missing");
     check(info, found->second, net.dtype);
   }
   for (const auto& entry : arrays)
-    if (!is_kept(kept, entry.first) && !is_counter(entry.first))
+    if (kept.count(entry.first) == 0 && !is_counter(entry.first))
       fail(kWho, '"', entry.first, "\" is no parameter of this network");
 }
 

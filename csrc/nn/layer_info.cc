@@ -1,5 +1,6 @@
 // What a network can tell of its layers.
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "nn/network_impl.h"
@@ -55,8 +56,18 @@ double flops(const Tensor& t) {
   return 0;
 }
 
-// The ops between a layer's inputs and its output.
-std::vector<Tensor> inside(const PlacedLayer& layer) {
+// Layers that are not part of others.
+std::vector<PlacedLayer> outermost(const std::vector<PlacedLayer>& layers) {
+  std::unordered_set<std::uint64_t> calls;
+  for (const PlacedLayer& layer : layers) calls.insert(layer.use->call);
+  std::vector<PlacedLayer> result;
+  for (const PlacedLayer& layer : layers)
+    if (calls.count(layer.use->parent) == 0) result.push_back(layer);
+  return result;
+}
+
+// The ops between a layer's inputs, and what other layers give, and its output.
+std::vector<Tensor> inside(const PlacedLayer& layer, const std::unordered_set<const Op*>& outputs) {
   std::unordered_set<const Op*> seen;
   for (const Tensor& x : layer.use->inputs) seen.insert(&x.op());
   std::vector<Tensor> found, open{layer.output};
@@ -64,6 +75,7 @@ std::vector<Tensor> inside(const PlacedLayer& layer) {
     const Tensor t = open.back();
     open.pop_back();
     if (!seen.insert(&t.op()).second) continue;
+    if (!(t == layer.output) && outputs.count(&t.op()) > 0) continue;
     found.push_back(t);
     for (const Tensor& from : t.op().inputs) open.push_back(from);
   }
@@ -73,16 +85,10 @@ std::vector<Tensor> inside(const PlacedLayer& layer) {
 // Whether a parameter of this name is one of the layer, or of a layer within it.
 bool belongs(const std::string& name, const PlacedLayer& layer) { return name.rfind(layer.path + ".", 0) == 0; }
 
-bool is_outermost(const std::vector<PlacedLayer>& layers, const PlacedLayer& layer) {
-  return std::none_of(layers.begin(), layers.end(),
-                      [&](const PlacedLayer& other) { return other.use->call == layer.use->parent; });
-}
-
-std::string name_of(const std::vector<PlacedLayer>& layers, const Tensor& t) {
+std::string name_of(const Tensor& t, const std::unordered_map<const Op*, std::string>& names) {
   if (t.op().kind == OpKind::input) return t.name();
-  for (const PlacedLayer& layer : layers)
-    if (layer.output == t) return layer.path;
-  return "";
+  const auto found = names.find(&t.op());
+  return found == names.end() ? "" : found->second;
 }
 
 }  // namespace
@@ -90,12 +96,16 @@ std::string name_of(const std::vector<PlacedLayer>& layers, const Tensor& t) {
 std::vector<LayerInfo> Network::layers() const {
   std::vector<LayerInfo> infos;
   std::unordered_set<const Op*> counted;
-  for (const PlacedLayer& layer : impl_->layers) {
-    if (!is_outermost(impl_->layers, layer)) continue;
+  std::unordered_set<const Op*> outputs;
+  std::unordered_map<const Op*, std::string> names;
+  for (const PlacedLayer& layer : impl_->layers) names.emplace(&layer.output.op(), layer.path);
+  const std::vector<PlacedLayer> layers = outermost(impl_->layers);
+  for (const PlacedLayer& layer : layers) outputs.insert(&layer.output.op());
+  for (const PlacedLayer& layer : layers) {
     const Description& description = layer.use->description;
     LayerInfo info{layer.path, description.type, description.attributes, {}, layer.output.shape()};
-    for (const Tensor& x : layer.use->inputs) info.inputs.push_back(name_of(impl_->layers, x));
-    for (const Tensor& t : inside(layer)) {
+    for (const Tensor& x : layer.use->inputs) info.inputs.push_back(name_of(x, names));
+    for (const Tensor& t : inside(layer, outputs)) {
       info.flops += flops(t);
       if (t.op().kind == OpKind::parameter && counted.insert(&t.op()).second)
         info.n_parameters += element_count(t.shape());
@@ -108,8 +118,7 @@ std::vector<LayerInfo> Network::layers() const {
 
 std::vector<LayerTrace> Network::trace() const {
   std::vector<LayerTrace> traces;
-  for (const PlacedLayer& layer : impl_->layers) {
-    if (!is_outermost(impl_->layers, layer)) continue;
+  for (const PlacedLayer& layer : outermost(impl_->layers)) {
     LayerTrace trace{layer.path, layer.use->description.type, layer.z(), layer.output, {}};
     for (const Tensor& t : impl_->graph.parameters())
       if (belongs(t.name(), layer)) trace.parameters.emplace_back(t.name().substr(layer.path.size() + 1), t);

@@ -37,6 +37,13 @@ void check_types(const Graph& graph, DType dtype) {
       fail("Network", "input \"", t.name(), "\" is ", name(t.dtype()), ", the output ", name(dtype));
 }
 
+void check_names(const Graph& graph) {
+  std::set<std::string> names;
+  for (const std::vector<Tensor>& kept : {graph.parameters(), graph.states()})
+    for (const Tensor& t : kept)
+      if (!names.insert(t.name()).second) fail("Network", "two parameters are named \"", t.name(), '"');
+}
+
 }  // namespace
 
 Network::Impl::Impl(SettledGraph settled, std::uint64_t network_seed)
@@ -45,6 +52,7 @@ Network::Impl::Impl(SettledGraph settled, std::uint64_t network_seed)
   check_batched("outputs", graph.outputs());
   dtype = graph.outputs()[0].dtype();
   check_types(graph, dtype);
+  check_names(graph);
   for (const Tensor& t : graph.parameters()) place(t, parameters);
   n_parameters = n_values;
   if (const std::vector<Tensor> others = graph.states(); !others.empty()) {
@@ -56,9 +64,6 @@ Network::Impl::Impl(SettledGraph settled, std::uint64_t network_seed)
 }
 
 void Network::Impl::place(const Tensor& t, std::vector<ParameterInfo>& infos) {
-  for (const std::vector<ParameterInfo>* others : {&parameters, &states})
-    for (const ParameterInfo& other : *others)
-      if (other.name == t.name()) fail("Network", "two parameters are named \"", t.name(), '"');
   if (t.dtype() != dtype)
     fail("Network", "parameter \"", t.name(), "\" is ", backpass::name(t.dtype()), ", the output ",
          backpass::name(dtype));

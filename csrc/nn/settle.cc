@@ -2,8 +2,8 @@
 #include "nn/settle.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "nn/activation.h"
 
@@ -94,20 +94,29 @@ class Settler {
   }
 
   // The first activation on the way from a weight's product to the next product; an empty tensor where there is none.
-  Tensor next_activation(const Tensor& weight) const {
-    std::unordered_set<const Op*> before{&weight.op()}, behind;  // the weight's product
-    for (const Tensor& t : graph_.ops()) {
-      const auto reads = [&](const auto& set) {
-        return std::any_of(t.op().inputs.begin(), t.op().inputs.end(),
-                           [&](const Tensor& from) { return set.count(&from.op()) > 0; });
-      };
+  // Looks only at what is reached, in the order of the ops: graphs have thousands of weights.
+  Tensor next_activation(const Tensor& weight) {
+    if (readers_.empty()) find_readers();
+    enum Place : unsigned { before = 1, behind = 2 };  // the weight's product
+    std::map<std::size_t, unsigned> reached;           // by number of op: what it reads
+    const auto reach = [&](const Tensor& t, Place place) {
+      for (const std::size_t reader : readers_[&t.op()]) reached[reader] |= place;
+    };
+    for (reach(weight, before); !reached.empty(); reached.erase(reached.begin())) {
+      const Tensor& t = graph_.ops()[reached.begin()->first];
+      const unsigned reads = reached.begin()->second;
       const bool product = t.op().kind == OpKind::matmul;
-      if (reads(before)) (product ? behind : before).insert(&t.op());
-      if (product || !reads(behind)) continue;
+      if (reads & before) reach(t, product ? behind : before);
+      if (product || !(reads & behind)) continue;
       if (is_activation(t)) return t;
-      behind.insert(&t.op());
+      reach(t, behind);
     }
     return {};
+  }
+
+  void find_readers() {
+    for (std::size_t i = 0; i < graph_.ops().size(); ++i)
+      for (const Tensor& from : graph_.ops()[i].op().inputs) readers_[&from.op()].push_back(i);
   }
 
   const Graph& graph_;
@@ -115,6 +124,7 @@ class Settler {
   std::vector<PlacedLayer> layers_;
   std::unordered_map<std::uint64_t, std::string> path_of_layer_;
   std::unordered_map<const Op*, Tensor> copies_;
+  std::unordered_map<const Op*, std::vector<std::size_t>> readers_;  // numbers of ops; made where somebody asks
   std::uint32_t next_stream_ = 0;
 };
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -42,9 +43,9 @@ class Checkpoint(Callback):
         best: the best value of `keep_best`; None before the first epoch.
 
     Raises:
-        ValueError: where a setting is out of range; in fit, where there is no such column or no such folder, or the
-            model holds layers written in Python, which cannot be saved.
-        RuntimeError: in fit, where the file cannot be written.
+        ValueError: where a setting is out of range; in fit, where there is no such column, a path is of no file or in
+            no folder that can be written to, or the model holds layers written in Python, which cannot be saved.
+        OSError: in fit, where the file cannot be written.
 
     Example:
         >>> import backpass as bp, tempfile, os
@@ -61,14 +62,14 @@ class Checkpoint(Callback):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | bytes | os.PathLike[str],
         *,
         every_batches: int | None = None,
         every_epochs: int | None = 1,
         every_seconds: float | None = None,
         keep_best: str | None = None,
     ) -> None:
-        self.path = os.fspath(path)
+        self.path = _checks.path("Checkpoint", path)
         self.best_path = ".best".join(os.path.splitext(self.path))
         self.keep_best = keep_best
         self.best: float | None = None
@@ -85,9 +86,9 @@ class Checkpoint(Callback):
     def _check_columns(self, columns: Sequence[str]) -> None:
         if self.keep_best is not None:
             check_column("Checkpoint", "keep_best", self.keep_best, columns)
-        folder = os.path.dirname(self.path) or os.curdir
-        if not (os.path.isdir(folder) and os.access(folder, os.W_OK)) or os.path.isdir(self.path):
-            raise ValueError(f"[Checkpoint] path must be a file in a folder that can be written to, got {self.path!r}")
+        for path in (self.path,) if self.keep_best is None else (self.path, self.best_path):
+            if not _can_be_written(path):
+                raise ValueError(f"[Checkpoint] path must be a file in a folder that can be written to, got {path!r}")
 
     def on_fit_begin(self, trainer: Trainer, logs: Logs) -> None:
         """Forgets an earlier fit."""
@@ -109,7 +110,8 @@ class Checkpoint(Callback):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Goes on from what `state` gave."""
-        self.best = state["best"]
+        best = state["best"]
+        self.best = None if best is None else _checks.number("Checkpoint", "best", best)
 
 
 def writer_of(callbacks: Sequence[Callback]) -> dict[str, Any] | None:
@@ -119,15 +121,29 @@ def writer_of(callbacks: Sequence[Callback]) -> dict[str, Any] | None:
         raise ValueError(f"[fit] callbacks must hold one Checkpoint at most, got {len(several)}")
     if not several:
         return None
-    return {"path": os.fspath(several[0].path), "state": lambda: _pack(callbacks), **several[0]._every}
+    return {"path": os.fsencode(several[0].path), "state": lambda: _pack(callbacks), **several[0]._every}
 
 
-def reader_of(path: str | os.PathLike[str] | None, callbacks: Sequence[Callback]) -> dict[str, Any] | None:
+def reader_of(path: str | bytes | os.PathLike[str] | None, callbacks: Sequence[Callback]) -> dict[str, Any] | None:
     """What the core resumes by; None where nobody asked for it."""
     if path is None:
         return None
     load: Callable[[str, dict[str, Array]], None] = lambda text, arrays: _unpack(callbacks, text, arrays)  # noqa: E731
-    return {"path": os.fspath(path), "load": load}
+    return {"path": os.fsencode(_checks.path("resume", path)), "load": load}
+
+
+def _can_be_written(path: str) -> bool:
+    """Whether there is a folder for it, and no folder, device or read-only file in its place."""
+    path = os.path.realpath(path)
+    if not os.access(os.path.dirname(path), os.W_OK):
+        return False
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        return True
+    except OSError:  # a name that is too long
+        return False
+    return stat.S_ISREG(mode) and mode & 0o222 != 0 and os.access(path, os.W_OK)
 
 
 def _positive(name: str, value: int) -> int:
@@ -165,12 +181,12 @@ def _unpack(callbacks: Sequence[Callback], text: str, arrays: dict[str, Array]) 
         states = json.loads(text)
         written = [state["type"] for state in states]
         values = [dict(state["state"]) for state in states]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise ValueError("[checkpoint] the state of the callbacks is damaged") from None
     given = [type(callback).__name__ for callback in callbacks]
     if written != given:
         raise ValueError(
-            f"[resume] callbacks were {', '.join(written) or 'none'} when the checkpoint was written, "
+            f"[resume] callbacks were {', '.join(map(str, written)) or 'none'} when the checkpoint was written, "
             f"now they are {', '.join(given) or 'none'}"
         )
     for name, array in arrays.items():
@@ -180,4 +196,13 @@ def _unpack(callbacks: Sequence[Callback], text: str, arrays: dict[str, Array]) 
         values[int(index)][key] = array
     for callback, value in zip(callbacks, values, strict=True):
         if value:
-            callback.load_state(value)
+            _load(callback, value)
+
+
+def _load(callback: Callback, state: dict[str, Any]) -> None:
+    """What a damaged file lacks, or holds in its place, is an error of the file."""
+    try:
+        callback.load_state(state)
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError, RuntimeError) as error:
+        kind = type(callback).__name__
+        raise ValueError(f"[resume] {kind} cannot go on from the state in the file, {state}: {error!r}") from error

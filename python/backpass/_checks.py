@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -87,6 +88,20 @@ def choice(where: str, name: str, value: Any, choices: Iterable[str]) -> str:
     if value not in known:
         raise ValueError(f"[{where}] {name} must be one of {', '.join(known)}, got {value!r}")
     return value
+
+
+def path(where: str, value: Any) -> str:
+    """`value` as the name of a file: a string, bytes or a path. What the system could not be asked for is refused."""
+    try:
+        name = os.fsdecode(value)
+        os.fsencode(name)
+    except TypeError:
+        raise TypeError(f"[{where}] path must be a string, bytes or a path, got {value!r}") from None
+    except UnicodeError:
+        raise ValueError(f"[{where}] path must be made of characters that files can have, got {value!r}") from None
+    if "\0" in name:
+        raise ValueError(f"[{where}] path must not hold NUL, got {name!r}")
+    return name
 
 
 def threads(where: str, value: int | None) -> int:

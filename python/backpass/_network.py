@@ -286,13 +286,17 @@ class Network(Training):
 
     # Files and copies.
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | bytes | os.PathLike[str]) -> None:
         """Writes graph and parameters as safetensors; an existing file is replaced at once or not at all.
 
+        Its mode, owner, group and extended attributes are kept as far as may be, and a link stays a link. A read-only
+        file is not replaced. What a killed process left beside it (`.backpass-*.tmp`) goes.
+
         Raises:
-            RuntimeError: where the file cannot be written.
+            OSError: where the file cannot be written; nothing has changed then.
+            ValueError: where the model cannot be saved: it holds what Python computes, or is beyond what `load` reads.
         """
-        self._built().save(os.fspath(path))
+        self._built().save(os.fsencode(_checks.path("save", path)))
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of the parameters and states by name, as PyTorch names them in an `nn.Sequential` of the same layers.
@@ -311,7 +315,7 @@ class Network(Training):
         """
         return self._built().state_dict()
 
-    def load_weights(self, source: str | os.PathLike[str] | Mapping[str, ArrayLike]) -> None:
+    def load_weights(self, source: str | bytes | os.PathLike[str] | Mapping[str, ArrayLike]) -> None:
         """Takes parameters and states from a file or from arrays, by name: all of them, or none and an error.
 
         Numbers of another real type are cast to the model's.

@@ -13,7 +13,6 @@ from backpass._fixed import checked_layers, layer_from
 from backpass._layer import Layer
 from backpass._layers import Dense
 from backpass._network import Network
-from backpass._weights import readable
 
 if TYPE_CHECKING:
     from backpass._types import ArrayLike
@@ -152,13 +151,13 @@ class Sequential(Network):
         return f"Sequential({', '.join(map(repr, self.layers))})"
 
 
-def load(path: str | os.PathLike[str]) -> Network:
+def load(path: str | bytes | os.PathLike[str]) -> Network:
     """A model from a file that `save` wrote, in Python or in C++. It predicts the same bits and can train on.
 
     Loading runs no code from the file.
 
     Raises:
-        OSError: where the file cannot be read.
+        OSError: where the file cannot be read, or is a device or a pipe.
         ValueError: where it is damaged or of a later format.
 
     Example:
@@ -170,5 +169,5 @@ def load(path: str | os.PathLike[str]) -> Network:
         >>> bool((again.flat_parameters == model.flat_parameters).all())
         True
     """
-    native = _core.Network.load(readable(path))
+    native = _core.Network.load(os.fsencode(_checks.path("load", path)))
     return Sequential._loaded(native) if native.is_sequential else Network._of(native)

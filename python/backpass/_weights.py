@@ -8,23 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from backpass import _core
+from backpass import _checks, _core
 
 
-def load_weights(network: _core.Network, source: str | os.PathLike[str] | Mapping[str, Any]) -> None:
+def load_weights(network: _core.Network, source: str | bytes | os.PathLike[str] | Mapping[str, Any]) -> None:
     """See `Network.load_weights`."""
     if isinstance(source, Mapping):
         network.load_arrays({_checked_name(name): _readable_array(name, value) for name, value in source.items()})
-    elif isinstance(source, (str, os.PathLike)):
-        network.load_weights(readable(source))
+    elif isinstance(source, (str, bytes, os.PathLike)):
+        network.load_weights(os.fsencode(_checks.path("load_weights", source)))
     else:
         raise TypeError(f"[load_weights] source must be a path or a mapping of arrays, got {source!r}")
-
-
-def readable(path: str | os.PathLike[str]) -> str:
-    """The path of a file that can be opened; the OSError of `open` otherwise."""
-    with open(path, "rb"):
-        return os.fspath(path)
 
 
 def _checked_name(name: Any) -> str:

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "io/json.h"
+
 inline int failures = 0;
 
 inline void check(bool condition, const char* what, int line) {
@@ -15,6 +17,13 @@ inline void check(bool condition, const char* what, int line) {
   std::printf("line %d: %s\n", line, what);
 }
 #define CHECK(condition) check(condition, #condition, __LINE__)
+
+inline backpass::JsonValue parse_json(const std::string& text) {
+  backpass::JsonReader reader(text);
+  backpass::JsonValue value = reader.value();
+  reader.end();
+  return value;
+}
 
 inline std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 

@@ -1,4 +1,5 @@
 // Models as files: every kind of op comes back as it was, and damaged files are refused.
+#include <algorithm>
 #include <limits>
 
 #include "graph/op.h"
@@ -49,13 +50,13 @@ std::vector<TensorEntry> weights(std::vector<std::pair<std::string, Shape>> shap
 
 void test_graph() {
   const Graph graph = every_kind();
-  const std::string text = write_json(graph_to_json(graph));
+  const std::string text = write_graph(graph);
   for (int kind = 0; kind <= static_cast<int>(OpKind::stop_gradient); ++kind) {
     const std::string name = backpass::name(static_cast<OpKind>(kind));
     if (text.find("\"" + name + "\"") == std::string::npos) CHECK(name.empty());
   }
-  const Graph back = graph_from_json(parse_json(text));
-  CHECK(write_json(graph_to_json(back)) == text);
+  const Graph back = read_graph(text);
+  CHECK(write_graph(back) == text);
   CHECK(back.to_string() == graph.to_string());
   CHECK(back.inputs().size() == 3 && back.outputs().size() == 3);
   CHECK(back.inputs()[0].name() == "x \"\u20ac\"");
@@ -66,13 +67,13 @@ void test_graph() {
 }
 
 void test_graph_refuses() {
-  const std::string text = write_json(graph_to_json(small()));
+  const std::string text = write_graph(small());
   const auto refuse = [&](const std::string& from, const std::string& to, const std::string& part) {
     std::string changed = text;
     const std::size_t at = changed.find(from);
     if (at == std::string::npos) return false;
     changed.replace(at, from.size(), to);
-    return refuses([&] { graph_from_json(parse_json(changed)); }, part);
+    return refuses([&] { read_graph(changed); }, part);
   };
   CHECK(refuse("\"matmul\"", "\"melt\"", "unknown kind \"melt\""));
   CHECK(refuse("\"relu\"", "\"add\"", "takes 2 inputs, got 1"));
@@ -147,10 +148,38 @@ void test_long_chain() {
     const Tensor first = input({kBatch, 2});
     Tensor last = first;
     while (--ops > 0) last = relu(last);
-    return graph_to_json(Graph({first}, {last}));
+    return write_graph(Graph({first}, {last}));
   };
-  CHECK(graph_from_json(parse_json(write_json(chain(kMaxGraphOps)))).ops().size() == kMaxGraphOps);
+  CHECK(read_graph(chain(kMaxGraphOps)).ops().size() == kMaxGraphOps);
   CHECK(refuses([&] { chain(kMaxGraphOps + 1); }, "ops"));
+}
+
+// The writer refuses what the reader refuses, and the reader takes what a program may well build.
+void test_what_is_written_can_be_read() {
+  const auto written = [](const Graph& graph, std::vector<std::pair<std::string, Shape>> shapes = {}) {
+    return write_model(graph, weights(std::move(shapes)), kFloat32, 0);
+  };
+  const Tensor x = input({kBatch, 1});
+  const Graph wide({x}, {concat(std::vector<Tensor>(70'000, x), 1)});
+  CHECK(read_model(bytes_of(written(wide))).graph.outputs()[0].shape()[1] == 70'000);
+  const auto nested = [&](int depth) {
+    Description layer{"ReLU", {}};
+    for (int i = 0; i < depth; ++i) layer = {"Residual", {{"layers", std::vector<Description>{layer}}}};
+    Op op = relu(x).op();
+    op.layer = std::make_shared<const LayerUse>(LayerUse{1, 1, 0, "0", layer, {x}, {}});
+    return Graph({x}, {make_tensor(std::move(op))});
+  };
+  CHECK(read_model(bytes_of(written(nested(100)))).graph.ops().size() == 2);
+  CHECK(refuses([&] { written(nested(200)); }, "cannot be saved, for it could not be loaded again: [graph] op 1"));
+}
+
+// Values of a constant are read one by one: their number is not that of values in memory at once.
+void test_many_values() {
+  std::vector<double> values(kMaxJsonValues + 1, 0.5);
+  values.back() = 7;
+  const Tensor x = input({kBatch, kMaxJsonValues + 1});
+  const Graph back = read_graph(write_graph(Graph({x}, {x + constant(values, {kMaxJsonValues + 1})})));
+  CHECK(std::any_of(back.ops().begin(), back.ops().end(), [&](const Tensor& t) { return t.op().values == values; }));
 }
 
 }  // namespace
@@ -163,9 +192,14 @@ int main() {
   test_model();
   test_model_refuses();
   test_long_chain();
+  test_what_is_written_can_be_read();
+  test_many_values();
   damage([](auto bytes) { read_model(bytes); }, write_model(small(), weights({{"0.weight", {1, 2}}}), kFloat32, 1));
-  damage([](auto bytes) { graph_from_json(parse_json({reinterpret_cast<const char*>(bytes.data()), bytes.size()})); },
-         write_json(graph_to_json(every_kind())), 11);
+  damage(
+      [](auto bytes) {
+        read_graph({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+      },
+      write_graph(every_kind()), 11);
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
   return failures == 0 ? 0 : 1;
 }

@@ -32,7 +32,8 @@ struct CheckpointNotes {
 
 // One file, replaced as a whole: whoever reads, also after a kill, sees the old checkpoint or the new one. It holds the
 // network with its parameters, states and random counters, the optimizer's state, and where the fit is.
-// Throws std::system_error, and std::invalid_argument where the network cannot be saved.
+// Throws FileError where the file cannot be written (docs/training.md says what is kept of one that is there),
+// and std::invalid_argument where the network cannot be saved.
 void write_checkpoint(const std::string& path, const Network& network, const Optimizer& optimizer,
                       const FitState& state, const CheckpointNotes& notes = {});
 

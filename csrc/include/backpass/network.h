@@ -102,7 +102,7 @@ class Network {
   PlanInfo profile(Dim batch_size, bool training = false, int repeats = 20);
   std::size_t memory_estimate(Dim batch_size);  // bytes of a training step: parameters, gradients, arena
 
-  // safetensors, replaced atomically. Errors: std::runtime_error (input/output), std::invalid_argument (content).
+  // safetensors, replaced as a whole. Errors: FileError (input/output), std::invalid_argument (content).
   void save(const std::string& path) const;
   static Network load(const std::string& path);
   std::string serialize() const;  // the bytes of that file
