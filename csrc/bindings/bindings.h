@@ -18,6 +18,9 @@ void bind_watchers(pybind11::module_& module);
 void bind_machine(pybind11::module_& module);
 void bind_bench(pybind11::module_& module);
 
+// For every function and constructor of the module: TypeErrors for arguments of wrong types are a line of ours.
+void tell_of_arguments(pybind11::module_& module);
+
 // A docstring with the example of a function, where there is one (examples.cc).
 std::string documented(const std::string& name, const std::string& text);
 

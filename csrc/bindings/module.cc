@@ -67,4 +67,5 @@ PYBIND11_MODULE(_core, module) {
   backpass::python::bind_training(module);
   backpass::python::bind_watchers(module);
   backpass::python::bind_bench(module);
+  backpass::python::tell_of_arguments(module);
 }
