@@ -42,6 +42,15 @@ void translate_file_error(std::exception_ptr pointer) {
   }
 }
 
+// What would be longer than memory is too large for it.
+void translate_length_error(std::exception_ptr pointer) {
+  try {
+    if (pointer) std::rethrow_exception(pointer);
+  } catch (const std::length_error&) {
+    PyErr_SetString(PyExc_MemoryError, "[backpass] more elements than memory can hold");
+  }
+}
+
 void bind_errors(py::module_& module) {
   diverged_error = PyErr_NewExceptionWithDoc("backpass.DivergedError",
                                              backpass::python::documented("DivergedError", kDivergedDoc).c_str(),
@@ -50,6 +59,7 @@ void bind_errors(py::module_& module) {
   module.add_object("DivergedError", diverged_error);
   py::register_exception_translator(translate_diverged);
   py::register_exception_translator(translate_file_error);
+  py::register_exception_translator(translate_length_error);
 }
 
 }  // namespace

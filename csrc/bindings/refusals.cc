@@ -40,6 +40,13 @@ std::string refusal(const std::string& name, const std::string& what) {
   return "[" + name + "] takes " + takes + ", got " + given;
 }
 
+// What was given, where pybind11 does not say so.
+std::string shown(const py::args& args, const py::kwargs& kwargs) {
+  std::string given = py::repr(args).cast<std::string>() + (kwargs.empty() ? "" : py::repr(kwargs).cast<std::string>());
+  if (given.size() > kMaxShown) given = given.substr(0, kMaxShown) + "...";
+  return given;
+}
+
 template <class... Extra>
 py::cpp_function telling(const py::object& function, const std::string& name, const Extra&... extra) {
   return py::cpp_function(
@@ -47,11 +54,15 @@ py::cpp_function telling(const py::object& function, const std::string& name, co
         try {
           return function(*args, **kwargs);
         } catch (const py::error_already_set& error) {
-          const std::string what = error.matches(PyExc_TypeError) ? std::string(py::str(error.value())) : "";
-          if (what.find("incompatible function arguments") == what.npos &&
-              what.find("incompatible constructor arguments") == what.npos)
-            throw;
-          throw py::type_error(refusal(name, what));
+          const std::string what = py::str(error.value());
+          const auto says = [&](const char* part) { return what.find(part) != what.npos; };
+          if (error.matches(PyExc_TypeError) &&
+              (says("incompatible function arguments") || says("incompatible constructor arguments")))
+            throw py::type_error(refusal(name, what));
+          if (error.matches(PyExc_RuntimeError) && says("Unable to cast Python instance"))
+            throw py::type_error("[" + name + "] an argument is of the wrong type or out of range, got " +
+                                 shown(args, kwargs));
+          throw;
         }
       },
       extra...);

@@ -113,6 +113,8 @@ def arrow_dataset(
         >>> model.fit(stream, loss=bp.MSE(), optimizer=bp.SGD(0.3), epochs=50)["loss"][-1] < 1e-3
         True
     """
+    if not hasattr(dataset, "schema"):
+        raise TypeError(f"[arrow] dataset must be a pyarrow.dataset.Dataset, got {dataset!r}")
     rows = _checks.integer("arrow", "batch_rows", batch_rows, minimum=1)
     wanted = [*_names(x), *_names(y), *([] if sample_weight is None else [sample_weight])]
     for name in wanted:

@@ -39,7 +39,7 @@ class Averaging(Callback):
         Raises:
             ValueError: where this is the average of a model of another size.
         """
-        self._native.update(model._built())
+        self._native.update(_checks.model("update", model)._built())
 
     def apply(self, model: Network) -> None:
         """The model's parameters become the average; running statistics stay.
@@ -58,11 +58,11 @@ class Averaging(Callback):
             >>> model.flat_parameters.tolist()
             [2.75]
         """
-        self._native.apply(model._built())
+        self._native.apply(_checks.model("apply", model)._built())
 
     def swap(self, model: Network) -> None:
         """Exchanges the model's parameters and the average: to look at it and go back. Raises what `apply` does."""
-        self._native.swap(model._built())
+        self._native.swap(_checks.model("swap", model)._built())
 
     def on_fit_end(self, trainer: Trainer, logs: Logs) -> None:
         """The model holds the average, where that was asked for and there is one."""
@@ -75,6 +75,7 @@ class Averaging(Callback):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Goes on from what `state` gave."""
+        _checks.state(type(self).__name__, state, "seen", "updates")
         self._native.load_state(state)
 
     def __repr__(self) -> str:

@@ -110,6 +110,7 @@ class Checkpoint(Callback):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Goes on from what `state` gave."""
+        _checks.state("Checkpoint", state, "best")
         best = state["best"]
         self.best = None if best is None else _checks.number("Checkpoint", "best", best)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from backpass import _core
@@ -74,9 +74,13 @@ def flag(where: str, name: str, value: Any) -> bool:
 
 
 def text(where: str, name: str, value: Any) -> str:
-    """`value` as a string; TypeError otherwise."""
+    """`value` as a string; TypeError otherwise, ValueError where it holds half a character."""
     if not isinstance(value, str):
         raise TypeError(f"[{where}] {name} must be a string, got {value!r}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"[{where}] {name} must be text that can be encoded, got {value!r}") from None
     return value
 
 
@@ -87,6 +91,20 @@ def choice(where: str, name: str, value: Any, choices: Iterable[str]) -> str:
         raise TypeError(f"[{where}] {name} must be a string, got {value!r}")
     if value not in known:
         raise ValueError(f"[{where}] {name} must be one of {', '.join(known)}, got {value!r}")
+    return value
+
+
+def state(where: str, given: Any, *names: str) -> None:
+    """What a callback goes on from must be a mapping that has the names."""
+    missing = names if not isinstance(given, Mapping) else [name for name in names if name not in given]
+    if missing or not isinstance(given, Mapping):
+        raise ValueError(f"[{where}] state must be a mapping with {', '.join(names) or 'names'}, got {given!r}")
+
+
+def model(where: str, value: Any) -> Any:
+    """`value` where it is a model."""
+    if not hasattr(value, "_built_for"):
+        raise TypeError(f"[{where}] model must be a Sequential or a Network, got {value!r}")
     return value
 
 

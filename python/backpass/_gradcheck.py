@@ -66,7 +66,7 @@ def gradcheck(model: Network, loss: AnyLoss, x: ArrayLike, y: ArrayLike) -> Grad
         >>> bp.gradcheck(model, bp.CrossEntropy(), [[0.1, 0.2, 0.3, 0.4]], [1]) < 1e-7
         True
     """
-    with model._built_for(x, "gradcheck") as native:
+    with _checks.model("gradcheck", model)._built_for(x, "gradcheck") as native:
         subject = _Subject(model, native, loss, x, y)
     kept = subject.model.flat_parameters.copy(), subject.model.flat_gradients.copy()
     try:
@@ -188,5 +188,5 @@ def hvp(
     """
     native = native_losses("hvp", loss)
     step = -1 if random_step is None else _checks.integer("hvp", "random_step", random_step, minimum=0)
-    with model._built_for(x, "hvp") as network:
+    with _checks.model("hvp", model)._built_for(x, "hvp") as network:
         return _core.hvp(network, native, x, y, vector, step)

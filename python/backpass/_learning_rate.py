@@ -47,6 +47,11 @@ class LearningRateRange:
     def __init__(self, learning_rates: list[float], losses: list[float]) -> None:
         self.learning_rates: Vector = np.array(learning_rates)
         self.losses: Vector = np.array(losses)
+        if self.losses.ndim != 1 or self.losses.size == 0 or self.learning_rates.shape != self.losses.shape:
+            shapes = f"{self.learning_rates.shape} and {self.losses.shape}"
+            raise ValueError(
+                f"[LearningRateRange] learning_rates and losses must be lists of equal length, got {shapes}"
+            )
         self.suggestion = self._steepest()
 
     def _steepest(self) -> float:

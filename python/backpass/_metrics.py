@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backpass import _core
+from backpass import _checks, _core
 
 if TYPE_CHECKING:
     from backpass._types import Metrics
@@ -26,7 +26,7 @@ def metric_pairs(metrics: Metrics) -> list[tuple[str, Any]]:
 
 def _metric_pair(metric: Any) -> tuple[str, Any]:
     if isinstance(metric, str):
-        return metric, None
+        return _checks.text("metrics", "a metric", metric), None
     if callable(metric):
         return getattr(metric, "__name__", type(metric).__name__), metric
     raise TypeError(f"[metrics] a metric is a name or a function (y_true, y_pred) -> float, got {metric!r}")

@@ -51,6 +51,8 @@ class Network(Training):
         (1, 1)
     """
 
+    _native: _core.Network | None = None  # also where nobody has called __init__
+
     def __init__(
         self,
         inputs: _core.Tensor | Sequence[_core.Tensor],
@@ -67,7 +69,7 @@ class Network(Training):
             _checks.choice("Network", "dtype", dtype, ("float32", "float64"))
         number = _checks.seed("Network", seed)
         native = _core.Network(given, wanted, number, precision, dtype)
-        self._native: _core.Network | None = native
+        self._native = native
         _machine.tell_of_precision("Network", native.precision, native.dtype)
 
     @classmethod

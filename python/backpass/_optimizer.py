@@ -98,6 +98,8 @@ class Optimizer:
         schedule: Schedule | None = None,
         **unknown: Any,
     ) -> None:
+        if not isinstance(settings, Mapping):
+            raise TypeError(f"[{kind}] settings must be a mapping, got {settings!r}")
         for name in unknown:
             known = ", ".join((*settings, *Options.__annotations__))
             raise TypeError(f"[{kind}] has no option {name!r}; there are {known}")
@@ -154,7 +156,7 @@ class Optimizer:
             >>> model.flat_parameters.tolist()
             [1.0]
         """
-        self._native.step(model._built())
+        self._native.step(_checks.model("step", model)._built())
 
     def state_dict(self) -> dict[str, Any]:
         """What steps have left behind, as copies.

@@ -38,6 +38,11 @@ class SearchResult:
     """
 
     def __init__(self, rows: list[Row], monitor: str) -> None:
+        if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+            raise TypeError(f"[SearchResult] rows must be a list of dicts, at least one, got {rows!r}")
+        _checks.text("SearchResult", "monitor", monitor)
+        if not all(monitor in row for row in rows):
+            raise ValueError(f"[SearchResult] rows must all have the monitor {monitor!r}")
         sign = -1 if rises(monitor) else 1
         self.monitor = monitor
         self.rows = sorted(rows, key=lambda row: math.inf if math.isnan(row[monitor]) else sign * row[monitor])
@@ -102,6 +107,9 @@ def search(
         >>> result.best["rate"]
         0.1
     """
+    _checks.text("search", "monitor", monitor)
+    if not isinstance(grid, Mapping):
+        raise TypeError(f"[search] grid must be a mapping of lists, got {grid!r}")
     for name in ("epoch", monitor):
         if name in grid:
             raise ValueError(f"[search] grid must not have {name!r}: rows tell by that name what was found")

@@ -70,8 +70,7 @@ class Trainer:
         recompute: bool = False,
         activation_dtype: str | None = None,
     ) -> None:
-        if not hasattr(model, "_built_for"):
-            raise TypeError(f"[Trainer] model must be a Sequential or a Network, got {model!r}")
+        _checks.model("Trainer", model)
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"[Trainer] optimizer must be an optimizer such as Adam(), got {optimizer!r}")
         if loss_weights is not None and isinstance(optimizer, LBFGS):

@@ -61,6 +61,9 @@ class _Watcher(Callback):
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Goes on from what `state` gave."""
+        _checks.state(type(self).__name__, state)
+        for name in state:
+            _checks.text(type(self).__name__, "a name in state", name)
         self._native.load_state(state)
 
 

@@ -50,6 +50,9 @@ def stratified_split(y: Array, fraction: float = 0.2, *, seed: int = 0) -> tuple
         fraction: how much goes to the test part; each class is rounded on its own.
         seed: decides which rows.
 
+    Raises:
+        ValueError: where y is not one class for each row, or fraction not between 0 and 1.
+
     Returns:
         Two arrays of row numbers, ascending, that have no row in common and together hold all.
 
@@ -63,6 +66,8 @@ def stratified_split(y: Array, fraction: float = 0.2, *, seed: int = 0) -> tuple
     if not 0 < share < 1:
         raise ValueError(f"[stratified_split] fraction must be between 0 and 1, got {share}")
     labels = np.asarray(y)
+    if labels.ndim != 1:
+        raise ValueError(f"[stratified_split] y must have shape (rows,), got {labels.shape}")
     random = np.random.default_rng(_checks.integer("stratified_split", "seed", seed, minimum=0))
     held_out = np.zeros(len(labels), dtype=bool)
     for label in np.unique(labels):
