@@ -111,3 +111,13 @@ def test_watchers_and_averages_act_in_cpp_as_in_python(programs):
 
 def test_a_fit_that_is_interrupted_in_cpp_goes_on_to_the_same_bits(programs, tmp_path):
     assert shell(programs / "resumed", tmp_path) == "the same bits\n"
+
+
+def test_threads_at_once_calls_from_within_and_interrupts_in_cpp(programs):
+    assert shell(programs / "at_once").splitlines() == [
+        "several threads predict the same",
+        "a layer cannot call its own network",
+        "a prediction ends",
+        "a fit ends",
+        "a step ends",
+    ]

@@ -91,13 +91,12 @@ def loop():
 
 threading.Thread(target=loop, daemon=True).start()
 inside.wait()
-time.sleep(float(sys.argv[2]))
+time.sleep(0.2)
 """
 KINDS = [line.split('"')[1] for line in SCRIPT.splitlines() if line.startswith('    "')]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_process_ends_while_a_daemon_thread_is_inside(kind):
-    for delay in ("0.2", "0.31"):
-        done = subprocess.run([sys.executable, "-c", SCRIPT, kind, delay], timeout=60, capture_output=True, text=True)
-        assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run([sys.executable, "-c", SCRIPT, kind], timeout=60, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -27,7 +27,7 @@ def layers(width):
 @pytest.fixture(scope="module")
 def large():
     """A model that takes seconds for these rows, on whatever threads."""
-    model = bp.Sequential(*layers(2048), bp.Dense(8), input_shape=64, seed=0)
+    model = bp.Sequential(*layers(1024), bp.Dense(8), input_shape=64, seed=0)
     x = np.random.default_rng(0).standard_normal((40_000, 64)).astype(np.float32)
     return model, x, x[:, :8].copy()
 
@@ -46,9 +46,9 @@ CALLS = {
     "forward": lambda model, x, y: model.forward(x[:20_000]),
     "profile": lambda model, x, y: model.profile(4000, training=True),
     "trainer.profile": lambda model, x, y: trainer_of(model).profile(4000),
-    "hvp": lambda model, x, y: bp.hvp(model, bp.MSE(), x[:10_000], y[:10_000], model.flat_parameters),
+    "hvp": lambda model, x, y: bp.hvp(model, bp.MSE(), x[:8000], y[:8000], model.flat_parameters),
     "objective": lambda model, x, y: model.objective(x[:20_000], y[:20_000], bp.MSE()).fun(model.flat_parameters),
-    "build": lambda model, x, y: bp.Sequential(bp.Dense(9000, weight_init="orthogonal"), input_shape=9000, seed=0),
+    "build": lambda model, x, y: bp.Sequential(bp.Dense(4000, weight_init="orthogonal"), input_shape=4000, seed=0),
     "graph": lambda model, x, y: bp.Graph([a := bp.input((3000, 3000))], [deep(a)])(np.zeros((3000, 3000))),
 }
 
@@ -147,12 +147,12 @@ def longest_pause_during(call):
 
 
 def test_other_threads_go_on_while_a_model_is_built_or_copied():
-    wide = bp.Sequential(bp.Dense(6000), input_shape=6000, seed=0)
+    wide = bp.Sequential(bp.Dense(4000), input_shape=4000, seed=0)
     trainer = bp.Trainer(wide, bp.MSE(), bp.Adam())
-    trainer.step(np.zeros((1, 6000), np.float32), np.zeros((1, 6000), np.float32))
+    trainer.step(np.zeros((1, 4000), np.float32), np.zeros((1, 4000), np.float32))
     state = trainer.optimizer.state_dict()
     for call in (
-        lambda: bp.Sequential(bp.Dense(6000), input_shape=6000, seed=0),
+        lambda: bp.Sequential(bp.Dense(4000), input_shape=4000, seed=0),
         lambda: copy.deepcopy(wide),
         lambda: pickle.dumps(wide),
         lambda: trainer.optimizer.state_dict(),

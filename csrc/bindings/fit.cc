@@ -60,10 +60,7 @@ FitHooks to_hooks(const py::dict& functions) {
       call(*function, epoch, to_dict(logs));
     };
   }
-  hooks.interrupt = [] {
-    const WithLock acquire;
-    if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-  };
+  hooks.interrupt = &WithoutLock::check_signals;
   return hooks;
 }
 

@@ -6,6 +6,7 @@
 // until the process is gone.
 #pragma once
 
+#include <backpass/interrupt.h>
 #include <pybind11/pybind11.h>
 
 namespace backpass::python {
@@ -44,19 +45,6 @@ py::object call(py::handle function, Args&&... args) {
   return call_object(function, py::make_tuple(std::forward<Args>(args)...));
 }
 
-class WithoutLock {
- public:
-  WithoutLock() : state_(PyEval_SaveThread()) {}
-  ~WithoutLock() { take(state_); }
-  WithoutLock(const WithoutLock&) = delete;
-  WithoutLock& operator=(const WithoutLock&) = delete;
-
- private:
-  static void take(PyThreadState* state);  // on its own, for destructors end the process where something is unwound
-
-  PyThreadState* state_;
-};
-
 class WithLock {
  public:
   WithLock();
@@ -68,6 +56,23 @@ class WithLock {
 
  private:
   PyGILState_STATE state_;
+};
+
+// Long calls look for signals meanwhile: what a handler raises ends them.
+class WithoutLock {
+ public:
+  WithoutLock() : interrupt_(&check_signals), state_(PyEval_SaveThread()) {}
+  ~WithoutLock() { take(state_); }
+  WithoutLock(const WithoutLock&) = delete;
+  WithoutLock& operator=(const WithoutLock&) = delete;
+  static void note_main_thread();  // once
+  static void check_signals();     // raises what a handler raises
+
+ private:
+  static void take(PyThreadState* state);  // on its own, for destructors end the process where something is unwound
+
+  const Interrupt interrupt_;
+  PyThreadState* state_;
 };
 
 }  // namespace backpass::python

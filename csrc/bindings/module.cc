@@ -2,6 +2,7 @@
 #include <backpass/backpass.h>
 
 #include "bindings.h"
+#include "lock.h"
 
 namespace py = pybind11;
 
@@ -66,6 +67,7 @@ void bind_errors(py::module_& module) {
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The native core of backpass. Private: the names in backpass itself are the ones to use.";
+  backpass::python::WithoutLock::note_main_thread();
   bind_errors(module);
   backpass::python::bind_machine(module);
   backpass::python::bind_tensors(module);

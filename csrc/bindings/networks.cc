@@ -261,8 +261,18 @@ py::dict state_dict(const Network& network) {
   return result;
 }
 
+py::bytes serialize(const Network& network) {
+  std::string bytes;
+  {
+    const WithoutLock release;
+    bytes = network.serialize();
+  }
+  return bytes;
+}
+
 Network deserialize(const py::bytes& bytes) {
   const std::string_view view = bytes;
+  const WithoutLock release;
   return Network::deserialize(std::as_bytes(std::span(view.data(), view.size())));
 }
 
@@ -280,10 +290,10 @@ void bind_network_facts(py::class_<Network>& network) {
       .def("gradients", [](Network& self) { return named_views(self, self.parameters(), self.flat_gradients()); })
       .def_property_readonly("flat_parameters", [](Network& self) { return flat_view(self, self.flat_parameters()); })
       .def_property_readonly("flat_gradients", [](Network& self) { return flat_view(self, self.flat_gradients()); })
-      .def("plan", &Network::plan, py::arg("batch_size"), py::arg("training"))
+      .def("plan", &Network::plan, py::arg("batch_size"), py::arg("training"), py::call_guard<WithoutLock>())
       .def("profile", &Network::profile, py::arg("batch_size"), py::arg("training"), py::arg("repeats"),
            py::call_guard<WithoutLock>())
-      .def("memory_estimate", &Network::memory_estimate, py::arg("batch_size"));
+      .def("memory_estimate", &Network::memory_estimate, py::arg("batch_size"), py::call_guard<WithoutLock>());
 }
 
 // The shape of one row: what a network without an input shape is built for.
@@ -301,6 +311,7 @@ void bind_network(py::module_& m) {
              NetworkOptions options{seed, {}, {}};
              if (precision) options.precision = parse_precision(*precision);
              if (dtype) options.dtype = parse_dtype(*dtype);
+             const WithoutLock release;
              return Network(std::move(inputs), std::move(outputs), options);
            }),
            py::arg("inputs"), py::arg("outputs"), py::arg("seed"), py::arg("precision"), py::arg("dtype"))
@@ -315,7 +326,7 @@ void bind_network(py::module_& m) {
       .def_property_readonly("frozen", &Network::frozen)
       .def("save", &Network::save, py::arg("path"), py::call_guard<WithoutLock>())
       .def_static("load", &Network::load, py::arg("path"), py::call_guard<WithoutLock>())
-      .def("serialize", [](const Network& self) { return py::bytes(self.serialize()); })
+      .def("serialize", &serialize)
       .def_static("deserialize", &deserialize, py::arg("data"))
       .def("load_weights", py::overload_cast<const std::string&>(&Network::load_weights), py::arg("path"),
            py::call_guard<WithoutLock>())
@@ -324,6 +335,7 @@ void bind_network(py::module_& m) {
       .def(
           "clone",
           [](const Network& self, const std::optional<std::string>& dtype) {
+            const WithoutLock release;
             return dtype ? self.clone(parse_dtype(*dtype)) : self.clone();
           },
           py::arg("dtype") = py::none());
@@ -339,7 +351,9 @@ void bind_network(py::module_& m) {
       "sequential",
       [](const py::sequence& shape, const std::vector<Layer>& layers, std::optional<std::uint64_t> seed,
          const std::string& dtype, const std::string& precision) {
-        return sequential(to_shape(shape), layers, {seed, parse_dtype(dtype), parse_precision(precision)});
+        const Shape row = to_shape(shape);
+        const WithoutLock release;
+        return sequential(row, layers, {seed, parse_dtype(dtype), parse_precision(precision)});
       },
       py::arg("input_shape"), py::arg("layers"), py::arg("seed"), py::arg("dtype"), py::arg("precision"));
 }

@@ -23,7 +23,11 @@ OptimizerOptions to_options(const py::dict& given) {
 }
 
 py::dict state_dict(const Optimizer& optimizer) {
-  const OptimizerState state = optimizer.state_dict();
+  OptimizerState state;
+  {
+    const WithoutLock release;
+    state = optimizer.state_dict();
+  }
   py::dict slots, result;
   for (const auto& [slot, arrays] : state.slots) {
     py::dict by_name;
@@ -55,6 +59,7 @@ void load_state_dict(Optimizer& optimizer, const std::string& type, std::int64_t
       const std::string parameter = name.cast<std::string>();
       state.slots[slot.cast<std::string>()].emplace(parameter, to_array(array, optimizer.type(), parameter));
     }
+  const WithoutLock release;
   optimizer.load_state_dict(std::move(state));
 }
 

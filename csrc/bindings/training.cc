@@ -54,14 +54,15 @@ void bind_training(py::module_& module) {
       .def("evaluate", &evaluate, py::arg("data"), py::arg("metrics"), py::arg("check_finite"))
       .def("stop", [](Session& self) { self.trainer.stop(); })
       .def(
-          "plan", [](Session& self, Dim batch_size) { return self.trainer.plan(batch_size); }, py::arg("batch_size"))
+          "plan", [](Session& self, Dim batch_size) { return self.trainer.plan(batch_size); }, py::arg("batch_size"),
+          py::call_guard<WithoutLock>())
       .def(
           "profile",
           [](Session& self, Dim batch_size, int repeats) { return self.trainer.profile(batch_size, repeats); },
           py::arg("batch_size"), py::arg("repeats"), py::call_guard<WithoutLock>())
       .def(
           "memory_estimate", [](Session& self, Dim batch_size) { return self.trainer.memory_estimate(batch_size); },
-          py::arg("batch_size"));
+          py::arg("batch_size"), py::call_guard<WithoutLock>());
   module.def("hvp", &hessian_vector, py::arg("network"), py::arg("losses"), py::arg("x"), py::arg("y"),
              py::arg("vector"), py::arg("random_step"), py::arg("sample_weight") = py::none());
 }

@@ -48,6 +48,7 @@ bool epoch_end(Watcher& self, Network& network, Optimizer& optimizer, const py::
     else
       logs.emplace_back(name, value.cast<double>());
   }
+  const WithoutLock release;
   return self.epoch_end(network, optimizer, epoch, logs);
 }
 
@@ -67,11 +68,12 @@ void load_average(Average& average, const py::dict& values) {
 }
 
 void bind_averages(py::module_& m) {
+  const py::call_guard<WithoutLock> without_lock;
   py::class_<Average>(m, "Average")
       .def_property_readonly("updates", &Average::updates)
-      .def("update", &Average::update, py::arg("network"))
-      .def("apply", &Average::apply, py::arg("network"))
-      .def("swap", &Average::swap, py::arg("network"))
+      .def("update", &Average::update, py::arg("network"), without_lock)
+      .def("apply", &Average::apply, py::arg("network"), without_lock)
+      .def("swap", &Average::swap, py::arg("network"), without_lock)
       .def("state", &state_of)
       .def("load_state", &load_average, py::arg("state"));
   m.def(

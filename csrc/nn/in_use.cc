@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 
 namespace backpass {
 namespace {
@@ -29,7 +30,8 @@ void Users::leave(Use use) noexcept {
 
 InUse::InUse(Users& users, Use use) : users_(users), use_(use), outer_(innermost) {
   if (const InUse* around = call_around()) {
-    if (around->use_ != Use::calls_back || around->running_)
+    const bool ready = around->use_ == Use::calls_back && !around->running_;
+    if (!ready && !(use == Use::reads && is_asking()))
       throw std::runtime_error(message("Network", "is called from within its own call"));
   } else if (users.enter(use)) {
     entered_ = true;

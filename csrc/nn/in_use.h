@@ -24,7 +24,8 @@ class Users {
 };
 
 // Holds a network for one call. Throws std::runtime_error where another thread's call is in the way, or where this one
-// comes from within another call of this thread that is not ready for it: a layer that calls its own model.
+// comes from within another call of this thread that is not ready for it: a layer that calls its own model. Who is
+// asked whether a call shall end may read: nothing is changed then.
 class InUse {
  public:
   InUse(Users& users, Use use);

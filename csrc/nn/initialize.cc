@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "base/philox.h"
 #include "nn/activation.h"
 
@@ -31,6 +32,7 @@ constexpr Rule kRules[] = {
 };
 
 constexpr const char* kOrthogonal = "orthogonal";
+constexpr Dim kUnasked = 65536;  // numbers that are drawn before it is asked whether to go on
 
 const Rule* find_rule(const std::string& name) {
   for (const Rule& rule : kRules)
@@ -62,8 +64,12 @@ void remove_parts(double* v, const double* q, Dim count, Dim n) {
 // numbers). Twice is enough: what rounding leaves after the first round is gone after the second.
 std::vector<double> orthonormal_rows(Dim count, Dim n, RandomSequence& random) {
   std::vector<double> q(static_cast<std::size_t>(count * n));
-  for (double& value : q) value = random.normal();
   for (Dim row = 0; row < count; ++row) {
+    ask_interrupt();
+    for (Dim i = 0; i < n; ++i) q[static_cast<std::size_t>(row * n + i)] = random.normal();
+  }
+  for (Dim row = 0; row < count; ++row) {
+    ask_interrupt();
     double* v = q.data() + row * n;
     for (int round = 0; round < 2; ++round) remove_parts(v, q.data(), row, n);
     const double norm = std::sqrt(dot(v, v, n));
@@ -111,8 +117,10 @@ void fill(T* values, const Shape& shape, const Initializer& initializer, const F
     return;
   }
   const double deviation = initializer.gain * std::sqrt(rule->variance(fans)), bound = deviation * std::sqrt(3.0);
-  for (Dim i = 0; i < n; ++i)
+  for (Dim i = 0; i < n; ++i) {
+    if (i % kUnasked == 0) ask_interrupt();
     values[i] = static_cast<T>(rule->normal ? deviation * random.normal() : bound * (2 * random.uniform() - 1));
+  }
 }
 
 }  // namespace

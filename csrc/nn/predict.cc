@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "nn/network_impl.h"
 #include "plan/boundary.h"
 #include "plan/sharing.h"
@@ -96,8 +97,10 @@ std::vector<Array> Network::predict_all(const ArrayViews& x, Dim batch_size, int
   const Dim tile = batch_size > 0 ? batch_size : kPredictRows;
   std::unique_ptr<RunMemory> memory = impl_->spares.take();
   auto tiles = [&] {
-    for (Dim begin = 0; begin < rows; begin += tile)
+    for (Dim begin = 0; begin < rows; begin += tile) {
+      ask_interrupt();
       run_predict(*impl_, *memory, x, out, begin, std::min(tile, rows - begin), threads);
+    }
   };
   if (rows > tile)
     Team::with(resolve_threads(threads), tiles);

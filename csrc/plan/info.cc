@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "base/float_mode.h"
+#include "base/interrupt.h"
 #include "plan/plan.h"
 
 namespace backpass {
@@ -53,6 +54,7 @@ PlanInfo Plan::profile(const PlanRun& run, int repeats) {
   std::vector<std::vector<double>> times(calls_.size());
   for (int repeat = 0; repeat < repeats; ++repeat)
     for (std::size_t i = 0; i < calls_.size(); ++i) {
+      ask_interrupt();
       const Clock::time_point begin = Clock::now();
       for (Dim task = 0; task < calls_[i]->tasks; ++task) calls_[i]->run(context_, task, scratch_of(0));
       if (calls_[i]->finishes) calls_[i]->finish(context_);

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "base/float_mode.h"
+#include "base/interrupt.h"
 #include "graph/reach.h"
 #include "kernels/dispatch.h"
 #include "plan/lowering.h"
@@ -13,6 +14,11 @@
 #include "plan/team.h"
 
 namespace backpass {
+namespace {
+
+constexpr double kLongRun = 2e6;  // nanoseconds by the cost model, from which a run asks whether it shall end
+
+}  // namespace
 
 void mark_phase(PlanSpec& spec, const std::vector<Tensor>& tensors, Phase phase) {
   for (const Tensor& t : reachable(tensors)) spec.phases.emplace(&t.op(), phase);
@@ -63,6 +69,7 @@ void Plan::finish_compiling() {
     shared_ = shared_ || stage.shared;
   }
   opens_team_ = pays_to_open_team(total);
+  long_ = total > kLongRun;
   open_tasks_ = std::make_unique<std::atomic<Dim>[]>(calls_.size());
   for (std::size_t i = 0; i < calls_.size(); ++i) open_tasks_[i] = calls_[i]->tasks;
 }
@@ -132,6 +139,8 @@ void Plan::prepare(const PlanRun& run) {
   find_addresses(run.slots);
   context_ = {address_.data(), run.sources.data(), run.rows, run.seed, run.step, run.settings};
   find_in_place();
+  asks_ = long_;
+  stopped_.store(false, std::memory_order_relaxed);
   scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(Team::size_for(run.threads)) + kAlignment);
 }
 
@@ -148,7 +157,7 @@ void Plan::run(const PlanRun& run) {
 }
 
 void Plan::rethrow_errors() {
-  std::exception_ptr error;
+  std::exception_ptr error = std::exchange(interrupt_, nullptr);
   for (const std::size_t call : fallible_)
     if (const std::exception_ptr own = calls_[call]->take_error(); own && !error) error = own;
   if (error) std::rethrow_exception(error);
@@ -165,6 +174,7 @@ void Plan::walk_alone() noexcept {
   const FlushSubnormals mode;
   for (const Stage& stage : stages_) {
     if (!is_asked(stage)) continue;
+    if (stage.guarded) asks_ = false;
     if (stage.guarded && !guard_holds()) return;
     run_whole(stage);
   }
@@ -198,6 +208,7 @@ void Plan::work(int worker, int) noexcept {
 bool Plan::passes_guard(std::uint32_t run, int worker) noexcept {
   const std::size_t guard_stage = stages_.size();
   if (worker != 0) return tickets_.wait(run, guard_stage, 1);
+  asks_ = false;
   const bool holds = guard_holds();
   if (holds)
     tickets_.complete(guard_stage, 1);
@@ -228,7 +239,7 @@ void Plan::run_task(const Stage& stage, std::size_t i, int worker) noexcept {
 
 void Plan::run_task_of(std::size_t index, Dim task, int worker) noexcept {
   const Call& call = *calls_[index];
-  call.run(context_, task, scratch_of(worker));
+  run_call(call, task, worker);
   if (!call.finishes) return;
   std::atomic<Dim>& open = open_tasks_[index];
   if (open.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
@@ -236,8 +247,25 @@ void Plan::run_task_of(std::size_t index, Dim task, int worker) noexcept {
   open.store(call.tasks, std::memory_order_relaxed);
 }
 
-// A loss that is not finite changes no parameter, nor does a call that has failed.
+// After an interrupt the tasks that are left are taken and completed without being run: so the walk ends as any other.
+void Plan::run_call(const Call& call, Dim task, int worker) noexcept {
+  if (worker == 0 && asks_) ask();
+  if (!stopped_.load(std::memory_order_relaxed)) call.run(context_, task, scratch_of(worker));
+}
+
+void Plan::ask() noexcept {
+  try {
+    ask_interrupt();
+  } catch (...) {
+    interrupt_ = std::current_exception();
+    asks_ = false;
+    stopped_.store(true, std::memory_order_relaxed);
+  }
+}
+
+// A loss that is not finite changes no parameter, nor does a call that has failed, nor an interrupted run.
 bool Plan::guard_holds() const noexcept {
+  if (stopped_.load(std::memory_order_relaxed)) return false;
   for (const std::size_t call : fallible_)
     if (calls_[call]->failed()) return false;
   if (guard_ < 0) return true;
@@ -253,10 +281,10 @@ double Plan::gradient_norm() const noexcept {
 void Plan::run_whole(const Stage& stage) noexcept {
   const Dim lanes = stage.lanes.empty() ? 0 : calls_[stage.lanes[0]]->tasks;
   for (Dim lane = 0; lane < lanes; ++lane)
-    for (const std::size_t call : stage.lanes) calls_[call]->run(context_, lane, scratch_of(0));
+    for (const std::size_t call : stage.lanes) run_call(*calls_[call], lane, 0);
   for (std::size_t i = stage.begin; i < stage.end; ++i) {
     const Call& call = *calls_[i];
-    for (Dim task = 0; !call.in_lanes && task < call.tasks; ++task) call.run(context_, task, scratch_of(0));
+    for (Dim task = 0; !call.in_lanes && task < call.tasks; ++task) run_call(call, task, 0);
     if (call.finishes) call.finish(context_);
   }
 }

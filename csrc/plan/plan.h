@@ -163,6 +163,8 @@ class Plan final : public Job {
   void run_task(const Stage& stage, std::size_t i, int worker) noexcept;
   void run_task_of(std::size_t index, Dim task, int worker) noexcept;
   void run_whole(const Stage& stage) noexcept;
+  void run_call(const Call& call, Dim task, int worker) noexcept;
+  void ask() noexcept;
   std::byte* scratch_of(int worker) noexcept {
     return scratch_.data() + static_cast<std::size_t>(worker) * scratch_bytes_;
   }
@@ -184,7 +186,11 @@ class Plan final : public Job {
   int guard_ = -1, norm_ = -1;      // values
   bool all_in_place_ = false;       // no rows are to be gathered in this run
   bool shared_ = false;             // some stage is worth several workers
-  bool opens_team_ = false;         // and one run is worth a team of its own
+  bool long_ = false;               // a run may be interrupted
+  bool asks_ = false;               // and this one, for now; of worker 0
+  std::atomic<bool> stopped_{false};
+  std::exception_ptr interrupt_;
+  bool opens_team_ = false;  // and one run is worth a team of its own
   DType dtype_ = DType::float32;
   Dim batch_ = 0;
   std::string isa_;

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "train/stream_feed.h"
 
 namespace backpass {
@@ -36,6 +37,7 @@ void Evaluation::add(const ArrayViews& x, const AllTargets& targets) {
   const Dim rows = x[0].rows();
   std::vector<std::int64_t> order(static_cast<std::size_t>(std::min(rows, kEvaluateRows)));
   for (Dim begin = 0; begin < rows; begin += kEvaluateRows) {
+    ask_interrupt();
     const Dim count = std::min(kEvaluateRows, rows - begin);
     std::iota(order.begin(), order.end(), begin);
     const Trainer::Impl::Batch tile{&x, &targets, order.data(), count, 0, 0, threads_};

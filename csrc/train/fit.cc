@@ -3,6 +3,7 @@
 
 #include "backpass/checkpoint.h"
 #include "base/error.h"
+#include "base/interrupt.h"
 #include "plan/sharing.h"
 #include "plan/team.h"
 #include "train/evaluate.h"
@@ -171,7 +172,7 @@ class Fit {
   }
 
   void tell() {
-    if (options_.hooks.interrupt) options_.hooks.interrupt();
+    ask_interrupt();
     if (options_.hooks.progress)
       options_.hooks.progress(state_.rows, state_.loss_sum / static_cast<double>(state_.rows));
   }
@@ -282,6 +283,7 @@ class Fit {
 
 History Trainer::fit(const TrainingData& data, const FitOptions& options) {
   const InUse use(impl_->net().users, Use::calls_back);
+  const Interrupt interrupt(options.hooks.interrupt);
   check_options(options);
   AllTargets targets;
   if (check_rows(*impl_, data, "", options.check_finite, targets) == 0) fail("fit", "needs at least one row");
@@ -292,6 +294,7 @@ History Trainer::fit(const TrainingData& data, const FitOptions& options) {
 
 History Trainer::fit(const Stream& data, const FitOptions& options) {
   const InUse use(impl_->net().users, Use::calls_back);
+  const Interrupt interrupt(options.hooks.interrupt);
   check_options(options);
   StreamFeed feed(*impl_, data, {{options.batch_size, options.shuffle}, options.check_finite, options.hooks.interrupt});
   return Fit(*impl_, options, feed, {}).run();
