@@ -17,17 +17,23 @@ constexpr std::size_t kCounts = 4;
 
 enum : std::size_t { kRight, kWrong, kMissed, kRest };
 
+// A prediction that is not a number is never right.
 void count(std::span<double> tally, const Part& part, const Outputs& outputs, Dim) {
   const bool yes_no = outputs.yes_no(part.columns());
   const auto counts = [&](std::size_t column) { return tally.subspan(column * kCounts, kCounts); };
   each_plain_row(part, outputs, [&](auto t, auto p) {
     if (yes_no) check_columns(t.size(), p.size());
     for (std::size_t i = 0; yes_no && i < p.size(); ++i) {
-      const bool yes = t[i] > 0.5, said = outputs.says_yes(p[i]);
-      ++counts(i)[yes ? (said ? kRight : kMissed) : (said ? kWrong : kRest)];
+      const bool yes = t[i] > 0.5, right = p[i] == p[i] && outputs.says_yes(p[i]) == yes;
+      ++counts(i)[right ? (yes ? kRight : kRest) : (yes ? kMissed : kWrong)];
     }
     if (yes_no) return;
-    const std::size_t truth = class_of(t, p.size()), said = argmax(p);
+    const std::size_t truth = class_of(t, p.size());
+    if (any_nan(p)) {  // says nothing
+      ++counts(truth)[kMissed];
+      return;
+    }
+    const std::size_t said = argmax(p);
     ++counts(said)[truth == said ? kRight : kWrong];
     if (truth != said) ++counts(truth)[kMissed];
   });

@@ -115,6 +115,13 @@ inline void check_columns(std::size_t targets, std::size_t predictions) {
   if (targets != predictions) fail("metric", "targets have ", targets, " values per row, predictions ", predictions);
 }
 
+template <class T>
+bool any_nan(std::span<const T> row) {
+  bool found = false;
+  for (const T value : row) found |= value != value;
+  return found;
+}
+
 // A label, or the largest of a row of probabilities. Throws std::invalid_argument where it is none of the classes.
 template <class T>
 std::size_t class_of(std::span<const T> truth, std::size_t classes) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "base/error.h"
 #include "train/metrics.h"
@@ -30,14 +31,35 @@ double auc_of(Scored scored) {
   return yes > 0 && no > 0 ? (ranks - yes * (yes + 1) / 2) / (yes * no) : kUndefined;
 }
 
-double log_sum_exp_of(std::span<const double> z) {
-  const double most = z[argmax(z)];
-  double total = 0;
-  for (const double value : z) total += std::exp(value - most);
-  return most + std::log(total);
+// exp(z - z[best]) of all but the best, added up.
+double others_than(std::span<const double> z, std::size_t best) {
+  double sum = 0;
+  for (std::size_t c = 0; c < z.size(); ++c)
+    if (c != best) sum += std::exp(z[c] - z[best]);
+  return sum;
+}
+
+// The logarithm of p / (1 - p) for each class, p its softmax: the order of p, where p itself is rounded to 1 or 0. Of
+// two classes it is the difference of the logits. What is added up is sorted, so that rows tie whose classes have
+// changed places. `terms` is memory for it.
+void log_odds(std::span<const double> z, std::span<double> odds, std::vector<double>& terms) {
+  const std::size_t best = argmax(z);
+  terms.clear();
+  for (std::size_t c = 0; c < z.size(); ++c)
+    if (c != best) terms.push_back(std::exp(z[c] - z[best]));
+  std::ranges::sort(terms);
+  const double others = std::accumulate(terms.begin(), terms.end(), 0.0);
+  for (std::size_t c = 0; c < z.size(); ++c) {
+    const double below = z[c] - z[best];
+    odds[c] = c == best ? -std::log(others) : below - std::log1p(others - std::exp(below));
+  }
+  if (z.size() == 2) odds[1] = z[1] - z[0], odds[0] = -odds[1];
 }
 
 double softplus_of(double z) { return std::max(z, 0.0) + std::log1p(std::exp(-std::fabs(z))); }
+
+// A term of probability 0 adds nothing, be it infinite.
+double expected(double t, double x) { return t != 0 ? t * x : 0; }
 
 // -sum t log p of a row.
 double surprise(std::span<const double> t, std::span<const double> p, const Outputs& outputs, double eps) {
@@ -49,13 +71,16 @@ double surprise(std::span<const double> t, std::span<const double> p, const Outp
   if (outputs.yes_no(p.size())) {
     check_columns(t.size(), p.size());
     for (std::size_t i = 0; i < p.size(); ++i)
-      total += outputs.kind == Outputs::yes_no_logits ? t[i] * softplus_of(-p[i]) + (1 - t[i]) * softplus_of(p[i])
-                                                      : -t[i] * log_of(p[i]) - (1 - t[i]) * log_of(1 - p[i]);
+      total += outputs.kind == Outputs::yes_no_logits
+                   ? expected(t[i], softplus_of(-p[i])) + expected(1 - t[i], softplus_of(p[i]))
+                   : -t[i] * log_of(p[i]) - (1 - t[i]) * log_of(1 - p[i]);
     return total / static_cast<double>(p.size());
   }
-  const double lse = outputs.kind == Outputs::class_logits ? log_sum_exp_of(p) : 0;
+  const bool logits = outputs.kind == Outputs::class_logits;
+  const std::size_t best = argmax(p);
+  const double above = logits ? std::log1p(others_than(p, best)) : 0;  // of the log-sum-exp, beside the greatest
   for (std::size_t c = 0; c < p.size(); ++c)
-    if (truth(c) != 0) total += truth(c) * (outputs.kind == Outputs::class_logits ? lse - p[c] : -log_of(p[c]));
+    total += expected(truth(c), logits ? (p[best] - p[c]) + above : -log_of(p[c]));
   return total;
 }
 
@@ -68,7 +93,7 @@ void add_surprise(std::span<double> tally, const Part& part, const Outputs& outp
   });
 }
 
-// Of equal scores the class of the larger number comes first.
+// Of equal scores the class of the larger number comes first. A row with nan is wrong.
 void count_top(std::span<double> tally, const Part& part, const Outputs& outputs, Dim k) {
   if (outputs.yes_no(part.columns()))
     fail("metric", "top_", k, " needs a score for each class, got outputs that say yes or no");
@@ -76,7 +101,7 @@ void count_top(std::span<double> tally, const Part& part, const Outputs& outputs
     const std::size_t truth = class_of(t, p.size());
     Dim before = 0;
     for (std::size_t c = 0; c < p.size(); ++c) before += p[c] > p[truth] || (p[c] == p[truth] && c > truth);
-    tally[0] += before < k;
+    tally[0] += before < k && !any_nan(p);
     ++tally[1];
   });
 }
@@ -91,12 +116,15 @@ double auc(const Part& all, const Outputs& outputs) {
   const std::size_t columns = all.columns();
   const bool yes_no = outputs.yes_no(columns);
   std::vector<Scored> scored(columns);
+  std::vector<double> scores(columns), terms;
   each_row(all, outputs, [&](std::span<const double> t, std::span<const double> p) {
-    const double lse = outputs.kind == Outputs::class_logits ? log_sum_exp_of(p) : 0;
     if (yes_no) check_columns(t.size(), p.size());
+    if (outputs.kind == Outputs::class_logits)
+      log_odds(p, scores, terms);
+    else
+      std::ranges::copy(p, scores.begin());
     for (std::size_t c = 0; c < columns; ++c)
-      scored[c].emplace_back(outputs.kind == Outputs::class_logits ? std::exp(p[c] - lse) : p[c],
-                             yes_no ? t[c] > 0.5 : class_of(t, columns) == c);
+      scored[c].emplace_back(scores[c], yes_no ? t[c] > 0.5 : class_of(t, columns) == c);
   });
   if (!yes_no && columns == 2) return auc_of(std::move(scored[1]));
   double total = 0;
