@@ -7,14 +7,19 @@
 namespace backpass {
 namespace {
 
-constexpr double kLeastNorm = 1e-7;
 // The quintic a x + b x^3 + c x^5, whose fixed points are near 1 and which grows fast from 0 (Jordan et al. 2024).
 constexpr double kA = 3.4445, kB = -4.7750, kC = 2.0315;
+
+// x / max(size, the smallest normal number): zeros stay zeros.
+Tensor over(const Tensor& x, const Tensor& size) {
+  return x / maximum(size, constant(least_normal(x.dtype()), {}, x.dtype()));
+}
 
 // Brings the singular values of x near 1: Newton and Schulz's iteration, on the smaller of its Gram matrices.
 Tensor orthogonalized(Tensor x, int steps) {
   const bool wide = x.shape()[0] <= x.shape()[1];
-  x = x / maximum(sqrt(sum(square(x))), constant(kLeastNorm, {}, x.dtype()));
+  x = over(x, mean(abs(x)));  // before squares that might overflow or vanish: a direction has no scale
+  x = over(x, sqrt(sum(square(x))));
   for (int i = 0; i < steps; ++i) {
     const Tensor gram = wide ? matmul(x, x, false, true) : matmul(x, x, true);
     const Tensor factor = gram * kB + matmul(gram, gram) * kC;

@@ -1,5 +1,6 @@
 // Clipping: the gradient is measured, and scaled where it is too long.
 #include <cmath>
+#include <limits>
 #include <sstream>
 
 #include "plan/calls.h"
@@ -68,10 +69,23 @@ class MeasureCall final : public GradientCall<T> {
   void finish(const Context& context) const noexcept override {
     double total = 0;
     for (Dim task = 0; task < this->tasks; ++task) total += partials(context)[task];
-    *this->norm(context) = std::sqrt(total);
+    *this->norm(context) = std::isfinite(total) ? std::sqrt(total) : norm_of_large(context);
   }
 
  private:
+  // Squares have overflowed: once more, in order and of smaller numbers. Few gradients are that large.
+  double norm_of_large(const Context& context) const noexcept {
+    constexpr double small = 0x1p-540;
+    double total = 0;
+    for (Dim task = 0; task < this->tasks; ++task) {
+      const auto [grad, n] = this->piece(context, task);
+      for (Dim i = 0; i < n; ++i) total += square_of(small * static_cast<double>(grad[i]));
+    }
+    return std::sqrt(total) / small;
+  }
+
+  static double square_of(double x) noexcept { return x * x; }
+
   double* partials(const Context& context) const noexcept {
     return reinterpret_cast<double*>(context.address[this->s_.partials]);
   }
@@ -94,6 +108,16 @@ class ScaleCall final : public GradientCall<T> {
   void run(const Context& context, Dim task, std::byte*) const noexcept override {
     const double factor = this->s_.clip_norm / (*this->norm(context) + kMargin);
     if (!(factor < 1) || factor == 0) return;  // short enough, or not finite
+    // A factor that is subnormal in T would be 0: it is split.
+    const bool tiny = factor < static_cast<double>(std::numeric_limits<T>::min());
+    if (tiny) scale(context, task, kSplit);
+    scale(context, task, tiny ? factor / kSplit : factor);
+  }
+
+ private:
+  static constexpr double kSplit = sizeof(T) == sizeof(float) ? 0x1p-64 : 0x1p-512;
+
+  void scale(const Context& context, Dim task, double factor) const noexcept {
     const auto [grad, n] = this->piece(context, task);
     this->k_.elementwise[static_cast<int>(Elementwise::scale)](grad, n, grad, n, nullptr, 0, static_cast<T>(factor), 1,
                                                                n);
