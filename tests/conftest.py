@@ -55,6 +55,7 @@ def core_build(tmp_path_factory):
         "test_io",
         "test_metrics",
         "test_model_file",
+        "test_numbers",
         "test_states",
     )
     return folder

@@ -46,6 +46,14 @@ std::int32_t saturated(From value) noexcept {
                                   : Limits::min();
 }
 
+// In integers where the float is subnormal: our workers take such floats for zero, other threads do not.
+double widened(float value) noexcept {
+  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  if ((bits & 0x7F800000u) != 0) return static_cast<double>(value);
+  const double magnitude = static_cast<double>(static_cast<std::int32_t>(bits & 0x7FFFFFu)) * 0x1p-149;
+  return bits >> 31 ? -magnitude : magnitude;
+}
+
 template <class To, class From>
 void cast(void* out, const void* a, Dim n) noexcept {
   To* to = static_cast<To*>(out);
@@ -53,6 +61,8 @@ void cast(void* out, const void* a, Dim n) noexcept {
     const From value = element<From>(a, i);
     if constexpr (std::is_same_v<To, std::int32_t> && std::is_arithmetic_v<From>)
       to[i] = saturated(value);
+    else if constexpr (std::is_same_v<To, double> && !std::is_integral_v<From> && sizeof(From) < sizeof(double))
+      to[i] = widened(static_cast<float>(value));
     else if constexpr (std::is_arithmetic_v<From>)
       to[i] = static_cast<To>(value);
     else
