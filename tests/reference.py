@@ -256,11 +256,16 @@ def huber(prediction, target, weight=None, delta=1.0):
 
 
 def log_cosh(prediction, target, weight=None):
-    """Mean over all elements of log(cosh(p - y)) = |e| + log(1 + exp(-2 |e|)) - log(2)."""
+    """Mean over all elements of log(cosh(p - y)) = |e| + log(1 + exp(-2 |e|)) - log(2) = log(1 + 2 sinh(e / 2)^2).
+
+    The first form does not overflow, the second does not cancel.
+    """
     error = prediction - target.reshape(prediction.shape)
     w = row_weights(len(error), weight)[:, None] / error.shape[1]
     size = np.abs(error)
-    return (w * (size + np.log1p(np.exp(-2 * size)) - math.log(2))).sum(), w * np.tanh(error)
+    near = np.log1p(2 * np.sinh(np.minimum(size, 1) / 2) ** 2)
+    value = np.where(size < 1, near, size + np.log1p(np.exp(-2 * size)) - math.log(2))
+    return (w * value).sum(), w * np.tanh(error)
 
 
 def quantile(prediction, target, weight=None, q=0.5):
@@ -310,8 +315,9 @@ def cross_entropy(logits, target, weight=None, label_smoothing=0.0):
     """
     y = probabilities(target, logits) * (1 - label_smoothing) + label_smoothing / logits.shape[1]
     w = row_weights(len(logits), weight)
-    value = (w * (y.sum(axis=1) * log_sum_exp(logits) - (y * logits).sum(axis=1))).sum()
-    return value, w[:, None] * (softmax(logits) * y.sum(axis=1, keepdims=True) - y)
+    z = logits - logits.max(axis=1, keepdims=True)  # so that neither term below cancels the other
+    value = (w * (y.sum(axis=1) * log_sum_exp(z) - (y * z).sum(axis=1))).sum()
+    return value, w[:, None] * (softmax(z) * y.sum(axis=1, keepdims=True) - y)
 
 
 def focal(logits, target, weight=None, gamma=2.0, alpha=1.0):
@@ -577,7 +583,9 @@ def lion(w, grad, state, learning_rate=1e-4, betas=(0.9, 0.99), weight_decay=0.0
 
 def orthogonalized(x, steps=5):
     """Singular values brought near 1 by the quintic of Newton and Schulz (Jordan et al. 2024)."""
-    x = x / max(np.linalg.norm(x), 1e-7)
+    size = np.abs(x).mean()
+    x = x / size if size > 0 else x  # first, so that no square overflows or vanishes
+    x = x / np.linalg.norm(x) if size > 0 else x
     for _ in range(steps):
         gram = x @ x.T if x.shape[0] <= x.shape[1] else x.T @ x
         factor = -4.7750 * gram + 2.0315 * gram @ gram

@@ -429,7 +429,9 @@ def test_the_core_refuses_them_too():
         ("Nothing", {}, r'\[loss\] unknown type "Nothing"'),
     ):
         with pytest.raises(ValueError, match=message):
-            _core.make_loss(name, given_settings).value_and_grad(np.ones((2, 2)), np.ones((2, 1 if "G" in name else 2)))
+            _core.make_loss(name, given_settings).value_and_grad(
+                np.ones((2, 2)), np.full((2, 1 if "G" in name else 2), 0.5)
+            )
 
 
 # Rows that are ignored, weights of classes.

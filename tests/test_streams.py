@@ -141,7 +141,7 @@ def failing(chunk):
         ((np.ones((3, 5)), np.zeros(3, int)), ValueError, "5"),
         ((np.ones((3, 4)), np.array([0, 1, 3])), ValueError, "labels"),
         ((np.full((3, 4), np.nan), np.zeros(3, int)), ValueError, "finite"),
-        ((np.ones((3, 4)), np.ones((3, 3))), ValueError, "labels"),
+        ((np.ones((3, 4)), np.eye(3)), ValueError, "labels"),
         ((np.ones((3, 4)), np.zeros(3, int), np.ones(3)), ValueError, "sample_weight"),
         (np.ones(3), TypeError, "chunk must be"),
         ((np.ones((3, 4)), "label"), TypeError, "y"),

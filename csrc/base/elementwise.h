@@ -30,6 +30,7 @@ enum class Elementwise : unsigned char {
   elu,        // a where a > 0, else alpha * (exp(a) - 1)
   silu,       // a * sigmoid(a)
   mish,       // a * tanh(softplus(a))
+  log_cosh,   // log(cosh(a)), without overflow or cancellation
   // Binary: f(a, b).
   add,
   subtract,

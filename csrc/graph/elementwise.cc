@@ -7,17 +7,16 @@
 namespace backpass {
 
 const char* name(Elementwise fn) {
+  // clang-format off
   static constexpr const char* kNames[kElementwiseCount] = {
-      "copy",          "negate",    "abs",        "sign",
-      "step",          "square",    "sqrt",       "reciprocal",
-      "exp",           "log",       "erf",        "scale",
-      "shift",         "relu",      "leaky_relu", "sigmoid",
-      "tanh",          "gelu",      "gelu_tanh",  "softplus",
-      "elu",           "silu",      "mish",       "add",
-      "subtract",      "multiply",  "divide",     "maximum",
-      "minimum",       "greater",   "relu_grad",  "leaky_relu_grad",
-      "sigmoid_grad",  "tanh_grad", "gelu_grad",  "gelu_tanh_grad",
-      "softplus_grad", "elu_grad",  "silu_grad",  "mish_grad"};
+      "copy", "negate", "abs", "sign", "step", "square",
+      "sqrt", "reciprocal", "exp", "log", "erf", "scale",
+      "shift", "relu", "leaky_relu", "sigmoid", "tanh", "gelu",
+      "gelu_tanh", "softplus", "elu", "silu", "mish", "log_cosh",
+      "add", "subtract", "multiply", "divide", "maximum", "minimum",
+      "greater", "relu_grad", "leaky_relu_grad", "sigmoid_grad", "tanh_grad", "gelu_grad",
+      "gelu_tanh_grad", "softplus_grad", "elu_grad", "silu_grad", "mish_grad"};
+  // clang-format on
   static_assert(kNames[kElementwiseCount - 1] != nullptr, "a function without a name");
   return kNames[static_cast<int>(fn)];
 }
@@ -87,6 +86,8 @@ Tensor softplus(const Tensor& x) { return elementwise(Elementwise::softplus, x);
 Tensor elu(const Tensor& x, double alpha) { return elementwise(Elementwise::elu, x, alpha); }
 Tensor silu(const Tensor& x) { return elementwise(Elementwise::silu, x); }
 Tensor mish(const Tensor& x) { return elementwise(Elementwise::mish, x); }
+Tensor log_cosh(const Tensor& x) { return elementwise(Elementwise::log_cosh, x); }
+Tensor where_positive(const Tensor& x, const Tensor& keep) { return elementwise(Elementwise::relu_grad, x, keep); }
 
 Tensor operator+(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::add, a, b); }
 Tensor operator-(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::subtract, a, b); }

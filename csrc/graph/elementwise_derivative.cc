@@ -93,6 +93,8 @@ Tensor elementwise_derivative(const Tensor& y, const Tensor& g, std::size_t inpu
       return pair(Elementwise::silu_grad, g, a);
     case Elementwise::mish:
       return pair(Elementwise::mish_grad, g, a);
+    case Elementwise::log_cosh:
+      return g * tanh(a);
 
     case Elementwise::add:
       return g;

@@ -57,6 +57,12 @@ std::vector<Tensor> derivative(const Tensor& y, const Tensor& g, const std::vect
       return softmax_derivative(y, g);
     case OpKind::log_sum_exp:
       return log_sum_exp_derivative(y, g);
+    case OpKind::below_max:
+      return below_max_derivative(y, g);
+    case OpKind::center:
+      return center_derivative(y, g);
+    case OpKind::inverse_rms:
+      return inverse_rms_derivative(y, g);
     case OpKind::take_label:
       return take_label_derivative(y, g);
     case OpKind::put_label:

@@ -1,6 +1,8 @@
 // Op: one operation of a graph, and the tensor that it makes.
 #pragma once
 
+#include <limits>
+
 #include "backpass/graph.h"
 #include "base/elementwise.h"
 
@@ -25,6 +27,9 @@ enum class OpKind : unsigned char {
   concat,       // dims: axis
   softmax,
   log_sum_exp,
+  below_max,      // x less the greatest of its row
+  center,         // x less the mean of its row
+  inverse_rms,    // 1 / sqrt(mean of x^2 over a row + alpha)
   take_label,     // inputs: x (n, c), labels (n); dims: the label that gives 0, if any
   put_label,      // inputs: value (n), labels (n); dims; to shape (n, c): the derivative of take_label
   take,           // inputs: table (n, ...), indices; dims: the index that gives zeros, if any; name: who says so
@@ -90,10 +95,21 @@ std::vector<Tensor> gradients_of_all(const std::vector<Tensor>& ys, const std::v
 // selu(x) = scale elu(x, alpha) (Klambauer et al. 2017).
 inline constexpr double kSeluAlpha = 1.6732632423543772848, kSeluScale = 1.0507009873554804934;
 
+inline double least_normal(DType dtype) {
+  return dtype == DType::float64 ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
+}
+
 // Building blocks that graph.h does not offer.
 Tensor elementwise(Elementwise fn, const Tensor& a, double alpha = 0);
 Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alpha = 0);
-Tensor view(const Tensor& x);  // x again, as an op of its own that costs nothing
+// x where keep > 0, else 0, whatever x is there; so is the gradient. Both of one shape.
+Tensor where_positive(const Tensor& x, const Tensor& keep);
+Tensor log_cosh(const Tensor& x);
+// Along the last axis. The maximum counts as a constant: for functions that a shift of x does not change.
+Tensor below_max(const Tensor& x);
+Tensor center(const Tensor& x);                   // x - mean(x)
+Tensor inverse_rms(const Tensor& x, double eps);  // 1 / sqrt(mean(x^2) + eps); drops the axis
+Tensor view(const Tensor& x);                     // x again, as an op of its own that costs nothing
 // How many elements a mean over axes of x has; training with fewer than `least` is an error of `who`.
 Tensor count(const Tensor& x, const std::vector<Dim>& axes, double least = 0, std::string who = {});
 Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape, std::optional<Dim> ignore = {});

@@ -1,4 +1,7 @@
-// Operations along the last axis: softmax, log-sum-exp, and picking the element that a label names.
+// Operations along the last axis: softmax, log-sum-exp, what norms are made of, and picking the element that a label
+// names.
+#include <algorithm>
+
 #include "base/error.h"
 #include "graph/rules.h"
 
@@ -40,6 +43,26 @@ Tensor log_sum_exp(const Tensor& x) {
       {.kind = OpKind::log_sum_exp, .inputs = {x}, .shape = without_last(x.shape()), .dtype = x.dtype()});
 }
 
+Tensor below_max(const Tensor& x) {
+  check_rows("below_max", x);
+  return make_tensor({.kind = OpKind::below_max, .inputs = {x}, .shape = x.shape(), .dtype = x.dtype()});
+}
+
+Tensor center(const Tensor& x) {
+  check_rows("center", x);
+  return make_tensor({.kind = OpKind::center, .inputs = {x}, .shape = x.shape(), .dtype = x.dtype()});
+}
+
+// An eps that is 0 in the type of x would divide rows of zeros by 0.
+Tensor inverse_rms(const Tensor& x, double eps) {
+  check_rows("inverse_rms", x);
+  return make_tensor({.kind = OpKind::inverse_rms,
+                      .inputs = {x},
+                      .shape = without_last(x.shape()),
+                      .dtype = x.dtype(),
+                      .alpha = std::max(eps, least_normal(x.dtype()))});
+}
+
 namespace {
 
 std::vector<Dim> as_dims(std::optional<Dim> ignore) { return ignore ? std::vector<Dim>{*ignore} : std::vector<Dim>{}; }
@@ -79,6 +102,18 @@ Grads softmax_derivative(const Tensor& y, const Tensor& g) {
 Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g) {
   const Tensor& x = y.op().inputs[0];
   return {softmax(x) * along_rows(g, x.shape())};
+}
+
+Grads below_max_derivative(const Tensor&, const Tensor& g) { return {g}; }
+
+// Taking away means is a projection: it is its own derivative.
+Grads center_derivative(const Tensor&, const Tensor& g) { return {center(g)}; }
+
+// dy = -y^3 x / n, multiplied in an order in which nothing overflows or vanishes: x y is about 1.
+Grads inverse_rms_derivative(const Tensor& y, const Tensor& g) {
+  const Tensor& x = y.op().inputs[0];
+  const double each = -1 / static_cast<double>(x.shape().back());
+  return {x * along_rows(y, x.shape()) * along_rows(g * y * y * each, x.shape())};
 }
 
 Grads take_label_derivative(const Tensor& y, const Tensor& g) {

@@ -18,6 +18,9 @@ Grads pad_derivative(const Tensor& y, const Tensor& g);                         
 Grads concat_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);  // layout.cc
 Grads softmax_derivative(const Tensor& y, const Tensor& g);                       // rows.cc
 Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g);                   // rows.cc
+Grads below_max_derivative(const Tensor& y, const Tensor& g);                     // rows.cc
+Grads center_derivative(const Tensor& y, const Tensor& g);                        // rows.cc
+Grads inverse_rms_derivative(const Tensor& y, const Tensor& g);                   // rows.cc
 Grads take_label_derivative(const Tensor& y, const Tensor& g);                    // rows.cc
 Grads put_label_derivative(const Tensor& y, const Tensor& g);                     // rows.cc
 Grads take_derivative(const Tensor& y, const Tensor& g);                          // take.cc

@@ -50,6 +50,12 @@ const char* name(OpKind kind) {
       return "softmax";
     case OpKind::log_sum_exp:
       return "log_sum_exp";
+    case OpKind::below_max:
+      return "below_max";
+    case OpKind::center:
+      return "center";
+    case OpKind::inverse_rms:
+      return "inverse_rms";
     case OpKind::take_label:
       return "take_label";
     case OpKind::put_label:

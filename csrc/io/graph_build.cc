@@ -1,5 +1,6 @@
 // Building a graph from JSON that may come from anybody.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "base/error.h"
@@ -166,6 +167,12 @@ Tensor build_track(const OpReader& op) {
   return track(x[0], x[1], x[2], op.number("momentum"));
 }
 
+Tensor build_inverse_rms(const OpReader& op) {
+  const double eps = op.number("eps");
+  if (!(eps > 0) || !std::isfinite(eps)) reject("eps must be positive and finite, got ", eps);
+  return inverse_rms(op.inputs(1, 1)[0], eps);
+}
+
 Tensor build(const OpReader& op) {
   switch (op.kind) {
     case OpKind::input:
@@ -207,6 +214,12 @@ Tensor build(const OpReader& op) {
       return softmax(op.inputs(1, 1)[0]);
     case OpKind::log_sum_exp:
       return log_sum_exp(op.inputs(1, 1)[0]);
+    case OpKind::below_max:
+      return below_max(op.inputs(1, 1)[0]);
+    case OpKind::center:
+      return center(op.inputs(1, 1)[0]);
+    case OpKind::inverse_rms:
+      return build_inverse_rms(op);
     case OpKind::take_label:
     case OpKind::put_label:
       return build_labels(op);

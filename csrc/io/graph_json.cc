@@ -91,6 +91,9 @@ void write_attributes(JsonObject& json, const Op& op) {
       json.emplace_back("rate", number_to_json(op.alpha));
       json.emplace_back("stream", op.stream);
       break;
+    case OpKind::inverse_rms:
+      json.emplace_back("eps", number_to_json(op.alpha));
+      break;
     case OpKind::host:
       fail("graph", '"', op.host->name,
            "\" is computed by the host program, so it cannot be saved; a layer or loss that ",
@@ -99,6 +102,8 @@ void write_attributes(JsonObject& json, const Op& op) {
     case OpKind::reshape:
     case OpKind::softmax:
     case OpKind::log_sum_exp:
+    case OpKind::below_max:
+    case OpKind::center:
     case OpKind::by_mode:
     case OpKind::stop_gradient:
       break;
@@ -113,6 +118,7 @@ JsonArray numbers_to_json(const std::vector<Tensor>& tensors, const OpNumbers& n
 
 JsonObject op_to_json(const Op& op, const OpNumbers& numbers, const UseNumbers& uses) {
   JsonObject json;
+  json.reserve(8);
   json.emplace_back("kind", name(op.kind));
   if (!op.inputs.empty()) json.emplace_back("inputs", numbers_to_json(op.inputs, numbers));
   json.emplace_back("shape", shape_to_json(op.shape));

@@ -59,6 +59,8 @@ inline V apply(V a, [[maybe_unused]] V b, [[maybe_unused]] V alpha) {
     return silu(a);
   else if constexpr (fn == Elementwise::mish)
     return mish(a);
+  else if constexpr (fn == Elementwise::log_cosh)
+    return log_cosh(a);
   else if constexpr (fn == Elementwise::add)
     return a + b;
   else if constexpr (fn == Elementwise::subtract)

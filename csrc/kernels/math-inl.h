@@ -175,6 +175,18 @@ inline V softplus(V x) {
   return max(zero, x) + log1p_unit(exp(zero - abs(x)));
 }
 
+// |x| - log(2) + log(1 + exp(-2 |x|)); near 0, where that cancels, log(1 + u) with u = cosh(x) - 1 = d^2 / (2 (1 + d)),
+// d = exp(-|x|) - 1.
+template <class V>
+inline V log_cosh(V x) {
+  using T = typename V::Element;
+  const V zero = broadcast(static_cast<T>(0)), one = broadcast(static_cast<T>(1)), two = broadcast(static_cast<T>(2));
+  const V size = abs(x), d = expm1_negative(zero - min(one, size));
+  const V near = log1p_unit(d * d / (two * (one + d)));
+  const V far = (size - broadcast(static_cast<T>(0.69314718055994530942))) + log1p_unit(exp(zero - two * size));
+  return select(less(size, one), near, far);
+}
+
 // The normal distribution function, accurate in both tails, and its density times sqrt(2 pi).
 template <class V>
 inline V normal_cdf(V x, V& gaussian) {

@@ -4,8 +4,8 @@
 #include "kernels/bfloat16-inl.h"
 #include "kernels/elementwise-inl.h"
 #include "kernels/matmul-inl.h"
+#include "kernels/norm-inl.h"
 #include "kernels/random-inl.h"
-#include "kernels/rows-inl.h"
 #include "kernels/update-inl.h"
 
 namespace backpass::kernels {
@@ -24,11 +24,14 @@ constexpr Kernels<T> make_table() {
   kernels.pack_a = &pack_a<T>;
   fill_elementwise(kernels);
   kernels.softmax = &softmax<T>;
+  kernels.center = &center<T>;
+  kernels.inverse_rms = &inverse_rms<T>;
   kernels.row_sum = &row_sum<T>;
   kernels.row_max = &row_max<T>;
   kernels.broadcast_column = &broadcast_column<T>;
   kernels.fill = &fill<T>;
-  kernels.column_sum = &column_sum<T>;
+  kernels.column_sum = &column_sum<false, T>;
+  kernels.column_sum_shifted = &column_sum<true, T>;
   kernels.sum = &total<T>;
   kernels.take_label = &take_label<T>;
   kernels.put_label = &put_label<T>;

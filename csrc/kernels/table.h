@@ -106,9 +106,14 @@ struct Kernels {
   // Indexed by Elementwise. `b` is ignored by unary functions; out may be a or b itself.
   ElementwiseKernel elementwise[kElementwiseCount];
 
-  // y = softmax(x) by rows and lse = log(sum(exp(x))) by rows; either may be null. y may be x.
-  // x: (rows, cols), y: (rows, cols), lse: (rows). cols == 0 gives lse = -inf.
-  void (*softmax)(T* y, Size ldy, T* lse, const T* x, Size ldx, Size rows, Size cols) noexcept;
+  // By rows: y = softmax(x), shifted = x less its greatest element, lse = log(sum(exp(x))), or that of `shifted` where
+  // it is asked for; each may be null. y may be x.
+  // x, y, shifted: (rows, cols), lse: (rows). cols == 0 gives lse = -inf.
+  void (*softmax)(T* y, Size ldy, T* lse, T* shifted, Size lds, const T* x, Size ldx, Size rows, Size cols) noexcept;
+  // y = x less the mean of its row: (rows, cols). y may be x.
+  void (*center)(T* y, Size ldy, const T* x, Size ldx, Size rows, Size cols) noexcept;
+  // out = 1 / sqrt(mean(x^2) + eps) by rows, without overflow; x: (rows, cols), out: (rows).
+  void (*inverse_rms)(T* out, const T* x, Size ldx, T eps, Size rows, Size cols) noexcept;
 
   void (*row_sum)(T* out, const T* a, Size lda, Size rows, Size cols) noexcept;           // out: (rows)
   void (*row_max)(T* out, const T* a, Size lda, Size rows, Size cols) noexcept;           // out: (rows); -inf if empty
@@ -117,6 +122,8 @@ struct Kernels {
 
   // partial[j] = sum over rows of a(i, j), in double beyond short runs of rows: an error that does not grow with rows.
   void (*column_sum)(double* partial, const T* a, Size lda, Size rows, Size cols) noexcept;
+  // The same of the differences from the first row, and then that row as often: exact where all rows are the same.
+  void (*column_sum_shifted)(double* partial, const T* a, Size lda, Size rows, Size cols) noexcept;
   // The sum of all elements, likewise.
   double (*sum)(const T* a, Size lda, Size rows, Size cols) noexcept;
 

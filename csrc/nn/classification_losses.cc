@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "graph/op.h"
 #include "nn/loss_means.h"
 
 namespace backpass {
@@ -41,8 +42,8 @@ Tensor BinaryCrossEntropy::build(const Tensor& prediction, const Tensor& target,
     fail("BinaryCrossEntropy", "pos_weight must be finite and not negative, got ", *pos_weight);
   check_target("BinaryCrossEntropy", prediction.shape(), target);
   const Tensor y = label_smoothing > 0 ? target * (1 - label_smoothing) + 0.5 * label_smoothing : target;
-  const Tensor positive = y * softplus(-prediction);
-  return over_elements((pos_weight ? positive * *pos_weight : positive) + (1.0 - y) * softplus(prediction), weight);
+  const Tensor positive = expected(y, softplus(-prediction)), negative = expected(1.0 - y, softplus(prediction));
+  return over_elements((pos_weight ? positive * *pos_weight : positive) + negative, weight);
 }
 
 Attributes CrossEntropy::attributes() const {
@@ -54,11 +55,13 @@ Attributes CrossEntropy::attributes() const {
 
 namespace {
 
-void check_class_weight(const std::vector<double>& weights, Dim classes) {
+void check_class_weight(const std::vector<double>& weights, Dim classes, DType dtype) {
   if (!weights.empty() && static_cast<Dim>(weights.size()) != classes)
     fail("CrossEntropy", "class_weight must have a number for each of ", classes, " classes, got ", weights.size());
-  for (const double w : weights)
+  for (const double w : weights) {
     if (!(w >= 0) || !std::isfinite(w)) fail("CrossEntropy", "class_weight must be finite and not negative, got ", w);
+    if (!weight_fits(w, dtype)) fail("CrossEntropy", "class_weight ", out_of_range(dtype), w, kScaleWeights);
+  }
 }
 
 void check_ignored(std::optional<Dim> label) {
@@ -81,16 +84,19 @@ Tensor weights_of_labels(const CrossEntropy& loss, const Tensor& logits, const T
 
 Tensor product(const Tensor& a, const Tensor& b) { return a && b ? a * b : a ? a : b; }
 
-// -log softmax at the label times what the label weighs, and its smoothed form.
-Tensor surprise_at_labels(const CrossEntropy& loss, const Tensor& logits, const Tensor& labels) {
-  const Tensor lse = log_sum_exp(logits), weight = weights_of_labels(loss, logits, labels);
+// -log softmax at the label times what the label weighs, and its smoothed form. Logits are counted from the greatest of
+// their row, so that a loss that is small beside them is not rounded away.
+Tensor surprise_at_labels(const CrossEntropy& loss, const Tensor& prediction, const Tensor& labels) {
+  const Tensor weight = weights_of_labels(loss, prediction, labels);
+  const CrossEntropy keeping{.ignore_index = loss.ignore_index};
+  const Tensor kept = loss.label_smoothing == 0 ? weight : weights_of_labels(keeping, prediction, labels);
+  const Tensor logits = below_max(kept ? counted(prediction, kept) : prediction), lse = log_sum_exp(logits);
   const Tensor at_label = product(lse - take_label(logits, labels, loss.ignore_index), weight);
   if (loss.label_smoothing == 0) return at_label;
   const Tensor surprise = along_classes(lse, logits.shape()) - logits;
   const Tensor all = sum(loss.class_weight.empty() ? surprise : surprise * weights_of_classes(loss, logits), kLast);
   const Tensor each = all * (loss.label_smoothing / static_cast<double>(logits.shape()[1]));
-  const CrossEntropy keeping{.ignore_index = loss.ignore_index};
-  return at_label * (1 - loss.label_smoothing) + product(each, weights_of_labels(keeping, logits, labels));
+  return at_label * (1 - loss.label_smoothing) + product(each, kept);
 }
 
 }  // namespace
@@ -103,7 +109,7 @@ Tensor CrossEntropy::row_weight(const Tensor& prediction, const Tensor& target, 
 Tensor CrossEntropy::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
   check_smoothing("CrossEntropy", label_smoothing);
   check_classes("CrossEntropy", prediction, target);
-  check_class_weight(class_weight, prediction.shape()[1]);
+  check_class_weight(class_weight, prediction.shape()[1], prediction.dtype());
   check_ignored(ignore_index);
   if (target.dtype() == DType::int32) {
     const Tensor rows = surprise_at_labels(*this, prediction, target);
@@ -113,8 +119,9 @@ Tensor CrossEntropy::build(const Tensor& prediction, const Tensor& target, const
   const double each = label_smoothing / static_cast<double>(prediction.shape()[1]);
   const Tensor smooth = label_smoothing > 0 ? target * (1 - label_smoothing) + each : target;
   const Tensor y = class_weight.empty() ? smooth : smooth * weights_of_classes(*this, prediction);
-  // -sum y log softmax(z) = sum(y) lse(z) - sum(y z)
-  return over_rows(sum(y, kLast) * log_sum_exp(prediction) - sum(y * prediction, kLast), weight);
+  // -sum y log softmax(z) = sum(y) lse(z) - sum(y z), and neither cancels the other where no z is above 0.
+  const Tensor z = below_max(prediction);
+  return over_rows(sum(y, kLast) * log_sum_exp(z) - sum(expected(y, z), kLast), weight);
 }
 
 Attributes Focal::attributes() const {
@@ -123,20 +130,22 @@ Attributes Focal::attributes() const {
   return attributes;
 }
 
-// With s = -log p, the power (1 - p)^gamma is exp(gamma log(1 - exp(-s))). Where p is 1 its logarithm is held at that
-// of the smallest number, through which no gradient flows: the limits there are 0.
+// With s = -log p, the power (1 - p)^gamma is exp(gamma log(1 - exp(-s))), and 1 - exp(-s) is -elu(-s), which keeps
+// small s. Where p is 1 its logarithm is held at that of the smallest number, through which no gradient flows: the
+// limits there are 0.
 Tensor Focal::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
   if (!(gamma >= 0) || !std::isfinite(gamma)) fail("Focal", "gamma must be finite and not negative, got ", gamma);
   if (alpha && (!(*alpha > 0) || !std::isfinite(*alpha)))
     fail("Focal", "alpha must be positive and finite, got ", *alpha);
   check_classes("Focal", prediction, target);
-  const Tensor lse = log_sum_exp(prediction), least = like(prediction, std::numeric_limits<float>::min());
+  const Tensor z = below_max(prediction), lse = log_sum_exp(z);
+  const Tensor least = like(prediction, std::numeric_limits<float>::min());
   const auto focused = [&](const Tensor& surprise) {
-    return surprise * exp(log(maximum(1.0 - exp(-surprise), least)) * gamma);
+    return surprise * exp(log(maximum(-elu(-surprise), least)) * gamma);
   };
   const bool labels = target.dtype() == DType::int32;
-  const Tensor rows = labels ? focused(lse - take_label(prediction, target))
-                             : sum(target * focused(along_classes(lse, prediction.shape()) - prediction), kLast);
+  const Tensor rows = labels ? focused(lse - take_label(z, target))
+                             : sum(target * focused(where_positive(along_classes(lse, z.shape()) - z, target)), kLast);
   return over_rows(alpha ? rows * *alpha : rows, weight);
 }
 

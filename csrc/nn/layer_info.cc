@@ -28,6 +28,9 @@ double flops(const Tensor& t) {
     case OpKind::sum:
     case OpKind::softmax:
     case OpKind::log_sum_exp:
+    case OpKind::below_max:
+    case OpKind::center:
+    case OpKind::inverse_rms:
       return elements(op.inputs[0]);
     case OpKind::input:
     case OpKind::parameter:

@@ -1,9 +1,10 @@
 // Means over rows and elements.
 #include "nn/loss_means.h"
 
-#include <limits>
+#include <sstream>
 
 #include "base/error.h"
+#include "graph/op.h"
 
 namespace backpass {
 
@@ -12,11 +13,27 @@ void check_target(const char* who, const Shape& expected, const Tensor& target) 
     fail(who, "target has shape ", to_string(target.shape()), ", expected ", to_string(expected));
 }
 
+namespace {
+
+double most_weight(DType dtype) { return dtype == DType::float64 ? 1e290 : 1e30; }
+
+}  // namespace
+
+bool weight_fits(double weight, DType dtype) {
+  const double most = most_weight(dtype);
+  return weight == 0 || (weight >= 1 / most && weight <= most);
+}
+
+std::string out_of_range(DType dtype) {
+  std::ostringstream text;
+  text << "must be 0 or between " << 1 / most_weight(dtype) << " and " << most_weight(dtype) << " in " << name(dtype)
+       << ", got ";
+  return text.str();
+}
+
 // Weights are not negative, so only a sum of 0 is below the smallest normal number.
 Tensor over_weights(const Tensor& per_row, const Tensor& weight) {
-  const bool wide = weight.dtype() == DType::float64;
-  const double least = wide ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
-  return sum(per_row) / maximum(sum(weight), like(weight, least));
+  return sum(per_row) / maximum(sum(weight), like(weight, least_normal(weight.dtype())));
 }
 
 Tensor over_rows(const Tensor& per_row, const Tensor& weight) {
@@ -25,6 +42,16 @@ Tensor over_rows(const Tensor& per_row, const Tensor& weight) {
 
 Tensor over_elements(const Tensor& each, const Tensor& weight) {
   return weight ? over_rows(mean(each, all_but_rows(each)), weight) : mean(each);
+}
+
+Tensor expected(const Tensor& y, const Tensor& x) { return y * where_positive(x, y); }
+
+Tensor counted(const Tensor& x, const Tensor& weight) {
+  Dim columns = 1;
+  for (std::size_t i = 1; i < x.shape().size(); ++i) columns *= x.shape()[i];
+  const Shape flat{kBatch, columns};
+  const Tensor kept = broadcast_to(reshape(weight, {kBatch, 1}), flat);
+  return reshape(where_positive(reshape(x, flat), kept), x.shape());
 }
 
 std::vector<Dim> all_but_rows(const Tensor& x) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "nn/attributes.h"
+#include "nn/loss_means.h"
 #include "nn/targets.h"
 
 namespace backpass {
@@ -28,6 +29,12 @@ Loss make_loss(const std::string& type, const Attributes& a) {
   fail("loss", "unknown type \"", type, '"');
 }
 
+Tensor Loss::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
+  if (!weight) return self_->build(prediction, target, weight);
+  return self_->build(counted(prediction, weight), target.dtype() == DType::int32 ? target : counted(target, weight),
+                      weight);
+}
+
 Losses::Losses(std::vector<Loss> losses, std::vector<double> weights)
     : each_(std::move(losses)), weights_(std::move(weights)) {
   if (each_.empty()) fail("loss", "expected at least one");
@@ -48,7 +55,7 @@ std::pair<double, Array> Loss::value_and_grad(const ArrayView& prediction, const
   Shape shape = prediction.shape;
   if (shape.empty()) fail(type(), "prediction needs rows, got ", to_string(shape));
   shape[0] = kBatch;
-  const Targets targets = fit_targets(*this, shape, target, sample_weight, prediction.rows());
+  const Targets targets = fit_targets(*this, shape, target, sample_weight, prediction.rows(), dtype);
   const Tensor p = input(shape, dtype, "prediction"),
                t = input(targets.shape(*this, shape), targets.labels ? DType::int32 : dtype, "target");
   const Tensor w = targets.weighted() ? input({kBatch}, dtype, "sample_weight") : Tensor();

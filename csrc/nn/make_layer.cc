@@ -55,14 +55,20 @@ constexpr Maker kMakers[] = {
      [](const Attributes& a) -> Layer {
        return LayerNorm{get(a, "eps", 1e-5), get(a, "affine", true), get(a, "bias", true)};
      }},
-    {"RMSNorm", [](const Attributes& a) -> Layer { return RMSNorm{get(a, "eps", 0.0), get(a, "affine", true)}; }},
+    {"RMSNorm",
+     [](const Attributes& a) -> Layer {
+       return RMSNorm{get(a, "eps", 0.0), get(a, "affine", true)};
+     }},
     {"Dropout", [](const Attributes& a) -> Layer { return Dropout{get(a, "rate", 0.5)}; }},
     {"AlphaDropout", [](const Attributes& a) -> Layer { return AlphaDropout{get(a, "rate", 0.5)}; }},
     {"GaussianNoise", [](const Attributes& a) -> Layer { return GaussianNoise{get(a, "deviation", 0.1)}; }},
     {"LeakyReLU", [](const Attributes& a) -> Layer { return LeakyReLU{get(a, "slope", 0.01)}; }},
     {"GELU", [](const Attributes& a) -> Layer { return GELU{get<std::string>(a, "approximate", "none")}; }},
     {"ELU", [](const Attributes& a) -> Layer { return ELU{get(a, "alpha", 1.0)}; }},
-    {"Hardtanh", [](const Attributes& a) -> Layer { return Hardtanh{get(a, "min", -1.0), get(a, "max", 1.0)}; }},
+    {"Hardtanh",
+     [](const Attributes& a) -> Layer {
+       return Hardtanh{get(a, "min", -1.0), get(a, "max", 1.0)};
+     }},
     {"Concat", [](const Attributes& a) -> Layer { return Concat{get<std::int64_t>(a, "axis", -1)}; }},
     {"Add", make_plain<Add>},
     {"Multiply", make_plain<Multiply>},

@@ -1,4 +1,5 @@
 // Normalization layers.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -16,8 +17,20 @@ void check(const char* who, const Tensor& x, double eps, double least) {
 
 constexpr double kLeastEps = std::numeric_limits<double>::min();
 
-// One per row or channel, so that elements are multiplied and not divided.
-Tensor inverse_root(const Tensor& variance, double eps) { return 1.0 / sqrt(variance + eps); }
+// One per channel, so that elements are multiplied and not divided. A variance that overflows makes it nan and ends the
+// step: 1 / inf would make all of them 0 without a word.
+Tensor inverse_root(const Tensor& variance, double eps) {
+  return 1.0 / sqrt(variance + stop_gradient(variance - variance) + std::max(eps, least_normal(variance.dtype())));
+}
+
+// One per row, beside each of its elements.
+Tensor along_last(const Tensor& per_row, const Shape& shape) {
+  Shape kept = shape;
+  kept.back() = 1;
+  return broadcast_to(reshape(per_row, kept), shape);
+}
+
+Tensor unit_rms(const Tensor& x, double eps) { return x * along_last(inverse_rms(x, eps), x.shape()); }
 
 Shape channels(const Tensor& x) { return {x.shape().back()}; }
 
@@ -44,9 +57,7 @@ Tensor BatchNorm::build(LayerContext& context, const Tensor& x) const {
 
 Tensor LayerNorm::build(LayerContext& context, const Tensor& x) const {
   check("LayerNorm", x, eps, kLeastEps);
-  const std::vector<Dim> last{-1};
-  const Tensor centred = x - mean(x, last, true);
-  const Tensor y = centred * inverse_root(mean(square(centred), last, true), eps);
+  const Tensor y = unit_rms(center(x), eps);
   if (!affine) return y;
   return bias ? shifted(context, scaled(context, y)) : scaled(context, y);
 }
@@ -55,7 +66,7 @@ Tensor RMSNorm::build(LayerContext& context, const Tensor& x) const {
   check("RMSNorm", x, eps, 0);
   const double own = x.dtype() == DType::float64 ? std::numeric_limits<double>::epsilon()
                                                  : static_cast<double>(std::numeric_limits<float>::epsilon());
-  const Tensor y = x * inverse_root(mean(square(x), std::vector<Dim>{-1}, true), eps > 0 ? eps : own);
+  const Tensor y = unit_rms(x, eps > 0 ? eps : own);
   return affine ? scaled(context, y) : y;
 }
 

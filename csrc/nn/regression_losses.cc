@@ -43,10 +43,8 @@ Tensor Huber::build(const Tensor& prediction, const Tensor& target, const Tensor
   return over_elements(m * (size - m * 0.5), weight);
 }
 
-// log(cosh(e)) is e + log(1 + exp(-2 e)) - log(2), in which nothing overflows.
 Tensor LogCosh::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
-  const Tensor error = error_of("LogCosh", prediction, target);
-  return over_elements(error + softplus(error * -2.0) - std::numbers::ln2, weight);
+  return over_elements(log_cosh(error_of("LogCosh", prediction, target)), weight);
 }
 
 Tensor Quantile::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {

@@ -5,6 +5,8 @@
 
 #include "base/convert.h"
 #include "base/error.h"
+#include "nn/loss_means.h"
+#include "nn/target_domain.h"
 
 namespace backpass {
 
@@ -41,12 +43,13 @@ void check_labels(const ArrayView& y, Dim classes, std::optional<Dim> ignored) {
          bad);
 }
 
-void check_weights(const ArrayView& weight, Dim rows) {
+void check_weights(const ArrayView& weight, Dim rows, DType dtype) {
   if (weight.shape != Shape{rows}) fail("sample_weight", "expected shape (", rows, ",), got ", to_string(weight.shape));
   for (Dim row = 0; row < rows; ++row) {
     const double value = element(weight, row);
     if (!(value >= 0) || !std::isfinite(value))
       fail("sample_weight", "must be finite and not negative, got ", value, " in row ", row);
+    if (!weight_fits(value, dtype)) fail("sample_weight", out_of_range(dtype), value, " in row ", row, kScaleWeights);
   }
 }
 
@@ -60,7 +63,7 @@ void require_some_weight(const ArrayView& sample_weight) {
 }
 
 Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight,
-                    Dim rows) {
+                    Dim rows, DType dtype) {
   Targets targets{y, sample_weight, false};
   Shape expected = loss.target_shape(prediction);
   expected[0] = rows;
@@ -75,7 +78,8 @@ Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& 
            is_integer(y.type) ? "integers" : "values that are not integers", " of shape ", to_string(y.shape));
     fail("y", "expected shape ", to_string(expected), ", got ", to_string(y.shape));
   }
-  if (targets.weighted()) check_weights(sample_weight, rows);
+  if (targets.weighted()) check_weights(sample_weight, rows, dtype);
+  if (!targets.labels) check_domain(loss, targets.y, sample_weight);
   return targets;
 }
 

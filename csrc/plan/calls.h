@@ -49,6 +49,7 @@ struct ReduceSpec {
   int out = -1, a = -1, partials = -1;
   Dim outer = 1, reduced = 1, inner = 1;
   Lanes lanes;
+  std::optional<double> alpha = {};  // times it, as of a mean, which is exact where what it is of is all the same
 };
 template <class T>
 CallPtr make_reduce_call(const kernels::Kernels<T>& k, const ReduceSpec& spec);

@@ -37,7 +37,8 @@ class Generator {
   Layout kind(const Tensor& t) const {
     if (one_column()) return Layout::full;
     const OpKind op = t.op().kind;
-    if (op == OpKind::log_sum_exp || op == OpKind::take_label || is_row_sum(t)) return Layout::column;
+    if (op == OpKind::log_sum_exp || op == OpKind::inverse_rms || op == OpKind::take_label || is_row_sum(t))
+      return Layout::column;
     return sources_.elements(t) == program_.rows * program_.cols ? Layout::full : Layout::column;
   }
 
@@ -48,10 +49,17 @@ class Generator {
         emit_elementwise(t);
         break;
       case OpKind::softmax:
-        emit_softmax(t, true);
-        break;
       case OpKind::log_sum_exp:
-        emit_softmax(t, false);
+        emit_softmax(t, op.inputs[0]);
+        break;
+      case OpKind::below_max:
+        emit_softmax(t, t);
+        break;
+      case OpKind::center:
+        push({.code = Code::center, .a = dense(operand(op.inputs[0], Layout::full))}, t);
+        break;
+      case OpKind::inverse_rms:
+        push({.code = Code::inverse_rms, .alpha = op.alpha, .a = operand(op.inputs[0], Layout::full)}, t);
         break;
       case OpKind::take_label:
         push({.code = Code::take_label,
@@ -121,19 +129,17 @@ class Generator {
     push({.fn = Elementwise::scale, .alpha = scaled.first, .a = a}, t);
   }
 
-  // softmax and log-sum-exp of one input come from one pass.
-  void emit_softmax(const Tensor& t, bool probabilities) {
+  // softmax and log-sum-exp of one tensor z come from one pass, and so does z where it is below_max: then t is z.
+  void emit_softmax(const Tensor& t, const Tensor& z) {
     if (made_.count(&t.op())) return;
-    Tensor other;
-    for (const Tensor& u : cluster_.ops)
-      if (u.op().kind == (probabilities ? OpKind::log_sum_exp : OpKind::softmax) &&
-          u.op().inputs[0] == t.op().inputs[0])
-        other = u;
-    const Tensor &y = probabilities ? t : other, &lse = probabilities ? other : t;
-    Instruction i{.code = Code::softmax, .a = operand(t.op().inputs[0], Layout::full)};
-    i.a = dense(i.a);
-    if (y) i.out = made_[&y.op()] = destination(y);
-    if (lse) i.out2 = made_[&lse.op()] = destination(lse);
+    const bool shifts = t == z;
+    Instruction i{.code = Code::softmax, .a = dense(operand(shifts ? z.op().inputs[0] : z, Layout::full))};
+    if (shifts) i.out3 = made_[&z.op()] = destination(z);
+    for (const Tensor& u : cluster_.ops) {
+      if (u.op().inputs.empty() || !(u.op().inputs[0] == z) || made_.count(&u.op())) continue;
+      Operand* out = u.op().kind == OpKind::softmax ? &i.out : u.op().kind == OpKind::log_sum_exp ? &i.out2 : nullptr;
+      if (out != nullptr && out->layout == Layout::none) *out = made_[&u.op()] = destination(u);
+    }
     program_.instructions.push_back(i);
   }
 

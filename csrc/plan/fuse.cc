@@ -36,7 +36,8 @@ namespace {
 
 bool is_row_op(const Tensor& t) {
   const OpKind kind = t.op().kind;
-  return kind == OpKind::softmax || kind == OpKind::log_sum_exp || kind == OpKind::take_label ||
+  return kind == OpKind::softmax || kind == OpKind::log_sum_exp || kind == OpKind::below_max ||
+         kind == OpKind::center || kind == OpKind::inverse_rms || kind == OpKind::take_label ||
          kind == OpKind::put_label || is_row_sum(t);
 }
 
@@ -71,20 +72,21 @@ class Fuser {
     ++uses_[&source.root.op()];
   }
 
-  // sum -> scale by a constant: done when the sum's call finishes.
+  // sum -> scale by a constant: done when the sum's call finishes, before its result is rounded.
   void find_scaled_sums(const std::vector<Tensor>& order, const std::vector<Tensor>& outputs) {
     std::unordered_set<const Op*> out;
     for (const Tensor& t : outputs)
       if (const Source s = sources_.of(t); s.root) out.insert(&s.root.op());
     for (const Tensor& t : order) {
-      if (!needed_.count(&t.op()) || sources_.elements(t) != 1) continue;
+      if (!needed_.count(&t.op())) continue;
       const auto scaled = sources_.scaling(t);
       if (!scaled) continue;
       const Source from = sources_.of(scaled->second);
       if (!from.root || from.layout != Layout::full) continue;
       const auto chained = fusion_.result_of.find(&from.root.op());
       const Tensor sum = chained != fusion_.result_of.end() ? chained->second : from.root;
-      if (!is_total_sum(sum) || uses_[&from.root.op()] != 1 || out.count(&from.root.op())) continue;
+      if (sum.op().kind != OpKind::sum || is_row_sum(sum) || sources_.elements(t) != sources_.elements(sum)) continue;
+      if (uses_[&from.root.op()] != 1 || out.count(&from.root.op())) continue;
       ScaledSum& entry = fusion_.scaled_sums[&sum.op()];
       entry = {t, entry.alpha * scaled->first};
       fusion_.result_of[&t.op()] = sum;
@@ -144,7 +146,8 @@ class Fuser {
       if (op.dims.size() == 1) return sources_.space(op.inputs[0]);
       return {rows, rows > 0 ? total / rows : 0};
     }
-    const bool reduces = is_total_sum(t) || op.kind == OpKind::log_sum_exp || op.kind == OpKind::take_label;
+    const bool reduces = is_total_sum(t) || op.kind == OpKind::log_sum_exp || op.kind == OpKind::take_label ||
+                         op.kind == OpKind::inverse_rms;
     const Space own = sources_.space(reduces ? op.inputs[0] : t);
     // One axis alone is one row for a row operation.
     if (is_row_op(t) && sources_.shape(reduces ? op.inputs[0] : t).size() == 1) return {1, own.rows};

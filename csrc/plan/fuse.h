@@ -15,7 +15,8 @@ struct Cluster {
   Phase phase = Phase::forward;
 };
 
-// A total sum may be multiplied by constants at the end: the scalar that its call leaves, and the factor.
+// A sum of everything, or over axes that a reduction takes, may be multiplied by constants at the end: what its call
+// leaves then, and the factor.
 struct ScaledSum {
   Tensor result;
   double alpha = 1;

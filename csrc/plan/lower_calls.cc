@@ -58,7 +58,7 @@ void Lowering::read_and_write(Call& call, const Program& program) {
   };
   for (const Instruction& i : program.instructions) {
     for (const Operand* operand : {&i.a, &i.b}) add(call.reads, *operand);
-    for (const Operand* operand : {&i.out, &i.out2}) add(call.writes, *operand);
+    for (const Operand* operand : {&i.out, &i.out2, &i.out3}) add(call.writes, *operand);
   }
   for (int value : whole) std::erase(call.by_rows, value);
   for (const TotalSum& sum : program.sums) {
@@ -159,7 +159,9 @@ CallPtr Lowering::lower_reduce(const Tensor& t) {
   const Shape shape = sources_.shape(t.op().inputs[0]);
   const auto at = [&](Dim axis) { return shape.begin() + axis; };
   ReduceSpec spec;
-  spec.out = value_of(t);
+  const auto scaled = fusion_.scaled_sums.find(&t.op());
+  if (scaled != fusion_.scaled_sums.end()) spec.alpha = scaled->second.alpha;
+  spec.out = value_of(scaled == fusion_.scaled_sums.end() ? t : scaled->second.result);
   spec.a = value_of(t.op().inputs[0]);
   spec.outer = element_count(Shape(shape.begin(), at(t.op().dims.front())));
   spec.reduced = element_count(Shape(at(t.op().dims.front()), at(t.op().dims.back() + 1)));

@@ -73,8 +73,13 @@ class TileRunner {
         k_.broadcast_column(out.data, out.ld, a.data, rows, cols);
         break;
       case Code::softmax:
-        k_.softmax(out.data, out.ld, i.out2.layout == Layout::none ? nullptr : at(i.out2).data, a.data, a.ld, rows,
-                   cols);
+        softmax(i, out, a);
+        break;
+      case Code::center:
+        k_.center(out.data, out.ld, a.data, a.ld, rows, cols);
+        break;
+      case Code::inverse_rms:
+        k_.inverse_rms(out.data, a.data, a.ld, static_cast<T>(i.alpha), rows, cols);
         break;
       case Code::row_sum:
         k_.row_sum(out.data, a.data, a.ld, rows, cols);
@@ -95,6 +100,11 @@ class TileRunner {
         partials[i.sum] += k_.sum(a.data, a.ld, rows_of(i.a), cols_of(i.a));
         break;
     }
+  }
+
+  void softmax(const Instruction& i, const Pointer<T>& out, const Pointer<T>& a) noexcept {
+    const Pointer<T> lse = at(i.out2), shifted = at(i.out3);
+    k_.softmax(out.data, out.ld, lse.data, shifted.data, shifted.ld, a.data, a.ld, tile_.rows, tile_.cols);
   }
 
   // Zeros in the rows of one label. A column lies densely.
@@ -134,13 +144,13 @@ class TileRunner {
 template <class T>
 void run_program(const kernels::Kernels<T>& k, const Program& program, const Context& context, const Tile& block,
                  T* registers, double* partials) noexcept {
-  if (block.rows <= 0 || block.cols <= 0) return;
+  if (block.rows <= 0 || (block.cols <= 0 && !program.whole_rows)) return;  // rows of nothing have sums, too
   TileRunner<T> runner(k, program, context, registers);
-  if (block.rows * block.cols <= kTileElements) return runner.run(block, partials);
-  const Dim tile_cols = std::min(program.tile_cols(), block.cols);
+  const Dim tile_cols = std::max<Dim>(1, std::min(program.tile_cols(), block.cols));
+  if (block.rows * std::max<Dim>(1, block.cols) <= kTileElements) return runner.run(block, partials);
   const Dim tile_rows = std::max<Dim>(1, kTileElements / tile_cols);
   for (Dim row = 0; row < block.rows; row += tile_rows)
-    for (Dim col = 0; col < block.cols; col += tile_cols)
+    for (Dim col = 0; col == 0 || col < block.cols; col += tile_cols)
       runner.run({block.row + row, std::min(tile_rows, block.rows - row), block.col + col,
                   std::min(tile_cols, block.cols - col)},
                  partials);
@@ -159,8 +169,9 @@ void finish_sums(const Program& program, const Context& context, Dim tasks) noex
 }
 
 std::string Program::describe() const {
-  static constexpr const char* kCodes[] = {"",           "fill",      "load",    "broadcast", "softmax", "row_sum",
-                                           "take_label", "put_label", "dropout", "normal",    "sum"};
+  static constexpr const char* kCodes[] = {"",        "fill",        "load",    "broadcast",  "softmax",
+                                           "center",  "inverse_rms", "row_sum", "take_label", "put_label",
+                                           "dropout", "normal",      "sum"};
   std::string text;
   for (const Instruction& i : instructions) {
     if (i.code == Code::fill || i.code == Code::load_scalar || i.code == Code::broadcast_column) continue;

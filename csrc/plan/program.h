@@ -29,7 +29,10 @@ enum class Code : unsigned char {
   fill,              // out = alpha
   load_scalar,       // out = *a
   broadcast_column,  // out (full) = a (column)
-  softmax,           // out (full, may be none) = softmax(a), out2 (column, may be none) = log-sum-exp
+  softmax,           // out (full) = softmax(a), out2 (column) = log-sum-exp, of out3 where that is there; out3 (full) =
+                     // a less the greatest of its row; each may be none
+  center,            // out (full) = a less the mean of its row
+  inverse_rms,       // out (column) = 1 / sqrt(mean of a^2 by rows + alpha)
   row_sum,           // out (column) = sum of a (full) by rows
   take_label,        // out (column) = a[label]
   put_label,         // out (full) = a (column) at the label, else 0
@@ -45,7 +48,7 @@ struct Instruction {
   std::uint32_t stream = 0;
   int sum = -1;
   std::optional<Dim> ignore = {};  // of take_label and put_label: the label of rows that give 0
-  Operand out = {}, out2 = {}, a = {}, b = {};
+  Operand out = {}, out2 = {}, out3 = {}, a = {}, b = {};
 };
 
 // What one total_sum leaves: value[0] = alpha * sum of the tasks' slots in `partials`.

@@ -42,8 +42,9 @@ class ReduceCall final : public Call {
     const Dim row = in_lanes ? s_.lanes.begin(chunk) : chunk * kChunkRows, col = block * kChunkCols;
     const Dim end = in_lanes ? s_.lanes.begin(chunk + 1) : std::min(row + kChunkRows, s_.reduced);
     const T* a = reinterpret_cast<const T*>(context.address[s_.a]) + (outer * s_.reduced + row) * s_.inner + col;
-    k_.column_sum(slot(context, outer, chunk) + col, a, s_.inner, end - row,
-                  in_lanes ? s_.inner : std::min(kChunkCols, s_.inner - col));
+    const auto column_sum = s_.alpha ? k_.column_sum_shifted : k_.column_sum;
+    column_sum(slot(context, outer, chunk) + col, a, s_.inner, end - row,
+               in_lanes ? s_.inner : std::min(kChunkCols, s_.inner - col));
   }
 
   void finish(const Context& context) const noexcept override {
@@ -54,7 +55,8 @@ class ReduceCall final : public Call {
         const double* other = slot(context, outer, chunk);
         for (Dim j = 0; j < s_.inner; ++j) sum[j] += other[j];
       }
-      for (Dim j = 0; j < s_.inner; ++j) out[outer * s_.inner + j] = static_cast<T>(sum[j]);
+      for (Dim j = 0; j < s_.inner; ++j)
+        out[outer * s_.inner + j] = static_cast<T>(s_.alpha ? *s_.alpha * sum[j] : sum[j]);
     }
   }
 

@@ -32,7 +32,7 @@ bool redirect(Program& program, int from, int product) {
       if (overwritten || operand->layout != Layout::full) return false;
       *operand = {Layout::full, false, product};
     }
-    if (is_register(i.out, from) || is_register(i.out2, from)) return true;
+    if (is_register(i.out, from) || is_register(i.out2, from) || is_register(i.out3, from)) return true;
     overwritten = overwritten || is_product(i.out, product);
   }
   return true;

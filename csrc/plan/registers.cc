@@ -12,6 +12,7 @@ void for_operands(Instruction& i, F f) {
   f(i.b);
   f(i.out);
   f(i.out2);
+  f(i.out3);
 }
 
 std::vector<int> count_reads(Program& program) {
@@ -58,7 +59,7 @@ class Scan {
 
  private:
   void rename(Instruction& i, int at) {
-    const Operand a = i.a, b = i.b, out = i.out, out2 = i.out2;
+    const Operand a = i.a, b = i.b, out = i.out, out2 = i.out2, out3 = i.out3;
     rename(i.a);
     rename(i.b);
     // An elementwise function may write over an operand that covers the tile as its result does.
@@ -69,9 +70,10 @@ class Scan {
     if (b_early) release(b, at);
     rename(i.out);
     rename(i.out2);
+    rename(i.out3);
     if (!a_early) release(a, at);
     if (!b_early && !(b.in_register && a.in_register && b.index == a.index)) release(b, at);
-    for (const Operand& result : {out, out2}) release(result, at);  // a result that nobody reads
+    for (const Operand& result : {out, out2, out3}) release(result, at);  // a result that nobody reads
   }
 
   void rename(Operand& o) {

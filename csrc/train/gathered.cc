@@ -9,7 +9,8 @@ namespace backpass {
 namespace {
 
 void check_targets(const Array& y, const Trainer::Impl& trainer, Dim rows) try {
-  const Targets targets = fit_targets(trainer.losses.of(0), trainer.net().outputs()[0].shape(), y, {}, rows);
+  const Network::Impl& net = trainer.net();
+  const Targets targets = fit_targets(trainer.losses.of(0), net.outputs()[0].shape(), y, {}, rows, net.dtype);
   const DType dtype = targets.labels ? DType::int32 : trainer.net().dtype;
   if (y.dtype() != dtype) fail("y", "expected ", name(dtype), ", got ", name(y.dtype()));
 } catch (const std::invalid_argument& error) {

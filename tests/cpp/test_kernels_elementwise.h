@@ -62,6 +62,10 @@ W reference(Elementwise fn, W a, W b, W alpha) {
       return a * sigmoid(a);
     case Elementwise::mish:
       return a * std::tanh(softplus(a));
+    case Elementwise::log_cosh: {
+      const W size = std::fabs(a), half = std::sinh(a / 2);
+      return size < 1 ? std::log1p(2 * half * half) : size + std::log1p(std::exp(-2 * size)) - std::log(W{2});
+    }
     case Elementwise::add:
       return a + b;
     case Elementwise::subtract:
@@ -156,6 +160,9 @@ void test_accuracy(const Kernels<T>& kernels, const std::string& label) {
       {Elementwise::silu, -2, 2, 6},
       {Elementwise::mish, -80, 80, 8},
       {Elementwise::mish, -2, 2, 8},
+      {Elementwise::log_cosh, -80, 80, 6},
+      {Elementwise::log_cosh, -2, 2, 6},
+      {Elementwise::log_cosh, -1e-3, 1e-3, 6},
       // The rounding of an exponent is multiplied by it: at -9 by 67.
       {Elementwise::gelu_tanh, -1, 12, 8},
       {Elementwise::gelu_tanh, -9, 0, 200},
@@ -194,7 +201,7 @@ void test_special_values(const Kernels<T>& kernels, const std::string& label) {
   };
   using E = Elementwise;
   for (E fn : {E::exp, E::log, E::tanh, E::erf, E::sigmoid, E::gelu, E::gelu_tanh, E::softplus, E::elu, E::silu,
-               E::mish, E::relu, E::sqrt, E::sign, E::absolute}) {
+               E::mish, E::log_cosh, E::relu, E::sqrt, E::sign, E::absolute}) {
     expect(fn, nan, nan);
   }
   expect(E::exp, -inf, 0), expect(E::exp, inf, inf), expect(E::exp, 0, 1), expect(E::exp, 1e4, inf),
@@ -205,6 +212,7 @@ void test_special_values(const Kernels<T>& kernels, const std::string& label) {
   expect(E::erf, inf, 1), expect(E::erf, -inf, -1), expect(E::erf, 0, 0), expect(E::erf, 1e4, 1);
   expect(E::sigmoid, 1e3, 1), expect(E::sigmoid, -1e4, 0), expect(E::sigmoid, 0, static_cast<T>(0.5));
   expect(E::softplus, 1e4, 1e4), expect(E::softplus, -1e4, 0), expect(E::softplus, inf, inf);
+  expect(E::log_cosh, inf, inf), expect(E::log_cosh, -inf, inf), expect(E::log_cosh, 0, 0);
   expect(E::gelu, 1e4, 1e4), expect(E::gelu, -1e3, 0), expect(E::relu, -inf, 0), expect(E::relu, inf, inf);
   const T big = std::numeric_limits<T>::max();
   for (T x : {static_cast<T>(1e4), big}) {

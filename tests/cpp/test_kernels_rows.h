@@ -1,6 +1,9 @@
 // Softmax, reductions, copies and random numbers against plain loops.
 #pragma once
 
+#include <algorithm>
+#include <utility>
+
 #include "kernel_testing.h"
 
 namespace backpass::kernels::testing {
@@ -8,14 +11,26 @@ namespace backpass::kernels::testing {
 template <class T>
 void test_softmax(const Kernels<T>& kernels, Size rows, Size cols, Numbers& numbers, const std::string& label) {
   Matrix<T> x(rows, cols, 1, numbers, 30), y(rows, cols, 2, numbers);
-  Guarded<T> lse(rows), lse_alone(rows);
+  Matrix<T> shifted(rows, cols, 1, numbers);
+  Guarded<T> lse(rows), lse_alone(rows), lse_shifted(rows);
   if (rows > 0 && cols > 1) x(0, 1) = -std::numeric_limits<T>::infinity();
-  kernels.softmax(y.data(), y.ld, lse.data(), x.data(), x.ld, rows, cols);
-  kernels.softmax(nullptr, 0, lse_alone.data(), x.data(), x.ld, rows, cols);
-  bool good = y.gaps_intact();
+  kernels.softmax(y.data(), y.ld, lse.data(), nullptr, 0, x.data(), x.ld, rows, cols);
+  kernels.softmax(nullptr, 0, lse_alone.data(), nullptr, 0, x.data(), x.ld, rows, cols);
+  kernels.softmax(nullptr, 0, lse_shifted.data(), shifted.data(), shifted.ld, x.data(), x.ld, rows, cols);
+  bool good = y.gaps_intact() && shifted.gaps_intact();
   for (Size i = 0; i < rows; ++i) {
-    Wide<T> total = 0;
-    for (Size j = 0; j < cols; ++j) total += std::exp(static_cast<Wide<T>>(x(i, j)));
+    Wide<T> total = 0, others = 0;
+    const T most = cols > 0 ? *std::max_element(&x(i, 0), &x(i, 0) + cols) : 0;
+    bool greatest = true;  // the first of them counts 1
+    for (Size j = 0; j < cols; ++j) {
+      const Wide<T> e = std::exp(static_cast<Wide<T>>(x(i, j)) - most);
+      total += std::exp(static_cast<Wide<T>>(x(i, j)));
+      if (x(i, j) != most || !std::exchange(greatest, false)) others += e;
+      good = good && shifted(i, j) == x(i, j) - most;
+    }
+    const Wide<T> above = std::log1p(others);
+    good = good && (cols == 0 ? lse_shifted[i] == -std::numeric_limits<T>::infinity()
+                              : close(lse_shifted[i], above, 80 * epsilon<T>() * above + 1e-37));
     const Wide<T> want = std::log(total);
     good = good && (cols == 0 ? lse[i] == -std::numeric_limits<T>::infinity()
                               : close(lse[i], want, 4 * epsilon<T>() * (1 + std::fabs(want))));
@@ -25,21 +40,47 @@ void test_softmax(const Kernels<T>& kernels, Size rows, Size cols, Numbers& numb
       good = good && close(y(i, j), p, 40 * epsilon<T>() * p + 1e-44);
     }
   }
-  kernels.softmax(x.data(), x.ld, nullptr, x.data(), x.ld, rows, cols);
+  kernels.softmax(x.data(), x.ld, nullptr, nullptr, 0, x.data(), x.ld, rows, cols);
   for (Size i = 0; i < rows; ++i) {
     for (Size j = 0; j < cols; ++j) good = good && x(i, j) == y(i, j);
   }
   check(good, label + "softmax " + std::to_string(rows) + " x " + std::to_string(cols));
 }
 
+// Mean taken away, and the inverse root mean square; a constant is exactly 0, and squares may overflow.
+template <class T>
+void test_norms(const Kernels<T>& kernels, Size rows, Size cols, Numbers& numbers, const std::string& label) {
+  Matrix<T> x(rows, cols, 1, numbers), y(rows, cols, 2, numbers);
+  Guarded<T> inverse(rows);
+  const T huge = static_cast<T>(sizeof(T) == sizeof(float) ? 1e30 : 1e200);
+  for (Size j = 0; j < cols; ++j) {
+    if (rows > 1) x(1, j) = static_cast<T>(12345.678);
+    if (rows > 2) x(2, j) *= huge;
+  }
+  kernels.center(y.data(), y.ld, x.data(), x.ld, rows, cols);
+  kernels.inverse_rms(inverse.data(), x.data(), x.ld, static_cast<T>(1e-5), rows, cols);
+  bool good = y.gaps_intact();
+  for (Size i = 0; i < rows && cols > 0; ++i) {
+    Wide<T> mean = 0, squares = 0;
+    for (Size j = 0; j < cols; ++j) mean += x(i, j) / static_cast<Wide<T>>(cols);
+    for (Size j = 0; j < cols; ++j) squares += static_cast<Wide<T>>(x(i, j)) * x(i, j) / static_cast<Wide<T>>(cols);
+    const Wide<T> want = 1 / std::sqrt(squares + 1e-5), size = i == 2 ? huge : static_cast<T>(1);
+    good = good && close(inverse[i], want, 40 * epsilon<T>() * want);
+    for (Size j = 0; j < cols; ++j)
+      good = good && (i == 1 ? y(i, j) == 0 : close(y(i, j), x(i, j) - mean, 40 * epsilon<T>() * size));
+  }
+  check(good, label + "norms " + std::to_string(rows) + " x " + std::to_string(cols));
+}
+
 template <class T>
 void test_reductions(const Kernels<T>& kernels, Size rows, Size cols, Numbers& numbers, const std::string& label) {
   Matrix<T> a(rows, cols, (rows + cols) % 2, numbers);
   Guarded<T> sums(rows), tops(rows);
-  Guarded<double> columns(cols);
+  Guarded<double> columns(cols), shifted(cols);
   kernels.row_sum(sums.data(), a.data(), a.ld, rows, cols);
   kernels.row_max(tops.data(), a.data(), a.ld, rows, cols);
   kernels.column_sum(columns.data(), a.data(), a.ld, rows, cols);
+  kernels.column_sum_shifted(shifted.data(), a.data(), a.ld, rows, cols);
   const double sum = kernels.sum(a.data(), a.ld, rows, cols);
   bool good = true;
   Wide<T> all = 0;
@@ -54,6 +95,7 @@ void test_reductions(const Kernels<T>& kernels, Size rows, Size cols, Numbers& n
     Wide<T> want = 0;
     for (Size i = 0; i < rows; ++i) want += a(i, j);
     good = good && close(columns[j], want, 8 * epsilon<T>() * std::sqrt(static_cast<double>(rows) + 1));
+    good = good && close(shifted[j], want, 16 * epsilon<T>() * (static_cast<double>(rows) + 1));
   }
   good = good && close(sum, all, 8 * epsilon<T>() * std::sqrt(static_cast<double>(rows * cols) + 1));
   if (rows > 1 && cols > 0) {
@@ -180,6 +222,7 @@ void test_rows(const Kernels<T>& kernels, const std::string& label) {
   for (Size rows : {Size{0}, Size{1}, v - 1, v + 1, Size{31}, Size{33}, Size{100}}) {
     for (Size cols : {Size{0}, Size{1}, Size{2}, v - 1, v, v + 1, Size{10}, 4 * v, 4 * v + 3, Size{130}}) {
       test_softmax(kernels, rows, cols, numbers, label);
+      test_norms(kernels, rows, cols, numbers, label);
       test_reductions(kernels, rows, cols, numbers, label);
       test_copies(kernels, rows, cols, numbers, label);
     }

@@ -5,6 +5,10 @@
 
 namespace backpass {
 
+// The targets that a loss is defined for, beside labels. `distributions`: rows of the last axis that are not negative
+// and sum to 1, but for rounding.
+enum class TargetDomain : unsigned char { any, not_negative, unit_interval, distributions };
+
 // Any class with these is a loss. `weight` (batch) may be absent: the mean is then over rows, else divided by the sum
 // of the weights; where that is 0, so are the loss and its gradient.
 //   std::string type() const;  Attributes attributes() const;
@@ -13,6 +17,7 @@ namespace backpass {
 //   bool takes_labels() const;                          false; or a target may be class numbers, int32 (batch)
 //   std::optional<Dim> ignored_label() const;           none; or the label of rows that count for nothing
 //   Shape target_shape(const Shape& prediction) const;  the prediction's; for targets that are not labels
+//   TargetDomain target_domain() const;                 any; what else is refused before a step is taken
 //   Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 //                                                       `weight`: (batch), what rows count in the mean; none: the same
 class Loss {
@@ -25,15 +30,16 @@ class Loss {
   Attributes attributes() const { return self_->attributes(); }
   bool takes_labels() const { return self_->takes_labels(); }
   std::optional<Dim> ignored_label() const { return self_->ignored_label(); }
+  TargetDomain target_domain() const { return self_->target_domain(); }
   Shape target_shape(const Shape& prediction) const { return self_->target_shape(prediction); }
   Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
     return self_->row_weight(prediction, target, weight);
   }
-  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight = {}) const {
-    return self_->build(prediction, target, weight);
-  }
+  // Rows of weight 0 are left out: what they hold, finite or not, changes neither the loss nor its gradient.
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight = {}) const;
 
-  // The loss and its gradient with respect to the prediction. Throws std::invalid_argument where shapes do not fit.
+  // The loss and its gradient with respect to the prediction. Throws std::invalid_argument where shapes do not fit, or
+  // targets are outside the domain.
   std::pair<double, Array> value_and_grad(const ArrayView& prediction, const ArrayView& target,
                                           const ArrayView& sample_weight = {}) const;
 
@@ -44,6 +50,7 @@ class Loss {
     virtual Attributes attributes() const = 0;
     virtual bool takes_labels() const = 0;
     virtual std::optional<Dim> ignored_label() const = 0;
+    virtual TargetDomain target_domain() const = 0;
     virtual Shape target_shape(const Shape& prediction) const = 0;
     virtual Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const = 0;
     virtual Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const = 0;
@@ -60,6 +67,10 @@ class Loss {
     std::optional<Dim> ignored_label() const override {
       if constexpr (requires { loss.ignored_label(); }) return loss.ignored_label();
       return {};
+    }
+    TargetDomain target_domain() const override {
+      if constexpr (requires { loss.target_domain(); }) return loss.target_domain();
+      return TargetDomain::any;
     }
     Shape target_shape(const Shape& prediction) const override {
       if constexpr (requires { loss.target_shape(prediction); }) return loss.target_shape(prediction);
@@ -157,6 +168,7 @@ struct Poisson {
 
   std::string type() const { return "Poisson"; }
   Attributes attributes() const { return {{"log_input", log_input}, {"full", full}, {"eps", eps}}; }
+  TargetDomain target_domain() const { return TargetDomain::not_negative; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -183,6 +195,7 @@ struct BinaryCrossEntropy {
 
   std::string type() const { return "BinaryCrossEntropy"; }
   Attributes attributes() const;
+  TargetDomain target_domain() const { return TargetDomain::unit_interval; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -199,6 +212,7 @@ struct CrossEntropy {
   std::string type() const { return "CrossEntropy"; }
   Attributes attributes() const;
   bool takes_labels() const { return true; }
+  TargetDomain target_domain() const { return TargetDomain::distributions; }
   std::optional<Dim> ignored_label() const { return ignore_index; }
   Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
@@ -214,6 +228,7 @@ struct Focal {
   std::string type() const { return "Focal"; }
   Attributes attributes() const;
   bool takes_labels() const { return true; }
+  TargetDomain target_domain() const { return TargetDomain::distributions; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
