@@ -153,7 +153,10 @@ void bind_reductions(py::module_& m) {
       documented("mean", "The mean over some axes, or over all.").c_str());
   m.def("softmax", &softmax, py::arg("x"), documented("softmax", "exp(x) over its sum, along the last axis.").c_str());
   m.def("log_sum_exp", &log_sum_exp, py::arg("x"),
-        documented("log_sum_exp", "log of the sum of exp(x) along the last axis, which it drops.").c_str());
+        documented("log_sum_exp",
+                   "log of the sum of exp(x) along the last axis, which it drops; -inf for rows without\n"
+                   "elements.")
+            .c_str());
   m.def(
       "take_label", &take_label, py::arg("x"), py::arg("labels"), py::arg("ignore") = py::none(),
       documented("take_label",

@@ -21,7 +21,7 @@ class BinaryCrossEntropy(FixedLoss):
         label_smoothing: a in (1 - a) y + a / 2, which takes the place of y; in [0, 1].
 
     Raises:
-        ValueError: where a setting is outside.
+        ValueError: where a setting is outside; where it is used, for targets outside [0, 1].
 
     Example:
         >>> import backpass as bp
@@ -56,7 +56,8 @@ class CrossEntropy(FixedLoss):
             of the weights of the rows' classes. See `balanced_class_weights`. It multiplies `sample_weight`.
 
     Raises:
-        ValueError: where a setting is outside.
+        ValueError: where a setting is outside; where it is used, for labels that are no class, and rows that are
+            negative or do not sum to 1.
 
     Example:
         >>> import backpass as bp
@@ -111,7 +112,7 @@ class Focal(FixedLoss):
         alpha: multiplies the loss; positive and finite. None is 1.
 
     Raises:
-        ValueError: where a setting is outside.
+        ValueError: where a setting is outside; where it is used, for targets that `CrossEntropy` refuses.
 
     Example:
         >>> import backpass as bp

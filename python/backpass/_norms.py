@@ -36,6 +36,7 @@ class BatchNorm(Fixed):
 
     Raises:
         ValueError: where a setting is out of range; in training, where a batch has one value per channel.
+        DivergedError: in a fit whose batch has a variance that its dtype cannot hold, as of 1e30 in float32.
 
     Example:
         >>> import backpass as bp

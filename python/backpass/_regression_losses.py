@@ -120,7 +120,7 @@ class Poisson(FixedLoss):
         eps: keeps the logarithm of a rate of 0 finite; positive and finite.
 
     Raises:
-        ValueError: where `eps` is outside.
+        ValueError: where `eps` is outside; where it is used, for negative targets.
 
     Example:
         >>> import backpass as bp

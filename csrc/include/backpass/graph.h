@@ -113,7 +113,7 @@ Tensor concat(const std::vector<Tensor>& xs, Dim axis);       // not along kBatc
 
 // Along the last axis.
 Tensor softmax(const Tensor& x);
-Tensor log_sum_exp(const Tensor& x);  // drops the axis
+Tensor log_sum_exp(const Tensor& x);  // drops the axis; -inf, the logarithm of nothing, for rows without elements
 // x (n, c), labels int32 (n): x[i, labels[i]]; nan outside; 0 where the label is `ignore`, through which no gradient
 // flows.
 Tensor take_label(const Tensor& x, const Tensor& labels, std::optional<Dim> ignore = {});
