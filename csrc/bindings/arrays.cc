@@ -47,7 +47,7 @@ py::array to_array(py::handle value, const std::string& where, const std::string
   if (value.is_none()) refuse(where, name, "None");
   if (py::isinstance<py::str>(value) || py::isinstance<py::bytes>(value)) refuse(where, name, "a string");
   if (!py::isinstance<py::array>(value) && !py::hasattr(value, "__array__") && py::hasattr(value, "__dlpack__")) {
-    return numpy.attr("from_dlpack")(value);
+    return call(numpy.attr("from_dlpack"), value);
   }
   const bool plain = py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value) ||
                      py::isinstance<py::float_>(value) || py::isinstance<py::int_>(value);
@@ -55,7 +55,7 @@ py::array to_array(py::handle value, const std::string& where, const std::string
     refuse(where, name, "an object of type " + py::str(py::type::of(value).attr("__name__")).cast<std::string>());
   }
   try {
-    return numpy.attr("asanyarray")(value);
+    return call(numpy.attr("asanyarray"), value);
   } catch (const py::error_already_set& error) {
     if (!error.matches(PyExc_ValueError)) throw;
     throw py::value_error(at(where, name) + " is not a rectangular array");
@@ -64,7 +64,7 @@ py::array to_array(py::handle value, const std::string& where, const std::string
 
 py::array native_order(const py::array& array) {
   if (const char order = array.dtype().byteorder(); order == '=' || order == '|') return array;
-  return array.attr("astype")(array.dtype().attr("newbyteorder")("="));
+  return call(array.attr("astype"), call(array.dtype().attr("newbyteorder"), "="));
 }
 
 Dim row_bytes(const py::array& array) {
@@ -132,7 +132,7 @@ Argument argument(py::handle value, const std::string& where, const std::string&
   const std::optional<ElementType> type = element_type(array.dtype());
   if (!type) refuse(where, name, "dtype " + py::str(array.dtype()).cast<std::string>());
   array = native_order(array);
-  if (!has_dense_rows(array)) array = array.attr("copy")("C");
+  if (!has_dense_rows(array)) array = call(array.attr("copy"), "C");
   Shape shape(array.shape(), array.shape() + array.ndim());
   const bool strided = array.ndim() > 0 && array.shape(0) > 1;
   const std::ptrdiff_t stride = strided ? array.strides(0) : static_cast<std::ptrdiff_t>(row_bytes(array));

@@ -75,8 +75,8 @@ bool is_integer(ElementType type) {
 
 Array copy_as(DType dtype, const Argument& given, const std::string& name) {
   require_castable(given.view, dtype, "augment", name);
-  const py::array dense = given.owner.attr("astype")(numpy_dtype(dtype), py::arg("order") = "C");
-  if (dtype == DType::int32 && !py::module_::import("numpy").attr("array_equal")(dense, given.owner).cast<bool>())
+  const py::array dense = call(given.owner.attr("astype"), numpy_dtype(dtype), "C");
+  if (dtype == DType::int32 && !call(py::module_::import("numpy").attr("array_equal"), dense, given.owner).cast<bool>())
     throw std::invalid_argument("[augment] " + name + " must hold integers of 32 bits");
   Array array(dtype, given.view.shape);
   std::memcpy(array.data(), dense.data(), array.bytes());

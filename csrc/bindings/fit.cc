@@ -74,7 +74,7 @@ Notes to_notes(const py::tuple& given) {
   Notes result;
   result.notes.text = given[0].cast<std::string>();
   for (const auto& [name, value] : given[1].cast<py::dict>()) {
-    result.owners.push_back(argument(value.attr("copy")("C"), "Checkpoint", "an array of a callback's state"));
+    result.owners.push_back(argument(call(value.attr("copy"), "C"), "Checkpoint", "an array of a callback's state"));
     result.notes.arrays.emplace_back(name.cast<std::string>(), result.owners.back().view);
   }
   return result;

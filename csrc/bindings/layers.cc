@@ -51,7 +51,7 @@ Initializer to_initializer(const py::object& given, double gain) {
     if (drawn.view.shape != shape)
       throw std::invalid_argument("[initializer] must give an array of shape " + to_string(shape) + ", got " +
                                   to_string(drawn.view.shape));
-    const py::array dense = drawn.owner.attr("astype")("float64", "C");
+    const py::array dense = call(drawn.owner.attr("astype"), "float64", "C");
     std::copy_n(static_cast<const double*>(dense.data()), values.size(), values.begin());
   };
   return {Initializer::Fill(fill), gain};
@@ -98,7 +98,7 @@ Array to_array(const py::handle& given, DType dtype, const std::string& who) {
   Array array(dtype, result.view.shape);
   const Dim rows = result.view.rows();
   const std::size_t bytes = rows > 0 ? array.bytes() / static_cast<std::size_t>(rows) : 0;
-  const py::object cast = result.owner.attr("astype")(numpy_dtype(dtype), "C");
+  const py::object cast = call(result.owner.attr("astype"), numpy_dtype(dtype), "C");
   if (rows > 0 && bytes > 0) std::memcpy(array.data(), py::array(cast).data(), array.bytes());
   return array;
 }

@@ -2,8 +2,8 @@
 //
 // A thread that asks for the lock when the interpreter is ending is ended itself: before Python 3.14 by pthread_exit,
 // which unwinds frames of ours that must not be unwound, without the lock that their clean-up needs. So whatever may
-// ask for the lock is called through guarded(), whose frame the unwinding does not get past: the thread stays there
-// until the process is gone.
+// ask for the lock, any function written in Python and NumPy's own on large arrays, is called through guarded(), whose
+// frame the unwinding does not get past: the thread stays there until the process is gone.
 #pragma once
 
 #include <backpass/interrupt.h>

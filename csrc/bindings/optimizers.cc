@@ -46,7 +46,7 @@ py::dict state_dict(const Optimizer& optimizer) {
 Array to_array(py::handle given, const std::string& where, const std::string& name) {
   const Argument source = argument(given, where, name);
   Array array(DType::float64, source.view.shape);
-  const py::array dense = source.owner.attr("astype")("float64", "C");
+  const py::array dense = call(source.owner.attr("astype"), "float64", "C");
   std::memcpy(array.data(), dense.data(), array.bytes());
   return array;
 }
