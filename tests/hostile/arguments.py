@@ -74,13 +74,16 @@ def is_tensor_function(function):
     return (function.__doc__ or "").startswith(f"{getattr(function, '__name__', '')}(x: backpass._core.Tensor")
 
 
+EVERY = "*"  # in place of the name of a parameter
+
+
 def arguments(target, parameters, hostile_name=None, hostile=None):
     """Positional and keyword arguments; `hostile` is that of `hostile_name`, and of what nothing valid is known for."""
     given = ARGUMENTS.get(target, dict)()
     native = is_tensor_function(getattr(bp, target, None))
     positional, named = [], {}
     for name, kind, required in parameters:
-        if name == hostile_name:
+        if hostile_name in (name, EVERY):
             value = hostile
         elif name in given:
             value = given[name]

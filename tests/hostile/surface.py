@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import backpass as bp
 from backpass import augment, datasets
-from hostile.arguments import arguments, model, tensor, x, y
+from hostile.arguments import EVERY, arguments, model, tensor, x, y
 from hostile.values import VALUES
 
 
@@ -134,10 +134,11 @@ def targets():
 
 
 def cases():
-    """(target, parameter or "", value or ""), of every target, each of its parameters, and every value."""
+    """(target, parameter or "", value or ""): of every target, each of its parameters and all at once, every value."""
     for target in targets().values():
         if not target.parameters:
             yield target.name, "", ""
-        for name, _, _ in target.parameters:
+        names = [name for name, _, _ in target.parameters]
+        for name in [*names, EVERY] if len(names) > 1 else names:
             for value in VALUES:
                 yield target.name, name, value
