@@ -62,6 +62,15 @@ def test_results_that_make_no_sense_are_refused():
         bp.arrow_dataset(3, x="a", y="b")
 
 
+def test_a_shape_whose_items_nobody_holds_is_read_safely():
+    """Rows of a masked array are made as they are asked for: they were read after they had gone."""
+    rows = np.ma.masked_array(np.ones((6, 4)), mask=np.eye(6, 4) > 0)
+    for make in (bp.input, bp.parameter, lambda shape: bp.reshape(bp.input((24,)), shape)):
+        with pytest.raises(TypeError):
+            make(rows)
+    assert bp.input(np.array([2, 3])).shape == (2, 3)
+
+
 def test_what_goes_into_optimizers_and_splits_is_checked():
     with pytest.raises(TypeError, match=r"^\[SGD\] settings must be a mapping, got 3"):
         bp.Optimizer("SGD", 3)

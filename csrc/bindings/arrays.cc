@@ -284,7 +284,8 @@ py::tuple to_tuple(const Shape& shape) {
 
 Shape to_shape(const py::sequence& dims) {
   Shape shape;
-  for (const py::handle dim : dims) shape.push_back(dim.is_none() ? kBatch : dim.cast<Dim>());
+  // A tuple holds its items: other sequences may make each one anew, and then nobody would.
+  for (const py::handle dim : py::tuple(dims)) shape.push_back(dim.is_none() ? kBatch : dim.cast<Dim>());
   return shape;
 }
 
