@@ -2,6 +2,8 @@
 #include "nn/targets.h"
 
 #include <cmath>
+#include <iomanip>
+#include <sstream>
 
 #include "base/convert.h"
 #include "base/error.h"
@@ -27,20 +29,40 @@ Dim first_bad_label(const ArrayView& y, Dim classes, std::optional<Dim> ignored)
   return -1;
 }
 
+Dim first_bad_label(const ArrayView& y, Dim classes, std::optional<Dim> ignored) {
+  if (y.type == ElementType::int64) return first_bad_label<std::int64_t>(y, classes, ignored);
+  if (y.type == ElementType::int32) return first_bad_label<std::int32_t>(y, classes, ignored);
+  for (Dim row = 0; row < y.rows(); ++row) {
+    const double label = element(y, row);
+    const bool inside = label >= 0 && label < static_cast<double>(classes) && label == std::floor(label);
+    if (!inside && label != ignored) return row;
+  }
+  return -1;
+}
+
 void check_labels(const ArrayView& y, Dim classes, std::optional<Dim> ignored) {
-  Dim bad = -1;
-  if (y.type == ElementType::int64)
-    bad = first_bad_label<std::int64_t>(y, classes, ignored);
-  else if (y.type == ElementType::int32)
-    bad = first_bad_label<std::int32_t>(y, classes, ignored);
-  else
-    for (Dim row = 0; row < y.rows() && bad < 0; ++row)
-      if (const double label = element(y, row);
-          !(label >= 0 && label < static_cast<double>(classes)) && label != ignored)
-        bad = row;
-  if (bad >= 0)
-    fail("y", "labels must be in [0, ", classes, "), got ", static_cast<std::int64_t>(element(y, bad)), " in row ",
-         bad);
+  const Dim bad = first_bad_label(y, classes, ignored);
+  if (bad < 0) return;
+  const double label = element(y, bad);
+  const bool whole = label == std::floor(label);
+  std::ostringstream shown;
+  shown << std::setprecision(whole ? 20 : 6) << label;
+  fail("y", whole ? "labels must be in [0, " : "labels must be whole numbers in [0, ", classes, "), got ", shown.str(),
+       " in row ", bad, whole ? "" : "; a probability for each class has shape (rows, classes)");
+}
+
+// Class numbers: a vector or a column, of any type where no values of that shape are expected.
+bool are_labels(const Loss& loss, const Shape& prediction, const ArrayView& y, const Shape& expected) {
+  if (!loss.takes_labels() || prediction.size() != 2) return false;
+  const Shape vector{expected[0]}, column{expected[0], 1};
+  const bool values = expected == vector || expected == column;
+  return (y.shape == vector && (is_integer(y.type) || !values)) || (y.shape == column && !values);
+}
+
+[[noreturn]] void refuse_shape(const ArrayView& y, const Shape& expected) {
+  const bool flat = expected.size() > 2 && y.shape.size() < 3;
+  fail("y", "expected shape ", to_string(expected), ", got ", to_string(y.shape),
+       flat ? "; where each row of x is one example, the model needs Flatten() as its first layer" : "");
 }
 
 void check_weights(const ArrayView& weight, Dim rows, DType dtype) {
@@ -67,16 +89,16 @@ Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& 
   Targets targets{y, sample_weight, false};
   Shape expected = loss.target_shape(prediction);
   expected[0] = rows;
-  targets.labels = loss.takes_labels() && prediction.size() == 2 && y.shape == Shape{rows} && is_integer(y.type);
+  targets.labels = are_labels(loss, prediction, y, expected);
   if (targets.labels) {
     check_labels(y, prediction[1], loss.ignored_label());
+    targets.y.shape = {rows};
   } else if (y.shape == Shape{rows} && expected == Shape{rows, 1}) {
     targets.y.shape = expected;  // one output: (n,) is (n, 1)
   } else if (y.shape != expected) {
     if (y.shape.size() == 1 && loss.takes_labels() && prediction.size() == 2)
-      fail("y", "expected ", rows, " integer labels or shape ", to_string(expected), ", got ",
-           is_integer(y.type) ? "integers" : "values that are not integers", " of shape ", to_string(y.shape));
-    fail("y", "expected shape ", to_string(expected), ", got ", to_string(y.shape));
+      fail("y", "expected ", rows, " labels or shape ", to_string(expected), ", got shape ", to_string(y.shape));
+    refuse_shape(y, expected);
   }
   if (targets.weighted()) check_weights(sample_weight, rows, dtype);
   if (!targets.labels) check_domain(loss, targets.y, sample_weight);
