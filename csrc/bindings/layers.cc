@@ -165,6 +165,7 @@ void bind_own_layers(py::module_& m) {
 void bind_layers(py::module_& m) {
   py::class_<Layer>(m, "Layer")
       .def_property_readonly("type", &Layer::type)
+      .def_property_readonly("number", &Layer::number)
       .def("__call__", &Layer::call, py::arg("inputs"), py::arg("name"));
   m.def(
       "make_layer",

@@ -65,6 +65,7 @@ struct Op {
   Initializer initializer = {};
   std::shared_ptr<const HostFunction> host = nullptr;
   std::uint64_t owner = 0;                          // of a parameter: the layer that made it; 0: nobody
+  std::uint64_t origin = 0;                         // likewise, and kept by networks; of nobody's: a number of its own
   std::shared_ptr<const LayerUse> layer = nullptr;  // of a layer's output: which call of which layer made it
   std::uint64_t id = 0;                             // order of making; an op's inputs have smaller ones
 };

@@ -88,7 +88,7 @@ Tensor LayerContext::kept(const std::string& name, Tensor (*make)(Shape, DType, 
   const auto found = parameters_.find(name);
   if (found == parameters_.end()) {
     Op op = make(shape, dtype_, name, initializer).op();
-    op.owner = layer_;
+    op.owner = op.origin = layer_;
     op.sparse = sparse;
     made_.push_back({owner_, &parameters_, name});
     return parameters_.emplace(name, make_tensor(std::move(op))).first->second;

@@ -67,6 +67,7 @@ class Layer {
   std::string type() const { return self_->type(); }
   Attributes attributes() const { return self_->attributes(); }
   Description description() const { return {type(), attributes()}; }
+  std::uint64_t number() const { return own_->number; }  // who it is: no two layers have the same, copies do
   // The layer's output. A network names its parameters by `name` ("name.weight"); without one, by how many layers were
   // called before it, in the network or in the layer that calls it.
   Tensor operator()(const Tensor& x, const std::string& name = "") const { return call({x}, name); }

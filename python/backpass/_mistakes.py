@@ -1,0 +1,135 @@
+"""Warnings: what is legal, and probably not what was meant."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import numpy as np
+
+from backpass import _core
+from backpass._losses import FixedLoss, resolved
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from backpass._network import Network
+    from backpass._types import Array
+
+# Files whose lines nobody wants to be shown: ours, and what calls them on our behalf.
+_WITHIN = (os.path.dirname(os.path.abspath(__file__)) + os.sep, contextlib.__file__)
+
+
+class UserMistakeWarning(UserWarning):
+    """Something is legal and probably not what was meant; the message says what to do. Each comes once for a model.
+
+    Example:
+        >>> import backpass as bp, warnings
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore", bp.UserMistakeWarning)
+        ...     untrained = bp.Sequential(bp.Dense(1), seed=0).predict([[1.0, 2.0]])
+    """
+
+
+def warn(message: str) -> None:
+    """Warns at the line outside of this package that led here."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_WITHIN):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, UserMistakeWarning, stacklevel=level)
+
+
+def warn_once(model: Network, message: str) -> None:
+    """Warns unless this model has brought the same message before."""
+    told = model.__dict__.setdefault("_told", set())
+    if message not in told:
+        told.add(message)
+        warn(message)
+
+
+# Outputs that the loss would squash a second time.
+
+_SQUASHED = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
+
+
+def check_outputs(model: Network, network: _core.Network, loss: Any) -> None:
+    """Warns where a loss of logits gets probabilities; `loss` is one, or a list with one for each output."""
+    given = resolved("loss", loss)
+    for index, output in enumerate(network.graph.outputs):
+        one = given[min(index, len(given) - 1)] if isinstance(given, list) else given
+        layer = _SQUASHED.get(output.kind)
+        if layer and isinstance(one, FixedLoss) and one._of_logits and one._native is one._ours:
+            name = type(one).__name__
+            warn_once(model, f"[{name}] takes logits, and the model ends in {layer}: leave {layer} out of the model")
+
+
+# Inputs that are far from the size that weights start for.
+
+_ROWS = 1000  # that are looked at
+_LARGE = 1e3
+_BRIGHT = 127  # of uint8: counts and flags stay below, images do not
+
+
+def check_inputs(model: Network, network: _core.Network, x: Any) -> None:
+    """Warns where features are large and enter the first product as they are; x is what fit takes, but no table."""
+    inputs = network.graph.inputs
+    for tensor, part, unscaled in zip(inputs, _parts(x, inputs), _core.unscaled_inputs(network), strict=False):
+        if unscaled and (what := _size(part)):
+            warn_once(
+                model,
+                f"[fit] {tensor.name} {what}: weights start for features of mean 0 and deviation 1; scale them by the "
+                "training rows, or begin with BatchNorm()",
+            )
+
+
+def _parts(x: Any, inputs: Sequence[_core.Tensor]) -> list[Array]:
+    """The first rows of each input; what fit will refuse is none."""
+    several = [x.get(tensor.name) for tensor in inputs] if isinstance(x, dict) else x if len(inputs) > 1 else [x]
+    try:
+        return [np.asarray(part[:_ROWS]) for part in several]
+    except (TypeError, ValueError, RuntimeError):
+        return []
+
+
+def _size(rows: Array) -> str:
+    if rows.size == 0 or rows.ndim < 2 or rows.dtype.kind not in "iuf":
+        return ""
+    flat = rows.reshape(len(rows), -1).astype(np.float64)
+    sizes = np.abs(flat).max(axis=0)
+    column = int(sizes.argmax())
+    if rows.dtype == np.uint8 and sizes[column] > _BRIGHT:
+        return f"is uint8 up to {sizes[column]:.0f}, as images are that are not divided by 255"
+    large = _LARGE < sizes[column] <= np.finfo(np.float32).max  # beyond is an error of its own
+    return f"has values up to {sizes[column]:.3g}, in column {column}" if large else ""
+
+
+# Weights that are not what one believes.
+
+
+def check_trained(model: Network, where: str) -> None:
+    """Warns, once, where the weights are the random numbers that they started as."""
+    model._trained = None
+    if model._native is not None and _core.starts_at_random(model._native):
+        warn(
+            f"[{where}] the model has not been trained: its weights are the random numbers that they start as; fit it "
+            "first, or load weights"
+        )
+
+
+_models: WeakSet[Network] = WeakSet()
+
+
+def check_shared(model: Network, native: _core.Network, layers: Sequence[Any] = ()) -> None:
+    """Warns where a model is made of layers or tensors of a trained one, and notes what it is made of."""
+    model._origins = _core.origins(native) | {layer._native().number for layer in layers}
+    others = (other for other in list(_models) if other._trained and not other._origins.isdisjoint(model._origins))
+    if not model._trained and any(other is not model for other in others):
+        warn(
+            f"[{type(model).__name__}] is made of layers of a trained model, and starts from weights of its own: "
+            "models share none. new.load_weights({**new.state_dict(), **of_the_other}) takes over the same names"
+        )
+    _models.add(model)
