@@ -41,18 +41,26 @@ bool is_masked(const py::array& array) {
   return modules.contains("numpy.ma") && py::isinstance(array, modules["numpy.ma"].attr("MaskedArray"));
 }
 
+std::string type_name(py::handle value) { return py::str(py::type::of(value).attr("__name__")).cast<std::string>(); }
+
+// A table or a column of pandas or polars.
+bool is_of_table(py::handle value) {
+  return py::hasattr(value, "to_numpy") && (py::hasattr(value, "dtypes") || py::hasattr(value, "dtype"));
+}
+
 // Whatever offers its elements, as an ndarray of native byte order.
 py::array to_array(py::handle value, const std::string& where, const std::string& name) {
   const py::module_ numpy = py::module_::import("numpy");
   if (value.is_none()) refuse(where, name, "None");
+  if (py::isinstance<Tensor>(value)) refuse(where, name, "a tensor, which has no elements while a graph is built");
   if (py::isinstance<py::str>(value) || py::isinstance<py::bytes>(value)) refuse(where, name, "a string");
-  if (!py::isinstance<py::array>(value) && !py::hasattr(value, "__array__") && py::hasattr(value, "__dlpack__")) {
+  if (is_of_table(value)) return call(py::module_::import("backpass._tables").attr("array_of"), value, at(where, name));
+  if (!py::hasattr(value, "__array__") && py::hasattr(value, "__dlpack__"))
     return call(numpy.attr("from_dlpack"), value);
-  }
   const bool plain = py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value) ||
                      py::isinstance<py::float_>(value) || py::isinstance<py::int_>(value);
   if (!plain && !py::hasattr(value, "__array__")) {
-    refuse(where, name, "an object of type " + py::str(py::type::of(value).attr("__name__")).cast<std::string>());
+    refuse(where, name, "an object of type " + type_name(value));
   }
   try {
     return call(numpy.attr("asanyarray"), value);
@@ -65,6 +73,19 @@ py::array to_array(py::handle value, const std::string& where, const std::string
 py::array native_order(const py::array& array) {
   if (const char order = array.dtype().byteorder(); order == '=' || order == '|') return array;
   return call(array.attr("astype"), call(array.dtype().attr("newbyteorder"), "="));
+}
+
+const char* cure_of(char kind) {
+  switch (kind) {
+    case 'U':
+    case 'S':
+    case 'T':
+      return ": strings become labels by numpy.unique(names, return_inverse=True)[1]";
+    case 'O':
+      return ": .astype(float) makes one of it, where all are numbers";
+    default:
+      return "";
+  }
 }
 
 Dim row_bytes(const py::array& array) {
@@ -130,7 +151,7 @@ Argument argument(py::handle value, const std::string& where, const std::string&
     refuse(where, name, "a masked array: fill or drop what is masked first");
   }
   const std::optional<ElementType> type = element_type(array.dtype());
-  if (!type) refuse(where, name, "dtype " + py::str(array.dtype()).cast<std::string>());
+  if (!type) refuse(where, name, "dtype " + py::str(array.dtype()).cast<std::string>() + cure_of(array.dtype().kind()));
   array = native_order(array);
   if (!has_dense_rows(array)) array = call(array.attr("copy"), "C");
   Shape shape(array.shape(), array.shape() + array.ndim());
@@ -150,22 +171,35 @@ Callable hold(const py::handle& object) {
 
 namespace {
 
+std::string names_of(const std::vector<Tensor>& tensors) {
+  std::string names;
+  for (const Tensor& t : tensors) names += (names.empty() ? "" : ", ") + ('"' + t.name() + '"');
+  return names;
+}
+
+// The parts of a dict, in the order of the tensors.
+std::vector<py::object> parts_by_name(const py::dict& by_name, const std::vector<Tensor>& tensors,
+                                      const std::string& label) {
+  std::vector<py::object> parts;
+  for (const Tensor& t : tensors) {
+    if (!by_name.contains(t.name()))
+      throw std::invalid_argument(label + " has no \"" + t.name() + "\"; the names are " + names_of(tensors));
+    parts.push_back(by_name[t.name().c_str()]);
+  }
+  if (by_name.size() != parts.size())
+    throw std::invalid_argument(label + " has names that are no inputs; the names are " + names_of(tensors));
+  return parts;
+}
+
 // The parts of a list, a tuple or a dict, in the order of the tensors.
 std::vector<py::object> parts_of(py::handle value, const std::vector<Tensor>& tensors, const std::string& where,
                                  const std::string& name) {
+  if (py::isinstance<py::dict>(value))
+    return parts_by_name(py::reinterpret_borrow<py::dict>(value), tensors, at(where, name));
   std::vector<py::object> parts;
-  if (py::isinstance<py::dict>(value)) {
-    const py::dict by_name = py::reinterpret_borrow<py::dict>(value);
-    for (const Tensor& t : tensors) {
-      if (!by_name.contains(t.name())) throw std::invalid_argument(at(where, name) + " has no \"" + t.name() + '"');
-      parts.push_back(by_name[t.name().c_str()]);
-    }
-    if (by_name.size() != parts.size()) throw std::invalid_argument(at(where, name) + " has names that are no inputs");
-    return parts;
-  }
   if (!py::isinstance<py::list>(value) && !py::isinstance<py::tuple>(value))
     throw py::type_error(at(where, name) + " must be a list of " + std::to_string(tensors.size()) + " arrays, got " +
-                         py::str(py::type::of(value).attr("__name__")).cast<std::string>());
+                         type_name(value));
   for (const py::handle part : value) parts.push_back(py::reinterpret_borrow<py::object>(part));
   if (parts.size() != tensors.size())
     throw std::invalid_argument(at(where, name) + " must hold " + std::to_string(tensors.size()) + " arrays, got " +
@@ -178,7 +212,9 @@ Argument typed_argument(py::handle value, const Tensor& tensor, const std::strin
   Argument given = argument(value, where, name);
   const ElementType type = given.view.type;
   const bool real = type == ElementType::float16 || type == ElementType::float32 || type == ElementType::float64;
-  if (tensor.dtype() == DType::int32 && real) refuse(where, name, "real numbers for an input of integers");
+  if (tensor.dtype() == DType::int32 && real)
+    throw py::type_error(at(where, name) + " must be an array of integers, got " +
+                         py::str(numpy_dtype(type)).cast<std::string>() + ": .astype(int), where they are whole");
   return given;
 }
 
@@ -188,7 +224,9 @@ Arguments arguments(py::handle value, const std::vector<Tensor>& tensors, const 
                     const std::string& name) {
   Arguments result;
   if (tensors.size() == 1) {
-    result.first = typed_argument(value, tensors[0], where, name);
+    const bool named = py::isinstance<py::dict>(value) && !tensors[0].name().empty();
+    const py::object one = named ? parts_of(value, tensors, where, name)[0] : py::reinterpret_borrow<py::object>(value);
+    result.first = typed_argument(one, tensors[0], where, name);
     result.views = result.first.view;
     return result;
   }

@@ -298,7 +298,9 @@ void bind_network_facts(py::class_<Network>& network) {
 
 // The shape of one row: what a network without an input shape is built for.
 py::tuple row_shape(const py::object& x, const std::string& where) {
-  const Argument rows = argument(x, where, "x");
+  const bool named = py::isinstance<py::dict>(x) && py::len(x) == 1;  // whether by the right name, the model tells
+  const py::object given = named ? py::object(py::list(x.attr("values")())[0]) : x;
+  const Argument rows = argument(given, where, "x");
   if (rows.view.shape.empty()) throw std::invalid_argument("[" + where + "] x must hold rows, got a single number");
   return to_tuple(Shape(rows.view.shape.begin() + 1, rows.view.shape.end()));
 }

@@ -137,8 +137,7 @@ void bind_tensor(py::module_& module) {
       .def_property_readonly("name", &Tensor::name, "Of an input or a parameter, else empty.")
       .def_property_readonly("kind", &Tensor::kind, "What makes it: \"matmul\", \"relu\", ...")
       .def("__repr__", &print);
-  tensor.attr("__array_ufunc__") = py::none();  // an array with an operator is a TypeError, not an array of objects
-  tensor.attr("__iter__") = py::none();         // with an index alone, Python would find no elements and say nothing
+  tensor.attr("__iter__") = py::none();  // with an index alone, Python would find no elements and say nothing
   bind_operators(tensor);
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from backpass import _checks
+from backpass._tables import Names, check_names, names_of
 
 if TYPE_CHECKING:
     from backpass._types import ArrayLike
@@ -50,6 +51,7 @@ class Stream:
         if not callable(chunks):
             raise TypeError(f"[Stream] chunks must be a function that gives chunks, got {type(chunks).__name__}")
         self._source = chunks
+        self.names: Names = None  # of the columns, where chunks are tables
         self.buffer = _checks.integer("Stream", "buffer", buffer, minimum=1)
         self.prefetch = _checks.integer("Stream", "prefetch", prefetch, minimum=1)
 
@@ -58,6 +60,9 @@ class Stream:
         for chunk in self._source():
             if not isinstance(chunk, (tuple, list)) or len(chunk) not in (2, 3):
                 raise TypeError(f"[Stream] a chunk must be (x, y) or (x, y, sample_weight), got {type(chunk).__name__}")
+            given = names_of(chunk[0])
+            check_names("Stream", self.names, given)
+            self.names = self.names or given
             yield chunk[0], chunk[1], chunk[2] if len(chunk) == 3 else None
 
     def first_x(self) -> ArrayLike:
