@@ -8,6 +8,7 @@
 #include "io/checkpoint_json.h"
 #include "io/files.h"
 #include "io/graph_json.h"
+#include "io/model_file.h"
 #include "io/safetensors.h"
 #include "nn/network_impl.h"
 
@@ -15,7 +16,6 @@ namespace backpass {
 namespace {
 
 constexpr const char* kWho = "checkpoint";
-constexpr const char* kFormat = "backpass checkpoint";
 constexpr int kVersion = 1;
 // Names of tensors begin with what they belong to.
 const std::string kNetwork = "network", kOptimizer = "optimizer/", kGathered = "gathered/", kNotes = "notes/";
@@ -89,7 +89,7 @@ CheckpointState read_state(const std::string& text) try {
 Content read_content(const std::string& bytes) {
   const SafetensorsFile file = parse_safetensors(bytes_of(bytes.data(), bytes.size()));
   const auto format = file.metadata.find("format");
-  if (format == file.metadata.end() || format->second != kFormat) fail(kWho, "the file is no checkpoint of a fit");
+  if (format == file.metadata.end() || format->second != kCheckpointFormat) fail(kWho, "the file is no checkpoint of a fit");
   if (require(file.metadata, "format_version") != std::to_string(kVersion))
     fail(kWho, "the file has format version ", require(file.metadata, "format_version"), ", this backpass reads ",
          kVersion);
@@ -152,7 +152,7 @@ void write_checkpoint(const std::string& path, const Network& network, const Opt
   for (const auto& [name, view] : notes.arrays)
     tensors.push_back({kNotes + name, view.type, view.shape,
                        bytes_of(view.data, static_cast<std::size_t>(element_count(view.shape)) * size_of(view.type))});
-  replace_file(path, write_safetensors(tensors, {{"format", kFormat},
+  replace_file(path, write_safetensors(tensors, {{"format", kCheckpointFormat},
                                                  {"format_version", std::to_string(kVersion)},
                                                  {"state", write_json(checkpoint_to_json(all))},
                                                  {"notes", notes.text}}));

@@ -28,7 +28,14 @@ std::uint64_t read_number(const Metadata& metadata, const char* key) {
   return value;
 }
 
+void refuse_checkpoint(const char* who, const Metadata& metadata) {
+  const auto format = metadata.find("format");
+  if (format != metadata.end() && format->second == kCheckpointFormat)
+    fail(who, "the file is a checkpoint of a fit: fit with resume= goes on from it, and save() then writes the model");
+}
+
 void check_format(const Metadata& metadata) {
+  refuse_checkpoint(kWho, metadata);
   const auto format = metadata.find("format");
   if (format == metadata.end() || format->second != kFormat) {
     fail(kWho, "not a model of this library; load_weights() reads the tensors of other safetensors files");
@@ -111,6 +118,10 @@ ModelFile read_model(std::span<const std::byte> bytes) {
   return model;
 }
 
-std::vector<TensorEntry> read_weights(std::span<const std::byte> bytes) { return parse_safetensors(bytes).tensors; }
+std::vector<TensorEntry> read_weights(std::span<const std::byte> bytes) {
+  SafetensorsFile file = parse_safetensors(bytes);
+  refuse_checkpoint("load_weights", file.metadata);
+  return std::move(file.tensors);
+}
 
 }  // namespace backpass

@@ -6,6 +6,7 @@
 
 namespace backpass {
 
+inline constexpr const char* kCheckpointFormat = "backpass checkpoint";
 inline constexpr int kFormatVersion = 1;  // the newest that is read, and the one that is written
 
 struct ModelFile {

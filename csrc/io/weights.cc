@@ -12,6 +12,7 @@ namespace backpass {
 namespace {
 
 constexpr const char* kWho = "load_weights";
+constexpr std::size_t kShownNames = 16;  // in a message
 
 // Calls f(elements, offset, count) for each dense row of `from`; offset counts the elements before it.
 template <class F>
@@ -40,12 +41,30 @@ std::vector<ParameterInfo> kept_by(const Network::Impl& net) {
 // PyTorch's batch normalization also counts its batches, which changes nothing that we compute.
 bool is_counter(const std::string& name) { return name.ends_with("num_batches_tracked"); }
 
+// The names that were given, and why they may be others: PyTorch counts activations as layers.
+std::string found_names(const std::map<std::string, ArrayView>& arrays, std::size_t wanted) {
+  std::string names;
+  std::size_t count = 0, shown = 0;
+  for (const auto& entry : arrays) {
+    if (is_counter(entry.first)) continue;
+    if (++count > kShownNames) continue;
+    names += (shown++ > 0 ? ", " : "") + entry.first;
+  }
+  if (count > shown) names += ", ... (" + std::to_string(count) + " in all)";
+  const bool shifted = count > 0 && count == wanted;
+  return (names.empty() ? "nothing" : names) +
+         (shifted ? "; an activation that is a layer of its own there, and an argument of Dense here, shifts the "
+                    "numbers: make it a layer here too, or rename"
+                  : "");
+}
+
 void check(const Network::Impl& net, const std::map<std::string, ArrayView>& arrays) {
   std::set<std::string> kept;
   for (const ParameterInfo& info : kept_by(net)) {
     kept.insert(info.name);
     const auto found = arrays.find(info.name);
-    if (found == arrays.end()) fail(kWho, '"', info.name, "\" is missing");
+    if (found == arrays.end())
+      fail(kWho, '"', info.name, "\" is missing; found ", found_names(arrays, kept_by(net).size()));
     check(info, found->second, net.dtype);
   }
   for (const auto& entry : arrays)

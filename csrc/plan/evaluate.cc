@@ -24,11 +24,28 @@ bool readable_in_place(const RowSource& source, DType dtype, Dim rows, Dim cols)
          (reinterpret_cast<std::uintptr_t>(source.data) & (size - 1)) == 0;
 }
 
+namespace {
+
+// What probably happened to an array of another shape, as NumPy would mend it.
+std::string cure(const Shape& got, const Shape& expected) {
+  const bool by_rows = !expected.empty() && expected[0] == kBatch;
+  if (!by_rows || got.empty()) return "";
+  const Shape row(expected.begin() + 1, expected.end());
+  if (got == row) return "; one row alone is x[None]";
+  if (got.size() == 1 && row == Shape{1}) return "; one number for each row is x.reshape(-1, 1)";
+  if (got.size() > 2 && row.size() == 1 && element_count(Shape(got.begin() + 1, got.end())) == row[0])
+    return "; Flatten() as first layer, or x.reshape(len(x), -1), makes one row of each";
+  return "";
+}
+
+}  // namespace
+
 Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expected) {
   bool fits = view.shape.size() == expected.size();
   for (std::size_t i = 0; fits && i < expected.size(); ++i)
     fits = expected[i] == kBatch || view.shape[i] == expected[i];
-  if (!fits) fail(who, "expected shape ", to_string(expected), ", got ", to_string(view.shape));
+  if (!fits)
+    fail(who, "expected shape ", to_string(expected), ", got ", to_string(view.shape), cure(view.shape, expected));
   return view.shape.empty() ? 1 : view.shape[0];
 }
 

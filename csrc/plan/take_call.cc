@@ -28,8 +28,10 @@ class RowsCall : public Call {
   std::exception_ptr take_error() override {
     const std::int64_t bad = bad_.exchange(kNone);
     if (bad == kNone) return nullptr;
+    using Limits = std::numeric_limits<std::int32_t>;  // what is beyond them was cast to them
+    const char* beyond = bad == Limits::max() ? " or more" : bad == Limits::min() ? " or less" : "";
     return std::make_exception_ptr(
-        std::invalid_argument(message(s_.who, "indices must be in [0, ", s_.rows, "), got ", bad)));
+        std::invalid_argument(message(s_.who, "indices must be in [0, ", s_.rows, "), got ", bad, beyond)));
   }
 
  protected:
