@@ -91,9 +91,12 @@ from backpass._layers import Dense, Dropout, Residual
 from backpass._lbfgs import LBFGS
 from backpass._losses import Loss
 from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
+from backpass._mistakes import UserMistakeWarning
 from backpass._muon import Muon
+from backpass._names import suggest_keywords as _suggest_keywords
 from backpass._network import Network
 from backpass._norms import AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RMSNorm
+from backpass._numpy import teach_numpy as _teach_numpy
 from backpass._optimizer import Group, Optimizer
 from backpass._optimizers import SGD, Adadelta, Adagrad, Lion, RMSprop
 from backpass._regression_losses import MAE, MSE, GaussianNLL, HalfMSE, Huber, LogCosh, Poisson, Quantile
@@ -231,6 +234,7 @@ __all__ = [
     "Tanh",
     "Tensor",
     "Trainer",
+    "UserMistakeWarning",
     "__version__",
     "abs",
     "alpha_dropout",
@@ -296,3 +300,6 @@ __all__ = [
     "track",
     "transpose",
 ]
+
+_teach_numpy()
+_suggest_keywords(globals().get(_name) for _name in __all__)

@@ -5,9 +5,11 @@ The values in between are outputs of a graph of their own, over the parameters o
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backpass import _core
+from backpass._data import labels_of
 from backpass._losses import native_losses
 
 if TYPE_CHECKING:
@@ -46,18 +48,26 @@ def checked_list(where: str, name: str, given: Any, count: int) -> list[Any]:
     return list(given)
 
 
+def by_name(where: str, x: Mapping[str, Any], inputs: Sequence[_core.Tensor]) -> list[Any]:
+    """The arrays of a dict in the order of the inputs, where it has their names."""
+    names = [tensor.name for tensor in inputs]
+    if set(x) != set(names):
+        raise ValueError(f"[{where}] x must have the names {', '.join(map(repr, names))}, got {list(x)}")
+    return [x[name] for name in names]
+
+
 def _inputs(native: _core.Network, x: ArrayLike) -> list[ArrayLike]:
     inputs = native.graph.inputs
-    if len(inputs) == 1:
-        return [x]
-    return [x[tensor.name] for tensor in inputs] if isinstance(x, dict) else list(x)
+    if isinstance(x, dict):
+        return by_name("backprop", x, inputs)
+    return [x] if len(inputs) == 1 else list(x)
 
 
 def _target(loss: _core.Loss, y: ArrayLike, output: _core.Tensor) -> Array:
-    array = _core.numbers(y, "backprop", "y")
-    if loss.takes_labels and array.ndim == 1 and array.dtype.kind in "iub":
-        return array
-    shape = loss.target_shape(output.shape)
+    array, shape = _core.numbers(y, "backprop", "y"), loss.target_shape(output.shape)
+    labels = labels_of(array) if loss.takes_labels else None
+    if labels is not None and (shape != (None, 1) or (array.ndim == 1 and array.dtype.kind in "iu")):
+        return labels
     return array.astype(output.dtype).reshape([len(array), *(int(dim or 0) for dim in shape[1:])])
 
 

@@ -35,7 +35,7 @@ class Embedding(Fixed):
     Example:
         >>> import backpass as bp
         >>> model = bp.Sequential(bp.Embedding(1000, 4), bp.Flatten(), bp.Dense(1), input_shape=3, seed=0)
-        >>> model.predict([[3, 14, 159]]).shape
+        >>> model.forward([[3, 14, 159]]).shape
         (1, 1)
     """
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from backpass import _core
+from backpass import _core, _names
 
 
 def integer(where: str, name: str, value: Any, *, minimum: int | None = None) -> int:
@@ -90,7 +90,9 @@ def choice(where: str, name: str, value: Any, choices: Iterable[str]) -> str:
     if not isinstance(value, str):
         raise TypeError(f"[{where}] {name} must be a string, got {value!r}")
     if value not in known:
-        raise ValueError(f"[{where}] {name} must be one of {', '.join(known)}, got {value!r}")
+        meant = _names.nearest(value, known)
+        hint = f"; did you mean {meant!r}?" if meant else ""
+        raise ValueError(f"[{where}] {name} must be one of {', '.join(known)}, got {value!r}{hint}")
     return value
 
 

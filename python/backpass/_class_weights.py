@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from backpass import _checks, _core
+from backpass._data import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,8 +28,8 @@ def with_class_weights(
     if not isinstance(data, tuple) or len(outputs) > 1:
         raise ValueError("[fit] class_weight needs arrays and a network of one output; sample_weight is for all")
     x, y, sample_weight = data
-    labels = _core.numbers(y, "fit", "y")
-    if not losses[0].takes_labels or len(outputs[0].shape) != 2 or labels.ndim != 1 or labels.dtype.kind not in "iu":
+    labels = labels_of(_core.numbers(y, "fit", "y"))
+    if not losses[0].takes_labels or len(outputs[0].shape) != 2 or labels is None:
         raise ValueError(
             "[fit] class_weight needs integer labels (rows,) and a loss that takes them, such as CrossEntropy(); "
             "BinaryCrossEntropy has pos_weight"

@@ -30,6 +30,7 @@ class BinaryCrossEntropy(FixedLoss):
         (0.346574, [[-0.25], [0.0]])
     """
 
+    _of_logits = True
     pos_weight: float | None = None
     label_smoothing: float = 0.0
 
@@ -69,6 +70,7 @@ class CrossEntropy(FixedLoss):
         (0.693147, [[0.5, -0.5], [0.0, 0.0]])
     """
 
+    _of_logits = True
     label_smoothing: float = 0.0
     ignore_index: int | None = None
     class_weight: tuple[float, ...] | None = None
@@ -121,6 +123,7 @@ class Focal(FixedLoss):
         0.173287
     """
 
+    _of_logits = True
     gamma: float = 2.0
     alpha: float | None = None
 

@@ -5,26 +5,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from backpass import _checks
 from backpass._streams import Stream, stream_of
+from backpass._tables import Names, arrays_of, check_names, names_of
 
 if TYPE_CHECKING:
     from backpass import _core
     from backpass._network import Network
-    from backpass._types import ArrayLike
+    from backpass._types import Array, ArrayLike
 
 Rows: TypeAlias = tuple[Any, Any, Any]
 
 
-def rows_of(x: Any, y: Any, sample_weight: Any, where: str, epochs: int = 1) -> Rows | Stream:
-    """The arrays of a call, or its stream."""
+def rows_of(x: Any, y: Any, sample_weight: Any, where: str, complete: bool, epochs: int = 1) -> Rows | Stream:
+    """The arrays of a call, those of tables copied, or its stream. `complete`: whether a nan in a table is refused."""
     if y is not None:
         if isinstance(x, Stream):
             raise ValueError(f"[{where}] y must not be given: the chunks of a stream hold it")
+        given = {"x": x, "y": y, "sample_weight": sample_weight}
+        x, y, sample_weight = (arrays_of(part, f"[{where}] {name}", complete) for name, part in given.items())
         return x, y, sample_weight
     if sample_weight is not None:
         raise ValueError(f"[{where}] sample_weight must come with the chunks of a stream")
     return stream_of(x, where, epochs)
+
+
+def checked_names(model: Network, x: Any, data: Rows | Stream, where: str) -> Names:
+    """The names of the columns of x, or those that the model has been trained with; ValueError where they differ."""
+    given = data.names if isinstance(data, Stream) else names_of(x)
+    check_names(where, model._names, given)
+    names = model._names or given
+    if isinstance(data, Stream):
+        data.names = names  # which its chunks are held against
+    return names
+
+
+def labels_of(y: Any) -> Array | None:
+    """Class numbers (rows,) as integers, where y holds such: a vector or a column of whole numbers of any type."""
+    labels = np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or labels.dtype.kind not in "biuf":
+        return None
+    if labels.dtype.kind == "f" and not (np.isfinite(labels) & (labels == np.floor(labels))).all():
+        return None
+    return labels.astype(np.int64) if labels.dtype.kind in "bf" else labels
 
 
 def shape_giver(data: Rows | Stream, model: Network) -> ArrayLike:
@@ -47,6 +74,11 @@ class HeldOut:
         if self._stratify and not self._share:
             raise ValueError("[fit] stratify needs validation_split, a share of the rows to hold out")
         self._data = data if data is None or isinstance(data, Stream) or callable(data) else _triple(data)
+
+    def check_names(self, names: Names) -> None:
+        """ValueError where its columns are not those that are trained on."""
+        if isinstance(self._data, tuple):
+            check_names("fit", names, names_of(self._data[0]))
 
     def divide(self, data: Rows | Stream, network: _core.Network, seed: int | None) -> tuple[Rows | Stream, Any]:
         """What is trained on and what is validated on."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from backpass import _core
+from backpass import _core, _names
 from backpass._layer import Layer
 
 LAYERS: dict[str, type[Any]] = {}  # ours, by name
+ACTIVATION_ALIASES = {"swish": "SiLU", "linear": "Identity", "logistic": "Sigmoid"}
 
 
 class Fixed(Layer):
@@ -44,13 +45,28 @@ class Fixed(Layer):
 
 
 def checked_layers(where: str, layers: tuple[Any, ...]) -> tuple[Layer, ...]:
-    """The layers, where they are some."""
-    for index, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            raise TypeError(f"[{where}] layer {index} must be a layer, got {layer!r}")
+    """The layers, given one by one or as one list; an activation may be a name."""
+    if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
+        layers = tuple(layers[0])
     if not layers:
         raise ValueError(f"[{where}] needs at least one layer")
-    return layers
+    return tuple(_checked_layer(where, index, layer) for index, layer in enumerate(layers))
+
+
+def _checked_layer(where: str, index: int, layer: Any) -> Layer:
+    if isinstance(layer, str):
+        cls = _names.lookup(where, "layer", layer, LAYERS, ACTIVATION_ALIASES)
+        layer = _names.made(where, f'layer {index}, "{layer}",', cls)
+    if isinstance(layer, Layer):
+        return layer
+    cure = ""
+    if isinstance(layer, type) and issubclass(layer, Layer):
+        cure = f": write {layer.__name__}()"
+    elif hasattr(layer, "layers"):
+        cure = ": a model within a model is its layers, *model.layers"
+    elif callable(layer) and (meant := _names.nearest(getattr(layer, "__name__", ""), LAYERS)):
+        cure = f": write {meant}()"
+    raise TypeError(f"[{where}] layer {index} must be a layer, got {layer!r}{cure}")
 
 
 def layer_from(type_name: str, settings: dict[str, Any]) -> Layer:

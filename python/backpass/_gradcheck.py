@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from backpass import _checks, _core
-from backpass._backprop import checked_list
-from backpass._losses import native_loss, native_losses
+from backpass._backprop import by_name, checked_list
+from backpass._losses import native_loss, native_losses, resolved
 
 if TYPE_CHECKING:
     from backpass._losses import AnyLoss
@@ -83,7 +83,8 @@ class _Subject:
 
         self.model = model if native.dtype == "float64" else Network._of(native.clone("float64"))
         inputs, outputs = native.graph.inputs, native.graph.outputs
-        parts = [x] if len(inputs) == 1 else [x[t.name] for t in inputs] if isinstance(x, dict) else list(x)
+        several = by_name("gradcheck", x, inputs) if isinstance(x, dict) else x
+        parts = [x] if len(inputs) == 1 and several is x else list(several)
         self.names = [tensor.name for tensor in inputs]
         self.arrays = [_rows(part, tensor) for part, tensor in zip(parts, inputs, strict=True)]
         losses = list(loss) if isinstance(loss, (list, tuple)) else [loss]
@@ -131,6 +132,7 @@ def _rows(given: ArrayLike, tensor: _core.Tensor) -> Array:
 
 
 def _value_and_grad(loss: Any, prediction: Array, target: ArrayLike) -> tuple[float, Any]:
+    loss = resolved("gradcheck", loss)
     if hasattr(loss, "value_and_grad"):
         value, grad = loss.value_and_grad(prediction, target)
     else:

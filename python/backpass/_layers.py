@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from backpass import _checks, _core
-from backpass._fixed import Fixed, checked_layers
+from backpass import _checks, _core, _names
+from backpass._fixed import ACTIVATION_ALIASES, Fixed, checked_layers
 from backpass._layer import Layer, initializer_of
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class Dense(Fixed):
     ) -> None:
         self._keep(
             units=_checks.integer("Dense", "units", units, minimum=1),
-            activation=_one_of("activation", activation, ACTIVATIONS),
+            activation=_activation(activation),
             bias=_checks.flag("Dense", "bias", bias),
             weight_init=_one_of("weight_init", weight_init, INITIALIZERS),
             bias_init=_one_of("bias_init", bias_init, INITIALIZERS) or "zeros",
@@ -92,6 +92,20 @@ class Dense(Fixed):
 
 def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> Any:
     return value if value is None or callable(value) else _checks.choice("Dense", name, value, choices)
+
+
+def _activation(value: Any) -> Any:
+    """A name whatever its case, a function, a layer, or None."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise TypeError(
+            f"[Dense] activation must be a name or a function, got {value!r}: how many inputs a row has is inferred, "
+            f"so that PyTorch's Linear(in, out) is Dense(out)"
+        )
+    if isinstance(value, type) and issubclass(value, Layer):
+        raise TypeError(f"[Dense] activation must be a name or a function, got a class: write {value.__name__}()")
+    if not isinstance(value, str):
+        return _one_of("activation", value, ACTIVATIONS)
+    return _names.lookup("Dense", "activation", value, {name: name for name in ACTIVATIONS}, ACTIVATION_ALIASES)
 
 
 class Dropout(Fixed):
@@ -123,7 +137,7 @@ class Residual(Fixed):
     """x + f(x), where f is some layers one after the other (He et al. 2016, equation 1).
 
     Args:
-        layers: their output must have the shape of their input.
+        layers: one by one or as one list; their output must have the shape of their input.
 
     Raises:
         TypeError: where a layer is not one.
@@ -138,7 +152,7 @@ class Residual(Fixed):
 
     layers: tuple[Layer, ...]
 
-    def __init__(self, *layers: Layer) -> None:
+    def __init__(self, *layers: Layer | str | Sequence[Layer | str]) -> None:
         self._keep(layers=checked_layers("Residual", layers))
 
     def settings(self) -> dict[str, Any]:

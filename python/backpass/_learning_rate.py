@@ -12,7 +12,8 @@ from backpass import _checks
 from backpass._callbacks import Callback
 from backpass._core import DivergedError
 from backpass._lbfgs import LBFGS
-from backpass._optimizer import Optimizer
+from backpass._names import suggesting
+from backpass._optimizer import resolved
 from backpass._text import table
 from backpass._trainer import Trainer
 
@@ -104,13 +105,14 @@ class _Ramp(Callback):
             trainer.stop()
 
 
+@suggesting
 def find_learning_rate(
     model: Network,
     x: ArrayLike,
     y: ArrayLike,
     *,
     loss: AnyLoss,
-    optimizer: Optimizer,
+    optimizer: Optimizer | str,
     minimum: float = 1e-7,
     maximum: float = 10.0,
     steps: int = 100,
@@ -155,7 +157,8 @@ def find_learning_rate(
     if not 0 < low < high < math.inf:
         raise ValueError(f"[find_learning_rate] needs 0 < minimum < maximum, got {minimum} and {maximum}")
     count = _checks.integer("find_learning_rate", "steps", steps, minimum=2)
-    if not isinstance(optimizer, Optimizer) or isinstance(optimizer, LBFGS):
+    optimizer = resolved("find_learning_rate", optimizer)
+    if isinstance(optimizer, LBFGS):
         raise TypeError(f"[find_learning_rate] optimizer must be one with a learning rate, got {optimizer!r}")
     ramp = _Ramp(np.geomspace(low, high, count))
     trainer = Trainer(copy.deepcopy(model), loss, optimizer._fresh(schedule=None))

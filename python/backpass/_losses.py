@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from backpass import _checks, _core
+from backpass import _checks, _core, _names
 
 if TYPE_CHECKING:
     from backpass._types import Array, ArrayLike, Shape
@@ -93,8 +93,24 @@ class Loss:
         return hash((type(self), *vars(self).values()))
 
 
+LOSSES: dict[str, type[FixedLoss]] = {}  # ours, by name
+ALIASES = {
+    "bce": "BinaryCrossEntropy",
+    "categoricalcrossentropy": "CrossEntropy",
+    "meanabsoluteerror": "MAE",
+    "meansquarederror": "MSE",
+    "sparsecategoricalcrossentropy": "CrossEntropy",
+}
+
+
 class FixedLoss(Loss):
     """Losses of ours: immutable. A setting that may be left out is a class attribute: its default."""
+
+    _of_logits = False  # whether predictions are squashed within, and must not be before
+
+    def __init_subclass__(cls) -> None:
+        if cls.__module__.startswith("backpass."):
+            LOSSES[cls.__name__] = cls
 
     def target_shape(self, prediction: Shape) -> Shape:
         return self._ours.target_shape(prediction)
@@ -117,7 +133,19 @@ class FixedLoss(Loss):
         raise AttributeError(f"[{type(self).__name__}] a loss cannot be changed: make another one")
 
 
-AnyLoss: TypeAlias = "Loss | Callable[[_core.Tensor, _core.Tensor], _core.Tensor] | Sequence[AnyLoss]"
+AnyLoss: TypeAlias = "str | Loss | Callable[[_core.Tensor, _core.Tensor], _core.Tensor] | Sequence[AnyLoss]"
+
+
+def resolved(where: str, loss: Any) -> Any:
+    """The loss, one of ours in place of its name; a list for a list."""
+    if isinstance(loss, str):
+        return _of_defaults(_names.lookup(where, "loss", loss, {name: name for name in LOSSES}, ALIASES))
+    return [resolved(where, one) for one in loss] if isinstance(loss, (list, tuple)) else loss
+
+
+@cache
+def _of_defaults(name: str) -> FixedLoss:
+    return LOSSES[name]()  # always the same one, so that a fit goes on with the plans of the last
 
 
 def native_losses(where: str, loss: Any) -> list[_core.Loss]:
@@ -137,6 +165,7 @@ def native_weights(where: str, weights: Any) -> list[float]:
 
 def native_loss(where: str, loss: Any) -> _core.Loss:
     """The native form of a loss, ours or one's own; a helpful TypeError otherwise."""
+    loss = resolved(where, loss)
     if isinstance(loss, type):
         raise TypeError(f"[{where}] loss must be a loss, got a class: write {loss.__name__}()")
     if isinstance(loss, Loss):

@@ -88,10 +88,10 @@ def check_inputs(model: Network, network: _core.Network, x: Any) -> None:
 
 def _parts(x: Any, inputs: Sequence[_core.Tensor]) -> list[Array]:
     """The first rows of each input; what fit will refuse is none."""
-    several = [x.get(tensor.name) for tensor in inputs] if isinstance(x, dict) else x if len(inputs) > 1 else [x]
     try:
+        several = [x[tensor.name] for tensor in inputs] if isinstance(x, dict) else x if len(inputs) > 1 else [x]
         return [np.asarray(part[:_ROWS]) for part in several]
-    except (TypeError, ValueError, RuntimeError):
+    except (KeyError, TypeError, ValueError, RuntimeError):
         return []
 
 

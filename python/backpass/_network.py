@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from backpass import _checks, _core, _machine
+from backpass._mistakes import check_shared, check_trained
 from backpass._summary import summary
+from backpass._tables import check_names, names_of
 from backpass._training import Training
 from backpass._weights import load_weights
 
@@ -47,7 +49,7 @@ class Network(Training):
         >>> model = bp.Network([left, right], bp.Dense(1)(both), seed=0)
         >>> {name: value.shape for name, value in model.parameters().items()}
         {'0.weight': (3, 2), '0.bias': (3,), '2.weight': (1, 6), '2.bias': (1,)}
-        >>> model.predict({"left": [[0.1, 0.2]], "right": [[0.3, 0.4]]}).shape
+        >>> model.forward({"left": [[0.1, 0.2]], "right": [[0.3, 0.4]]}).shape
         (1, 1)
     """
 
@@ -70,12 +72,14 @@ class Network(Training):
         number = _checks.seed("Network", seed)
         native = _core.Network(given, wanted, number, precision, dtype)
         self._native = native
+        check_shared(self, native)
         _machine.tell_of_precision("Network", native.precision, native.dtype)
 
     @classmethod
     def _of(cls, native: _core.Network) -> Self:
         model = cls.__new__(cls)
-        model._native = native
+        model._native, model._trained = native, True
+        check_shared(model, native)
         return model
 
     def _built(self) -> _core.Network:
@@ -86,7 +90,12 @@ class Network(Training):
     @contextmanager
     def _built_for(self, x: ArrayLike, where: str) -> Iterator[_core.Network]:
         """The native network for rows like x; what is built here is undone where the call refuses its arguments."""
+        self._check_names(x, where)
         yield self._built()
+
+    def _check_names(self, x: ArrayLike, where: str) -> None:
+        if self._names is not None:
+            check_names(where, self._names, names_of(x))
 
     # What it is made of.
 
@@ -135,7 +144,12 @@ class Network(Training):
             >>> {name: value.shape for name, value in model.parameters().items()}
             {'0.weight': (2, 3), '0.bias': (2,), '2.weight': (1, 2), '2.bias': (1,)}
         """
+        self._may_be_changed()
         return self._built().parameters()
+
+    def _may_be_changed(self) -> None:
+        """The weights are in somebody's hands: nobody can tell any more that they are as they were drawn."""
+        self._trained = self._trained or None
 
     def gradients(self) -> dict[str, Array]:
         """The gradients by name, as `backward` or the last training step left them.
@@ -153,11 +167,13 @@ class Network(Training):
             >>> list(bp.Sequential(bp.Dense(2), bp.BatchNorm(), input_shape=3, seed=0).states())
             ['1.running_mean', '1.running_var']
         """
+        self._may_be_changed()
         return self._built().states()
 
     @property
     def flat_parameters(self) -> Array:
         """All parameters as one view of `n_parameters` elements, in the order of `parameters()`."""
+        self._may_be_changed()
         return self._built().flat_parameters
 
     @property
@@ -237,6 +253,7 @@ class Network(Training):
             >>> model.frozen
             ()
         """
+        self._may_be_changed()  # frozen at random is meant so
         self._built().freeze([_checks.text("freeze", "pattern", pattern) for pattern in patterns or ("*",)])
 
     def unfreeze(self, *patterns: str) -> None:
@@ -261,10 +278,13 @@ class Network(Training):
         """
         rows = 0 if batch_size is None else _checks.integer("predict", "batch_size", batch_size, minimum=1)
         workers = _checks.threads("predict", threads)
-        if self._native is not None:
+        if self._native is not None and self._names is None and self._trained is not False:
             return self._native.predict(x, rows, workers)  # the short way: nothing is built, nothing to undo
         with self._built_for(x, "predict") as native:
-            return native.predict(x, rows, workers)
+            result = native.predict(x, rows, workers)
+        if self._trained is False:
+            check_trained(self, "predict")
+        return result
 
     # What it costs.
 
@@ -340,9 +360,11 @@ class Network(Training):
             [[213.0]]
         """
         load_weights(self._built(), source)
+        self._trained = True
 
     def __copy__(self) -> Self:
         twin = self.__class__.__new__(self.__class__)
+        self._may_be_changed()  # a copy shares the weights
         twin.__dict__.update(self.__dict__, _last_trainer=None)
         return twin
 

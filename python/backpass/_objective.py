@@ -36,6 +36,7 @@ class Objective:
         self._losses, self._x, self._y, self._weight = native_losses("objective", loss), x, y, sample_weight
         with model._built_for(x, "objective") as network:
             self._network = network
+            model._may_be_changed()
             self._trainer = _core.Trainer(network, self._losses, SGD(1.0)._native, 0)
             self.x0: Vector = network.flat_parameters.astype(np.float64)
             self._last = self._evaluated(self.x0.copy())  # refuses x and y that do not fit

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from backpass import _checks, _core
+from backpass import _checks, _core, _names
 from backpass._schedules import Schedule
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class Options(TypedDict, total=False):
     schedule: Schedule | None
 
 
+OPTIMIZERS: dict[str, type[Optimizer]] = {}  # ours, by name
+
+
 class Optimizer:
     """What all optimizers share.
 
@@ -86,6 +89,10 @@ class Optimizer:
 
     _native: _core.Optimizer
 
+    def __init_subclass__(cls) -> None:
+        if cls.__module__.startswith("backpass."):
+            OPTIMIZERS[cls.__name__] = cls
+
     def __init__(
         self,
         kind: str,
@@ -101,8 +108,8 @@ class Optimizer:
         if not isinstance(settings, Mapping):
             raise TypeError(f"[{kind}] settings must be a mapping, got {settings!r}")
         for name in unknown:
-            known = ", ".join((*settings, *Options.__annotations__))
-            raise TypeError(f"[{kind}] has no option {name!r}; there are {known}")
+            hint = _names.suggestion(name, (*settings, *Options.__annotations__))
+            raise TypeError(f"[{kind}] has no option {name!r}{hint}")
         self._kind = kind
         self._settings = {name: _checked(kind, name, value) for name, value in settings.items()}
         self._options: dict[str, Any] = {
@@ -157,6 +164,7 @@ class Optimizer:
             [1.0]
         """
         self._native.step(_checks.model("step", model)._built())
+        model._trained = True
 
     def state_dict(self) -> dict[str, Any]:
         """What steps have left behind, as copies.
@@ -225,6 +233,26 @@ class Optimizer:
         if self.steps:
             raise TypeError(f"[{type(self).__name__}] an optimizer that has made steps belongs to a model: no copies")
         return _rebuild, (type(self), self._own(), self.learning_rate)
+
+
+def resolved(where: str, optimizer: Any) -> Optimizer:
+    """The optimizer, or a fresh one of ours by its name."""
+    if isinstance(optimizer, str):
+        cls = _names.lookup(where, "optimizer", optimizer, OPTIMIZERS, {})
+        return _names.made(where, f'optimizer "{optimizer}"', cls)
+    if isinstance(optimizer, type) and issubclass(optimizer, Optimizer):
+        raise TypeError(f"[{where}] optimizer must be an optimizer, got a class: write {optimizer.__name__}()")
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"[{where}] optimizer must be an optimizer such as Adam(), got {optimizer!r}")
+    return optimizer
+
+
+def going_on(where: str, optimizer: Any, last: Optimizer | None) -> Optimizer | None:
+    """The last optimizer, where none is given, or the name of its kind; else the one that is."""
+    if optimizer is None:
+        return last
+    given = resolved(where, optimizer)
+    return last if isinstance(optimizer, str) and type(given) is type(last) else given
 
 
 def _rebuild(cls: type[Optimizer], own: dict[str, Any], learning_rate: float) -> Optimizer:

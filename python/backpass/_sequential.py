@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from backpass import _checks, _core, _machine
 from backpass._fixed import checked_layers, layer_from
+from backpass._foreign import reading
 from backpass._layer import Layer
 from backpass._layers import Dense
+from backpass._mistakes import check_shared, warn
 from backpass._network import Network
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Sequential(Network):
     """Layers one after the other.
 
     Args:
-        layers: `Dense`, `ReLU`, `Dropout`, ...
+        layers: `Dense`, `ReLU`, `Dropout`, ..., one by one or as one list; "relu" stands for `ReLU()`.
         input_shape: the shape of one row, an integer or a tuple; None waits for the first data.
         seed: of initial weights, shuffling and dropout; None takes a fresh one, which `seed` then tells.
         dtype: "float32" or "float64".
@@ -45,7 +46,7 @@ class Sequential(Network):
 
     def __init__(
         self,
-        *layers: Layer,
+        *layers: Layer | str | Sequence[Layer | str],
         input_shape: int | tuple[int, ...] | None = None,
         seed: int | None = None,
         dtype: str = "float32",
@@ -66,6 +67,11 @@ class Sequential(Network):
         model = cls._of(native)
         model.layers = tuple(layer_from(layer["type"], layer["settings"]) for layer in native.layers)
         model._dtype, model._seed, model._precision = native.dtype, native.seed, native.precision
+        check_shared(
+            model,
+            native,
+            [layer for layer, info in zip(model.layers, native.layers, strict=True) if info["n_parameters"]],
+        )
         return model
 
     def __call__(self, x: _core.Tensor) -> _core.Tensor:
@@ -96,6 +102,7 @@ class Sequential(Network):
         if self._native is None:
             self._warn_of_zeros()
             self._native = self._draw(shape)
+            check_shared(self, self._native)
         elif shape != self.input_shape:
             raise ValueError(f"[build] the model takes rows of shape {self.input_shape}, got {shape}")
 
@@ -106,14 +113,14 @@ class Sequential(Network):
     def _warn_of_zeros(self) -> None:
         for index, layer in enumerate(self.layers):
             if isinstance(layer, Dense) and layer.weight_init == "zeros":
-                message = f"[Dense {index}] all weights are zero: hidden units that start the same stay the same"
-                warnings.warn(message, UserWarning, stacklevel=4)
+                warn(f"[Dense {index}] all weights are zero: hidden units that start the same stay the same")
 
     @contextmanager
     def _built_for(self, x: ArrayLike, where: str) -> Iterator[_core.Network]:
+        self._check_names(x, where)
         fresh = self._native is None
         if fresh:
-            self.build(_core.row_shape(x, where))
+            self.build(_row_shape(x, where))
         try:
             yield self._built()
         except (TypeError, ValueError):
@@ -151,6 +158,16 @@ class Sequential(Network):
         return f"Sequential({', '.join(map(repr, self.layers))})"
 
 
+def _row_shape(x: ArrayLike, where: str) -> tuple[int, ...]:
+    shape = _core.row_shape(x, where)
+    if not shape:
+        raise ValueError(
+            f"[{where}] x must be rows of features, got one number for each row: "
+            "x.reshape(-1, 1) where that is their only feature, x[None] where it is one row"
+        )
+    return shape
+
+
 def load(path: str | bytes | os.PathLike[str]) -> Network:
     """A model from a file that `save` wrote, in Python or in C++. It predicts the same bits and can train on.
 
@@ -158,7 +175,7 @@ def load(path: str | bytes | os.PathLike[str]) -> Network:
 
     Raises:
         OSError: where the file cannot be read, or is a device or a pipe.
-        ValueError: where it is damaged or of a later format.
+        ValueError: where it is damaged, of a later format or of another library.
 
     Example:
         >>> import backpass as bp, tempfile, os
@@ -169,5 +186,5 @@ def load(path: str | bytes | os.PathLike[str]) -> Network:
         >>> bool((again.flat_parameters == model.flat_parameters).all())
         True
     """
-    native = _core.Network.load(os.fsencode(_checks.path("load", path)))
+    native = reading("load", path, _core.Network.load)
     return Sequential._loaded(native) if native.is_sequential else Network._of(native)

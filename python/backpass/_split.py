@@ -76,6 +76,8 @@ def _checked_rows(x: list[tuple[int, ...]], y: list[tuple[int, ...]], sample_wei
 
 def _labels(y: Any, several: bool) -> Any:
     labels = None if several or isinstance(y, dict) else np.asarray(y)
+    if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
     if labels is None or labels.ndim != 1:
         raise ValueError("[fit] stratify needs targets of one class per row")
     return labels

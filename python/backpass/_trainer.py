@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from backpass import _checks, _core
+from backpass import _checks, _core, _losses, _optimizer
 from backpass._averages import Averaging
 from backpass._callbacks import checked_callbacks, hooks_of
 from backpass._checkpoint import reader_of, writer_of
 from backpass._class_weights import with_class_weights
-from backpass._data import HeldOut, rows_of, shape_giver
+from backpass._data import HeldOut, checked_names, rows_of, shape_giver
 from backpass._history import History, columns_of
 from backpass._lbfgs import LBFGS, Minimization, check_lbfgs
 from backpass._losses import native_losses, native_weights
 from backpass._metrics import metric_pairs
+from backpass._mistakes import check_inputs, check_outputs, warn
+from backpass._names import suggesting
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
 from backpass._streams import Stream
+from backpass._tables import arrays_of, names_of
 
 if TYPE_CHECKING:
     from backpass._callbacks import Callback
@@ -37,8 +39,8 @@ class Trainer:
 
     Args:
         model: what is trained; a model without shapes takes them from the first data.
-        loss: such as `MSE()`, one of your own, or a list with one for each output.
-        optimizer: such as `SGD(...)` or `Adam(...)`.
+        loss: such as `MSE()`, its name, one of your own, or a list with one for each output.
+        optimizer: such as `SGD(...)` or `Adam(...)`, or a name for one with its defaults.
         threads: how many; None is the default of `get_threads()`.
         loss_weights: a number for each output that multiplies its loss; None counts each once.
         recompute: whether most values between layers are computed again for the backward pass instead of kept: the
@@ -63,7 +65,7 @@ class Trainer:
         self,
         model: Network,
         loss: AnyLoss,
-        optimizer: Optimizer,
+        optimizer: Optimizer | str,
         *,
         threads: int | None = None,
         loss_weights: Sequence[float] | None = None,
@@ -71,8 +73,7 @@ class Trainer:
         activation_dtype: str | None = None,
     ) -> None:
         _checks.model("Trainer", model)
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"[Trainer] optimizer must be an optimizer such as Adam(), got {optimizer!r}")
+        loss, optimizer = _losses.resolved("Trainer", loss), _optimizer.resolved("Trainer", optimizer)
         if loss_weights is not None and isinstance(optimizer, LBFGS):
             raise ValueError("[LBFGS] takes no loss_weights")
         if recompute and isinstance(optimizer, LBFGS):
@@ -89,6 +90,8 @@ class Trainer:
         self._native: _core.Trainer | None = None
         self._network: _core.Network | None = None
         self.model, self.loss, self.optimizer, self.loss_weights = model, loss, optimizer, loss_weights
+        model._may_be_changed()
+        self._has_looked = False  # for mistakes
 
     def _continues(
         self,
@@ -139,11 +142,15 @@ class Trainer:
             The loss before the update. Where it is not finite, nothing is updated; nan where the optimizer was to
             clip a gradient that is not finite.
         """
-        if self._native is not None and self._network is self.model._native:
+        if self._native is not None and self._network is self.model._native and self.model._names is None:
             return self._native.step(x, y, sample_weight)  # the short way of every step but the first
         with self.model._built_for(x, "step") as network:
-            return self._for(network).step(x, y, sample_weight)
+            loss = self._for(network).step(x, y, sample_weight)
+            self._look(network, arrays_of(x, "[step] x", complete=False))
+        self.model._names, self.model._trained = self.model._names or names_of(x), True
+        return loss
 
+    @suggesting
     def fit(
         self,
         x: ArrayLike,
@@ -182,17 +189,20 @@ class Trainer:
         watchers = checked_callbacks(callbacks)
         settings["averages"] = [watcher._native for watcher in watchers if isinstance(watcher, Averaging)]
         settings["checkpoint"], settings["resume"] = writer_of(watchers), reader_of(resume, watchers)
-        given = rows_of(x, y, sample_weight, "fit", n_epochs)
+        given = rows_of(x, y, sample_weight, "fit", check_finite, n_epochs)
         held_out = HeldOut(validation_data, validation_split, stratify)
+        names = checked_names(self.model, x, given, "fit")
+        held_out.check_names(names)
         with self.model._built_for(shape_giver(given, self.model), "fit") as network:
             given = with_class_weights(given, class_weight, self._losses, network)
             data, validation = held_out.divide(given, network, settings["seed"])
-            names = [name for name, _ in settings["metrics"]]
-            columns = columns_of(len(network.graph.outputs), names, validation is not None)
+            asked = [name for name, _ in settings["metrics"]]
+            columns = columns_of(len(network.graph.outputs), asked, validation is not None)
             for watcher in watchers:
                 watcher._check_columns(columns)
             if isinstance(self.optimizer, LBFGS):
                 check_lbfgs(network, (data, validation), watchers, settings)
+            self._look(network, None if isinstance(given, Stream) or augment is not None else given[0])
             bar = _bar(progress, data, n_epochs, len(network.graph.inputs) > 1)
             settings["hooks"] = hooks_of(self, [*watchers, *bar])
             try:
@@ -203,11 +213,22 @@ class Trainer:
                 for part in bar:
                     part.close()
             self.model._last_loss, self.model._last_loss_weights = self.loss, self.loss_weights
+            self.model._trained = True
+            self.model._names = given.names if isinstance(given, Stream) else names
             if resume is None:  # what was resumed may have been at its end
                 warn_of_zero_gradients(network, history)
             for watcher in watchers:
                 watcher.on_fit_end(self, {})
         return history
+
+    def _look(self, network: _core.Network, x: Any) -> None:
+        """Warns, the first time, of what is probably a mistake; x is None where its size tells nothing."""
+        if self._has_looked:
+            return
+        self._has_looked = True
+        check_outputs(self.model, network, self.loss)
+        if x is not None and not isinstance(self.optimizer, LBFGS):
+            check_inputs(self.model, network, x)
 
     def _run(
         self, network: _core.Network, data: Any, held_out: Any, settings: dict[str, Any], columns: list[str]
@@ -224,6 +245,7 @@ class Trainer:
         if self._native is not None:
             self._native.stop()
 
+    @suggesting
     def evaluate(
         self, x: ArrayLike, y: ArrayLike | None = None, *, metrics: Metrics = (), sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
@@ -260,11 +282,13 @@ def evaluate_with(
     """What `evaluate` of models and trainers share."""
     native = native_losses("evaluate", loss)
     asked, finite = metric_pairs(metrics), _checks.flag("evaluate", "check_finite", check_finite)
-    data = rows_of(x, y, sample_weight, "evaluate")
+    data = rows_of(x, y, sample_weight, "evaluate", finite)
+    checked_names(model, x, data, "evaluate")
     with model._built_for(shape_giver(data, model), "evaluate") as network:
         columns_of(len(network.graph.outputs), [name for name, _ in asked], validated=False)
         weights = native_weights("evaluate", loss_weights)
         trainer = _core.Trainer(network, native, SGD(1.0)._native, 0, weights)
+        check_outputs(model, network, loss)
         return trainer.evaluate(data, asked, finite)
 
 
@@ -275,7 +299,7 @@ def warn_of_zero_gradients(network: _core.Network, columns: dict[str, list[float
     if set(network.parameters()) <= set(network.frozen):
         return
     if not any(op.kind == "take" for op in network.graph.ops):  # sparse tables leave nothing in this buffer
-        warnings.warn("[fit] all gradients are zero: the model has stopped learning", UserWarning, stacklevel=4)
+        warn("[fit] all gradients are zero: the model has stopped learning")
 
 
 def _activation_dtype(where: str, value: str | None) -> str | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from backpass import _core
+from backpass import _core, _losses, _optimizer
 from backpass._losses import native_losses
+from backpass._names import missing_attribute, suggesting
 from backpass._optimizers import SGD
 from backpass._trainer import Trainer, evaluate_with
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from backpass._network import Network
     from backpass._objective import Objective
     from backpass._optimizer import Optimizer
+    from backpass._tables import Names
     from backpass._types import Array, ArrayLike, Metrics
     from backpass.augment import Augmentation
 
@@ -30,17 +32,26 @@ class Training:
     _last_loss: AnyLoss | None = None
     _last_loss_weights: Sequence[float] | None = None
     _last_trainer: Trainer | None = None  # with its compiled plans, for a fit that goes on
+    _trained: bool | None = False  # False: weights are as they were drawn; None: somebody may have changed them
+    _origins: Set[int] = frozenset()  # whose its parameters are, whatever network they are in
+    _names: Names = None  # of the columns that it was trained with, where they have some
 
     def _built_for(self, x: ArrayLike, where: str) -> AbstractContextManager[_core.Network]:
         raise NotImplementedError
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise missing_attribute(self, name)
+
+    @suggesting
     def fit(
         self,
         x: ArrayLike,
         y: ArrayLike | None = None,
         *,
         loss: AnyLoss,
-        optimizer: Optimizer,
+        optimizer: Optimizer | str,
         epochs: int = 1,
         batch_size: int = 32,
         accumulate: int = 1,
@@ -69,8 +80,10 @@ class Training:
                 `Stream`, or chunks (x, y) or (x, y, sample_weight): a function that gives an iterable of them, or an
                 iterable itself (an iterator for one epoch only).
             y: targets, as the loss wants them: (rows, *output_shape), (rows,) for one output, or integer labels.
-            loss: such as `MSE()`, one of your own, or a list with one for each output.
-            optimizer: such as `Adam(...)`; one that has been used for this model goes on where it stopped.
+            loss: such as `MSE()` or its name, "mse", with its defaults; one of your own; or a list with one for each
+                output.
+            optimizer: such as `Adam(...)`; one that has been used for this model goes on where it stopped. A name
+                such as "adam" is a fresh one with its defaults.
             epochs: how often to go through all rows.
             batch_size: rows of one batch; the last batch of an epoch may be smaller.
             accumulate: batches of one update. Their gradients add up to that of one batch with all their rows, in the
@@ -117,6 +130,7 @@ class Training:
             KeyboardInterrupt: on Ctrl-C, or after it when a stream's generator that blocks goes on; the model is usable
                 as it is.
         """
+        loss, optimizer = _losses.resolved("fit", loss), _optimizer.resolved("fit", optimizer)
         trainer = self._last_trainer
         if trainer is None or not trainer._continues(
             loss, optimizer, threads, loss_weights, recompute, activation_dtype
@@ -164,13 +178,14 @@ class Training:
             raise
         self._last_trainer = trainer
 
+    @suggesting
     def partial_fit(
         self,
         x: ArrayLike,
         y: ArrayLike | None = None,
         *,
         loss: AnyLoss | None = None,
-        optimizer: Optimizer | None = None,
+        optimizer: Optimizer | str | None = None,
         batch_size: int = 32,
         accumulate: int = 1,
         shuffle: bool = True,
@@ -187,7 +202,8 @@ class Training:
             x: rows, or a stream, as for `fit`.
             y: targets, as for `fit`.
             loss: None means the loss of the last fit.
-            optimizer: None means the optimizer of the last fit, which goes on where it stopped.
+            optimizer: None means the optimizer of the last fit, which goes on where it stopped; so does the name of its
+                kind.
             batch_size: as for `fit`, like all that follow.
             accumulate: batches of one update.
             shuffle: whether the rows have an order of their own.
@@ -217,7 +233,7 @@ class Training:
         last = self._last_trainer
         loss_weights = last.loss_weights if last and loss is None else None
         loss = loss if loss is not None else last.loss if last else None
-        optimizer = optimizer if optimizer is not None else last.optimizer if last else None
+        optimizer = _optimizer.going_on("partial_fit", optimizer, last.optimizer if last else None)
         if loss is None or optimizer is None:
             missing = "loss" if loss is None else "optimizer"
             raise ValueError(
@@ -243,6 +259,7 @@ class Training:
             check_finite=check_finite,
         )
 
+    @suggesting
     def evaluate(
         self,
         x: ArrayLike,

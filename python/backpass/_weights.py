@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from backpass import _checks, _core
+from backpass import _core
+from backpass._foreign import reading
 
 
 def load_weights(network: _core.Network, source: str | bytes | os.PathLike[str] | Mapping[str, Any]) -> None:
@@ -16,7 +17,7 @@ def load_weights(network: _core.Network, source: str | bytes | os.PathLike[str] 
     if isinstance(source, Mapping):
         network.load_arrays({_checked_name(name): _readable_array(name, value) for name, value in source.items()})
     elif isinstance(source, (str, bytes, os.PathLike)):
-        network.load_weights(os.fsencode(_checks.path("load_weights", source)))
+        reading("load_weights", source, network.load_weights)
     else:
         raise TypeError(f"[load_weights] source must be a path or a mapping of arrays, got {source!r}")
 

@@ -1,0 +1,126 @@
+"""What is meant by a name: losses, optimizers and layers as strings, and keywords that are nearly right."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+# Words of other libraries for what is called otherwise here.
+SYNONYMS = {
+    "lr": "learning_rate",
+    "max_iter": "epochs",
+    "n_epochs": "epochs",
+    "num_epochs": "epochs",
+    "verbose": "progress",
+    "validation": "validation_data",
+    "p": "rate",
+    "alpha": "weight_decay",
+    "random_state": "seed",
+    "out_features": "units",
+}
+
+# Methods of other libraries' models.
+METHODS = {
+    "add": "a Sequential is made of its layers at once",
+    "apply": "predict computes outputs",
+    "clone": "copy.deepcopy(model) is a copy",
+    "compile": "fit takes loss and optimizer",
+    "cuda": "it computes on the CPU",
+    "eval": "nothing is to be switched: predict drops nothing",
+    "get_weights": "state_dict() gives arrays by name",
+    "load_state_dict": "load_weights takes arrays by name",
+    "predict_classes": "predict(x).argmax(axis=1) are classes",
+    "predict_proba": "predict gives logits, of which softmax or sigmoid makes probabilities",
+    "score": "evaluate(x, y, metrics=...) computes scores",
+    "set_weights": "load_weights takes arrays by name",
+    "to": "it computes on the CPU; dtype= is an argument of the model",
+    "train": "nothing is to be switched: fit trains",
+    "train_on_batch": "Trainer.step makes one update",
+    "trainable_variables": "parameters() gives arrays by name",
+}
+
+
+def missing_attribute(owner: Any, name: str) -> AttributeError:
+    """What to raise for an attribute that is not there."""
+    cure = f": {METHODS[name]}" if name in METHODS else ""
+    text = f"{type(owner).__name__!r} object has no attribute {name!r}{cure}"
+    return AttributeError(text, name=name, obj=owner)
+
+
+def plain(name: str) -> str:
+    """Without case and separators: "ReLU", "relu" and "re_lu" are one name."""
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that was probably meant; "" where there is none."""
+    by_plain = {plain(word): word for word in known}
+    meant = SYNONYMS.get(name)
+    if meant in by_plain.values():
+        return str(meant)
+    from difflib import get_close_matches  # for messages alone
+
+    found = get_close_matches(plain(name), by_plain, n=1)
+    return by_plain[found[0]] if found else ""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """What was probably meant, or else what there is, to end a message."""
+    words = list(known)
+    meant = nearest(name, words)
+    return f"; did you mean {meant!r}?" if meant else f"; there are {', '.join(words)}"
+
+
+def lookup(where: str, what: str, name: str, known: Mapping[str, T], aliases: Mapping[str, str]) -> T:
+    """What `name` stands for among `known`, whatever its case; ValueError names the nearest otherwise."""
+    by_plain = {plain(word): value for word, value in known.items()}
+    key = plain(name)
+    key = plain(aliases.get(key, key))
+    if key in by_plain:
+        return by_plain[key]
+    raise ValueError(f"[{where}] no {what} is named {name!r}{suggestion(name, known)}")
+
+
+def made(where: str, what: str, cls: Callable[[], T]) -> T:
+    """An instance of a class with its defaults; ValueError where a setting has none."""
+    needed = [
+        parameter.name
+        for parameter in inspect.signature(cls).parameters.values()
+        if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
+    if needed:
+        written = ", ".join(f"{name}=..." for name in needed)
+        raise ValueError(f"[{where}] {what} needs {', '.join(needed)}: write {cls.__name__}({written})")
+    return cls()
+
+
+def suggesting(function: Callable[P, R]) -> Callable[P, R]:
+    """The function, whose refusal of a keyword names the one that was probably meant."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise  # from within the function
+            known = [name for name in inspect.signature(function).parameters if name != "self"]
+            unknown = [name for name in kwargs if name not in known]
+            if not unknown or "unexpected keyword" not in str(error):
+                raise
+            raise TypeError(f"{error}{suggestion(unknown[0], known)}") from None
+
+    return call
+
+
+def suggest_keywords(classes: Iterable[Any]) -> None:
+    """Gives the constructors of these classes such refusals."""
+    for cls in classes:
+        if inspect.isclass(cls) and inspect.isfunction(vars(cls).get("__init__")):
+            cls.__init__ = suggesting(cls.__init__)  # type: ignore[method-assign]

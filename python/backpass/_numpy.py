@@ -1,0 +1,71 @@
+"""What NumPy is told where its functions meet a tensor: a graph is built by operations of this module."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from backpass import _core
+
+_OPERATORS = {
+    "add": operator.add,
+    "divide": operator.truediv,
+    "multiply": operator.mul,
+    "power": operator.pow,
+    "subtract": operator.sub,
+    "true_divide": operator.truediv,
+}
+_OTHERWISE = {
+    "absolute": "bp.abs",
+    "clip": "bp.minimum(bp.maximum(x, low), high)",
+    "concatenate": "bp.concat",
+    "dot": "bp.matmul",
+    "fabs": "bp.abs",
+    "negative": "-x",
+    "where": "c * a + (1 - c) * b, with c of bp.greater or bp.step",
+}
+
+
+def _ufunc(tensor: _core.Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+    """A number of NumPy beside an operator is a number; anything else is refused."""
+    own = _OPERATORS.get(ufunc.__name__)
+    if own is None or method != "__call__" or options:
+        _refuse(ufunc.__name__)
+    if any(not isinstance(x, _core.Tensor) and np.ndim(x) > 0 for x in inputs):
+        raise TypeError("[Tensor] an array takes part in a graph as bp.constant(array), or as an input")
+    return own(*(x if isinstance(x, _core.Tensor) else float(x) for x in inputs))
+
+
+def _function(tensor: _core.Tensor, function: Any, types: Any, args: Any, options: Any) -> NoReturn:
+    _refuse(function.__name__)
+
+
+def _refuse(name: str) -> NoReturn:
+    own = _OTHERWISE.get(name) or (f"bp.{name}" if callable(getattr(_core, name, None)) else "")
+    cure = f"write {own}" if own else "it is for what predict or a Graph returns"
+    raise TypeError(f"[Tensor] numpy.{name} takes arrays, and a tensor has no elements while a graph is built: {cure}")
+
+
+def _array(tensor: _core.Tensor, *args: Any, **options: Any) -> NoReturn:
+    raise TypeError("[Tensor] has no elements while a graph is built: predict, or calling a Graph, computes them")
+
+
+def _truth(tensor: _core.Tensor) -> NoReturn:
+    raise TypeError(
+        "[Tensor] is neither true nor false while a graph is built: bp.greater, bp.maximum and bp.minimum choose "
+        "element by element"
+    )
+
+
+def teach_numpy() -> None:
+    """Gives tensors the methods by which NumPy and `if` ask them."""
+    methods = {
+        "__array__": _array,
+        "__array_function__": _function,
+        "__array_ufunc__": _ufunc,
+        "__bool__": _truth,
+    }
+    for name, method in methods.items():
+        setattr(_core.Tensor, name, method)
