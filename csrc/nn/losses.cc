@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "base/convert.h"
 #include "nn/attributes.h"
 #include "nn/loss_means.h"
 #include "nn/targets.h"
@@ -49,6 +50,20 @@ void Losses::check(std::size_t outputs) const {
     fail("loss_weights", "expected one for each of ", outputs, " outputs, got ", weights_.size());
 }
 
+namespace {
+
+// Whole numbers of any type as the integers that a graph takes.
+Array as_integers(const ArrayView& labels) {
+  Array integers(DType::int32, labels.shape);
+  std::int32_t* out = integers.values<std::int32_t>().data();
+  for (Dim row = 0; row < labels.rows(); ++row)
+    convert(out + row, DType::int32, static_cast<const std::byte*>(labels.data) + row * labels.row_stride, labels.type,
+            1);
+  return integers;
+}
+
+}  // namespace
+
 std::pair<double, Array> Loss::value_and_grad(const ArrayView& prediction, const ArrayView& target,
                                               const ArrayView& sample_weight) const {
   const DType dtype = prediction.type == ElementType::float64 ? DType::float64 : DType::float32;
@@ -61,7 +76,8 @@ std::pair<double, Array> Loss::value_and_grad(const ArrayView& prediction, const
   const Tensor w = targets.weighted() ? input({kBatch}, dtype, "sample_weight") : Tensor();
   const Tensor loss = build(p, t, w);
   std::vector<Tensor> inputs{p, t};
-  std::vector<ArrayView> values{prediction, targets.y};
+  const Array labels = targets.labels ? as_integers(targets.y) : Array();
+  std::vector<ArrayView> values{prediction, targets.labels ? ArrayView(labels) : targets.y};
   if (w) {
     inputs.push_back(w);
     values.push_back(targets.sample_weight);

@@ -19,8 +19,9 @@ struct Targets {
 
 // y of `rows` rows for a prediction of shape (batch, ...): (n,) is taken for (n, 1); whole numbers of any type and of
 // shape (n,) or (n, 1) are labels where the loss takes them. Throws std::invalid_argument where shapes do not fit, a
-// label is neither in [0, classes) nor the ignored one, a weight is negative, not finite or out of the range of `dtype`,
-// or a row that weighs something has a target outside the loss's domain. Targets that are not finite are not judged.
+// label is neither in [0, classes) nor the ignored one, a weight is negative, not finite or out of the range of
+// `dtype`, or a row that weighs something has a target outside the loss's domain. Targets that are not finite are not
+// judged.
 Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight,
                     Dim rows, DType dtype);
 // Throws std::invalid_argument where there are weights and all of them are zero.
