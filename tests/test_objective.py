@@ -139,7 +139,7 @@ def test_errors_name_what_is_wrong():
     with pytest.raises(ValueError, match="vector"):
         objective.hessp(objective.x0, np.zeros(n + 1))
     with pytest.raises(TypeError, match=r"\[objective\] loss"):
-        model.objective(x, y, "mse")
+        model.objective(x, y, 0.5)
     with pytest.raises(ValueError, match="y"):
         model.objective(x, y[:-1], bp.MSE())
 
