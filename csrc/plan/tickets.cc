@@ -20,7 +20,7 @@ void Tickets::resize(std::size_t stages, int workers, std::vector<std::uint32_t>
   done_ = std::make_unique<Counter[]>(stages);
 }
 
-void Tickets::begin_run() {
+void Tickets::begin_run(std::uint32_t extent) {
   if (++runs_ == 0) ++runs_;
   for (std::size_t stage = 0; stage < stages_; ++stage) {
     done_[stage].value.store(tagged(runs_, 0), std::memory_order_relaxed);
@@ -28,7 +28,7 @@ void Tickets::begin_run() {
     for (int owner = 0; owner < workers_; ++owner)
       next_[index(stage, owner)].value.store(tagged(runs_, bounds[owner]), std::memory_order_relaxed);
   }
-  run_.store(runs_, std::memory_order_release);
+  run_.store(tagged(runs_, extent), std::memory_order_release);
 }
 
 void Tickets::end_run() {
@@ -37,6 +37,11 @@ void Tickets::end_run() {
     done_[stage].value.store(0, std::memory_order_release);
     for (int owner = 0; owner < workers_; ++owner) next_[index(stage, owner)].value.store(0, std::memory_order_release);
   }
+}
+
+Tickets::Run Tickets::run() const {
+  const std::uint64_t value = run_.load(std::memory_order_acquire);
+  return {run_of(value), count_of(value)};
 }
 
 std::int64_t Tickets::take(std::uint32_t run, std::size_t stage, int owner) {

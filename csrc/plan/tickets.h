@@ -21,9 +21,13 @@ class Tickets {
   int workers() const { return workers_; }
 
   // On worker 0, when nobody holds a task. Between runs there is nothing to take and nothing to wait for.
-  void begin_run();
+  // `extent` says what the run asks for: whoever comes late to a run that is over must not read that of the next.
+  void begin_run(std::uint32_t extent = 0);
   void end_run();
-  std::uint32_t run() const { return run_.load(std::memory_order_acquire); }  // 0 between runs
+  struct Run {
+    std::uint32_t number, extent;  // 0 between runs
+  };
+  Run run() const;
 
   // A task of `owner`'s range, kNone where all are taken, kOver where `run` is over.
   std::int64_t take(std::uint32_t run, std::size_t stage, int owner);
@@ -44,7 +48,7 @@ class Tickets {
   int workers_ = 0;
   std::vector<std::uint32_t> bounds_;
   std::unique_ptr<Counter[]> next_, done_;  // by stage and owner; by stage
-  std::atomic<std::uint32_t> run_{0};
+  std::atomic<std::uint64_t> run_{0};  // number << 32 | extent
   std::uint32_t runs_ = 0;  // so far
 };
 
