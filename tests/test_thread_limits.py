@@ -93,6 +93,7 @@ trainer = bp.Trainer(model, bp.CrossEntropy(), bp.SGD(0.1), threads=10**5)
 trainer.step(x, y)
 assert (model.predict(x, threads=10**5) == model.predict(x, threads=1)).all()
 bp.set_threads(10**6)
+assert bp.get_threads() < 10**6
 model.forward(x)
 model.backward(np.ones((64, 2)))
 """

@@ -19,6 +19,9 @@ constexpr std::int64_t kPatience = 5;  // seconds: then a crew that nobody hires
 
 constinit Crew crews[kCrews];
 
+// One crew at a time tries out how many threads there are, and makes them: else two would count the same.
+std::atomic<bool> starting{false};
+
 std::int64_t now() {
   return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -31,11 +34,14 @@ Crew* Crew::hire(int workers) {
     if (crew.fits(workers)) return &crew;
     crew.state_.store(crew.helpers_ > 0 ? kIdle : kGone);
   }
+  if (starting.exchange(true)) return nullptr;
   for (Crew& crew : crews) {
     if (!crew.take(kGone)) continue;
     crew.start(workers);
+    if (crew.helpers_ == 0) starting.store(false);
     return &crew;
   }
+  starting.store(false);
   return nullptr;
 }
 
@@ -69,6 +75,7 @@ void Crew::live(int helpers, std::uint32_t seen) noexcept {
 }
 
 void Crew::serve(int helper, std::uint32_t seen) noexcept {
+  if (helper == 0) starting.store(false);  // whose turn comes when all are made
   std::atomic<Job*>& inside = seats_.load()[helper].inside;
   while (await(seen, helper == 0)) {
     seen = generation_.load();
@@ -128,6 +135,7 @@ void Crew::let_go(const Job& job) noexcept {
 }
 
 void Crew::forget_all() noexcept {
+  starting.store(false);
   for (Crew& crew : crews) {
     crew.state_.store(kGone);
     crew.job_.store(nullptr);

@@ -47,6 +47,12 @@ double group_quota() {
   return 0;
 }
 
+int capped(int threads) {
+  const int most = most_threads();
+  if (threads > most) note_shortage(threads, most);
+  return std::min(threads, most);
+}
+
 int default_threads() {
   int threads = usable_cpus();
   if (const double quota = group_quota(); quota > 0)
@@ -69,22 +75,18 @@ int usable_cpus() {
   return std::max(1, CPU_COUNT(&set));
 }
 
-int resolve_threads(int threads) {
-  const int asked = threads > 0 ? threads : get_threads(), had = std::min(asked, most_threads());
-  if (had < asked) note_shortage(asked, had);
-  return had;
-}
+int resolve_threads(int threads) { return threads > 0 ? capped(threads) : get_threads(); }
 
 int get_threads() {
   const int chosen = chosen_threads.load(std::memory_order_relaxed);
-  static const int by_default = default_threads();
+  static const int by_default = std::min(default_threads(), most_threads());
   // omp_get_max_threads is what threadpoolctl and omp_set_num_threads change.
   return chosen > 0 ? chosen : std::min(by_default, std::max(1, omp_get_max_threads()));
 }
 
 void set_threads(int threads) {
   if (threads < 1) fail("set_threads", "threads must be at least 1, got ", threads);
-  chosen_threads.store(threads, std::memory_order_relaxed);
+  chosen_threads.store(capped(threads), std::memory_order_relaxed);
 }
 
 bool sharing_cut_is_on() { return sharing_cut.load(std::memory_order_relaxed); }

@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <cstdlib>
 #include <thread>
 
 #include "backpass/backpass.h"
@@ -64,14 +66,32 @@ void test_callers_at_once() {
   for (const std::vector<float>& own : together) CHECK(own == alone);
 }
 
+// Whether a child in which `f` is called exits, in the usual way, with what it gives.
+template <class F>
+bool ends_well(F f) {
+  const pid_t child = fork();
+  if (child == 0) std::exit(f() ? 0 : 1);
+  int status = 1;
+  waitpid(child, &status, 0);
+  return status == 0;
+}
+
 void test_a_child_makes_its_own() {
   const std::vector<float> alone = trained(1);
   trained(2);
-  const pid_t child = fork();
-  if (child == 0) _exit(trained(2) == alone ? 0 : 1);
-  int status = 1;
-  waitpid(child, &status, 0);
-  CHECK(status == 0);
+  CHECK(ends_well([&] { return trained(2) == alone; }));
+}
+
+// The destructors of the program run while others are still at work.
+void test_the_process_ends_while_a_caller_trains() {
+  for (int i = 0; i < 20; ++i)
+    CHECK(ends_well([] {
+      std::thread([] {
+        for (;;) trained(2);
+      }).detach();
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      return true;
+    }));
 }
 
 class Count final : public Job {
@@ -116,6 +136,7 @@ int main() {
   test_jobs_come_and_go();
 #if !defined(__SANITIZE_THREAD__)  // which knows no threads after a fork
   test_a_child_makes_its_own();
+  test_the_process_ends_while_a_caller_trains();
   test_a_shortage_is_told_once();
 #endif
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
