@@ -1,10 +1,12 @@
 // Hiring, serving, leaving.
 #include "plan/crew.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <thread>
 
+#include "plan/core_time.h"
 #include "plan/region.h"
 #include "plan/spin.h"
 #include "plan/supply.h"
@@ -15,6 +17,7 @@ namespace {
 constexpr int kCrews = 64;  // callers that are helped at once; more work alone
 // After so many turns of waiting (some 50 microseconds) a helper sleeps.
 constexpr int kTurnsAwake = kSpins + 100;
+constexpr std::int64_t kBlink = 300'000, kLongestRest = 50'000'000;  // nanoseconds
 constexpr std::int64_t kPatience = 5;  // seconds: then a crew that nobody hires goes
 
 constinit Crew crews[kCrews];
@@ -81,9 +84,20 @@ void Crew::serve(int helper, std::uint32_t seen) noexcept {
     seen = generation_.load();
     Job* const job = job_.load();
     inside.store(job);  // told, then looked at again: let_go looks in the other order
+    const CoreTime time;
     if (job != nullptr && job_.load() == job) job->work(helper + 1);
     inside.store(nullptr);
+    rest(time.lost());
   }
+}
+
+// A helper that has lost its core stays away for ten times as long: then whoever waited for the task that it held has
+// lost a tenth by a busy neighbour.
+void Crew::rest(std::int64_t lost) noexcept {
+  if (lost < kBlink) return;
+  const std::int64_t nanoseconds = std::min(10 * lost, kLongestRest);
+  const timespec time{0, static_cast<long>(nanoseconds)};
+  nanosleep(&time, nullptr);
 }
 
 // Until there is something new; false where the crew goes.

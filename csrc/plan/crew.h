@@ -22,8 +22,8 @@ class Job {
 class Crew {
  public:
   // A crew for `workers`, the caller among them, that is the caller's alone until it is released. It may have fewer
-  // helpers than that, or none; those of a new crew come when they come. Null where too many callers
-  // have one, or another one is being made.
+  // helpers than that, or none; those of a new crew come when they come. Null where too many callers have one, or
+  // another one is being made.
   static Crew* hire(int workers);
   void release() { state_.store(kIdle); }
   int helpers() const { return helpers_; }
@@ -50,6 +50,7 @@ class Crew {
   void serve(int helper, std::uint32_t seen) noexcept;
   bool await(std::uint32_t seen, bool first) noexcept;
   bool sleep(std::uint32_t seen) noexcept;
+  static void rest(std::int64_t lost) noexcept;
   void leave() noexcept;
   void wake() noexcept;
   template <class F>

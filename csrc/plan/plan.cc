@@ -207,7 +207,10 @@ void Plan::work(int worker) noexcept {
       run_whole(stage);
       tickets_.complete(s, tasks);
     }
-    if (!tickets_.wait(run, s, tasks)) return;
+    if (worker == 0)
+      tickets_.wait_as_caller(run, s, tasks);
+    else if (!tickets_.wait_as_helper(run, s, tasks))
+      return;
   }
 }
 
@@ -215,7 +218,7 @@ void Plan::work(int worker) noexcept {
 // run.
 bool Plan::passes_guard(std::uint32_t run, int worker) noexcept {
   const std::size_t guard_stage = stages_.size();
-  if (worker != 0) return tickets_.wait(run, guard_stage, 1);
+  if (worker != 0) return tickets_.wait_as_helper(run, guard_stage, 1);
   asks_ = false;
   const bool holds = guard_holds();
   if (holds)

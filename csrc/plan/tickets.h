@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "plan/futex.h"
+
 namespace backpass {
 
 // Every stage has one range of tasks for each worker. A worker takes its own tasks in order, then those that others
@@ -32,8 +34,10 @@ class Tickets {
   // A task of `owner`'s range, kNone where all are taken, kOver where `run` is over.
   std::int64_t take(std::uint32_t run, std::size_t stage, int owner);
   void complete(std::size_t stage, std::uint32_t tasks);
-  // Waits until `tasks` tasks of a stage are complete; false where the run is over.
-  bool wait(std::uint32_t run, std::size_t stage, std::uint32_t tasks) const;
+  // Wait until `tasks` tasks of a stage are complete; false where the run is over. A helper offers its core to others.
+  // The caller does not, who would not get it back before they have had a time slice each: it sleeps until it is called.
+  bool wait_as_helper(std::uint32_t run, std::size_t stage, std::uint32_t tasks) const;
+  void wait_as_caller(std::uint32_t run, std::size_t stage, std::uint32_t tasks);
 
  private:
   struct alignas(64) Counter {
@@ -50,6 +54,8 @@ class Tickets {
   std::unique_ptr<Counter[]> next_, done_;  // by stage and owner; by stage
   std::atomic<std::uint64_t> run_{0};  // number << 32 | extent
   std::uint32_t runs_ = 0;  // so far
+  std::atomic<bool> caller_sleeps_{false};
+  FutexWord calls_{0};  // of the caller
 };
 
 }  // namespace backpass

@@ -51,7 +51,7 @@ class Sweep final : public Job {
         run_chunk(chunk * kChunk, std::min(kChunk, count_ - chunk * kChunk));
         tickets_.complete(0, 1);
       }
-    tickets_.wait(run, 0, chunks_);
+    if (worker == 0) tickets_.wait_as_caller(run, 0, chunks_);
   }
 
  private:
