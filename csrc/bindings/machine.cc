@@ -19,15 +19,15 @@ constexpr const char* kShortageDoc =
     "no more of them. Results are the same. Said once.";
 
 int warn_of_shortage(void*) {
-  return PyErr_WarnFormat(shortage_warning, 1,
-                          "%d threads are used where %d were asked for: %s; results are the same", shortage.had,
-                          shortage.asked, "more do not help on this machine, or the system gives no more (ulimit -u, -v)");
+  return PyErr_WarnFormat(shortage_warning, 1, "%d threads are used where %d were asked for: %s; results are the same",
+                          shortage.had, shortage.asked,
+                          "more do not help on this machine, or the system gives no more (ulimit -u, -v)");
 }
 
 // The thread that tells holds no lock of the interpreter: the interpreter warns when it comes to it.
 void bind_shortage(py::module_& module) {
-  shortage_warning = PyErr_NewExceptionWithDoc("backpass.ThreadShortageWarning", kShortageDoc, PyExc_RuntimeWarning,
-                                               nullptr);
+  shortage_warning =
+      PyErr_NewExceptionWithDoc("backpass.ThreadShortageWarning", kShortageDoc, PyExc_RuntimeWarning, nullptr);
   if (shortage_warning == nullptr) throw py::error_already_set();
   module.add_object("ThreadShortageWarning", shortage_warning);
   on_thread_shortage([](ThreadShortage told) {

@@ -18,7 +18,7 @@ constexpr int kCrews = 64;  // callers that are helped at once; more work alone
 // After so many turns of waiting (some 50 microseconds) a helper sleeps.
 constexpr int kTurnsAwake = kSpins + 100;
 constexpr std::int64_t kBlink = 300'000, kLongestRest = 50'000'000;  // nanoseconds
-constexpr std::int64_t kPatience = 5;  // seconds: then a crew that nobody hires goes
+constexpr std::int64_t kPatience = 5;                                // seconds: then a crew that nobody hires goes
 
 constinit Crew crews[kCrews];
 

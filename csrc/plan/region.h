@@ -10,8 +10,8 @@
 
 namespace backpass {
 
-// Runs f(0), ..., f(threads - 1) at once, each on a thread of its own, f(0) on this one; fewer where OpenMP gives fewer.
-// BACKPASS_PLAIN_THREADS is for ThreadSanitizer, which does not see how libgomp synchronizes.
+// Runs f(0), ..., f(threads - 1) at once, each on a thread of its own, f(0) on this one; fewer where OpenMP gives
+// fewer. BACKPASS_PLAIN_THREADS is for ThreadSanitizer, which does not see how libgomp synchronizes.
 template <class F>
 void open_region(int threads, F f) {
 #if defined(BACKPASS_PLAIN_THREADS)

@@ -35,7 +35,8 @@ class Tickets {
   std::int64_t take(std::uint32_t run, std::size_t stage, int owner);
   void complete(std::size_t stage, std::uint32_t tasks);
   // Wait until `tasks` tasks of a stage are complete; false where the run is over. A helper offers its core to others.
-  // The caller does not, who would not get it back before they have had a time slice each: it sleeps until it is called.
+  // The caller does not, who would not get it back before they have had a time slice each: it sleeps until it is
+  // called.
   bool wait_as_helper(std::uint32_t run, std::size_t stage, std::uint32_t tasks) const;
   void wait_as_caller(std::uint32_t run, std::size_t stage, std::uint32_t tasks);
 
@@ -52,8 +53,8 @@ class Tickets {
   int workers_ = 0;
   std::vector<std::uint32_t> bounds_;
   std::unique_ptr<Counter[]> next_, done_;  // by stage and owner; by stage
-  std::atomic<std::uint64_t> run_{0};  // number << 32 | extent
-  std::uint32_t runs_ = 0;  // so far
+  std::atomic<std::uint64_t> run_{0};       // number << 32 | extent
+  std::uint32_t runs_ = 0;                  // so far
   std::atomic<bool> caller_sleeps_{false};
   FutexWord calls_{0};  // of the caller
 };
