@@ -2,6 +2,8 @@
 #include "plan/supply.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -21,6 +23,11 @@ constexpr int kMostByCpu = 4, kMostAnywhere = 16;  // beyond, threads only wait 
 std::atomic<void (*)(ThreadShortage)> listener{nullptr};
 std::atomic<bool> told{false};
 
+// A thread counts against the limits for a moment after it was joined.
+void wait_until_gone(pid_t thread) {
+  while (tgkill(getpid(), thread, 0) == 0) sched_yield();
+}
+
 }  // namespace
 
 int most_threads() {
@@ -32,13 +39,22 @@ int obtainable_threads(int wanted) {
   if (wanted <= 1) return wanted;  // one is simply made
   std::latch over(1);
   std::vector<std::thread> alive;
+  std::vector<pid_t> names;
   try {
     alive.reserve(static_cast<std::size_t>(wanted));
-    while (static_cast<int>(alive.size()) < wanted) alive.emplace_back([&] { over.wait(); });
+    names.resize(static_cast<std::size_t>(wanted));
+    for (pid_t& name : names)
+      alive.emplace_back([&] {
+        name = gettid();
+        over.wait();
+      });
   } catch (const std::exception&) {  // so many, then
   }
   over.count_down();
-  for (std::thread& one : alive) one.join();
+  for (std::size_t i = 0; i < alive.size(); ++i) {
+    alive[i].join();
+    wait_until_gone(names[i]);
+  }
   return static_cast<int>(alive.size());
 }
 
