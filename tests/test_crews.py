@@ -12,8 +12,8 @@ import backpass as bp
 from backpass import _core
 
 _core.set_sharing_cut(False)
-x = np.random.default_rng(0).standard_normal((64, 8)).astype(np.float32)
-model = bp.Sequential(bp.Dense(32), bp.ReLU(), bp.Dense(2), input_shape=8, seed=0)
+x = np.random.default_rng(0).standard_normal((512, 64)).astype(np.float32)
+model = bp.Sequential(bp.Dense(256), bp.ReLU(), bp.Dense(128), input_shape=64, seed=0)
 expected = model.predict(x, threads=1)
 
 def tasks():

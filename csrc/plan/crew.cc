@@ -42,6 +42,7 @@ Crew* Crew::hire(int workers) {
     if (!crew.take(kGone)) continue;
     crew.start(workers);
     if (crew.helpers_ == 0) starting.store(false);
+    starting.wait(true);  // once: later runs allocate nothing, and find all helpers
     return &crew;
   }
   starting.store(false);
@@ -78,7 +79,10 @@ void Crew::live(int helpers, std::uint32_t seen) noexcept {
 }
 
 void Crew::serve(int helper, std::uint32_t seen) noexcept {
-  if (helper == 0) starting.store(false);  // whose turn comes when all are made
+  if (helper == 0) {  // whose turn comes when all are made
+    starting.store(false);
+    starting.notify_all();
+  }
   std::atomic<Job*>& inside = seats_.load()[helper].inside;
   while (await(seen, helper == 0)) {
     seen = generation_.load();

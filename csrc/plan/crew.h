@@ -22,8 +22,7 @@ class Job {
 class Crew {
  public:
   // A crew for `workers`, the caller among them, that is the caller's alone until it is released. It may have fewer
-  // helpers than that, or none; those of a new crew come when they come. Null where too many callers have one, or
-  // another one is being made.
+  // helpers than that, or none. Null where too many callers have one, or another one is being made.
   static Crew* hire(int workers);
   void release() { state_.store(kIdle); }
   int helpers() const { return helpers_; }
