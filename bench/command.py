@@ -18,6 +18,7 @@ TASKS = {
     "train": "a training step of twelve networks",
     "gemm": "a matrix product alone",
     "size": "a step against width, depth, batch and threads",
+    "neighbours": "steps, predictions, by hand and fit beside busy processes",
     "around": "batches, losses, metrics, predictions, updates, calls from Python, memory",
 }
 LIMITED = "BACKPASS_BENCH_THREADS"

@@ -51,6 +51,7 @@ def core_build(tmp_path_factory):
         "2",
         "--target",
         "backpass",
+        "test_crew",
         "test_files",
         "test_io",
         "test_metrics",

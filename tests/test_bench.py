@@ -76,6 +76,9 @@ def test_all_tasks_write_what_they_measured(everything):
     assert {*book["gemm"]["float32-dW-128x128x128"]["timings"]} == {"backpass-call", "backpass-plan", "numpy"}
     assert [*book["size"]["depth"]["timings"]["backpass-fit"]][:3] == ["1", "2", "3"]
     assert {*book["around"]["overhead"]["online"]} == {"ratio", "native", "python"}
+    beside = book["neighbours"]["tiny-xor"]
+    assert [*beside] == ["1", "2"]
+    assert {*beside["1"]["ratios"]} == {"step", "predict", "by hand", "fit"}
 
 
 def test_the_tables_are_written_as_markdown(everything):
@@ -86,7 +89,7 @@ def test_the_tables_are_written_as_markdown(everything):
 
 def test_each_task_has_a_picture(everything):
     pytest.importorskip("matplotlib")
-    for task in ("train", "gemm", "size", "around"):
+    for task in ("train", "gemm", "size", "neighbours", "around"):
         assert (everything[0] / f"out-{task}.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -2,6 +2,7 @@
 #include "plan/plan.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 
@@ -68,7 +69,6 @@ void Plan::finish_compiling() {
     stage.shared = stage.tasks.size() > 1 && pays_to_share(stage.cost.back()) && pays_to_share_plan(total);
     shared_ = shared_ || stage.shared;
   }
-  opens_team_ = pays_to_open_team(total);
   long_ = total > kLongRun;
   open_tasks_ = std::make_unique<std::atomic<Dim>[]>(calls_.size());
   for (std::size_t i = 0; i < calls_.size(); ++i) open_tasks_[i] = calls_[i]->tasks;
@@ -95,7 +95,9 @@ void Plan::add_tasks(Stage& stage) const {
     if (!calls_[i]->in_lanes) add(static_cast<int>(i), calls_[i]->tasks, calls_[i]->cost);
 }
 
-Plan::~Plan() { Team::let_go(); }
+Plan::~Plan() {
+  if (shared_) Crew::let_go(*this);
+}
 
 Place Plan::output(std::size_t index) const {
   const Value& value = values_[static_cast<std::size_t>(outputs_[index])];
@@ -123,34 +125,37 @@ bool Plan::meets_gradients(const std::byte* rows, std::size_t bytes) const noexc
   return std::less<>()(rows, gradients + gradient_bytes_) && std::less<>()(gradients, rows + bytes);
 }
 
-// Rows that lie one after the other are not copied. No call writes to the value of an input.
-void Plan::find_in_place() {
-  all_in_place_ = !gathers_.empty();
+// Rows that lie one after the other are not copied; whether all do. No call writes to the value of an input.
+bool Plan::find_in_place() {
+  bool all = !gathers_.empty();
   for (const GatherSpec& gather : gathers_) {
     const std::size_t value = static_cast<std::size_t>(gather.out);
     const std::byte* rows = rows_in_place(gather, context_);
     const bool stays = rows && !meets_gradients(rows, values_[value].life.bytes);
     address_[value] = stays ? const_cast<std::byte*>(rows) : place_of(gather.out);
-    all_in_place_ = all_in_place_ && stays;
+    all = all && stays;
   }
+  return all;
 }
 
 void Plan::prepare(const PlanRun& run) {
   find_addresses(run.slots);
   context_ = {address_.data(), run.sources.data(), run.rows, run.seed, run.step, run.settings};
-  find_in_place();
   asks_ = long_;
   stopped_.store(false, std::memory_order_relaxed);
-  scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(Team::size_for(run.threads)) + kAlignment);
+  extent_ = {run.first, run.last, find_in_place()};
+  scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(Team::size()) + kAlignment);
 }
 
 void Plan::run(const PlanRun& run) {
+  auto body = [&] { walk(run); };
+  Team::with(shared_ ? run.threads : 1, body);
+}
+
+void Plan::walk(const PlanRun& run) {
   prepare(run);
-  first_ = run.first;
-  last_ = run.last;
-  const int workers = Team::size_for(run.threads);
-  if (shared_ && workers > 1 && (Team::is_open() || opens_team_))
-    walk_together(workers);
+  if (shared_ && Team::size() > 1)
+    walk_together();
   else
     walk_alone();
   rethrow_errors();
@@ -163,34 +168,37 @@ void Plan::rethrow_errors() {
   if (error) std::rethrow_exception(error);
 }
 
-void Plan::walk_together(int workers) {
-  if (!tickets_.fits(workers)) tickets_.resize(stages_.size() + 1, workers, slices(workers));
-  tickets_.begin_run();
-  Team::run(workers, *this);
+void Plan::walk_together() {
+  if (const int workers = Team::size(); !tickets_.fits(workers)) {
+    Crew::let_go(*this);
+    tickets_.resize(stages_.size() + 1, workers, slices(workers));
+  }
+  tickets_.begin_run(std::bit_cast<std::uint32_t>(extent_));
+  Team::run(*this);
   tickets_.end_run();
 }
 
 void Plan::walk_alone() noexcept {
   const FlushSubnormals mode;
   for (const Stage& stage : stages_) {
-    if (!is_asked(stage)) continue;
+    if (!extent_.asks(stage)) continue;
     if (stage.guarded) asks_ = false;
     if (stage.guarded && !guard_holds()) return;
     run_whole(stage);
   }
 }
 
-// Of a team that turned out smaller, worker 0 takes what is left: a task belongs to whoever takes it. Only worker 0 and
-// whoever holds a task may look at the values: the others may have come when the run is over and its memory gone. What
-// such a one takes for asked may be of the next run: it gets no task.
-void Plan::work(int worker, int) noexcept {
+// A task belongs to whoever takes it: of helpers that do not come, worker 0 does the work. Only worker 0 and whoever
+// holds a task may look at the values, and at what changes from run to run: the others may be late, and that run over.
+void Plan::work(int worker) noexcept {
   const FlushSubnormals mode;
-  const std::uint32_t run = tickets_.run();
-  if (run == 0) return;  // late
+  const auto [run, word] = tickets_.run();
+  if (run == 0 || worker >= tickets_.workers()) return;
+  const Extent extent = std::bit_cast<Extent>(word);
   bool passed = false;
   for (std::size_t s = 0; s < stages_.size(); ++s) {
     const Stage& stage = stages_[s];
-    if (!is_asked(stage)) continue;
+    if (!extent.asks(stage)) continue;
     if (stage.guarded && !passed && !(passed = passes_guard(run, worker))) return;
     const std::uint32_t tasks = static_cast<std::uint32_t>(stage.tasks.size());
     if (stage.shared) {
@@ -199,7 +207,10 @@ void Plan::work(int worker, int) noexcept {
       run_whole(stage);
       tickets_.complete(s, tasks);
     }
-    if (!tickets_.wait(run, s, tasks)) return;
+    if (worker == 0)
+      tickets_.wait_as_caller(run, s, tasks);
+    else if (!tickets_.wait_as_helper(run, s, tasks))
+      return;
   }
 }
 
@@ -207,7 +218,7 @@ void Plan::work(int worker, int) noexcept {
 // run.
 bool Plan::passes_guard(std::uint32_t run, int worker) noexcept {
   const std::size_t guard_stage = stages_.size();
-  if (worker != 0) return tickets_.wait(run, guard_stage, 1);
+  if (worker != 0) return tickets_.wait_as_helper(run, guard_stage, 1);
   asks_ = false;
   const bool holds = guard_holds();
   if (holds)

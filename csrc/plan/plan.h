@@ -141,24 +141,32 @@ class Plan final : public Job {
 
   static constexpr int kLane = -1;
 
+  // What a run asks for: told with its number, in one word.
+  struct Extent {
+    Phase first = Phase::forward, last = Phase::update;
+    bool all_in_place = false;  // no rows are to be gathered
+    std::uint8_t unused = 0;
+    bool asks(const Stage& stage) const noexcept {
+      return stage.phase >= first && stage.phase <= last && !(stage.gathers && all_in_place);
+    }
+  };
+
   void finish_compiling();
   void add_tasks(Stage& stage) const;
   bool may_stay(const Call& call) const;
   std::byte* place_of(int value) const noexcept;
   void find_addresses(std::span<std::byte* const> slots);
-  void find_in_place();
+  bool find_in_place();
   bool meets_gradients(const std::byte* rows, std::size_t bytes) const noexcept;
   void prepare(const PlanRun& run);
+  void walk(const PlanRun& run);
   std::vector<std::uint32_t> slices(int workers) const;
-  bool is_asked(const Stage& stage) const noexcept {
-    return stage.phase >= first_ && stage.phase <= last_ && !(stage.gathers && all_in_place_);
-  }
   bool guard_holds() const noexcept;
   bool passes_guard(std::uint32_t run, int worker) noexcept;
   void walk_alone() noexcept;
-  void walk_together(int workers);
   void rethrow_errors();
-  void work(int worker, int workers) noexcept override;
+  void walk_together();
+  void work(int worker) noexcept override;
   bool run_shared(std::uint32_t run, std::size_t stage, int worker) noexcept;
   void run_task(const Stage& stage, std::size_t i, int worker) noexcept;
   void run_task_of(std::size_t index, Dim task, int worker) noexcept;
@@ -179,18 +187,16 @@ class Plan final : public Job {
   std::unique_ptr<std::atomic<Dim>[]> open_tasks_;  // by call
   Tickets tickets_;
   Context context_{};  // of the run under way
-  Phase first_ = Phase::forward, last_ = Phase::update;
+  Extent extent_;
   AlignedBuffer scratch_, constants_;
   std::size_t scratch_bytes_ = 0, arena_bytes_ = 0;
   std::size_t gradient_bytes_ = 0;  // of their buffer, from its begin to the last that is written
   int guard_ = -1, norm_ = -1;      // values
-  bool all_in_place_ = false;       // no rows are to be gathered in this run
   bool shared_ = false;             // some stage is worth several workers
   bool long_ = false;               // a run may be interrupted
   bool asks_ = false;               // and this one, for now; of worker 0
   std::atomic<bool> stopped_{false};
   std::exception_ptr interrupt_;
-  bool opens_team_ = false;  // and one run is worth a team of its own
   DType dtype_ = DType::float32;
   Dim batch_ = 0;
   std::string isa_;

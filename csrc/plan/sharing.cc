@@ -14,6 +14,7 @@
 
 #include "backpass/machine.h"
 #include "base/error.h"
+#include "plan/supply.h"
 #include "plan/team.h"
 
 namespace backpass {
@@ -24,22 +25,15 @@ namespace {
 constexpr double kShareFrom = 12000;  // nanoseconds of one worker
 // Of that step, too, two workers made 72 microseconds of 49, though one of its stages was long enough.
 constexpr double kSharePlanFrom = 60000;
-// Opening and leaving a region takes a microsecond on an idle machine and hundreds on a busy one.
-constexpr double kOpenFrom = 100000;
 
 std::atomic<bool> sharing_cut{true};
 std::atomic<int> chosen_threads{0};
 
-// A forked child has no workers: without this its first region would wait for them for ever.
-const int fork_handler =
-    pthread_atfork([] { omp_pause_resource_all(omp_pause_soft); }, nullptr, [] { Team::forget(); });
-
-int affinity_cpus() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return std::max(1, CPU_COUNT(&set));
-}
+// A forked child has none of our threads; it makes its own.
+const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
+  Team::forget();
+  Crew::forget_all();
+});
 
 // CPUs that the control group grants (cgroup v2, then v1); 0 where there is no limit.
 double group_quota() {
@@ -53,8 +47,14 @@ double group_quota() {
   return 0;
 }
 
+int capped(int threads) {
+  const int most = most_threads();
+  if (threads > most) note_shortage(threads, most);
+  return std::min(threads, most);
+}
+
 int default_threads() {
-  int threads = affinity_cpus();
+  int threads = usable_cpus();
   if (const double quota = group_quota(); quota > 0)
     threads = std::min(threads, std::max(1, static_cast<int>(std::ceil(quota))));
   if (const char* limit = std::getenv("OMP_NUM_THREADS"))
@@ -68,20 +68,25 @@ bool pays_to_share(double nanoseconds) { return !sharing_cut_is_on() || nanoseco
 
 bool pays_to_share_plan(double nanoseconds) { return !sharing_cut_is_on() || nanoseconds > kSharePlanFrom; }
 
-bool pays_to_open_team(double nanoseconds) { return !sharing_cut_is_on() || nanoseconds > kOpenFrom; }
+int usable_cpus() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
 
-int resolve_threads(int threads) { return threads > 0 ? threads : get_threads(); }
+int resolve_threads(int threads) { return threads > 0 ? capped(threads) : get_threads(); }
 
 int get_threads() {
   const int chosen = chosen_threads.load(std::memory_order_relaxed);
-  static const int by_default = default_threads();
+  static const int by_default = std::min(default_threads(), most_threads());
   // omp_get_max_threads is what threadpoolctl and omp_set_num_threads change.
   return chosen > 0 ? chosen : std::min(by_default, std::max(1, omp_get_max_threads()));
 }
 
 void set_threads(int threads) {
   if (threads < 1) fail("set_threads", "threads must be at least 1, got ", threads);
-  chosen_threads.store(threads, std::memory_order_relaxed);
+  chosen_threads.store(capped(threads), std::memory_order_relaxed);
 }
 
 bool sharing_cut_is_on() { return sharing_cut.load(std::memory_order_relaxed); }
@@ -90,7 +95,7 @@ void set_sharing_cut(bool on) { sharing_cut.store(on, std::memory_order_relaxed)
 
 CpuInfo cpu_info() {
   CpuInfo info;
-  info.logical_cpus = affinity_cpus();
+  info.logical_cpus = usable_cpus();
   info.cpu_quota = group_quota();
   info.features = available_isas();
   std::ifstream file("/proc/cpuinfo");

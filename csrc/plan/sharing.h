@@ -7,10 +7,10 @@ namespace backpass {
 bool pays_to_share(double nanoseconds);
 // Whether a whole plan of so many has stages that are worth one.
 bool pays_to_share_plan(double nanoseconds);
-// Whether one run of so many nanoseconds is worth a region of its own.
-bool pays_to_open_team(double nanoseconds);
 bool sharing_cut_is_on();
-// `threads` where positive, else the default.
+// `threads` where positive, else the default; at most most_threads().
 int resolve_threads(int threads);
+// CPUs that this process may run on.
+int usable_cpus();
 
 }  // namespace backpass

@@ -6,6 +6,9 @@
 namespace backpass {
 namespace {
 
+// Some 60 to 200 microseconds: longer than most waits on an idle machine, where waking takes long, too.
+constexpr int kTurnsAlert = 10 * kSpins;
+
 constexpr std::uint64_t tagged(std::uint32_t run, std::uint32_t count) { return std::uint64_t{run} << 32 | count; }
 constexpr std::uint32_t run_of(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32); }
 constexpr std::uint32_t count_of(std::uint64_t value) { return static_cast<std::uint32_t>(value); }
@@ -20,7 +23,7 @@ void Tickets::resize(std::size_t stages, int workers, std::vector<std::uint32_t>
   done_ = std::make_unique<Counter[]>(stages);
 }
 
-void Tickets::begin_run() {
+void Tickets::begin_run(std::uint32_t extent) {
   if (++runs_ == 0) ++runs_;
   for (std::size_t stage = 0; stage < stages_; ++stage) {
     done_[stage].value.store(tagged(runs_, 0), std::memory_order_relaxed);
@@ -28,7 +31,7 @@ void Tickets::begin_run() {
     for (int owner = 0; owner < workers_; ++owner)
       next_[index(stage, owner)].value.store(tagged(runs_, bounds[owner]), std::memory_order_relaxed);
   }
-  run_.store(runs_, std::memory_order_release);
+  run_.store(tagged(runs_, extent), std::memory_order_release);
 }
 
 void Tickets::end_run() {
@@ -37,6 +40,11 @@ void Tickets::end_run() {
     done_[stage].value.store(0, std::memory_order_release);
     for (int owner = 0; owner < workers_; ++owner) next_[index(stage, owner)].value.store(0, std::memory_order_release);
   }
+}
+
+Tickets::Run Tickets::run() const {
+  const std::uint64_t value = run_.load(std::memory_order_acquire);
+  return {run_of(value), count_of(value)};
 }
 
 std::int64_t Tickets::take(std::uint32_t run, std::size_t stage, int owner) {
@@ -53,16 +61,34 @@ std::int64_t Tickets::take(std::uint32_t run, std::size_t stage, int owner) {
 }
 
 void Tickets::complete(std::size_t stage, std::uint32_t tasks) {
-  done_[stage].value.fetch_add(tasks, std::memory_order_acq_rel);
+  done_[stage].value.fetch_add(tasks);
+  if (!caller_sleeps_.load()) return;  // looked at after the sum, which the caller looks at after saying so
+  calls_.fetch_add(1);
+  futex_wake_all(calls_);
 }
 
-bool Tickets::wait(std::uint32_t run, std::size_t stage, std::uint32_t tasks) const {
+bool Tickets::wait_as_helper(std::uint32_t run, std::size_t stage, std::uint32_t tasks) const {
   for (int turn = 0;; ++turn) {
     const std::uint64_t value = done_[stage].value.load(std::memory_order_acquire);
     if (run_of(value) != run) return false;
     if (count_of(value) == tasks) return true;
     wait_a_turn(turn);
   }
+}
+
+void Tickets::wait_as_caller(std::uint32_t run, std::size_t stage, std::uint32_t tasks) {
+  const auto complete = [&] { return done_[stage].value.load() == tagged(run, tasks); };
+  for (int turn = 0; turn < kTurnsAlert; ++turn) {
+    if (complete()) return;
+    pause();
+  }
+  caller_sleeps_.store(true);
+  for (;;) {
+    const std::uint32_t seen = calls_.load();
+    if (complete()) break;
+    futex_wait(calls_, seen, 1);
+  }
+  caller_sleeps_.store(false);
 }
 
 }  // namespace backpass

@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "plan/futex.h"
+
 namespace backpass {
 
 // Every stage has one range of tasks for each worker. A worker takes its own tasks in order, then those that others
@@ -21,15 +23,22 @@ class Tickets {
   int workers() const { return workers_; }
 
   // On worker 0, when nobody holds a task. Between runs there is nothing to take and nothing to wait for.
-  void begin_run();
+  // `extent` says what the run asks for: whoever comes late to a run that is over must not read that of the next.
+  void begin_run(std::uint32_t extent = 0);
   void end_run();
-  std::uint32_t run() const { return run_.load(std::memory_order_acquire); }  // 0 between runs
+  struct Run {
+    std::uint32_t number, extent;  // 0 between runs
+  };
+  Run run() const;
 
   // A task of `owner`'s range, kNone where all are taken, kOver where `run` is over.
   std::int64_t take(std::uint32_t run, std::size_t stage, int owner);
   void complete(std::size_t stage, std::uint32_t tasks);
-  // Waits until `tasks` tasks of a stage are complete; false where the run is over.
-  bool wait(std::uint32_t run, std::size_t stage, std::uint32_t tasks) const;
+  // Wait until `tasks` tasks of a stage are complete; false where the run is over. A helper offers its core to others.
+  // The caller does not, who would not get it back before they have had a time slice each: it sleeps until it is
+  // called.
+  bool wait_as_helper(std::uint32_t run, std::size_t stage, std::uint32_t tasks) const;
+  void wait_as_caller(std::uint32_t run, std::size_t stage, std::uint32_t tasks);
 
  private:
   struct alignas(64) Counter {
@@ -44,8 +53,10 @@ class Tickets {
   int workers_ = 0;
   std::vector<std::uint32_t> bounds_;
   std::unique_ptr<Counter[]> next_, done_;  // by stage and owner; by stage
-  std::atomic<std::uint32_t> run_{0};
-  std::uint32_t runs_ = 0;  // so far
+  std::atomic<std::uint64_t> run_{0};       // number << 32 | extent
+  std::uint32_t runs_ = 0;                  // so far
+  std::atomic<bool> caller_sleeps_{false};
+  FutexWord calls_{0};  // of the caller
 };
 
 }  // namespace backpass

@@ -28,21 +28,21 @@ void blend(T* average, const T* values, Dim count, double rate) {
 // average += rate (values - average), shared between the workers of an open team where that pays.
 class Sweep final : public Job {
  public:
-  ~Sweep() override { Team::let_go(); }
+  ~Sweep() override { Crew::let_go(*this); }
 
   void run(void* average, const void* values, DType dtype, Dim count, double rate) {
     average_ = average, values_ = values, dtype_ = dtype, count_ = count, rate_ = rate;
-    const int workers = Team::size_for(1);
+    const int workers = Team::size();
     if (workers > 1 && pays_to_share(kNanosecondsEach * static_cast<double>(count)))
       run_together(workers);
     else
       run_chunk(0, count);
   }
 
-  void work(int worker, int) noexcept override {
+  void work(int worker) noexcept override {
     const FlushSubnormals mode;
-    const std::uint32_t run = tickets_.run();
-    if (run == 0) return;  // late
+    const std::uint32_t run = tickets_.run().number;
+    if (run == 0 || worker >= tickets_.workers()) return;
     for (int i = 0; i < tickets_.workers(); ++i)
       for (;;) {
         const std::int64_t chunk = tickets_.take(run, 0, (worker + i) % tickets_.workers());
@@ -51,7 +51,7 @@ class Sweep final : public Job {
         run_chunk(chunk * kChunk, std::min(kChunk, count_ - chunk * kChunk));
         tickets_.complete(0, 1);
       }
-    tickets_.wait(run, 0, chunks_);
+    if (worker == 0) tickets_.wait_as_caller(run, 0, chunks_);
   }
 
  private:
@@ -61,12 +61,12 @@ class Sweep final : public Job {
       std::vector<std::uint32_t> bounds;
       for (int w = 0; w <= workers; ++w)
         bounds.push_back(chunks * static_cast<std::uint32_t>(w) / static_cast<std::uint32_t>(workers));
-      Team::let_go();
+      Crew::let_go(*this);
       tickets_.resize(1, workers, std::move(bounds));
       chunks_ = chunks;
     }
     tickets_.begin_run();
-    Team::run(workers, *this);
+    Team::run(*this);
     tickets_.end_run();
   }
 

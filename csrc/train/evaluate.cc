@@ -6,6 +6,8 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
+#include "plan/sharing.h"
+#include "plan/team.h"
 #include "train/stream_feed.h"
 
 namespace backpass {
@@ -34,6 +36,11 @@ Evaluation::Evaluation(Trainer::Impl& trainer, const Metrics& metrics, int threa
 }
 
 void Evaluation::add(const ArrayViews& x, const AllTargets& targets) {
+  auto tiles = [&] { add_tiles(x, targets); };
+  Team::with(resolve_threads(threads_), tiles);
+}
+
+void Evaluation::add_tiles(const ArrayViews& x, const AllTargets& targets) {
   const Dim rows = x[0].rows();
   std::vector<std::int64_t> order(static_cast<std::size_t>(std::min(rows, kEvaluateRows)));
   for (Dim begin = 0; begin < rows; begin += kEvaluateRows) {

@@ -26,6 +26,8 @@ class Evaluation {
   Logs logs(const std::string& prefix) const;  // throws std::invalid_argument where there was no row
 
  private:
+  void add_tiles(const ArrayViews& x, const AllTargets& targets);
+
   Trainer::Impl& trainer_;
   bool predicts_;
   int threads_;

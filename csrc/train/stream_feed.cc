@@ -1,6 +1,11 @@
 // One thread prepares windows, another trains on them.
 #include "train/stream_feed.h"
 
+#include <unistd.h>
+
+#include <stdexcept>
+#include <system_error>
+
 #include "base/error.h"
 
 namespace backpass {
@@ -18,20 +23,35 @@ StreamFeed::StreamFeed(const Trainer::Impl& trainer, const Stream& stream, Setti
 
 void StreamFeed::begin_epoch(RandomSequence random) {
   end();
-  ready_.clear();
   window_ = nullptr;
-  error_ = nullptr;
-  finished_ = unwanted_ = false;
-  thread_ = std::thread([this, random] { produce(random); });
+  line_.reset(new Line{getpid()});
+  try {
+    line_->thread = std::thread([this, random] { produce(random); });
+  } catch (const std::system_error&) {
+    line_ = nullptr;
+    throw std::runtime_error(
+        message("Stream", "needs a thread of its own, and the system gives no more (ulimit -u, ulimit -v)"));
+  }
+}
+
+// In the child of a fork, where the thread does not exist and may have held the lock, what they shared is not touched.
+bool StreamFeed::is_left_behind() const { return line_->process != getpid(); }
+
+void StreamFeed::require_thread() const {
+  if (is_left_behind())
+    throw std::runtime_error(message("Stream", "is read by a thread of the parent process: fit again in this one"));
 }
 
 void StreamFeed::end() {
+  if (line_ == nullptr) return;
+  if (is_left_behind()) return static_cast<void>(line_.release());
   {
-    const std::lock_guard lock(mutex_);
-    unwanted_ = true;
+    const std::lock_guard lock(line_->mutex);
+    line_->unwanted = true;
   }
-  changed_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  line_->changed.notify_all();
+  line_->thread.join();
+  line_ = nullptr;
 }
 
 bool StreamFeed::over() {
@@ -57,10 +77,10 @@ void StreamFeed::produce(RandomSequence random) {
   } catch (...) {
     error = std::current_exception();
   }
-  const std::lock_guard lock(mutex_);
-  error_ = error;
-  finished_ = true;
-  changed_.notify_all();
+  const std::lock_guard lock(line_->mutex);
+  line_->error = error;
+  line_->finished = true;
+  line_->changed.notify_all();
 }
 
 // Adds the next chunks, a batch at least; false where they were the last.
@@ -75,29 +95,32 @@ bool StreamFeed::fill(Window& window, const Chunks& next, AllTargets& targets) {
 }
 
 bool StreamFeed::push(WindowPtr window) {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return unwanted_ || ready_.size() < static_cast<std::size_t>(stream_.prefetch); });
-  if (unwanted_) return false;
-  ready_.push_back(std::move(window));
-  changed_.notify_all();
+  std::unique_lock lock(line_->mutex);
+  const auto has_room = [&] { return line_->ready.size() < static_cast<std::size_t>(stream_.prefetch); };
+  line_->changed.wait(lock, [&] { return line_->unwanted || has_room(); });
+  if (line_->unwanted) return false;
+  line_->ready.push_back(std::move(window));
+  line_->changed.notify_all();
   return true;
 }
 
 StreamFeed::WindowPtr StreamFeed::pop() {
-  std::unique_lock lock(mutex_);
-  const auto done = [&] { return !ready_.empty() || finished_; };
-  while (!changed_.wait_for(lock, std::chrono::milliseconds(50), done)) {
+  require_thread();
+  std::unique_lock lock(line_->mutex);
+  const auto done = [&] { return !line_->ready.empty() || line_->finished; };
+  while (!line_->changed.wait_for(lock, std::chrono::milliseconds(50), done)) {
     lock.unlock();
     if (settings_.interrupt) settings_.interrupt();
+    require_thread();
     lock.lock();
   }
-  if (ready_.empty()) {
-    if (error_) std::rethrow_exception(error_);
+  if (line_->ready.empty()) {
+    if (line_->error) std::rethrow_exception(line_->error);
     return nullptr;
   }
-  WindowPtr window = std::move(ready_.front());
-  ready_.pop_front();
-  changed_.notify_all();
+  WindowPtr window = std::move(line_->ready.front());
+  line_->ready.pop_front();
+  line_->changed.notify_all();
   return window;
 }
 

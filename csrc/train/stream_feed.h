@@ -1,6 +1,8 @@
 // Batches of a stream, prepared by a thread of its own.
 #pragma once
 
+#include <sys/types.h>
+
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -30,7 +32,20 @@ class StreamFeed final : public Feed {
  private:
   using WindowPtr = std::unique_ptr<Window>;
 
-  void end();                           // waits for the thread
+  // What the two threads share in one epoch.
+  struct Line {
+    pid_t process;
+    std::thread thread = {};
+    std::mutex mutex = {};  // of what follows
+    std::condition_variable changed = {};
+    std::deque<WindowPtr> ready = {};
+    std::exception_ptr error = nullptr;
+    bool finished = false, unwanted = false;
+  };
+
+  void end();  // waits for the thread
+  bool is_left_behind() const;
+  void require_thread() const;
   void produce(RandomSequence random);  // what the thread does
   bool fill(Window& window, const Chunks& next, AllTargets& targets);
   bool push(WindowPtr window);  // false where nobody wants it any more
@@ -40,13 +55,7 @@ class StreamFeed final : public Feed {
   const Stream& stream_;
   Settings settings_;
   WindowPtr window_;  // being trained on
-  std::thread thread_;
-
-  std::mutex mutex_;  // of what follows
-  std::condition_variable changed_;
-  std::deque<WindowPtr> ready_;
-  std::exception_ptr error_;
-  bool finished_ = true, unwanted_ = false;
+  std::unique_ptr<Line> line_;
 };
 
 }  // namespace backpass

@@ -10,6 +10,8 @@ class DivergedError(RuntimeError):
     batch: int
     layer: str
 
+class ThreadShortageWarning(RuntimeWarning): ...
+
 # Machine
 
 def version() -> str: ...

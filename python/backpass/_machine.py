@@ -68,6 +68,10 @@ def set_isa(name: str) -> None:
 def get_threads() -> int:
     """How many threads a call uses by default: the CPUs at hand, capped by OMP_NUM_THREADS and threadpoolctl.
 
+    A call has at most four threads for each CPU, or 16 where that is more, whatever it asks for, and fewer where the
+    system gives no more (`ulimit -u`, `ulimit -v`): `ThreadShortageWarning` says so once. Results are the same. Threads
+    that a call has used sleep until the next call, and go after five seconds without one.
+
     Example:
         >>> import backpass as bp
         >>> bp.get_threads() >= 1

@@ -28,6 +28,15 @@ CpuInfo cpu_info();
 int get_threads();
 void set_threads(int threads);  // throws std::invalid_argument below 1
 
+// A call that had fewer threads than it asked for: it was beyond the cap (four for each CPU that the process may use,
+// 16 at least), or the system gave no more (ulimit -u, ulimit -v).
+struct ThreadShortage {
+  int asked = 0, had = 0;
+};
+// `tell` is called at the first one of the process, by the thread of the call, which goes on with what it has. It must
+// not throw. Null: nobody is told.
+void on_thread_shortage(void (*tell)(ThreadShortage));
+
 // Whether calls too small to share are run by one thread (the default). Tests switch it off: bits do not change.
 void set_sharing_cut(bool on);
 
