@@ -52,6 +52,7 @@ def core_build(tmp_path_factory):
         "--target",
         "backpass",
         "test_files",
+        "test_handles",
         "test_io",
         "test_metrics",
         "test_model_file",
