@@ -53,6 +53,7 @@ def core_build(tmp_path_factory):
         "backpass",
         "test_crew",
         "test_files",
+        "test_handles",
         "test_io",
         "test_metrics",
         "test_model_file",

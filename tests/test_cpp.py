@@ -7,8 +7,9 @@ from conftest import shell
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(
-    "name", ["test_crew", "test_io", "test_metrics", "test_model_file", "test_numbers", "test_states"]
-)
+NAMES = ["test_crew", "test_handles", "test_io", "test_metrics", "test_model_file", "test_numbers", "test_states"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_cpp(core_build, name):
     shell(core_build / "tests" / "cpp" / name)

@@ -1,6 +1,8 @@
 // Names, sizes and arrays of types.h.
 #include "backpass/types.h"
 
+#include <algorithm>
+
 #include "base/aligned.h"
 #include "base/error.h"
 
@@ -89,11 +91,17 @@ std::string to_string(const Shape& shape) {
 }
 
 Dim element_count(const Shape& shape) {
-  Dim count = 1;
-  for (Dim dim : shape)
-    if (__builtin_mul_overflow(count, dim, &count)) fail("shape", to_string(shape), " has too many elements");
+  Dim count = 1, spread = 1;  // spread: were no dimension zero, so that no product of some dimensions is larger
+  for (Dim dim : shape) {
+    if (dim < 0) fail("shape", "dimensions must not be negative, got ", to_string(shape));
+    if (dim > kMostElements / spread) fail("shape", to_string(shape), " has too many elements for any memory");
+    spread *= std::max<Dim>(dim, 1);
+    count *= dim;
+  }
   return count;
 }
+
+void fail_empty_handle(const char* who) { fail(who, "is empty: it was made without arguments or moved from"); }
 
 ArrayView::ArrayView(const void* elements, ElementType element_type, Shape dims, std::ptrdiff_t stride)
     : data(elements), type(element_type), shape(std::move(dims)), row_stride(stride) {

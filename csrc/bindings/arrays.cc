@@ -320,10 +320,18 @@ py::tuple to_tuple(const Shape& shape) {
   return dims;
 }
 
-Shape to_shape(const py::sequence& dims) {
+Shape to_shape(const py::object& dims, const std::string& where) {
+  if (!py::isinstance<py::sequence>(dims) || py::isinstance<py::str>(dims))
+    throw py::type_error(at(where, "shape") + " must be a tuple of integers, got " +
+                         py::repr(dims).cast<std::string>());
   Shape shape;
   // A tuple holds its items: other sequences may make each one anew, and then nobody would.
-  for (const py::handle dim : py::tuple(dims)) shape.push_back(dim.is_none() ? kBatch : dim.cast<Dim>());
+  for (const py::handle dim : py::tuple(dims)) {
+    if (shape.size() == Shape::kMaxRank)
+      throw std::invalid_argument(at(where, "shape") + " must have at most 8 dimensions, got " +
+                                  std::to_string(py::len(dims)));
+    shape.push_back(dim.is_none() ? kBatch : Integer{py::reinterpret_borrow<py::object>(dim)}.as<Dim>(where, "shape"));
+  }
   return shape;
 }
 

@@ -7,6 +7,7 @@
 
 #include <optional>
 
+#include "integer.h"
 #include "lock.h"
 
 namespace backpass::python {
@@ -56,6 +57,8 @@ Initializer to_initializer(const py::object& given, double gain = 1.0);
 py::dict to_dict(const Attributes& attributes);  // layers within as (type, settings) pairs
 Attributes to_attributes(const py::dict& settings);
 py::tuple to_tuple(const Shape& shape);  // None where the dimension is the batch
-Shape to_shape(const py::sequence& dims);
+// ValueError where a dimension does not fit 64 bits or there are too many, TypeError where one is neither None nor an
+// integer; both say `[where] shape`.
+Shape to_shape(const py::object& dims, const std::string& where);
 
 }  // namespace backpass::python

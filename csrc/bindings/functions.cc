@@ -7,12 +7,27 @@
 namespace backpass::python {
 namespace {
 
-using Axes = std::variant<py::none, Dim, std::vector<Dim>>;
+using Integers = std::vector<Integer>;
+using Axes = std::variant<py::none, Integers, Integer>;
 
-std::optional<std::vector<Dim>> axes_of(const Axes& axis) {
-  if (const Dim* one = std::get_if<Dim>(&axis)) return std::vector<Dim>{*one};
-  if (const auto* several = std::get_if<std::vector<Dim>>(&axis)) return *several;
+std::vector<Dim> dims_of(const Integers& integers, const char* where, const char* name) {
+  std::vector<Dim> dims;
+  for (const Integer& integer : integers) dims.push_back(integer.as<Dim>(where, name));
+  return dims;
+}
+
+std::optional<std::vector<Dim>> axes_of(const Axes& axis, const char* where) {
+  if (const auto* one = std::get_if<Integer>(&axis)) return std::vector<Dim>{one->as<Dim>(where, "axis")};
+  if (const auto* several = std::get_if<Integers>(&axis)) return dims_of(*several, where, "axis");
   return {};
+}
+
+std::optional<Dim> ignored(const std::optional<Integer>& index, const char* where) {
+  return index ? std::optional(index->as<Dim>(where, "ignore")) : std::nullopt;
+}
+
+std::uint32_t stream_of(const std::optional<Integer>& stream, const char* where) {
+  return stream ? stream->as<std::uint32_t>(where, "stream") : kNextStream;
 }
 
 Tensor constant_values(const py::array_t<double, py::array::c_style>& values, const std::string& dtype) {
@@ -23,17 +38,18 @@ Tensor constant_values(const py::array_t<double, py::array::c_style>& values, co
 void bind_leaves(py::module_& m) {
   m.def(
       "input",
-      [](const py::sequence& shape, const std::string& dtype, std::string name) {
+      [](const py::object& shape, const std::string& dtype, std::string name) {
         const DType type = dtype == "int32" ? DType::int32 : parse_dtype(dtype);
-        return input(to_shape(shape), type, std::move(name));
+        return input(to_shape(shape, "input"), type, std::move(name));
       },
       py::arg("shape"), py::arg("dtype") = "float32", py::arg("name") = "x",
       documented("input", "A value given when the graph runs. None as first dimension is the batch.").c_str());
   m.def(
       "parameter",
-      [](const py::sequence& shape, const std::string& dtype, std::string name, const py::object& initializer,
+      [](const py::object& shape, const std::string& dtype, std::string name, const py::object& initializer,
          double gain) {
-        return parameter(to_shape(shape), parse_dtype(dtype), std::move(name), to_initializer(initializer, gain));
+        return parameter(to_shape(shape, "parameter"), parse_dtype(dtype), std::move(name),
+                         to_initializer(initializer, gain));
       },
       py::arg("shape"), py::arg("dtype") = "float32", py::arg("name") = "w", py::arg("initializer") = "zeros",
       py::arg("gain") = 1.0,
@@ -41,8 +57,8 @@ void bind_leaves(py::module_& m) {
       "he_normal, lecun_uniform, lecun_normal, orthogonal; `gain` multiplies the values of all but the first two.");
   m.def(
       "constant",
-      [](double value, const py::sequence& shape, const std::string& dtype) {
-        return constant(value, to_shape(shape), parse_dtype(dtype));
+      [](double value, const py::object& shape, const std::string& dtype) {
+        return constant(value, to_shape(shape, "constant"), parse_dtype(dtype));
       },
       py::arg("value"), py::arg("shape") = py::tuple(), py::arg("dtype") = "float32", "`value` in every element.");
   m.def("constant_values", &constant_values, py::arg("values"), py::arg("dtype"));
@@ -94,8 +110,8 @@ void bind_elementwise(py::module_& m) {
         documented("greater", "1 where a > b, else 0; derivative 0.").c_str());
   m.def(
       "dropout",
-      [](const Tensor& x, double rate, const std::optional<std::uint32_t>& stream) {
-        return dropout(x, rate, stream.value_or(kNextStream));
+      [](const Tensor& x, double rate, const std::optional<Integer>& stream) {
+        return dropout(x, rate, stream_of(stream, "dropout"));
       },
       py::arg("x"), py::arg("rate"), py::arg("stream") = py::none(),
       documented(
@@ -105,8 +121,8 @@ void bind_elementwise(py::module_& m) {
           .c_str());
   m.def(
       "gaussian_noise",
-      [](const Tensor& x, double deviation, const std::optional<std::uint32_t>& stream) {
-        return gaussian_noise(x, deviation, stream.value_or(kNextStream));
+      [](const Tensor& x, double deviation, const std::optional<Integer>& stream) {
+        return gaussian_noise(x, deviation, stream_of(stream, "gaussian_noise"));
       },
       py::arg("x"), py::arg("deviation"), py::arg("stream") = py::none(),
       documented("gaussian_noise",
@@ -114,8 +130,8 @@ void bind_elementwise(py::module_& m) {
           .c_str());
   m.def(
       "alpha_dropout",
-      [](const Tensor& x, double rate, const std::optional<std::uint32_t>& stream) {
-        return alpha_dropout(x, rate, stream.value_or(kNextStream));
+      [](const Tensor& x, double rate, const std::optional<Integer>& stream) {
+        return alpha_dropout(x, rate, stream_of(stream, "alpha_dropout"));
       },
       py::arg("x"), py::arg("rate"), py::arg("stream") = py::none(),
       documented("alpha_dropout",
@@ -144,11 +160,11 @@ void bind_reductions(py::module_& m) {
           "b (..., n), sums over the leading dimensions and gives (m, n).")
           .c_str());
   m.def(
-      "sum", [](const Tensor& x, const Axes& axis, bool keepdims) { return sum(x, axes_of(axis), keepdims); },
+      "sum", [](const Tensor& x, const Axes& axis, bool keepdims) { return sum(x, axes_of(axis, "sum"), keepdims); },
       py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false,
       documented("sum", "The sum over some axes, or over all.").c_str());
   m.def(
-      "mean", [](const Tensor& x, const Axes& axis, bool keepdims) { return mean(x, axes_of(axis), keepdims); },
+      "mean", [](const Tensor& x, const Axes& axis, bool keepdims) { return mean(x, axes_of(axis, "mean"), keepdims); },
       py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false,
       documented("mean", "The mean over some axes, or over all.").c_str());
   m.def("softmax", &softmax, py::arg("x"), documented("softmax", "exp(x) over its sum, along the last axis.").c_str());
@@ -158,7 +174,11 @@ void bind_reductions(py::module_& m) {
                    "elements.")
             .c_str());
   m.def(
-      "take_label", &take_label, py::arg("x"), py::arg("labels"), py::arg("ignore") = py::none(),
+      "take_label",
+      [](const Tensor& x, const Tensor& labels, const std::optional<Integer>& ignore) {
+        return take_label(x, labels, ignored(ignore, "take_label"));
+      },
+      py::arg("x"), py::arg("labels"), py::arg("ignore") = py::none(),
       documented("take_label",
                  "x[i, labels[i]] of x (n, c), labels int32 (n); 0 where a label is `ignore`, nan where another names "
                  "no column.")
@@ -167,25 +187,40 @@ void bind_reductions(py::module_& m) {
 
 void bind_shapes(py::module_& m) {
   m.def(
-      "take", &take, py::arg("table"), py::arg("indices"), py::arg("ignore") = py::none(),
+      "take",
+      [](const Tensor& table, const Tensor& indices, const std::optional<Integer>& ignore) {
+        return take(table, indices, ignored(ignore, "take"));
+      },
+      py::arg("table"), py::arg("indices"), py::arg("ignore") = py::none(),
       documented(
           "take",
           "Rows of a table (n, ...) by int32 indices; `ignore` gives zeros. Other indices outside [0, n) are an error\n"
           "of the run (ValueError).")
           .c_str());
   m.def(
-      "broadcast_to", [](const Tensor& x, const py::sequence& shape) { return broadcast_to(x, to_shape(shape)); },
+      "broadcast_to",
+      [](const Tensor& x, const py::object& shape) { return broadcast_to(x, to_shape(shape, "broadcast_to")); },
       py::arg("x"), py::arg("shape"), documented("broadcast_to", "x repeated to a shape, as in NumPy.").c_str());
   m.def(
-      "reshape", [](const Tensor& x, const py::sequence& shape) { return reshape(x, to_shape(shape)); }, py::arg("x"),
-      py::arg("shape"),
+      "reshape", [](const Tensor& x, const py::object& shape) { return reshape(x, to_shape(shape, "reshape")); },
+      py::arg("x"), py::arg("shape"),
       documented("reshape", "The same elements in another shape; a batch (None) stays first.").c_str());
-  m.def("transpose", &transpose, py::arg("x"), py::arg("axes"),
-        documented("transpose", "Output axis i is input axis axes[i].").c_str());
-  m.def("slice", &slice, py::arg("x"), py::arg("axis"), py::arg("begin"), py::arg("end"),
-        documented("slice", "Elements begin to end (not included) along an axis that is not the batch.").c_str());
-  m.def("concat", &concat, py::arg("xs"), py::arg("axis"),
-        documented("concat", "Tensors side by side along an axis that is not the batch.").c_str());
+  m.def(
+      "transpose",
+      [](const Tensor& x, const Integers& axes) { return transpose(x, dims_of(axes, "transpose", "axes")); },
+      py::arg("x"), py::arg("axes"), documented("transpose", "Output axis i is input axis axes[i].").c_str());
+  m.def(
+      "slice",
+      [](const Tensor& x, const Integer& axis, const Integer& begin, const Integer& end) {
+        return slice(x, axis.as<Dim>("slice", "axis"), begin.as<Dim>("slice", "begin"), end.as<Dim>("slice", "end"));
+      },
+      py::arg("x"), py::arg("axis"), py::arg("begin"), py::arg("end"),
+      documented("slice", "Elements begin to end (not included) along an axis that is not the batch.").c_str());
+  m.def(
+      "concat",
+      [](const std::vector<Tensor>& xs, const Integer& axis) { return concat(xs, axis.as<Dim>("concat", "axis")); },
+      py::arg("xs"), py::arg("axis"),
+      documented("concat", "Tensors side by side along an axis that is not the batch.").c_str());
 }
 
 }  // namespace

@@ -34,8 +34,10 @@ Attributes to_attributes(const py::dict& settings) {
       attributes.emplace_back(name, std::move(layers));
     } else if (py::isinstance<py::tuple>(value)) {
       attributes.emplace_back(name, value.cast<std::vector<double>>());
+    } else if (PyIndex_Check(value.ptr()) && !PyBool_Check(value.ptr())) {
+      attributes.emplace_back(name, Integer{py::reinterpret_borrow<py::object>(value)}.as<Dim>("settings", name));
     } else {
-      const auto plain = value.cast<std::variant<bool, std::int64_t, double, std::string>>();
+      const auto plain = value.cast<std::variant<bool, double, std::string>>();
       std::visit([&](const auto& content) { attributes.emplace_back(name, content); }, plain);
     }
   }
@@ -112,7 +114,7 @@ DType real_dtype(const std::vector<ArrayView>& values) {
 
 // `forward(*arrays)` and `backward(grad, *arrays)` of an object written in Python.
 Tensor call_python(const std::string& name, const py::object& forward, const py::object& backward,
-                   const std::vector<Tensor>& inputs, const py::sequence& shape) {
+                   const std::vector<Tensor>& inputs, const py::object& shape) {
   HostFunction function{name, {}, {}};
   function.forward = [=, f = hold(forward)](const std::vector<ArrayView>& values) {
     const WithLock acquire;
@@ -132,7 +134,7 @@ Tensor call_python(const std::string& name, const py::object& forward, const py:
       grads.push_back(to_array(result, dtype, name));
     return grads;
   };
-  return host_call(std::move(function), inputs, to_shape(shape));
+  return host_call(std::move(function), inputs, to_shape(shape, name));
 }
 
 void bind_own_layers(py::module_& m) {
@@ -146,14 +148,15 @@ void bind_own_layers(py::module_& m) {
       py::arg("type"), py::arg("settings"), py::arg("object"));
   m.def(
       "layer_parameter",
-      [](const std::string& name, const py::sequence& shape, const py::object& initializer, double gain) {
-        return current_layer("parameter").parameter(name, to_shape(shape), to_initializer(initializer, gain));
+      [](const std::string& name, const py::object& shape, const py::object& initializer, double gain) {
+        return current_layer("parameter")
+            .parameter(name, to_shape(shape, "parameter"), to_initializer(initializer, gain));
       },
       py::arg("name"), py::arg("shape"), py::arg("initializer"), py::arg("gain"));
   m.def(
       "layer_state",
-      [](const std::string& name, const py::sequence& shape, const py::object& initializer) {
-        return current_layer("state").state(name, to_shape(shape), to_initializer(initializer));
+      [](const std::string& name, const py::object& shape, const py::object& initializer) {
+        return current_layer("state").state(name, to_shape(shape, "state"), to_initializer(initializer));
       },
       py::arg("name"), py::arg("shape"), py::arg("initializer"));
   m.def(

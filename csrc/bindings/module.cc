@@ -63,6 +63,41 @@ void bind_errors(py::module_& module) {
   py::register_exception_translator(translate_length_error);
 }
 
+// pybind11 looks at nothing that it allocates by tp_alloc; this one is called by C++ alone.
+PyObject* allocate(PyTypeObject* type, Py_ssize_t items) {
+  PyObject* made = PyType_GenericAlloc(type, items);
+  if (made != nullptr) return made;
+  PyErr_Clear();
+  throw std::bad_alloc();
+}
+
+// As pybind11 does. That it is another function is what counts: Python refuses `Tensor.__new__(Tensor)`, which would
+// give an object with nothing behind it, where a class makes its instances otherwise than the base whose `__new__` it
+// is.
+PyObject* make_instance(PyTypeObject* type, PyObject* arguments, PyObject* keywords) try {
+  return py::detail::pybind11_object_new(type, arguments, keywords);
+} catch (const std::bad_alloc&) {
+  return PyErr_NoMemory();
+}
+
+void make_instances_safely(const py::module_& module) {
+  for (const auto& entry : module.attr("__dict__").cast<py::dict>()) {
+    auto* type = reinterpret_cast<PyTypeObject*>(entry.second.ptr());
+    if (!PyType_Check(entry.second.ptr()) || type->tp_new != py::detail::pybind11_object_new) continue;
+    type->tp_new = make_instance;
+    type->tp_alloc = allocate;
+  }
+}
+
+// Where Python had no memory for an object, pybind11 throws std::runtime_error and leaves Python's error as it is.
+void translate_exhaustion(std::exception_ptr pointer) {
+  try {
+    if (pointer) std::rethrow_exception(pointer);
+  } catch (const std::runtime_error&) {
+    if (!PyErr_ExceptionMatches(PyExc_MemoryError)) throw;
+  }
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
@@ -81,4 +116,6 @@ PYBIND11_MODULE(_core, module) {
   backpass::python::bind_watchers(module);
   backpass::python::bind_bench(module);
   backpass::python::tell_of_arguments(module);
+  make_instances_safely(module);
+  py::register_exception_translator(translate_exhaustion);
 }

@@ -33,7 +33,7 @@ struct PythonLoss {
   Shape target_shape(const Shape& prediction) const {
     if (!shape_of_target) return prediction;
     const WithLock acquire;
-    return to_shape(call(*shape_of_target, to_tuple(prediction)));
+    return to_shape(call(*shape_of_target, to_tuple(prediction)), name);
   }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
     const WithLock acquire;
@@ -42,7 +42,8 @@ struct PythonLoss {
   }
 };
 
-std::vector<double> balanced_weights(const py::object& labels, Dim classes, std::optional<Dim> ignore_index) {
+std::vector<double> balanced_weights(const py::object& labels, const Integer& count, std::optional<Dim> ignore_index) {
+  const Dim classes = count.as<Dim>("balanced_class_weights", "classes");
   if (classes < 1) throw std::invalid_argument("[balanced_class_weights] classes must be positive");
   const Argument rows = argument(labels, "balanced_class_weights", "labels");
   if (rows.view.shape.size() != 1)
@@ -85,8 +86,8 @@ void bind_losses(py::module_& m) {
       .def_property_readonly("ignored_label", &Loss::ignored_label)
       .def(
           "target_shape",
-          [](const Loss& loss, const py::sequence& prediction) {
-            return to_tuple(loss.target_shape(to_shape(prediction)));
+          [](const Loss& loss, const py::object& prediction) {
+            return to_tuple(loss.target_shape(to_shape(prediction, loss.type())));
           },
           py::arg("prediction"))
       .def(
@@ -351,9 +352,9 @@ void bind_network(py::module_& m) {
       py::arg("value"), py::arg("where"), py::arg("name"));
   m.def(
       "sequential",
-      [](const py::sequence& shape, const std::vector<Layer>& layers, std::optional<std::uint64_t> seed,
+      [](const py::object& shape, const std::vector<Layer>& layers, std::optional<std::uint64_t> seed,
          const std::string& dtype, const std::string& precision) {
-        const Shape row = to_shape(shape);
+        const Shape row = to_shape(shape, "Sequential");
         const WithoutLock release;
         return sequential(row, layers, {seed, parse_dtype(dtype), parse_precision(precision)});
       },

@@ -46,7 +46,7 @@ class Indexed {
       } else if (py::isinstance<py::slice>(key)) {
         take_range(py::reinterpret_borrow<py::slice>(key));
       } else if (py::isinstance<py::int_>(key) && !py::isinstance<py::bool_>(key)) {
-        take_one(key.cast<Dim>());
+        take_one(Integer{py::reinterpret_borrow<py::object>(key)}.as<Dim>("Tensor", "index"));
       } else {
         throw py::type_error("[Tensor] takes whole numbers, ranges and ..., got " + py::repr(key).cast<std::string>());
       }
@@ -141,7 +141,9 @@ void bind_tensor(py::module_& module) {
   bind_operators(tensor);
 }
 
-py::list run(const Graph& graph, const py::args& arrays, bool training, std::uint64_t seed, std::uint64_t step) {
+py::list run(const Graph& graph, const py::args& arrays, bool training, const Integer& seed, const Integer& step) {
+  const auto seed_number = seed.as<std::uint64_t>("Graph", "seed"),
+             step_number = step.as<std::uint64_t>("Graph", "step");
   std::vector<Argument> held;
   std::vector<ArrayView> views;
   for (std::size_t i = 0; i < arrays.size(); ++i) {
@@ -152,7 +154,7 @@ py::list run(const Graph& graph, const py::args& arrays, bool training, std::uin
   std::vector<Array> results;
   {
     const WithoutLock release;
-    results = evaluate(graph, views, training, seed, step);
+    results = evaluate(graph, views, training, seed_number, step_number);
   }
   py::list outputs;
   for (const Array& result : results) outputs.append(to_numpy(result));
@@ -172,7 +174,8 @@ void bind_graph(py::module_& module) {
       .def_property_readonly("ops", &Graph::ops, "Every tensor, each after those that it needs.")
       .def_property_readonly("parameters", &Graph::parameters, "The parameters among the leaves.")
       .def("to_dot", &Graph::to_dot, "The graph in Graphviz's language.")
-      .def("__call__", &run, py::kw_only(), py::arg("training") = false, py::arg("seed") = 0, py::arg("step") = 0,
+      .def("__call__", &run, py::kw_only(), py::arg("training") = false, py::arg("seed") = py::int_(0),
+           py::arg("step") = py::int_(0),
            "The outputs as a list of arrays. `training` turns dropout on, with the masks of `seed` and `step`.")
       .def("__str__", &Graph::to_string)
       .def("__repr__", &Graph::to_string);

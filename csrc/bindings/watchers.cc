@@ -77,9 +77,13 @@ void bind_averages(py::module_& m) {
       .def("state", &state_of)
       .def("load_state", &load_average, py::arg("state"));
   m.def(
-      "EMA", [](double decay, std::int64_t start) { return Average(EMA{decay, start}); }, py::arg("decay"),
-      py::arg("start"));
-  m.def("SWA", [](std::int64_t start_epoch) { return Average(SWA{start_epoch}); }, py::arg("start_epoch"));
+      "EMA",
+      [](double decay, std::int64_t start) {
+        return Average(EMA{decay, start});
+      },
+      py::arg("decay"), py::arg("start"));
+  m.def(
+      "SWA", [](std::int64_t start_epoch) { return Average(SWA{start_epoch}); }, py::arg("start_epoch"));
 }
 
 }  // namespace

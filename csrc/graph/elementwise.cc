@@ -111,12 +111,14 @@ Tensor selu(const Tensor& x) { return elu(x, kSeluAlpha) * kSeluScale; }
 Tensor hardtanh(const Tensor& x, double low, double high) {
   check_real("hardtanh", x);
   if (!(low < high)) fail("hardtanh", "low must be below high, got ", low, " and ", high);
-  return minimum(constant(high, {}, x.dtype()), maximum(constant(low, {}, x.dtype()), x));
+  const Tensor above = maximum(constant(low, {}, x.dtype()), x);
+  return minimum(constant(high, {}, x.dtype()), above);
 }
 
 Tensor relu6(const Tensor& x) {
   check_real("relu6", x);
-  return minimum(constant(6, {}, x.dtype()), relu(x));
+  const Tensor above = relu(x);
+  return minimum(constant(6, {}, x.dtype()), above);
 }
 
 }  // namespace backpass

@@ -22,12 +22,14 @@ Tensor pair(Elementwise grad_fn, const Tensor& g, const Tensor& kept, double alp
 
 Tensor silu_curvature(const Tensor& x) {
   const Tensor s = sigmoid(x), slope = s * (1.0 - s);
-  return slope * 2.0 + x * slope * (1.0 - s * 2.0);
+  const Tensor bend = 1.0 - s * 2.0, far = x * slope * bend;
+  return slope * 2.0 + far;
 }
 
 Tensor mish_curvature(const Tensor& x) {
   const Tensor s = sigmoid(x), t = tanh(softplus(x)), slope = pair(Elementwise::tanh_grad, s, t);
-  return slope * 2.0 + x * slope * (1.0 - s - t * s * 2.0);
+  const Tensor both = t * s * 2.0, bend = 1.0 - s - both, far = x * slope * bend;
+  return slope * 2.0 + far;
 }
 
 // Beyond the bounds it is 0, and powers of x would overflow.
@@ -36,7 +38,28 @@ Tensor gelu_tanh_curvature(const Tensor& any) {
   const Tensor s = sigmoid(x * (square_x * kGeluTanhCubic + 1.0) * kGeluTanhSlope), slope = s * (1.0 - s);
   const Tensor du = (square_x * (3 * kGeluTanhCubic) + 1.0) * kGeluTanhSlope;
   const Tensor x_ddu = square_x * (6 * kGeluTanhCubic * kGeluTanhSlope);
-  return slope * (du * 2.0 + x_ddu + x * square(du) * (1.0 - s * 2.0));
+  const Tensor bend = 1.0 - s * 2.0, far = x * square(du) * bend;
+  return slope * (du * 2.0 + x_ddu + far);
+}
+
+// The derivatives of f_grad(a, b) by b, times g. What is said in one expression is made in an order that is the
+// compiler's, and files keep the order: so each expression here makes its ops one after the other.
+
+Tensor scaled_by(const Tensor& g, const Tensor& a, const Tensor& curvature) { return g * a * curvature; }
+
+Tensor gelu_second(const Tensor& g, const Tensor& a, const Tensor& b) {
+  const Tensor bend = 2.0 - square(b), density = normal_density(b);
+  return g * a * density * bend;
+}
+
+Tensor softplus_second(const Tensor& g, const Tensor& a, const Tensor& b) {
+  const Tensor s = sigmoid(b);
+  return pair(Elementwise::sigmoid_grad, g * a, s);
+}
+
+Tensor elu_second(const Tensor& g, const Tensor& a, const Tensor& b, double alpha) {
+  const Tensor below = 1.0 - step(b);
+  return pair(Elementwise::elu_grad, g * a, b, alpha) * below;
 }
 
 }  // namespace
@@ -116,21 +139,21 @@ Tensor elementwise_derivative(const Tensor& y, const Tensor& g, std::size_t inpu
     case Elementwise::leaky_relu_grad:
       return first ? pair(op.fn, g, b, op.alpha) : Tensor();
     case Elementwise::sigmoid_grad:
-      return first ? pair(op.fn, g, b) : g * a * (1.0 - b * 2.0);
+      return first ? pair(op.fn, g, b) : scaled_by(g, a, 1.0 - b * 2.0);
     case Elementwise::tanh_grad:
-      return first ? pair(op.fn, g, b) : g * a * (b * -2.0);
+      return first ? pair(op.fn, g, b) : scaled_by(g, a, b * -2.0);
     case Elementwise::gelu_grad:
-      return first ? pair(op.fn, g, b) : g * a * normal_density(b) * (2.0 - square(b));
+      return first ? pair(op.fn, g, b) : gelu_second(g, a, b);
     case Elementwise::gelu_tanh_grad:
-      return first ? pair(op.fn, g, b) : g * a * gelu_tanh_curvature(b);
+      return first ? pair(op.fn, g, b) : scaled_by(g, a, gelu_tanh_curvature(b));
     case Elementwise::softplus_grad:
-      return first ? pair(op.fn, g, b) : pair(Elementwise::sigmoid_grad, g * a, sigmoid(b));
+      return first ? pair(op.fn, g, b) : softplus_second(g, a, b);
     case Elementwise::elu_grad:
-      return first ? pair(op.fn, g, b, op.alpha) : pair(op.fn, g * a, b, op.alpha) * (1.0 - step(b));
+      return first ? pair(op.fn, g, b, op.alpha) : elu_second(g, a, b, op.alpha);
     case Elementwise::silu_grad:
-      return first ? pair(op.fn, g, b) : g * a * silu_curvature(b);
+      return first ? pair(op.fn, g, b) : scaled_by(g, a, silu_curvature(b));
     case Elementwise::mish_grad:
-      return first ? pair(op.fn, g, b) : g * a * mish_curvature(b);
+      return first ? pair(op.fn, g, b) : scaled_by(g, a, mish_curvature(b));
   }
   return {};
 }

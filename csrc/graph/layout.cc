@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "base/error.h"
+#include "base/sizes.h"
 #include "graph/rules.h"
 
 namespace backpass {
@@ -88,7 +88,8 @@ Tensor concat(const std::vector<Tensor>& xs, Dim axis) {
     Shape other = x.shape();
     if (other.size() != shape.size() || x.dtype() != xs[0].dtype())
       fail("concat", "takes tensors of one type and rank, got ", to_string(xs[0].shape()), " and ", to_string(other));
-    shape[at] += std::exchange(other[at], shape[at]);
+    shape[at] =
+        static_cast<Dim>(sum_of_sizes(static_cast<std::size_t>(shape[at]), static_cast<std::size_t>(other[at])));
     if (other[at] = shape[at]; other != shape)
       fail("concat", "shapes ", to_string(xs[0].shape()), " and ", to_string(x.shape()), " differ beyond axis ", axis);
   }

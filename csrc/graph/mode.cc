@@ -76,7 +76,7 @@ Tensor alpha_dropout(const Tensor& x, double rate, std::uint32_t stream) {
   const double kept = 1 - rate, limit = -kSeluScale * kSeluAlpha;
   const double scale = 1 / std::sqrt(kept * (1 + rate * limit * limit));
   const Tensor mask = random_keep(x, rate, stream) * kept;  // 1 or 0
-  const Tensor mixed = x * mask + (1.0 - mask) * limit;
+  const Tensor dropped = (1.0 - mask) * limit, mixed = x * mask + dropped;
   return by_mode(mixed * scale - scale * rate * limit, x);
 }
 

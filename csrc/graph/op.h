@@ -68,6 +68,7 @@ struct Op {
   std::uint64_t origin = 0;                         // likewise, and kept by networks; of nobody's: a number of its own
   std::shared_ptr<const LayerUse> layer = nullptr;  // of a layer's output: which call of which layer made it
   std::uint64_t id = 0;                             // order of making; an op's inputs have smaller ones
+  const Op* next_dead = nullptr;                    // of those that nobody holds any more
 };
 
 // One call of a layer on tensors. A network names its parameters and describes itself by these.
@@ -81,7 +82,7 @@ struct LayerUse {
   Tensor z = {};  // what goes into its activation; empty: the output itself
 };
 
-// Checks nothing: the functions of graph.h do. Gives the op its id.
+// Checks the number of elements alone: the functions of graph.h do the rest. Gives the op its id.
 Tensor make_tensor(Op op);
 
 // What op's inputs get when its output gets `grad`: one tensor per input, an empty one where nothing flows.

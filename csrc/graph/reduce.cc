@@ -68,7 +68,8 @@ Tensor count(const Tensor& x, const std::vector<Dim>& axes, double least, std::s
 
 Tensor mean(const Tensor& x, std::optional<std::vector<Dim>> axes, bool keepdims) {
   const std::vector<Dim> over = axes_or_all("mean", x, axes);
-  return sum(x, over, keepdims) / count(x, over);
+  const Tensor n = count(x, over);
+  return sum(x, over, keepdims) / n;
 }
 
 Tensor broadcast_to(const Tensor& x, Shape shape) {

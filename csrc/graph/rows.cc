@@ -101,7 +101,8 @@ Grads softmax_derivative(const Tensor& y, const Tensor& g) {
 
 Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g) {
   const Tensor& x = y.op().inputs[0];
-  return {softmax(x) * along_rows(g, x.shape())};
+  const Tensor along = along_rows(g, x.shape());
+  return {softmax(x) * along};
 }
 
 Grads below_max_derivative(const Tensor&, const Tensor& g) { return {g}; }

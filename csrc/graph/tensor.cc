@@ -80,10 +80,31 @@ const char* name(OpKind kind) {
   return "";
 }
 
+namespace {
+
+// Once a tensor is there, products of its dimensions are sizes.
+void check_elements(const Shape& shape) {
+  element_count(!shape.empty() && shape[0] == kBatch ? Shape(shape.begin() + 1, shape.end()) : shape);
+}
+
+// Ops that nobody holds any more go one after the other: to release the inputs of a chain from within would need a
+// stack as deep as the chain is long.
+void release(const Op* op) noexcept {
+  thread_local const Op* dead = nullptr;
+  thread_local bool releasing = false;
+  const_cast<Op*>(op)->next_dead = std::exchange(dead, op);
+  if (std::exchange(releasing, true)) return;
+  while (dead != nullptr) delete std::exchange(dead, dead->next_dead);
+  releasing = false;
+}
+
+}  // namespace
+
 Tensor make_tensor(Op op) {
+  check_elements(op.shape);
   static std::atomic<std::uint64_t> next_id{1};
   op.id = next_id.fetch_add(1, std::memory_order_relaxed);
-  return Tensor(std::make_shared<const Op>(std::move(op)));
+  return Tensor(std::shared_ptr<const Op>(new Op(std::move(op)), release));
 }
 
 namespace {

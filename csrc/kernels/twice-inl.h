@@ -9,6 +9,7 @@ namespace {
 
 template <class Mask>
 struct TwoMasks {
+  TwoMasks(Mask a, Mask b) : low(a), high(b) {}
   Mask low, high;
 };
 

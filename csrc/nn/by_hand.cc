@@ -163,8 +163,8 @@ std::vector<Array> Network::backward_all(const ArrayViews& grad_output) {
 std::vector<Array> Network::evaluate(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,
                                      const std::vector<ArrayView>& values, std::int64_t random_step) {
   const InUse use(impl_->users, Use::changes);
-  const Evaluation over{impl_->places, impl_->values.data(), impl_->seed,
-                        random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++};
+  const GraphEvaluation over{impl_->places, impl_->values.data(), impl_->seed,
+                             random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++};
   return evaluate_over(Graph(inputs, outputs), values, over);
 }
 

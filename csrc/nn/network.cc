@@ -8,6 +8,7 @@
 #include "base/convert.h"
 #include "base/error.h"
 #include "base/glob.h"
+#include "base/sizes.h"
 #include "nn/initialize.h"
 #include "nn/network_impl.h"
 #include "plan/boundary.h"
@@ -71,6 +72,7 @@ void Network::Impl::place(const Tensor& t, std::vector<ParameterInfo>& infos) {
   const Dim size = element_count(t.shape());
   infos.push_back({t.name(), t.shape(), n_values, size});
   n_values += size;
+  product_of_sizes(static_cast<std::size_t>(n_values), size_of(dtype));
 }
 
 // A state that is tracked by several calls of a layer moves by each, in the order of the calls.
@@ -156,8 +158,7 @@ const ParameterInfo& find(const Network::Impl& net, const std::string& name) {
 
 void* Network::at(const std::string& name, ElementType type) {
   const ParameterInfo& info = find(*impl_, name);
-  if ((type == ElementType::float64) != (dtype() == DType::float64))
-    fail("Network", "holds ", backpass::name(dtype()), ", not the type asked for");
+  if (type != element_type(dtype())) fail("Network", "holds ", backpass::name(dtype()), ", not the type asked for");
   return impl_->values.data() + static_cast<std::size_t>(info.offset) * size_of(dtype());
 }
 

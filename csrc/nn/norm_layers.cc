@@ -49,7 +49,8 @@ Tensor BatchNorm::build(LayerContext& context, const Tensor& x) const {
   const Tensor running_var = context.state("running_var", channels(x), "ones");
   const Tensor n = count(x, axes, 2, "BatchNorm");
   const Tensor batch_mean = mean(x, axes), batch_var = mean(square(x - batch_mean), axes);
-  Tensor y = (x - by_mode(batch_mean, running_mean)) * inverse_root(by_mode(batch_var, running_var), eps);
+  const Tensor factor = inverse_root(by_mode(batch_var, running_var), eps);
+  Tensor y = (x - by_mode(batch_mean, running_mean)) * factor;
   if (affine) y = shifted(context, scaled(context, y));
   y = track(y, running_mean, batch_mean, momentum);
   return track(y, running_var, batch_var * (n / (n - 1.0)), momentum);

@@ -86,6 +86,7 @@ void require_some_weight(const ArrayView& sample_weight) {
 
 Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight,
                     Dim rows, DType dtype) {
+  if (y.empty() && element_count(y.shape) > 0) fail("y", "has no data for its shape ", to_string(y.shape));
   Targets targets{y, sample_weight, false};
   Shape expected = loss.target_shape(prediction);
   expected[0] = rows;

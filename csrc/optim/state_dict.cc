@@ -58,9 +58,10 @@ Optimizer::State::Slots Optimizer::State::make_slots(const Network::Impl& networ
         convert(made[i].data() + static_cast<std::size_t>(at) * size_of(network.dtype), network.dtype, &initial,
                 ElementType::float64, 1);
   }
-  for (const auto& [name, arrays] : from.slots)
-    if (std::none_of(rule.slots.begin(), rule.slots.end(), [&](const char* slot) { return slot && name == slot; }))
-      fail(description.type, "state has ", name, ", which its settings do not use");
+  for (const auto& given : from.slots)
+    if (std::none_of(rule.slots.begin(), rule.slots.end(),
+                     [&](const char* slot) { return slot && given.first == slot; }))
+      fail(description.type, "state has ", given.first, ", which its settings do not use");
   return made;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/aligned.h"
+#include "base/sizes.h"
 
 namespace backpass {
 
@@ -21,7 +22,7 @@ std::size_t place(std::vector<Lifetime*> lifetimes) {
       offset = std::max(offset, other->offset + round_up(std::max<std::size_t>(other->bytes, 1)));
     }
     value->offset = offset;
-    size = std::max(size, offset + bytes);
+    size = std::max(size, sum_of_sizes(offset, bytes));
     placed.insert(std::upper_bound(placed.begin(), placed.end(), value,
                                    [](const Lifetime* a, const Lifetime* b) { return a->offset < b->offset; }),
                   value);

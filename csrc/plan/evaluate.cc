@@ -46,6 +46,7 @@ Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expe
     fits = expected[i] == kBatch || view.shape[i] == expected[i];
   if (!fits)
     fail(who, "expected shape ", to_string(expected), ", got ", to_string(view.shape), cure(view.shape, expected));
+  if (view.empty() && element_count(view.shape) > 0) fail(who, "has no data for its shape ", to_string(view.shape));
   return view.shape.empty() ? 1 : view.shape[0];
 }
 
@@ -91,7 +92,8 @@ Dim batch_of(const Graph& graph, const std::vector<ArrayView>& inputs) {
 
 }  // namespace
 
-std::vector<Array> evaluate_over(const Graph& graph, const std::vector<ArrayView>& inputs, const Evaluation& over) {
+std::vector<Array> evaluate_over(const Graph& graph, const std::vector<ArrayView>& inputs,
+                                 const GraphEvaluation& over) {
   if (inputs.size() != graph.inputs().size())
     fail("evaluate", "needs ", graph.inputs().size(), " inputs, got ", inputs.size());
   std::vector<Tensor> kept = graph.parameters();

@@ -1,6 +1,7 @@
 // Lowering each kind of cluster to its call.
 #include <algorithm>
 
+#include "base/sizes.h"
 #include "kernels/dispatch.h"
 #include "plan/lowering.h"
 
@@ -75,8 +76,8 @@ CallPtr Lowering::lower_program(std::size_t index) {
   const int partials = has_sums(fusion_.clusters[index]) ? add_value(0, "partials") : -1;
   const Program program = generate(index, fusion_, sources_, values_, -1, partials);
   if (partials >= 0)
-    plan_.values_[static_cast<std::size_t>(partials)].life.bytes =
-        static_cast<std::size_t>(program_tasks(program, lanes_)) * program.sums.size() * sizeof(double);
+    plan_.values_[static_cast<std::size_t>(partials)].life.bytes = product_of_sizes(
+        static_cast<std::size_t>(program_tasks(program, lanes_)), program.sums.size() * sizeof(double));
   CallPtr call = make_program_call(kernels::table<T>(kernels::current_isa()), program, lanes_);
   read_and_write(*call, program);
   return call;
@@ -125,8 +126,10 @@ CallPtr Lowering::lower_matmul(std::size_t index) {
   spec.precision = op.precision;
   spec.lanes = lanes_;
   const bool sums_lanes = cluster.ops.size() == 1 && lane_cut<T>(spec) == LaneCut::sums;
-  spec.c = sums_lanes ? add_value(static_cast<std::size_t>(spec.lanes.count) * bytes_of(cluster.ops[0]), "by lane")
-                      : product_value(cluster);
+  spec.c =
+      sums_lanes
+          ? add_value(product_of_sizes(static_cast<std::size_t>(spec.lanes.count), bytes_of(cluster.ops[0])), "by lane")
+          : product_value(cluster);
   if (pays_to_pack_a(k, spec)) {
     const int packed = add_value(static_cast<std::size_t>(spec.m * spec.k) * sizeof(T), "packed");
     plan_.calls_.push_back(make_pack_call(k, packed, spec));
@@ -138,7 +141,7 @@ CallPtr Lowering::lower_matmul(std::size_t index) {
   if (cluster.ops.size() > 1) spec.epilogue = generate(index, fusion_, sources_, values_, spec.c, partials);
   if (partials >= 0)
     plan_.values_[static_cast<std::size_t>(partials)].life.bytes =
-        static_cast<std::size_t>(matmul_tasks(k, spec)) * spec.epilogue.sums.size() * sizeof(double);
+        product_of_sizes(static_cast<std::size_t>(matmul_tasks(k, spec)), spec.epilogue.sums.size() * sizeof(double));
   CallPtr call = make_matmul_call(k, spec);
   add_once(call->writes, spec.c);
   add_once(call->reads, spec.a);
@@ -167,7 +170,7 @@ CallPtr Lowering::lower_reduce(const Tensor& t) {
   spec.reduced = element_count(Shape(at(t.op().dims.front()), at(t.op().dims.back() + 1)));
   spec.inner = element_count(Shape(at(t.op().dims.back() + 1), shape.end()));
   spec.lanes = lanes_;
-  spec.partials = add_value(reduce_partials(spec) * sizeof(double), "partials");
+  spec.partials = add_value(product_of_sizes(reduce_partials(spec), sizeof(double)), "partials");
   return make_reduce_call(kernels::table<T>(kernels::current_isa()), spec);
 }
 

@@ -119,7 +119,7 @@ class MatmulCall final : public Call {
   const kernels::Kernels<T>& k_;
   MatmulSpec s_;
   LaneCut lane_cut_;
-  Cut cut_;
+  BlockCut cut_;
   std::size_t pack_bytes_;
   RegisterEpilogue in_registers_;
 };

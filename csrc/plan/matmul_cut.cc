@@ -46,7 +46,7 @@ Dim wanted_tasks(const MatmulSpec& s) {
 }
 
 // Both operands are copied, by every block that needs them: blocks nearly square.
-Cut cut_square(Side down, Side across, Dim tasks) {
+BlockCut cut_square(Side down, Side across, Dim tasks) {
   down.cut(ceil_div(down.length, kBlockRows));
   across.cut(ceil_div(across.length, kBlockCols));
   while (down.blocks * across.blocks < tasks) {
@@ -58,7 +58,7 @@ Cut cut_square(Side down, Side across, Dim tasks) {
 }
 
 // B is copied by every block that needs it: rather many rows.
-Cut cut_tall(Side down, Side across, Dim tasks) {
+BlockCut cut_tall(Side down, Side across, Dim tasks) {
   down.cut(std::max(ceil_div(down.length, kBlockRows), std::min(tasks, down.length / kFewRows)));
   across.cut(std::max(ceil_div(across.length, kBlockCols), ceil_div(tasks, down.blocks)));
   if (down.blocks * across.blocks < tasks) down.cut(ceil_div(tasks, across.blocks));
@@ -66,7 +66,7 @@ Cut cut_tall(Side down, Side across, Dim tasks) {
 }
 
 // A is there as blocks read it, B is copied by every block that needs it: few blocks of rows.
-Cut cut_wide(Side down, Side across, Dim tasks) {
+BlockCut cut_wide(Side down, Side across, Dim tasks) {
   down.cut(ceil_div(down.length, kBlockRows));
   across.cut(std::max(ceil_div(across.length, kBlockCols), ceil_div(tasks, down.blocks)));
   return {down.size, across.size, down.blocks, across.blocks};
@@ -77,14 +77,14 @@ auto cut_for(kernels::MatmulPath path) {
   return path == kernels::MatmulPath::packed_a ? &cut_wide : &cut_tall;
 }
 
-std::optional<Cut> cut_in_lanes(const MatmulSpec& s, LaneCut lane_cut) {
+std::optional<BlockCut> cut_in_lanes(const MatmulSpec& s, LaneCut lane_cut) {
   switch (lane_cut) {
     case LaneCut::none:
       break;
     case LaneCut::rows:
-      return Cut{s.lanes.most_rows(), s.n, s.lanes.count, 1};
+      return BlockCut{s.lanes.most_rows(), s.n, s.lanes.count, 1};
     case LaneCut::sums:
-      return Cut{s.m, s.n, s.lanes.count, 1};
+      return BlockCut{s.m, s.n, s.lanes.count, 1};
   }
   return {};
 }
@@ -97,11 +97,11 @@ Dim matmul_depth(const MatmulSpec& s, LaneCut lane_cut) {
 
 // Paths of split operands, which are both copied, where they pay.
 template <class T>
-Cut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
+BlockCut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
   const LaneCut lane_cut = backpass::lane_cut<T>(s);
   const Dim tasks = wanted_tasks(s), depth = matmul_depth(s, lane_cut);
-  const std::optional<Cut> in_lanes = cut_in_lanes(s, lane_cut);
-  Cut cut = in_lanes ? *in_lanes : cut_square({s.m, kernels::kTile}, {s.n, kernels::kTile}, tasks);
+  const std::optional<BlockCut> in_lanes = cut_in_lanes(s, lane_cut);
+  BlockCut cut = in_lanes ? *in_lanes : cut_square({s.m, kernels::kTile}, {s.n, kernels::kTile}, tasks);
   const Dim rows = std::min(cut.rows, s.m), cols = std::min(cut.cols, s.n);
   if (const auto path = kernels::choose_split_path(k, s.precision, rows, cols, depth)) {
     cut.path = *path;
@@ -137,12 +137,12 @@ bool pays_to_pack_a(const kernels::Kernels<T>& k, const MatmulSpec& s) {
 
 template <class T>
 Dim matmul_tasks(const kernels::Kernels<T>& k, const MatmulSpec& spec) {
-  const Cut cut = cut_blocks(k, spec);
+  const BlockCut cut = cut_blocks(k, spec);
   return cut.down * cut.across;
 }
 
-template Cut cut_blocks<float>(const kernels::Kernels<float>&, const MatmulSpec&);
-template Cut cut_blocks<double>(const kernels::Kernels<double>&, const MatmulSpec&);
+template BlockCut cut_blocks<float>(const kernels::Kernels<float>&, const MatmulSpec&);
+template BlockCut cut_blocks<double>(const kernels::Kernels<double>&, const MatmulSpec&);
 template LaneCut lane_cut<float>(const MatmulSpec&);
 template LaneCut lane_cut<double>(const MatmulSpec&);
 template bool pays_to_pack_a<float>(const kernels::Kernels<float>&, const MatmulSpec&);

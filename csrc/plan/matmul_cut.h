@@ -10,14 +10,14 @@ namespace backpass {
 // batch.
 inline constexpr Dim kChunk = 4096;
 
-struct Cut {
+struct BlockCut {
   Dim rows, cols;  // of a block
   Dim down, across;
   kernels::MatmulPath path = kernels::MatmulPath::dot;
 };
 
 template <class T>
-Cut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s);
+BlockCut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s);
 
 // How many of the inner dimension one call of the kernel sums.
 Dim matmul_depth(const MatmulSpec& s, LaneCut lane_cut);

@@ -62,11 +62,11 @@ void Plan::finish_compiling() {
     if (value.slot == kGradients) gradient_bytes_ = std::max(gradient_bytes_, value.life.offset + value.life.bytes);
   double total = 0;
   for (Stage& stage : stages_) {
-    add_tasks(stage);
-    total += stage.cost.back();
+    add_parts(stage);
+    total += stage.cost;
   }
   for (Stage& stage : stages_) {
-    stage.shared = stage.tasks.size() > 1 && pays_to_share(stage.cost.back()) && pays_to_share_plan(total);
+    stage.shared = stage.tasks > 1 && pays_to_share(stage.cost) && pays_to_share_plan(total);
     shared_ = shared_ || stage.shared;
   }
   long_ = total > kLongRun;
@@ -81,12 +81,11 @@ bool Plan::may_stay(const Call& call) const {
 }
 
 // Lanes first: they are long.
-void Plan::add_tasks(Stage& stage) const {
+void Plan::add_parts(Stage& stage) const {
   const auto add = [&](int call, Dim tasks, double cost) {
-    for (Dim task = 0; task < tasks; ++task) {
-      stage.tasks.emplace_back(call, task);
-      stage.cost.push_back((stage.cost.empty() ? 0 : stage.cost.back()) + cost / static_cast<double>(tasks));
-    }
+    stage.parts.push_back({call, tasks, cost});
+    stage.tasks += tasks;
+    stage.cost += cost;
   };
   double in_lanes = 0;
   for (const std::size_t call : stage.lanes) in_lanes += calls_[call]->cost;
@@ -200,7 +199,7 @@ void Plan::work(int worker) noexcept {
     const Stage& stage = stages_[s];
     if (!extent.asks(stage)) continue;
     if (stage.guarded && !passed && !(passed = passes_guard(run, worker))) return;
-    const std::uint32_t tasks = static_cast<std::uint32_t>(stage.tasks.size());
+    const std::uint32_t tasks = static_cast<std::uint32_t>(stage.tasks);
     if (stage.shared) {
       if (!run_shared(run, s, worker)) return;
     } else if (worker == 0) {
@@ -236,16 +235,17 @@ bool Plan::run_shared(std::uint32_t run, std::size_t s, int worker) noexcept {
       const std::int64_t task = tickets_.take(run, s, (worker + i) % workers);
       if (task == Tickets::kOver) return false;
       if (task == Tickets::kNone) break;
-      run_task(stages_[s], static_cast<std::size_t>(task), worker);
+      run_task(stages_[s], task, worker);
       tickets_.complete(s, 1);
     }
   return true;
 }
 
-void Plan::run_task(const Stage& stage, std::size_t i, int worker) noexcept {
-  const auto [index, task] = stage.tasks[i];
-  if (index != kLane) return run_task_of(static_cast<std::size_t>(index), task, worker);
-  for (const std::size_t call : stage.lanes) run_task_of(call, task, worker);
+void Plan::run_task(const Stage& stage, Dim i, int worker) noexcept {
+  const Part* part = stage.parts.data();
+  for (; i >= part->tasks; ++part) i -= part->tasks;
+  if (part->call != kLane) return run_task_of(static_cast<std::size_t>(part->call), i, worker);
+  for (const std::size_t call : stage.lanes) run_task_of(call, i, worker);
 }
 
 void Plan::run_task_of(std::size_t index, Dim task, int worker) noexcept {
@@ -300,16 +300,23 @@ void Plan::run_whole(const Stage& stage) noexcept {
   }
 }
 
-// Each worker's part of a stage has nearly the same cost: tasks whose start lies in its share. Which worker runs a task
-// changes no bit.
+Dim Plan::Stage::task_at(double at) const {
+  Dim before = 0;
+  for (const Part& part : parts) {
+    if (at < part.cost) return before + static_cast<Dim>(at / part.cost * static_cast<double>(part.tasks));
+    at -= part.cost;
+    before += part.tasks;
+  }
+  return before;
+}
+
+// Each worker's part of a stage has nearly the same cost. Which worker runs a task changes no bit.
 std::vector<std::uint32_t> Plan::slices(int workers) const {
   std::vector<std::uint32_t> bounds;
   for (const Stage& stage : stages_) {
-    const double share = stage.cost.back() / workers;
     for (int w = 0; w <= workers; ++w) {
-      const auto at =
-          w == workers ? stage.cost.end() : std::lower_bound(stage.cost.begin(), stage.cost.end(), share * w);
-      bounds.push_back(w == 0 ? 0 : static_cast<std::uint32_t>(at - stage.cost.begin()));
+      const Dim task = w == workers ? stage.tasks : stage.task_at(stage.cost * w / workers);
+      bounds.push_back(static_cast<std::uint32_t>(std::min(task, stage.tasks)));
     }
   }
   bounds.resize(bounds.size() + static_cast<std::size_t>(workers) + 1, 0);  // the guard's stage has no tasks

@@ -128,15 +128,23 @@ class Plan final : public Job {
 
  private:
   friend class Lowering;
+  // Tasks of equal cost: those of a call, or the lanes of a stage.
+  struct Part {
+    int call = 0;  // or kLane
+    Dim tasks = 0;
+    double cost = 0;  // nanoseconds of all of them
+  };
   struct Stage {
     std::size_t begin = 0, end = 0;  // calls
     Phase phase = Phase::forward;
     bool shared = false;
-    bool guarded = false;                         // it writes what is kept
-    bool gathers = false;                         // all that it does is to gather rows
-    std::vector<std::size_t> lanes = {};          // calls that are walked one after the other, lane by lane
-    std::vector<double> cost = {};                // cumulative, by task
-    std::vector<std::pair<int, Dim>> tasks = {};  // (call, task), or (kLane, lane)
+    bool guarded = false;                 // it writes what is kept
+    bool gathers = false;                 // all that it does is to gather rows
+    std::vector<std::size_t> lanes = {};  // calls that are walked one after the other, lane by lane
+    std::vector<Part> parts = {};
+    Dim tasks = 0;                 // of all parts
+    double cost = 0;               // likewise
+    Dim task_at(double at) const;  // the one under way when so much of the cost is behind
   };
 
   static constexpr int kLane = -1;
@@ -152,7 +160,7 @@ class Plan final : public Job {
   };
 
   void finish_compiling();
-  void add_tasks(Stage& stage) const;
+  void add_parts(Stage& stage) const;
   bool may_stay(const Call& call) const;
   std::byte* place_of(int value) const noexcept;
   void find_addresses(std::span<std::byte* const> slots);
@@ -168,7 +176,7 @@ class Plan final : public Job {
   void walk_together();
   void work(int worker) noexcept override;
   bool run_shared(std::uint32_t run, std::size_t stage, int worker) noexcept;
-  void run_task(const Stage& stage, std::size_t i, int worker) noexcept;
+  void run_task(const Stage& stage, Dim i, int worker) noexcept;
   void run_task_of(std::size_t index, Dim task, int worker) noexcept;
   void run_whole(const Stage& stage) noexcept;
   void run_call(const Call& call, Dim task, int worker) noexcept;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "base/sizes.h"
 #include "plan/calls.h"
 
 namespace backpass {
@@ -78,7 +79,7 @@ CallPtr make_reduce_call(const kernels::Kernels<T>& k, const ReduceSpec& spec) {
 }
 
 std::size_t reduce_partials(const ReduceSpec& spec) {
-  return static_cast<std::size_t>(spec.outer * chunks(spec) * spec.inner);
+  return product_of_sizes(static_cast<std::size_t>(chunks(spec)), static_cast<std::size_t>(spec.outer * spec.inner));
 }
 
 template CallPtr make_reduce_call<float>(const kernels::Kernels<float>&, const ReduceSpec&);

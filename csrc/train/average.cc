@@ -108,12 +108,12 @@ struct Average::Impl {
   }
 };
 
-Average::Average(const EMA& ema) : impl_(new Impl{"EMA", Per::step, ema.start, ema.decay}) {
+Average::Average(const EMA& ema) : impl_(std::shared_ptr<Impl>(new Impl{"EMA", Per::step, ema.start, ema.decay})) {
   if (!(ema.decay >= 0 && ema.decay < 1)) fail("EMA", "decay must be at least 0 and below 1, got ", ema.decay);
   if (ema.start < 0) fail("EMA", "start must not be negative, got ", ema.start);
 }
 
-Average::Average(const SWA& swa) : impl_(new Impl{"SWA", Per::epoch, swa.start_epoch}) {
+Average::Average(const SWA& swa) : impl_(std::shared_ptr<Impl>(new Impl{"SWA", Per::epoch, swa.start_epoch})) {
   if (swa.start_epoch < 0) fail("SWA", "start_epoch must not be negative, got ", swa.start_epoch);
 }
 

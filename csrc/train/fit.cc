@@ -38,6 +38,8 @@ void check_options(const FitOptions& options) {
   if (options.validation_data && options.validation_stream) fail("fit", "takes one kind of validation data");
 }
 
+constexpr int kEpochsAtOnce = 1024;  // of the history: what comes after is allocated as it comes
+
 // What is trained on, as far as it is known before the first batch.
 struct Known {
   const ArrayViews* x = nullptr;  // null for a stream
@@ -118,7 +120,7 @@ class Fit {
 
   void add_column(const std::string& name) {
     state_.history.columns.emplace_back(name, std::vector<double>());
-    state_.history.columns.back().second.reserve(static_cast<std::size_t>(options_.epochs));
+    state_.history.columns.back().second.reserve(static_cast<std::size_t>(std::min(options_.epochs, kEpochsAtOnce)));
   }
 
   // From its begin, or from where a checkpoint has left it.

@@ -148,7 +148,7 @@ def _can_be_written(path: str) -> bool:
 
 
 def _positive(name: str, value: int) -> int:
-    return _checks.integer("Checkpoint", name, value, minimum=1)
+    return _checks.integer("Checkpoint", name, value, minimum=1, bits=32)
 
 
 def _pack(callbacks: Sequence[Callback]) -> tuple[str, dict[str, Array]]:

@@ -10,8 +10,8 @@ from typing import Any
 from backpass import _core, _names
 
 
-def integer(where: str, name: str, value: Any, *, minimum: int | None = None) -> int:
-    """`value` as an int. Floats, strings and truth values are refused with TypeError."""
+def integer(where: str, name: str, value: Any, *, minimum: int | None = None, bits: int = 64) -> int:
+    """`value` as an int. TypeError for floats, strings and truth values, ValueError beyond `bits` with the sign."""
     if isinstance(value, bool):
         raise TypeError(f"[{where}] {name} must be an integer, got {value!r}")
     try:
@@ -20,8 +20,15 @@ def integer(where: str, name: str, value: Any, *, minimum: int | None = None) ->
         raise TypeError(f"[{where}] {name} must be an integer, got {value!r}") from None
     if minimum is not None and number < minimum:
         bound = "positive" if minimum == 1 else f"at least {minimum}"
-        raise ValueError(f"[{where}] {name} must be {bound}, got {number}")
+        raise ValueError(f"[{where}] {name} must be {bound}, got {_shown(number)}")
+    if number.bit_length() >= bits and number != -(2 ** (bits - 1)):
+        side = f"below 2**{bits - 1}" if number > 0 else f"at least -2**{bits - 1}"
+        raise ValueError(f"[{where}] {name} must be {side}, got {_shown(number)}")
     return number
+
+
+def _shown(number: int) -> str:
+    return str(number) if number.bit_length() <= 256 else "one of many digits"
 
 
 def number(where: str, name: str, value: Any) -> float:
@@ -30,7 +37,10 @@ def number(where: str, name: str, value: Any) -> float:
     several = getattr(value, "ndim", 0) or hasattr(value, "mask")
     if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__") or kind not in "iuf" or several:
         raise TypeError(f"[{where}] {name} must be a number, got {value!r}")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"[{where}] {name} must be a float, got an integer that is beyond all of them") from None
 
 
 def numbers(where: str, name: str, value: Any) -> tuple[float, ...]:
@@ -126,17 +136,14 @@ def path(where: str, value: Any) -> str:
 
 def threads(where: str, value: int | None) -> int:
     """How the core counts threads: 0 is the default."""
-    return 0 if value is None else integer(where, "threads", value, minimum=1)
+    return 0 if value is None else integer(where, "threads", value, minimum=1, bits=32)
 
 
 def seed(where: str, value: int | None) -> int | None:
     """A seed of 64 bits, or None."""
     if value is None:
         return None
-    result = integer(where, "seed", value, minimum=0)
-    if result >= 2**64:
-        raise ValueError(f"[{where}] seed must be below 2**64, got {result}")
-    return result
+    return integer(where, "seed", value, minimum=0, bits=65)
 
 
 def shape(where: str, name: str, value: Any) -> tuple[int, ...]:

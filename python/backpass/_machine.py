@@ -94,7 +94,7 @@ def set_threads(threads: int) -> None:
         1
         >>> bp.set_threads(before)
     """
-    _core.set_threads(_checks.integer("set_threads", "threads", threads, minimum=1))
+    _core.set_threads(_checks.integer("set_threads", "threads", threads, minimum=1, bits=32))
 
 
 def cpu_info() -> dict[str, Any]:

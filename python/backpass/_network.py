@@ -296,7 +296,7 @@ class Network(Training):
     def profile(self, batch_size: int, training: bool = False, *, repeats: int = 20) -> _core.Plan:
         """The plan with the median time of each call over `repeats` runs on made-up data."""
         rows = _checks.integer("profile", "batch_size", batch_size, minimum=1)
-        times = _checks.integer("profile", "repeats", repeats, minimum=1)
+        times = _checks.integer("profile", "repeats", repeats, minimum=1, bits=32)
         return self._built().profile(rows, _checks.flag("profile", "training", training), times)
 
     def memory_estimate(self, batch_size: int) -> int:

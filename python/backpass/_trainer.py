@@ -174,7 +174,7 @@ class Trainer:
         check_finite: bool = True,
     ) -> History:
         """Trains for some epochs; arguments and results are those of `Sequential.fit`."""
-        n_epochs = _checks.integer("fit", "epochs", epochs, minimum=0)
+        n_epochs = _checks.integer("fit", "epochs", epochs, minimum=0, bits=32)
         settings: dict[str, Any] = {
             "epochs": n_epochs,
             "batch_size": _checks.integer("fit", "batch_size", batch_size, minimum=1),
@@ -260,7 +260,7 @@ class Trainer:
     def profile(self, batch_size: int, *, repeats: int = 20) -> _core.Plan:
         """The plan of a step with the median time of each call; the model is left as it was."""
         rows = _checks.integer("profile", "batch_size", batch_size, minimum=1)
-        times = _checks.integer("profile", "repeats", repeats, minimum=1)
+        times = _checks.integer("profile", "repeats", repeats, minimum=1, bits=32)
         return self._for(self.model._built()).profile(rows, times)
 
     def memory_estimate(self, batch_size: int) -> int:

@@ -109,7 +109,7 @@ class EarlyStopping(_Watcher):
         start_epoch: int = 0,
     ) -> None:
         self.monitor = monitor
-        self.patience = _checks.integer("EarlyStopping", "patience", patience, minimum=0)
+        self.patience = _checks.integer("EarlyStopping", "patience", patience, minimum=0, bits=32)
         self.restore_best = _checks.flag("EarlyStopping", "restore_best", restore_best)
         super().__init__(
             monitor=monitor,
@@ -117,7 +117,7 @@ class EarlyStopping(_Watcher):
             restore_best=self.restore_best,
             mode=_checks.choice("EarlyStopping", "mode", mode, MODES),
             min_delta=_checks.number("EarlyStopping", "min_delta", min_delta),
-            start_epoch=_checks.integer("EarlyStopping", "start_epoch", start_epoch, minimum=0),
+            start_epoch=_checks.integer("EarlyStopping", "start_epoch", start_epoch, minimum=0, bits=32),
         )
 
     @property
@@ -173,10 +173,10 @@ class ReduceOnPlateau(_Watcher):
         super().__init__(
             monitor=monitor,
             factor=_checks.number("ReduceOnPlateau", "factor", factor),
-            patience=_checks.integer("ReduceOnPlateau", "patience", patience, minimum=0),
+            patience=_checks.integer("ReduceOnPlateau", "patience", patience, minimum=0, bits=32),
             threshold=_checks.number("ReduceOnPlateau", "threshold", threshold),
             threshold_mode=_checks.choice("ReduceOnPlateau", "threshold_mode", threshold_mode, ("rel", "abs")),
-            cooldown=_checks.integer("ReduceOnPlateau", "cooldown", cooldown, minimum=0),
+            cooldown=_checks.integer("ReduceOnPlateau", "cooldown", cooldown, minimum=0, bits=32),
             minimum=_checks.number("ReduceOnPlateau", "minimum", minimum),
             mode=_checks.choice("ReduceOnPlateau", "mode", mode, MODES),
         )

@@ -46,7 +46,7 @@ class Average {
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> impl_;
+  Handle<Impl, "Average"> impl_;
 };
 
 }  // namespace backpass

@@ -23,12 +23,12 @@ class Tensor {
   const std::string& name() const;  // of an input or parameter, else empty
   std::string kind() const;         // "matmul", "relu", ...
   const Op& op() const { return *op_; }
-  explicit operator bool() const { return op_ != nullptr; }
+  explicit operator bool() const { return static_cast<bool>(op_); }
   bool operator==(const Tensor& other) const { return op_ == other.op_; }
   auto operator<=>(const Tensor& other) const { return op_ <=> other.op_; }
 
  private:
-  std::shared_ptr<const Op> op_;
+  Handle<const Op, "Tensor"> op_;
 };
 
 // How a parameter gets its first values. Names: "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform",

@@ -61,8 +61,8 @@ class LayerContext {
 class Layer {
  public:
   template <class L>
-    requires(!std::is_same_v<std::decay_t<L>, Layer>)
-  Layer(L layer) : self_(std::make_shared<Model<L>>(std::move(layer))), own_(make_own()) {}  // NOLINT: converts
+  requires(!std::is_same_v<std::decay_t<L>, Layer>) Layer(L layer)
+      : self_(std::make_shared<Model<L>>(std::move(layer))), own_(make_own()) {}  // NOLINT: converts
 
   std::string type() const { return self_->type(); }
   Attributes attributes() const { return self_->attributes(); }
@@ -102,7 +102,7 @@ class Layer {
   static std::shared_ptr<Own> make_own();
   static const Tensor& only_input(const std::string& type, const std::vector<Tensor>& xs);
 
-  std::shared_ptr<const Concept> self_;
+  Handle<const Concept, "Layer"> self_;
   std::shared_ptr<Own> own_;
 };
 

@@ -86,7 +86,7 @@ class Loss {
     }
     L loss;
   };
-  std::shared_ptr<const Concept> self_;
+  Handle<const Concept, "Loss"> self_;
 };
 
 // The losses of a network: one for all its outputs, or one for each. The loss of the whole is the sum of each times its

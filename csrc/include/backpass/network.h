@@ -60,7 +60,7 @@ class Network {
   // Copies the graph; parameters of layers are named by the order in which the layers were called: "0.weight".
   Network(std::vector<Tensor> inputs, std::vector<Tensor> outputs, NetworkOptions options = {});
 
-  explicit operator bool() const { return impl_ != nullptr; }
+  explicit operator bool() const { return static_cast<bool>(impl_); }
   const Graph& graph() const;
   DType dtype() const;
   std::uint64_t seed() const;
@@ -118,12 +118,12 @@ class Network {
 
   struct Impl;
   Impl& impl() const { return *impl_; }
-  const std::shared_ptr<Impl>& shared_impl() const { return impl_; }
+  const std::shared_ptr<Impl>& shared_impl() const { return impl_.shared(); }
 
  private:
   void* at(const std::string& name, ElementType type);
   Dim size_of_parameter(const std::string& name) const;
-  std::shared_ptr<Impl> impl_;
+  Handle<Impl, "Network"> impl_;
 };
 
 // Layers one after the other over inputs of shape (batch, *input_shape). Parameters are named "0.weight", "0.bias", ...

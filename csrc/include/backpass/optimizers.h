@@ -232,7 +232,7 @@ class Optimizer {
  public:
   // From a description such as Adam.
   template <class D>
-    requires(!std::is_same_v<D, Optimizer>) && requires(const D& d) { Description{d.type(), d.attributes()}; }
+  requires(!std::is_same_v<D, Optimizer>) && requires(const D& d) { Description{d.type(), d.attributes()}; }
   Optimizer(const D& description, OptimizerOptions options = {})  // NOLINT: descriptions convert
       : Optimizer(Description{description.type(), description.attributes()}, std::move(options)) {}
   explicit Optimizer(const Description& description, OptimizerOptions options = {});
@@ -254,10 +254,10 @@ class Optimizer {
   void load_state_dict(OptimizerState from);
 
   struct State;
-  const std::shared_ptr<State>& state() const { return state_; }
+  const std::shared_ptr<State>& state() const { return state_.shared(); }
 
  private:
-  std::shared_ptr<State> state_;
+  Handle<State, "Optimizer"> state_;
 };
 
 }  // namespace backpass

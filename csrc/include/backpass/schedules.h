@@ -20,11 +20,11 @@ struct ScheduleOptions {
 class Schedule {
  public:
   template <class S>
-    requires(!std::is_same_v<std::decay_t<S>, Schedule> &&
-             requires(const S& s, double t) {
-               { s.factor(t) } -> std::convertible_to<double>;
-             })
-  Schedule(S schedule, ScheduleOptions options = {}) : options_(options) {  // NOLINT: descriptions convert
+  requires(!std::is_same_v<std::decay_t<S>, Schedule> &&
+           requires(const S& s, double t) {
+             { s.factor(t) } -> std::convertible_to<double>;
+           }) Schedule(S schedule, ScheduleOptions options = {})
+      : options_(options) {  // NOLINT: descriptions convert
     check_warmup(schedule.type());
     if constexpr (requires { schedule.check(); }) schedule.check();
     self_ = std::make_shared<Model<S>>(std::move(schedule));
@@ -54,7 +54,7 @@ class Schedule {
   void check_warmup(const std::string& who) const;
 
   ScheduleOptions options_;
-  std::shared_ptr<const Concept> self_;
+  Handle<const Concept, "Schedule"> self_;
 };
 
 // 1.

@@ -118,7 +118,7 @@ class Trainer {
   struct Impl;
 
  private:
-  std::shared_ptr<Impl> impl_;
+  Handle<Impl, "Trainer"> impl_;
 };
 
 // A metric of what a network trained with `loss` predicts; throws std::invalid_argument that lists the names. Each row

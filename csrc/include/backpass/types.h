@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "backpass/handle.h"
 #include "backpass/shape.h"
 
 namespace backpass {
@@ -42,7 +43,10 @@ std::size_t size_of(DType dtype);                    // bytes
 std::size_t size_of(ElementType type);               // bytes
 ElementType element_type(DType dtype);
 std::string to_string(const Shape& shape);  // "(batch, 784)"
-Dim element_count(const Shape& shape);      // of a shape without kBatch
+// Of a shape without kBatch. Throws std::invalid_argument where the product of its dimensions, zeros left out, is
+// beyond kMostElements: more than any machine holds, and few enough that their bytes can be counted.
+inline constexpr Dim kMostElements = Dim{1} << 52;
+Dim element_count(const Shape& shape);
 
 // The settings of a layer, loss or optimizer by name, as they are printed and saved.
 struct Description;
@@ -102,8 +106,8 @@ class ArrayViews {
   template <class T>
   ArrayViews(const T* elements, Shape dims) : ArrayViews(ArrayView(elements, std::move(dims))) {}
   template <class A>
-    requires(!std::is_same_v<A, ArrayViews> && std::is_convertible_v<const A&, ArrayView>)
-  ArrayViews(const A& one) : ArrayViews(static_cast<ArrayView>(one)) {}  // NOLINT
+  requires(!std::is_same_v<A, ArrayViews> && std::is_convertible_v<const A&, ArrayView>) ArrayViews(const A& one)
+      : ArrayViews(static_cast<ArrayView>(one)) {}  // NOLINT
 
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -126,16 +130,17 @@ class Array {
   std::size_t bytes() const;
   void* data() { return data_.get(); }
   const void* data() const { return data_.get(); }
-  // The elements; throws std::invalid_argument where T is not the array's type.
+  // The elements, none of an array made without arguments or moved from; throws std::invalid_argument where T is not
+  // the array's type.
   template <class T>
   std::span<T> values() {
     check(element_type_of<T>());
-    return {static_cast<T*>(data()), static_cast<std::size_t>(element_count(shape_))};
+    return {static_cast<T*>(data()), data() ? static_cast<std::size_t>(element_count(shape_)) : 0};
   }
   template <class T>
   std::span<const T> values() const {
     check(element_type_of<T>());
-    return {static_cast<const T*>(data()), static_cast<std::size_t>(element_count(shape_))};
+    return {static_cast<const T*>(data()), data() ? static_cast<std::size_t>(element_count(shape_)) : 0};
   }
   operator ArrayView() const;  // NOLINT(google-explicit-constructor): reads as what it is
 
