@@ -14,6 +14,13 @@ double step(Session& session, const py::object& x, const py::object& y, const py
   return session.trainer.step(data.x.views, data.y.views, data.sample_weight.view);
 }
 
+void check(Session& session, const py::object& x, const py::object& y, const std::string& where) {
+  const Data data(session.network, x, y, py::none(), where);
+  data.require_castable_to(session.network.dtype(), where);
+  const WithoutLock release;
+  session.trainer.check(data.x.views, data.y.views);
+}
+
 double gradients(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight,
                  std::int64_t random_step) {
   const Data data(session.network, x, y, sample_weight, "value_and_grad");
@@ -49,6 +56,7 @@ void bind_training(py::module_& module) {
            py::arg("network"), py::arg("losses"), py::arg("optimizer"), py::arg("threads"),
            py::arg("loss_weights") = std::vector<double>(), py::arg("recompute") = false, py::arg("narrow") = false)
       .def("step", &step, py::arg("x"), py::arg("y"), py::arg("sample_weight"))
+      .def("check", &check, py::arg("x"), py::arg("y"), py::arg("where"))
       .def("gradients", &gradients, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("random_step"))
       .def("fit", &fit, py::arg("data"), py::arg("validation"), py::arg("settings"))
       .def("evaluate", &evaluate, py::arg("data"), py::arg("metrics"), py::arg("check_finite"))

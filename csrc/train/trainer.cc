@@ -185,6 +185,11 @@ double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& 
   return impl_->updated || !std::isfinite(loss) ? loss : std::numeric_limits<double>::quiet_NaN();
 }
 
+Dim Trainer::check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
+  AllTargets targets;
+  return check_data(impl_->net(), impl_->losses, {x, y, sample_weight}, targets);
+}
+
 double Trainer::gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight,
                           std::int64_t random_step) {
   Network::Impl& net = impl_->net();

@@ -98,6 +98,8 @@ class Trainer {
   // One forward, backward and update; the loss before the update. A loss that is not finite updates nothing; nan where
   // the gradient is not finite and was to be clipped.
   double step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {});
+  // Throws what step would throw at these arrays, and runs nothing; the number of rows.
+  Dim check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {});
   History fit(const TrainingData& data, const FitOptions& options = {});
   History fit(const ArrayViews& x, const ArrayViews& y, const FitOptions& options = {}) {
     return fit(TrainingData{x, y, {}}, options);
