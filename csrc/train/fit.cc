@@ -38,6 +38,13 @@ void check_options(const FitOptions& options) {
   if (options.validation_data && options.validation_stream) fail("fit", "takes one kind of validation data");
 }
 
+Cut cut_of(const FitOptions& options) { return {options.batch_size, options.shuffle, options.drop_last}; }
+
+[[noreturn]] void fail_for_rows(const FitOptions& options) {
+  if (!options.drop_last) fail("fit", "needs at least one row");
+  fail("fit", "drop_last leaves no row: there are fewer than batch_size = ", options.batch_size);
+}
+
 // What is trained on, as far as it is known before the first batch.
 struct Known {
   const ArrayViews* x = nullptr;  // null for a stream
@@ -102,7 +109,7 @@ class Fit {
     const Dim full = std::min(options_.batch_size, known_.rows()), rest = known_.rows() % options_.batch_size;
     const auto ending = accumulates() ? Trainer::Impl::Ending::accumulate : Trainer::Impl::Ending::update;
     const bool shared = trainer_.training_plan(full, *known_.targets, predicts(), ending).shared();
-    if (rest > 0) trainer_.training_plan(rest, *known_.targets, predicts(), ending);
+    if (rest > 0 && !options_.drop_last) trainer_.training_plan(rest, *known_.targets, predicts(), ending);
     return shared;
   }
 
@@ -168,7 +175,7 @@ class Fit {
       if (due) tell();
     }
     end_group();
-    if (state_.rows == 0) fail("fit", "needs at least one row");
+    if (state_.rows == 0) fail_for_rows(options_);
   }
 
   void tell() {
@@ -286,9 +293,10 @@ History Trainer::fit(const TrainingData& data, const FitOptions& options) {
   const Interrupt interrupt(options.hooks.interrupt);
   check_options(options);
   AllTargets targets;
-  if (check_rows(*impl_, data, "", options.check_finite, targets) == 0) fail("fit", "needs at least one row");
+  const Dim rows = check_rows(*impl_, data, "", options.check_finite, targets);
+  if (rows == 0 || (options.drop_last && rows < options.batch_size)) fail_for_rows(options);
   require_some_weight(data.sample_weight);
-  ArrayFeed feed(data.x, targets, {options.batch_size, options.shuffle});
+  ArrayFeed feed(data.x, targets, cut_of(options));
   return Fit(*impl_, options, feed, {&data.x, &targets}).run();
 }
 
@@ -296,7 +304,7 @@ History Trainer::fit(const Stream& data, const FitOptions& options) {
   const InUse use(impl_->net().users, Use::calls_back);
   const Interrupt interrupt(options.hooks.interrupt);
   check_options(options);
-  StreamFeed feed(*impl_, data, {{options.batch_size, options.shuffle}, options.check_finite, options.hooks.interrupt});
+  StreamFeed feed(*impl_, data, {cut_of(options), options.check_finite, options.hooks.interrupt});
   return Fit(*impl_, options, feed, {}).run();
 }
 

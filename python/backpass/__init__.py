@@ -149,6 +149,10 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'backpass' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 __all__ = [
     "ELU",
     "EMA",

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from backpass import _checks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 
 class History(dict[str, list[float]]):
@@ -26,6 +31,45 @@ class History(dict[str, list[float]]):
     def epochs(self) -> int:
         """How many epochs were finished."""
         return len(self.get("loss", []))
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The columns as a plain dict, under the name by which other libraries have them."""
+        return dict(self)
+
+    def to_frame(self) -> DataFrame:
+        """A pandas DataFrame: a column for each column, a row for each epoch, counted from 1.
+
+        Raises:
+            ImportError: where pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("[History] to_frame needs pandas: pip install pandas") from None
+        epochs = pandas.RangeIndex(1, self.epochs + 1, name="epoch")
+        return pandas.DataFrame(self.history, index=epochs)
+
+    def plot(self, *columns: str) -> list[Axes]:
+        """Curves over the epochs, with matplotlib: a panel for each column, with its "val_..." beside it.
+
+        Args:
+            columns: which; none means all but "val_..." ones, which stand with what they belong to.
+
+        Returns:
+            The axes; `history.plot()[0].figure.savefig("curves.png")` keeps the picture, `pyplot.show()` shows it.
+
+        Raises:
+            ValueError: where there is no such column.
+            ImportError: where matplotlib is not installed.
+        """
+        for column in columns:
+            check_column("History", "a column to plot", column, list(self))
+        if not self:
+            raise ValueError("[History] has no columns to plot")
+        from backpass._curves import plot
+
+        return plot(self, columns or [name for name in self if not name.startswith("val_")])
 
     def overfits(self, tolerance: float = 0.1, window: int = 3) -> bool:
         """Whether the validation loss has turned up while the training loss went on falling.

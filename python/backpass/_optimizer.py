@@ -59,7 +59,8 @@ class Optimizer:
     """What all optimizers share.
 
     An optimizer holds its state (velocities, moments) and belongs to the first model that it steps. Training again
-    with it goes on where it stopped; a second model raises ValueError.
+    with it goes on where it stopped; a second model raises ValueError. A copy, or what comes out of a pickle, goes on
+    from the same state with the first model that it steps.
 
     Every optimizer takes these by keyword. Where the gradient is clipped, one that is not finite updates nothing:
     `fit` raises DivergedError, a trainer's `step` returns nan, `step` here raises ValueError.
@@ -230,9 +231,7 @@ class Optimizer:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in settings.items())})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.steps:
-            raise TypeError(f"[{type(self).__name__}] an optimizer that has made steps belongs to a model: no copies")
-        return _rebuild, (type(self), self._own(), self.learning_rate)
+        return _rebuild, (type(self), self._own(), self.learning_rate, self.state_dict() if self.steps else None)
 
 
 def resolved(where: str, optimizer: Any) -> Optimizer:
@@ -255,12 +254,16 @@ def going_on(where: str, optimizer: Any, last: Optimizer | None) -> Optimizer | 
     return last if isinstance(optimizer, str) and type(given) is type(last) else given
 
 
-def _rebuild(cls: type[Optimizer], own: dict[str, Any], learning_rate: float) -> Optimizer:
-    """As it was, whatever arguments the constructor of a subclass takes."""
+def _rebuild(
+    cls: type[Optimizer], own: dict[str, Any], learning_rate: float, state: dict[str, Any] | None = None
+) -> Optimizer:
+    """As it was, whatever arguments the constructor of a subclass takes; it belongs to the next model that it steps."""
     optimizer = cls.__new__(cls)
     vars(optimizer).update(own)
     optimizer._native = optimizer._make()
     optimizer.learning_rate = learning_rate  # the rates of groups are ratios to the one that it began with
+    if state is not None:
+        optimizer.load_state_dict(state)
     return optimizer
 
 

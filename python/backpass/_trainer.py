@@ -15,7 +15,7 @@ from backpass._data import HeldOut, checked_names, rows_of, shape_giver
 from backpass._history import History, columns_of
 from backpass._lbfgs import LBFGS, Minimization, check_lbfgs
 from backpass._losses import native_losses, native_weights
-from backpass._metrics import metric_pairs
+from backpass._metrics import asked_metrics
 from backpass._mistakes import check_inputs, check_outputs, warn
 from backpass._names import suggesting
 from backpass._optimizer import Optimizer
@@ -93,6 +93,19 @@ class Trainer:
         model._may_be_changed()
         self._has_looked = False  # for mistakes
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made of: model and optimizer as they are now. Plans are compiled again."""
+        return {**vars(self), "_native": None, "_network": None, "_losses": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _losses=native_losses("Trainer", state["loss"]))
+
+    def __repr__(self) -> str:
+        plain: dict[str, Any] = {"loss_weights": None, "recompute": False, "activation_dtype": None}
+        options = "".join(f", {name}={vars(self)[name]!r}" for name in plain if vars(self)[name] != plain[name])
+        threads = f", threads={self._threads}" if self._threads else ""
+        return f"Trainer({self.model!r}, {self.loss!r}, {self.optimizer!r}{options}{threads})"
+
     def _continues(
         self,
         loss: AnyLoss,
@@ -160,6 +173,7 @@ class Trainer:
         batch_size: int = 32,
         accumulate: int = 1,
         shuffle: bool = True,
+        drop_last: bool = False,
         validation_data: Any = None,
         validation_split: float = 0.0,
         stratify: bool = False,
@@ -180,10 +194,11 @@ class Trainer:
             "batch_size": _checks.integer("fit", "batch_size", batch_size, minimum=1),
             "accumulate": _checks.integer("fit", "accumulate", accumulate, minimum=1),
             "shuffle": _checks.flag("fit", "shuffle", shuffle),
+            "drop_last": _checks.flag("fit", "drop_last", drop_last),
             "seed": _checks.seed("fit", seed),
             "threads": self._threads,
             "check_finite": _checks.flag("fit", "check_finite", check_finite),
-            "metrics": metric_pairs(metrics),
+            "metrics": asked_metrics(metrics),
             "transform": _transform(augment),
         }
         watchers = checked_callbacks(callbacks)
@@ -196,7 +211,7 @@ class Trainer:
         with self.model._built_for(shape_giver(given, self.model), "fit") as network:
             given = with_class_weights(given, class_weight, self._losses, network)
             data, validation = held_out.divide(given, network, settings["seed"])
-            asked = [name for name, _ in settings["metrics"]]
+            asked = [name for name, *_ in settings["metrics"]]
             columns = columns_of(len(network.graph.outputs), asked, validation is not None)
             for watcher in watchers:
                 watcher._check_columns(columns)
@@ -281,11 +296,11 @@ def evaluate_with(
 ) -> dict[str, float]:
     """What `evaluate` of models and trainers share."""
     native = native_losses("evaluate", loss)
-    asked, finite = metric_pairs(metrics), _checks.flag("evaluate", "check_finite", check_finite)
+    asked, finite = asked_metrics(metrics), _checks.flag("evaluate", "check_finite", check_finite)
     data = rows_of(x, y, sample_weight, "evaluate", finite)
     checked_names(model, x, data, "evaluate")
     with model._built_for(shape_giver(data, model), "evaluate") as network:
-        columns_of(len(network.graph.outputs), [name for name, _ in asked], validated=False)
+        columns_of(len(network.graph.outputs), [name for name, *_ in asked], validated=False)
         weights = native_weights("evaluate", loss_weights)
         trainer = _core.Trainer(network, native, SGD(1.0)._native, 0, weights)
         check_outputs(model, network, loss)
@@ -319,10 +334,10 @@ def _bar(progress: bool | str, data: Any, epochs: int, several: bool) -> list[An
         raise ValueError(f"[fit] progress must be True, False or 'auto', got {progress!r}")
     if not progress:
         return []
-    from backpass._progress import ProgressBar, is_terminal
+    from backpass._progress import is_terminal, shown_progress
 
     rows = None if isinstance(data, Stream) else _row_count(data[0], several)
-    return [ProgressBar(rows, epochs)] if progress is True or is_terminal() else []
+    return [shown_progress(rows, epochs)] if progress is True or is_terminal() else []
 
 
 def _row_count(x: Any, several: bool) -> int:

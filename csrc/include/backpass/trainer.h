@@ -69,6 +69,7 @@ struct FitOptions {
   Dim batch_size = 32;
   Dim accumulate = 1;  // batches of one update: the same as one batch of so many rows, batch_size apiece
   bool shuffle = true;
+  bool drop_last = false;  // whether rows at the end of an epoch that fill no batch are left out
   std::optional<TrainingData> validation_data = {};
   std::optional<Stream> validation_stream = {};  // instead
   Metrics metrics = {};                          // see metric()
@@ -133,6 +134,13 @@ class Trainer {
 // - "log_loss": -log of the probability given to the class.
 // - "mae", "mse", "rmse", "max_error": over all elements; "r2": mean over outputs.
 Metric metric(const std::string& name, const Loss& loss = MSE{});
+// What a metric of one's own is shown of targets and predictions, which mean what the loss takes them for. `labels`:
+// the class decided for and that of the target, as int32 (rows,), or 0 and 1 in the shape (rows, outputs) where there
+// are several yes-no outputs. `probabilities`: targets as labels, and the probability of each class (rows, classes), or
+// of yes. Of these two, rows whose label the loss ignores are left out.
+enum class MetricInput : unsigned char { outputs, labels, probabilities };
+// Throws std::invalid_argument, where it is called, for probabilities of a loss that tells none.
+Metric metric(Metric function, MetricInput input, const Loss& loss);
 // Whether more is better in a column of the history: of "val_accuracy" or "auc_0", not of "loss", "rmse" or one's own.
 bool metric_rises(const std::string& column);
 
