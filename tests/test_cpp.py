@@ -6,7 +6,9 @@ from conftest import shell
 
 pytestmark = pytest.mark.slow
 
+CORE = ["test_io", "test_metrics", "test_model_file", "test_numbers", "test_own_training", "test_states"]
 
-@pytest.mark.parametrize("name", ["test_io", "test_metrics", "test_model_file", "test_numbers", "test_states"])
+
+@pytest.mark.parametrize("name", CORE)
 def test_cpp(core_build, name):
     shell(core_build / "tests" / "cpp" / name)

@@ -48,13 +48,19 @@ void bind_training(py::module_& module) {
   module.def("metric_rises", &metric_rises, py::arg("column"));
   py::class_<Session>(module, "Trainer")
       .def(py::init([](const Network& network, const std::vector<Loss>& losses, const Optimizer& optimizer, int threads,
-                       const std::vector<double>& loss_weights, bool recompute, bool narrow) {
+                       const std::vector<double>& loss_weights, bool recompute, bool narrow, const py::object& update) {
              TrainerOptions options{threads, recompute};
              if (narrow) options.activation_dtype = ElementType::bfloat16;
+             if (!update.is_none())
+               options.update = [held = hold(update)](Network&, Optimizer&) {
+                 const WithLock acquire;
+                 return (*held)().cast<bool>();
+               };
              return Session{Trainer(network, Losses(losses, loss_weights), optimizer, options), network, losses.at(0)};
            }),
            py::arg("network"), py::arg("losses"), py::arg("optimizer"), py::arg("threads"),
-           py::arg("loss_weights") = std::vector<double>(), py::arg("recompute") = false, py::arg("narrow") = false)
+           py::arg("loss_weights") = std::vector<double>(), py::arg("recompute") = false, py::arg("narrow") = false,
+           py::arg("update") = py::none())
       .def("step", &step, py::arg("x"), py::arg("y"), py::arg("sample_weight"))
       .def("check", &check, py::arg("x"), py::arg("y"), py::arg("where"))
       .def("gradients", &gradients, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("random_step"))

@@ -97,7 +97,7 @@ class Fit {
     trainer_.stopped = false;
     threads_ = options_.threads > 0 ? options_.threads : trainer_.options.threads;
     const bool shared = !known_.x || options_.hooks.transform || compile();
-    trainer_.optimizer.state()->bind(trainer_.network);
+    trainer_.prepare();
     add_columns("");
     if (options_.validation_data || options_.validation_stream) add_columns("val_");
     add_column("learning_rate");
@@ -221,16 +221,10 @@ class Fit {
       if (average.per() == per) average.update(trainer_.network);
   }
 
-  void update() try {
-    trainer_.optimizer.step(trainer_.network);
-  } catch (const std::invalid_argument&) {  // it was to be clipped, and is not finite
-    throw DivergedError(state_.epoch, state_.batch - 1, "the gradient");
-  }
-
   // The one update of some batches.
   void end_group() {
     if (in_group_ == 0) return;
-    update();
+    if (!trainer_.update()) throw DivergedError(state_.epoch, state_.batch - 1, "the gradient");
     in_group_ = 0;
     group_weight_ = 0;
     update_averages(Per::step);

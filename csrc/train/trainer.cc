@@ -82,7 +82,8 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   assign_states(spec, net(), Phase::update);
   if (predict) spec.outputs.push_back({net().outputs()[0], {}});
   for (std::size_t i = 0; in.each.size() > 1 && i < in.each.size(); ++i) spec.outputs.push_back({in.each[i], {}});
-  auto [parameters, grads, tables] = training_gradients(net(), in.loss, ending == Ending::update);
+  const bool sweeps = ending == Ending::update && !updates_apart();
+  auto [parameters, grads, tables] = training_gradients(net(), in.loss, sweeps);
   if (ending == Ending::accumulate) add_to_gradients(spec, net(), in, parameters, grads);
   for (std::size_t i = 0; i < parameters.size(); ++i)
     spec.outputs.push_back({grads[i], {kGradients, net().places.at(&parameters[i].op()).offset}});
@@ -92,7 +93,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   spec.guard = in.loss;
   std::map<std::string, Tensor> by_name;
   for (std::size_t i = 0; i < parameters.size(); ++i) by_name.emplace(parameters[i].name(), grads[i]);
-  if (ending == Ending::update) optimizer.state()->add_update(spec, net(), tables, by_name);
+  if (sweeps) optimizer.state()->add_update(spec, net(), tables, by_name);
   return spec;
 }
 
@@ -156,7 +157,10 @@ double Trainer::Impl::train(const Batch& batch) {
   Plan& plan = training_plan(batch.count, *batch.targets, batch.predict);
   const double value = walk(plan, batch, Phase::update);
   updated = plan.updated();
-  if (updated) ++optimizer.state()->steps;
+  if (updates_apart())
+    updated = updated && update();
+  else if (updated)
+    ++optimizer.state()->steps;
   return value;
 }
 
@@ -176,10 +180,10 @@ Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOpt
 
 double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
   Network::Impl& net = impl_->net();
-  const InUse use(net.users, Use::changes);
+  const InUse use(net.users, impl_->options.update ? Use::calls_back : Use::changes);
   const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
   impl_->training_plan(rows, impl_->step_targets, false);  // what can fail comes before the optimizer is bound
-  impl_->optimizer.state()->bind(impl_->network);
+  impl_->prepare();
   const double loss =
       impl_->train({&x, &impl_->step_targets, nullptr, rows, net.seed, net.step++, impl_->options.threads});
   return impl_->updated || !std::isfinite(loss) ? loss : std::numeric_limits<double>::quiet_NaN();

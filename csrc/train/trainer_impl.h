@@ -49,6 +49,12 @@ struct Trainer::Impl {
   double walk(Plan& plan, const Batch& batch, Phase last);
   void read_head_losses(const Plan& plan, std::size_t outputs);
   double train(const Batch& batch);  // a full step; counts it where it is one
+  // Whether the update is no part of the plan that computes gradients.
+  bool updates_apart() const { return options.update || optimizer.state()->composed; }
+  // What can fail comes before the first step.
+  void prepare() { options.update ? optimizer.state()->bind(network) : optimizer.state()->compile(network); }
+  // From the gradients in the buffer; false where it would not be finite.
+  bool update() { return options.update ? options.update(network, optimizer) : optimizer.state()->step(network); }
   // The gradients become the mean over this batch and those of `weight` before it, which grows. Then: optimizer.step().
   double accumulate(const Batch& batch, double& weight);
   const std::byte* at(Place place) const { return workspace.arena() + place.offset; }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backpass import _checks, _core, _losses, _optimizer
@@ -20,6 +21,7 @@ from backpass._mistakes import check_inputs, check_outputs, warn
 from backpass._names import suggesting
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
+from backpass._own_optimizer import NotFiniteError, is_written_here
 from backpass._streams import Stream
 from backpass._tables import arrays_of, names_of
 
@@ -130,15 +132,15 @@ class Trainer:
         if isinstance(self.optimizer, LBFGS):
             raise TypeError("[LBFGS] makes no single steps: use fit")
         if self._native is None or self._network is not network:
-            optimizer = self.optimizer._native
             self._native = _core.Trainer(
                 network,
                 self._losses,
-                optimizer,
+                self.optimizer._native,
                 self._threads,
                 self._loss_weights,
                 recompute=self.recompute,
                 narrow=self.activation_dtype is not None,
+                update=_step_by_hand(self) if is_written_here(type(self.optimizer), "step") else None,
             )
             self._network = network
         return self._native
@@ -315,6 +317,22 @@ def warn_of_zero_gradients(network: _core.Network, columns: dict[str, list[float
         return
     if not any(op.kind == "take" for op in network.graph.ops):  # sparse tables leave nothing in this buffer
         warn("[fit] all gradients are zero: the model has stopped learning")
+
+
+def _step_by_hand(trainer: Trainer) -> Callable[[], bool]:
+    """A step in Python, called by the core trainer that `trainer` holds: so it does not hold `trainer`."""
+    held = weakref.ref(trainer)
+
+    def update() -> bool:
+        own = held()
+        assert own is not None  # it is one of its methods that runs
+        try:
+            own.optimizer.step(own.model)
+        except NotFiniteError:
+            return False
+        return True
+
+    return update
 
 
 def _activation_dtype(where: str, value: str | None) -> str | None:

@@ -89,6 +89,10 @@ struct TrainerOptions {
   // bfloat16: what is kept for the backward pass takes half the memory and is rounded to 8 binary digits. Arithmetic,
   // sums and weights stay float32. Absent: nothing is rounded.
   std::optional<ElementType> activation_dtype = {};
+  // Makes the update, from the gradients in the network's buffer and by hand, in place of optimizer.step(): for
+  // optimizers of one's own that are not composed of operations. It counts its steps (optimizer.count_step()); false
+  // tells that the update would not be finite, and that nothing was changed. What it throws passes on.
+  std::function<bool(Network&, Optimizer&)> update = {};
 };
 
 // A network, its losses and an optimizer, with plans by batch size. A shared handle.
