@@ -42,15 +42,26 @@ py::array hessian_vector(Network& network, const std::vector<Loss>& losses, cons
   return to_numpy(product);
 }
 
+// From a pattern, and a function of a parameter.
+Penalty to_penalty(const py::handle& given) {
+  const auto [pattern, term] = given.cast<std::pair<std::string, py::object>>();
+  return {pattern, [held = hold(term)](const Tensor& parameter) {
+            const WithLock acquire;
+            return (*held)(parameter).cast<Tensor>();
+          }};
+}
+
 }  // namespace
 
 void bind_training(py::module_& module) {
   module.def("metric_rises", &metric_rises, py::arg("column"));
   py::class_<Session>(module, "Trainer")
       .def(py::init([](const Network& network, const std::vector<Loss>& losses, const Optimizer& optimizer, int threads,
-                       const std::vector<double>& loss_weights, bool recompute, bool narrow, const py::object& update) {
+                       const std::vector<double>& loss_weights, bool recompute, bool narrow, const py::object& update,
+                       const py::list& weight_penalty) {
              TrainerOptions options{threads, recompute};
              if (narrow) options.activation_dtype = ElementType::bfloat16;
+             for (const py::handle each : weight_penalty) options.weight_penalty.push_back(to_penalty(each));
              if (!update.is_none())
                options.update = [held = hold(update)](Network&, Optimizer&) {
                  const WithLock acquire;
@@ -60,7 +71,7 @@ void bind_training(py::module_& module) {
            }),
            py::arg("network"), py::arg("losses"), py::arg("optimizer"), py::arg("threads"),
            py::arg("loss_weights") = std::vector<double>(), py::arg("recompute") = false, py::arg("narrow") = false,
-           py::arg("update") = py::none())
+           py::arg("update") = py::none(), py::arg("weight_penalty") = py::list())
       .def("step", &step, py::arg("x"), py::arg("y"), py::arg("sample_weight"))
       .def("check", &check, py::arg("x"), py::arg("y"), py::arg("where"))
       .def("gradients", &gradients, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("random_step"))

@@ -38,6 +38,8 @@ void check_options(const FitOptions& options) {
   if (options.validation_data && options.validation_stream) fail("fit", "takes one kind of validation data");
 }
 
+constexpr const char* kPenaltyColumn = "weight_penalty";
+
 Cut cut_of(const FitOptions& options) { return {options.batch_size, options.shuffle, options.drop_last}; }
 
 [[noreturn]] void fail_for_rows(const FitOptions& options) {
@@ -114,12 +116,14 @@ class Fit {
   }
 
   bool accumulates() const { return options_.accumulate > 1; }
+  bool penalized() const { return !trainer_.options.weight_penalty.empty(); }
   bool predicts() const { return !options_.metrics.empty(); }
 
   void add_columns(const std::string& prefix) {
     add_column(prefix + "loss");
     const std::size_t outputs = trainer_.net().outputs().size();
     for (std::size_t i = 0; outputs > 1 && i < outputs; ++i) add_column(prefix + "loss_" + std::to_string(i));
+    if (prefix.empty() && penalized()) add_column(kPenaltyColumn);
     for (const auto& [name, compute] : options_.metrics) add_column(prefix + name);
   }
 
@@ -197,6 +201,7 @@ class Fit {
     state_.head_sums.resize(trainer_.head_losses.size());
     for (std::size_t i = 0; i < state_.head_sums.size(); ++i)
       state_.head_sums[i] += trainer_.head_losses[i] * static_cast<double>(batch.count);
+    state_.penalty_sum += trainer_.penalty() * static_cast<double>(batch.count);
     state_.rows += batch.count;
     ++state_.batch;
     // The last look at the feed: it may end the batch's life.
@@ -236,13 +241,14 @@ class Fit {
     Logs logs{{"loss", state_.loss_sum / static_cast<double>(state_.rows)}};
     for (std::size_t i = 0; i < state_.head_sums.size(); ++i)
       logs.emplace_back("loss_" + std::to_string(i), state_.head_sums[i] / static_cast<double>(state_.rows));
+    if (penalized()) logs.emplace_back(kPenaltyColumn, state_.penalty_sum / static_cast<double>(state_.rows));
     gathered_.compute("", logs);
     validate(logs);
     logs.emplace_back("learning_rate", state_.learning_rate);
     for (std::size_t i = 0; i < logs.size(); ++i) state_.history.columns[i].second.push_back(logs[i].second);
     const int epoch = state_.epoch++;
     state_.batch = state_.rows = 0;
-    state_.loss_sum = 0;
+    state_.loss_sum = state_.penalty_sum = 0;
     state_.head_sums.clear();
     if (options_.hooks.epoch_end) options_.hooks.epoch_end(epoch, logs);
     if (keeper_.due_after(state_.epoch)) keep();

@@ -75,7 +75,9 @@ void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const All
 }
 
 PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending) const {
-  const LossInputs in = build_losses(net(), losses, targets);
+  LossInputs in = build_losses(net(), losses, targets);
+  const Tensor penalty = penalty_of(net(), options.weight_penalty);
+  if (penalty) in.loss = in.loss + penalty;
   PlanSpec spec = loss_spec(net(), in, batch, true);
   spec.recompute = options.recompute;
   spec.narrow = options.activation_dtype.has_value();
@@ -85,6 +87,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   const bool sweeps = ending == Ending::update && !updates_apart();
   auto [parameters, grads, tables] = training_gradients(net(), in.loss, sweeps);
   if (ending == Ending::accumulate) add_to_gradients(spec, net(), in, parameters, grads);
+  if (penalty) spec.outputs.push_back({penalty, {kFirstExternal, kPenalty}});
   for (std::size_t i = 0; i < parameters.size(); ++i)
     spec.outputs.push_back({grads[i], {kGradients, net().places.at(&parameters[i].op()).offset}});
   mark_phase(spec, grads, Phase::backward);
@@ -122,9 +125,9 @@ Plan& Trainer::Impl::evaluation_plan(Dim batch, const AllTargets& targets) {
                         [&] { return std::make_unique<Plan>(evaluation_spec(batch, targets)); });
 }
 
-double Trainer::Impl::scalar(Place place) const {
-  return net().dtype == DType::float64 ? *reinterpret_cast<const double*>(at(place))
-                                       : static_cast<double>(*reinterpret_cast<const float*>(at(place)));
+double Trainer::Impl::number_at(const std::byte* place) const {
+  return net().dtype == DType::float64 ? *reinterpret_cast<const double*>(place)
+                                       : static_cast<double>(*reinterpret_cast<const float*>(place));
 }
 
 double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
@@ -132,7 +135,7 @@ double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
   const auto buffers = state.buffers(net(), workspace.arena());
   std::array<std::byte*, kFirstExternal + 1> slots{};
   std::copy(buffers.begin(), buffers.end(), slots.begin());
-  slots[kFirstExternal] = weight_before.data();
+  slots[kFirstExternal] = scalars.data();
   sources.clear();
   add_sources(sources, *batch.x, *batch.targets);
   PlanRun run{slots,          sources, batch.rows, batch.seed, batch.step, nullptr, resolve_threads(batch.threads),
@@ -175,7 +178,9 @@ Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOpt
   impl_ = std::shared_ptr<Impl>(new Impl{.network = std::move(network),
                                          .losses = std::move(losses),
                                          .optimizer = std::move(optimizer),
-                                         .options = options});
+                                         .options = std::move(options)});
+  penalty_of(impl_->net(), impl_->options.weight_penalty);  // refuses what does not fit
+  impl_->scalars = AlignedBuffer(Impl::kScalarBytes);
 }
 
 double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
@@ -240,10 +245,10 @@ PlanInfo Trainer::profile(Dim batch_size, int repeats) {
   }
   // The update works on copies: profiling changes nothing.
   const AlignedBuffer arena(plan->arena_bytes()), weights(net.values.size()), grads(bytes), first(bytes), second(bytes),
-      third(bytes);
+      third(bytes), scalars(Impl::kScalarBytes);
   std::memcpy(weights.data(), net.values.data(), net.values.size());
-  std::byte* slots[kFirstExternal] = {arena.data(), weights.data(), grads.data(),
-                                      first.data(), second.data(),  third.data()};
+  std::byte* slots[kFirstExternal + 1] = {arena.data(),  weights.data(), grads.data(),  first.data(),
+                                          second.data(), third.data(),   scalars.data()};
   PlanRun run{slots, sources};
   run.settings = impl_->optimizer.state()->next_settings();
   return plan->profile(run, repeats);

@@ -99,6 +99,7 @@ from backpass._norms import AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, R
 from backpass._numpy import teach_numpy as _teach_numpy
 from backpass._optimizer import Group, Optimizer
 from backpass._optimizers import SGD, Adadelta, Adagrad, Lion, RMSprop
+from backpass._penalties import L1, L2, Penalty
 from backpass._regression_losses import MAE, MSE, GaussianNLL, HalfMSE, Huber, LogCosh, Poisson, Quantile
 from backpass._schedules import (
     ConstantRate,
@@ -157,6 +158,8 @@ __all__ = [
     "ELU",
     "EMA",
     "GELU",
+    "L1",
+    "L2",
     "LBFGS",
     "MAE",
     "MSE",
@@ -214,6 +217,7 @@ __all__ = [
     "Network",
     "OneCycle",
     "Optimizer",
+    "Penalty",
     "Plan",
     "Poisson",
     "PolynomialDecay",

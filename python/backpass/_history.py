@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class History(dict[str, list[float]]):
     """What happened in a fit: one list per column, one number per epoch.
 
-    Columns are "loss", the metrics, "val_loss" and "val_..." where there was validation data, and "learning_rate", the
-    rate of the last update of each epoch.
+    Columns are "loss", "weight_penalty" (which is in it) where there was one, the metrics, "val_loss" and "val_..."
+    where there was validation data, and "learning_rate", the rate of the last update of each epoch.
 
     Example:
         >>> import backpass as bp
@@ -107,14 +107,16 @@ class History(dict[str, list[float]]):
         return _mean(held_out[last]) > (1 + least) * held_out[best] and _mean(training[last]) < training[best]
 
 
-def columns_of(outputs: int, metrics: Sequence[str], validated: bool) -> list[str]:
+def columns_of(outputs: int, metrics: Sequence[str], validated: bool, penalized: bool = False) -> list[str]:
     """The columns that a fit will have, in their order.
 
     Raises:
         ValueError: where a metric has the name of another column.
     """
-    own = ["loss", *(f"loss_{i}" for i in range(outputs) if outputs > 1), *metrics]
-    columns = [*own, *(f"val_{name}" for name in own if validated), "learning_rate"]
+    losses = ["loss", *(f"loss_{i}" for i in range(outputs) if outputs > 1)]
+    penalty = ["weight_penalty"] if penalized else []
+    held_out = [f"val_{name}" for name in (*losses, *metrics) if validated]
+    columns = [*losses, *penalty, *metrics, *held_out, "learning_rate"]
     for name in metrics:
         if columns.count(name) > 1 or name == "epoch":
             raise ValueError(f"[metrics] names must differ from those of other columns, got {name!r} twice")

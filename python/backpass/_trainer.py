@@ -22,6 +22,7 @@ from backpass._names import suggesting
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
 from backpass._own_optimizer import NotFiniteError, is_written_here
+from backpass._penalties import checked_penalties, native_penalties
 from backpass._streams import Stream
 from backpass._tables import arrays_of, names_of
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from backpass._class_weights import ClassWeight
     from backpass._losses import AnyLoss
     from backpass._network import Network
+    from backpass._penalties import WeightPenalty
     from backpass._types import ArrayLike, Metrics
     from backpass.augment import Augmentation
 
@@ -49,6 +51,8 @@ class Trainer:
             same bits from less memory, in up to a third more time. See `memory_estimate`.
         activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary digits;
             arithmetic, sums and weights stay float32. None keeps them as they are.
+        weight_penalty: such as `L2(1e-4, "*.weight")`, `L1(...)`, `Penalty(...)`, a function, or a list of them: added
+            to the loss in training. `evaluate` tells the loss of the data alone.
 
     Raises:
         TypeError: where one of them is something else.
@@ -73,6 +77,7 @@ class Trainer:
         loss_weights: Sequence[float] | None = None,
         recompute: bool = False,
         activation_dtype: str | None = None,
+        weight_penalty: WeightPenalty = None,
     ) -> None:
         _checks.model("Trainer", model)
         loss, optimizer = _losses.resolved("Trainer", loss), _optimizer.resolved("Trainer", optimizer)
@@ -89,6 +94,11 @@ class Trainer:
         self.activation_dtype = _activation_dtype("Trainer", activation_dtype)
         if activation_dtype is not None and model.dtype != "float32":
             raise ValueError(f"[Trainer] activation_dtype needs a model of float32, got {model.dtype}")
+        self.weight_penalty = checked_penalties("Trainer", weight_penalty)
+        if weight_penalty and isinstance(optimizer, LBFGS):
+            raise ValueError(
+                "[LBFGS] takes no weight_penalty: write it as a loss of your own, or use another optimizer"
+            )
         self._native: _core.Trainer | None = None
         self._network: _core.Network | None = None
         self.model, self.loss, self.optimizer, self.loss_weights = model, loss, optimizer, loss_weights
@@ -103,7 +113,12 @@ class Trainer:
         vars(self).update(state, _losses=native_losses("Trainer", state["loss"]))
 
     def __repr__(self) -> str:
-        plain: dict[str, Any] = {"loss_weights": None, "recompute": False, "activation_dtype": None}
+        plain: dict[str, Any] = {
+            "loss_weights": None,
+            "recompute": False,
+            "activation_dtype": None,
+            "weight_penalty": [],
+        }
         options = "".join(f", {name}={vars(self)[name]!r}" for name in plain if vars(self)[name] != plain[name])
         threads = f", threads={self._threads}" if self._threads else ""
         return f"Trainer({self.model!r}, {self.loss!r}, {self.optimizer!r}{options}{threads})"
@@ -116,6 +131,7 @@ class Trainer:
         loss_weights: Sequence[float] | None,
         recompute: bool,
         activation_dtype: str | None,
+        weight_penalty: WeightPenalty,
     ) -> bool:
         """Whether a fit with these can use this trainer and its plans."""
         same = native_weights("fit", loss_weights) == self._loss_weights
@@ -123,6 +139,7 @@ class Trainer:
             same
             and _checks.flag("fit", "recompute", recompute) == self.recompute
             and _activation_dtype("fit", activation_dtype) == self.activation_dtype
+            and checked_penalties("fit", weight_penalty) == self.weight_penalty
             and loss is self.loss
             and optimizer is self.optimizer
             and _checks.threads("fit", threads) == self._threads
@@ -140,6 +157,7 @@ class Trainer:
                 self._loss_weights,
                 recompute=self.recompute,
                 narrow=self.activation_dtype is not None,
+                weight_penalty=native_penalties(self.weight_penalty),
                 update=_step_by_hand(self) if is_written_here(type(self.optimizer), "step") else None,
             )
             self._network = network
@@ -214,7 +232,7 @@ class Trainer:
             given = with_class_weights(given, class_weight, self._losses, network)
             data, validation = held_out.divide(given, network, settings["seed"])
             asked = [name for name, *_ in settings["metrics"]]
-            columns = columns_of(len(network.graph.outputs), asked, validation is not None)
+            columns = columns_of(len(network.graph.outputs), asked, validation is not None, bool(self.weight_penalty))
             for watcher in watchers:
                 watcher._check_columns(columns)
             if isinstance(self.optimizer, LBFGS):

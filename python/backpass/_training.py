@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from backpass._network import Network
     from backpass._objective import Objective
     from backpass._optimizer import Optimizer
+    from backpass._penalties import WeightPenalty
     from backpass._tables import Names
     from backpass._types import Array, ArrayLike, Metrics
     from backpass.augment import Augmentation
@@ -73,6 +74,7 @@ class Training:
         resume: str | os.PathLike[str] | None = None,
         recompute: bool = False,
         activation_dtype: str | None = None,
+        weight_penalty: WeightPenalty = None,
         threads: int | None = None,
         seed: int | None = None,
         check_finite: bool = True,
@@ -124,6 +126,9 @@ class Training:
                 same bits from less memory, in up to a third more time.
             activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary
                 digits; arithmetic, sums and weights stay float32. None keeps them as they are.
+            weight_penalty: such as `L2(1e-4, "*.weight")`, `L1(...)`, `Penalty(function, pattern)` or a list of them:
+                added to the loss in training. "loss" has it in it, "weight_penalty" is its mean over the epoch;
+                "val_loss" and `evaluate` are of the data alone.
             threads: how many, for this call. The result does not depend on it.
             seed: of shuffling and dropout; None goes on in the model's own stream.
             check_finite: whether data with nan or infinity is refused: reads all of it once before the first epoch,
@@ -143,7 +148,7 @@ class Training:
         loss, optimizer = _losses.resolved("fit", loss), _optimizer.resolved("fit", optimizer)
         trainer = self._last_trainer
         if trainer is None or not trainer._continues(
-            loss, optimizer, threads, loss_weights, recompute, activation_dtype
+            loss, optimizer, threads, loss_weights, recompute, activation_dtype, weight_penalty
         ):
             trainer = Trainer(
                 cast("Network", self),
@@ -153,6 +158,7 @@ class Training:
                 loss_weights=loss_weights,
                 recompute=recompute,
                 activation_dtype=activation_dtype,
+                weight_penalty=weight_penalty,
             )
         with self._goes_on_with(trainer):
             return trainer.fit(
@@ -272,6 +278,7 @@ class Training:
             progress=False,
             recompute=last.recompute if last else False,
             activation_dtype=last.activation_dtype if last else None,
+            weight_penalty=last.weight_penalty if last else None,
             threads=threads,
             seed=seed,
             check_finite=check_finite,

@@ -8,6 +8,7 @@
 #include "backpass/losses.h"
 #include "backpass/network.h"
 #include "backpass/optimizers.h"
+#include "backpass/penalties.h"
 
 namespace backpass {
 
@@ -89,6 +90,9 @@ struct TrainerOptions {
   // bfloat16: what is kept for the backward pass takes half the memory and is rounded to 8 binary digits. Arithmetic,
   // sums and weights stay float32. Absent: nothing is rounded.
   std::optional<ElementType> activation_dtype = {};
+  // Added to the loss in training: to what step returns and fit reports as "loss", which also has a column
+  // "weight_penalty". evaluate and validation tell the loss of the data alone.
+  std::vector<Penalty> weight_penalty = {};
   // Makes the update, from the gradients in the network's buffer and by hand, in place of optimizer.step(): for
   // optimizers of one's own that are not composed of operations. It counts its steps (optimizer.count_step()); false
   // tells that the update would not be finite, and that nothing was changed. What it throws passes on.
