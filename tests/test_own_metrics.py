@@ -110,11 +110,7 @@ def test_functions_of_scikit_learn_get_what_they_expect(data):
 @pytest.mark.parametrize(
     ("metric", "error", "words"),
     [
-        (
-            ("m", len, "classes"),
-            ValueError,
-            r"^\[metrics\] what m is shown must be one of outputs, labels",
-        ),
+        ([("m", len, "classes")], ValueError, r"^\[metrics\] what m is shown must be one of outputs, labels"),
         ([("m", len, 1)], TypeError, r"^\[metrics\] what m is shown must be a string"),
         ([("m", len, "labels", 1)], TypeError, r"^\[metrics\] a metric is a name, a function"),
         ([("m", "accuracy", "labels")], TypeError, r"^\[metrics\] a metric is a name, a function"),

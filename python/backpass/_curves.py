@@ -25,10 +25,10 @@ def plot(history: History, columns: Sequence[str]) -> list[Axes]:
 
 def _draw(axes: Axes, history: History, name: str) -> None:
     """One column; several epochs are a line, one is a point."""
-    epochs, style = range(1, history.epochs + 1), {"marker": "." if history.epochs < 20 else ""}
-    axes.plot(epochs, history[name], label="training", **style)
+    epochs, marker = range(1, history.epochs + 1), "." if history.epochs < 20 else ""
+    axes.plot(epochs, history[name], label="training", marker=marker)
     if f"val_{name}" in history:
-        axes.plot(epochs, history[f"val_{name}"], label="validation", **style)
+        axes.plot(epochs, history[f"val_{name}"], label="validation", marker=marker)
         axes.legend()
     axes.set(title=name, xlabel="epoch")
     axes.grid(alpha=0.3)

@@ -24,8 +24,8 @@ INPUTS = ("outputs", "labels", "probabilities")
 
 def asked_metrics(metrics: Metrics) -> list[tuple[str, Any, str]]:
     """A name, a function and what it is shown, for each; None as function for a metric of the core."""
-    one = isinstance(metrics, str) or callable(metrics)
-    return [_asked(metric) for metric in ((metrics,) if one else metrics)]
+    several: Any = (metrics,) if isinstance(metrics, str) or callable(metrics) else metrics
+    return [_asked(metric) for metric in several]
 
 
 def _is_named(metric: Any) -> bool:

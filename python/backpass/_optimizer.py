@@ -109,7 +109,7 @@ class Optimizer:
         if cls.__module__.startswith("backpass."):
             OPTIMIZERS[cls.__name__] = cls
         if "step" in vars(cls) and is_written_here(cls, "step"):
-            cls.step = guarded(cls.step)  # type: ignore[method-assign]
+            cls.step = guarded(cls.step)  # type: ignore[method-assign, assignment]
 
     def __getattr__(self, name: str) -> Any:
         cls = type(self).__name__

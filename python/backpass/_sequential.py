@@ -124,7 +124,7 @@ class Sequential(Network):
             TypeError: where it is no layer.
             ValueError: where it does not fit behind the others; nothing has changed then.
         """
-        self._change_layers((*self.layers, *checked_layers("append", [layer])))
+        self._change_layers((*self.layers, *checked_layers("append", (layer,))))
 
     def pop(self) -> Layer:
         """Takes the last layer off and returns it. The others keep their weights.
