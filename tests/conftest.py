@@ -58,6 +58,7 @@ def core_build(tmp_path_factory):
         "test_metrics",
         "test_model_file",
         "test_numbers",
+        "test_own_training",
         "test_states",
     )
     return folder

@@ -7,7 +7,16 @@ from conftest import shell
 pytestmark = pytest.mark.slow
 
 
-NAMES = ["test_crew", "test_handles", "test_io", "test_metrics", "test_model_file", "test_numbers", "test_states"]
+NAMES = [
+    "test_crew",
+    "test_handles",
+    "test_io",
+    "test_metrics",
+    "test_model_file",
+    "test_numbers",
+    "test_own_training",
+    "test_states",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

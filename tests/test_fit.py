@@ -326,13 +326,13 @@ def test_a_fit_that_ended_in_the_middle_is_gone_on_from():
     assert optimizer.steps == 2 * before
 
 
-def test_models_that_no_fit_of_their_own_has_trained_ask_for_a_loss():
+def test_models_that_no_fit_of_their_own_has_trained_ask_for_an_optimizer():
     x, y = rows()
     model = network()
     bp.Trainer(model, bp.CrossEntropy(), bp.SGD(0.1)).fit(x, y, progress=False)
     for each in (model, copy.deepcopy(model)):
         with pytest.raises(
-            ValueError, match=r"^\[partial_fit\] loss must be given: this model has no fit or partial_fit"
+            ValueError, match=r"^\[partial_fit\] optimizer must be given: this model has no fit or partial_fit"
         ):
             each.partial_fit(x, y)
 

@@ -16,18 +16,24 @@ double call_metric(const py::object& function, const std::string& name, const Ar
                        py::str(py::type::of(value).attr("__name__")).cast<std::string>());
 }
 
-// From pairs of a name and a callable; None for a metric of our own.
-Metrics to_metrics(const py::list& pairs, const Loss& loss) {
+MetricInput to_input(const std::string& name) {
+  if (name == "labels") return MetricInput::labels;
+  return name == "probabilities" ? MetricInput::probabilities : MetricInput::outputs;
+}
+
+// From a name, a callable and what it is shown; None for a metric of our own.
+Metrics to_metrics(const py::list& given, const Loss& loss) {
   Metrics metrics;
-  for (const py::handle pair : pairs) {
-    const auto [name, function] = pair.cast<std::pair<std::string, py::object>>();
+  for (const py::handle each : given) {
+    const auto [name, function, input] = each.cast<std::tuple<std::string, py::object, std::string>>();
     if (function.is_none()) {
       metrics.emplace_back(name, metric(name, loss));
       continue;
     }
-    metrics.emplace_back(name, [name = name, held = hold(function)](const ArrayView& y_true, const ArrayView& y_pred) {
+    const auto call = [name = name, held = hold(function)](const ArrayView& y_true, const ArrayView& y_pred) {
       return call_metric(*held, name, y_true, y_pred);
-    });
+    };
+    metrics.emplace_back(name, metric(call, to_input(input), loss));
   }
   return metrics;
 }
@@ -112,6 +118,7 @@ FitOptions to_options(const py::dict& settings, const Session& session) {
   options.epochs = settings["epochs"].cast<int>();
   options.batch_size = settings["batch_size"].cast<Dim>();
   options.shuffle = settings["shuffle"].cast<bool>();
+  options.drop_last = settings["drop_last"].cast<bool>();
   options.seed = settings["seed"].cast<std::optional<std::uint64_t>>();
   options.threads = settings["threads"].cast<int>();
   options.check_finite = settings["check_finite"].cast<bool>();

@@ -327,6 +327,16 @@ void bind_network(py::module_& m) {
       .def("freeze", &Network::freeze, py::arg("patterns"))
       .def("unfreeze", &Network::unfreeze, py::arg("patterns"))
       .def_property_readonly("frozen", &Network::frozen)
+      .def("reset", &Network::reset, py::arg("seed"))
+      .def_property(
+          "random_counters",
+          [](const Network& self) {
+            const RandomCounters counters = self.random_counters();
+            return std::pair(counters.step, counters.epoch);
+          },
+          [](Network& self, std::pair<std::uint64_t, std::uint64_t> counters) {
+            self.set_random_counters({counters.first, counters.second});
+          })
       .def("save", &Network::save, py::arg("path"), py::call_guard<WithoutLock>())
       .def_static("load", &Network::load, py::arg("path"), py::call_guard<WithoutLock>())
       .def("serialize", &serialize)

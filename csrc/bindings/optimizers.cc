@@ -63,6 +63,29 @@ void load_state_dict(Optimizer& optimizer, const std::string& type, std::int64_t
   optimizer.load_state_dict(std::move(state));
 }
 
+// `update` of the object: (weight, grad, slots, learning_rate, step) -> tensors; None where it steps by hand.
+Optimizer composed_optimizer(const std::string& name, const py::dict& settings, const std::vector<std::string>& slots,
+                             const py::object& update, const py::dict& options) {
+  ComposedOptimizer own{name, settings["learning_rate"].cast<double>(), slots};
+  for (auto& [key, value] : to_attributes(settings)) {
+    if (key == "weight_decay")
+      own.weight_decay = std::get<double>(value);
+    else if (key != "learning_rate")
+      own.settings.emplace_back(key, value);
+  }
+  if (!update.is_none())
+    own.update = [held = hold(update)](const UpdateInputs& in) {
+      const WithLock acquire;
+      return (*held)(in.weight, in.grad, in.slots, in.learning_rate, in.step).cast<std::vector<Tensor>>();
+    };
+  return Optimizer(std::move(own), to_options(options));
+}
+
+py::array slot(Optimizer& optimizer, Network& network, const std::string& name) {
+  void* data = optimizer.slot(network, name);
+  return writable_view(data, network.dtype(), {network.n_parameters()}, py::cast(optimizer));
+}
+
 }  // namespace
 
 void bind_optimizers(py::module_& m) {
@@ -71,6 +94,8 @@ void bind_optimizers(py::module_& m) {
       .def_property_readonly("steps", &Optimizer::steps)
       .def_property_readonly("current_learning_rate", &Optimizer::current_learning_rate)
       .def("step", &Optimizer::step, py::arg("network"), py::call_guard<WithoutLock>())
+      .def("count_step", &Optimizer::count_step, py::arg("network"))
+      .def("slot", &slot, py::arg("network"), py::arg("name"))
       .def("state_dict", &state_dict)
       .def("load_state_dict", &load_state_dict, py::arg("type"), py::arg("steps"), py::arg("learning_rate"),
            py::arg("epochs"), py::arg("slots"));
@@ -80,6 +105,9 @@ void bind_optimizers(py::module_& m) {
         return Optimizer(Description{type, to_attributes(settings)}, to_options(options));
       },
       py::arg("type"), py::arg("settings"), py::arg("options"));
+  m.def("optimizer_kinds", &optimizer_types);
+  m.def("composed_optimizer", &composed_optimizer, py::arg("name"), py::arg("settings"), py::arg("slots"),
+        py::arg("update"), py::arg("options"));
 }
 
 }  // namespace backpass::python

@@ -14,6 +14,13 @@ double step(Session& session, const py::object& x, const py::object& y, const py
   return session.trainer.step(data.x.views, data.y.views, data.sample_weight.view);
 }
 
+void check(Session& session, const py::object& x, const py::object& y, const std::string& where) {
+  const Data data(session.network, x, y, py::none(), where);
+  data.require_castable_to(session.network.dtype(), where);
+  const WithoutLock release;
+  session.trainer.check(data.x.views, data.y.views);
+}
+
 double gradients(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight,
                  std::int64_t random_step) {
   const Data data(session.network, x, y, sample_weight, "value_and_grad");
@@ -35,20 +42,38 @@ py::array hessian_vector(Network& network, const std::vector<Loss>& losses, cons
   return to_numpy(product);
 }
 
+// From a pattern, and a function of a parameter.
+Penalty to_penalty(const py::handle& given) {
+  const auto [pattern, term] = given.cast<std::pair<std::string, py::object>>();
+  return {pattern, [held = hold(term)](const Tensor& parameter) {
+            const WithLock acquire;
+            return (*held)(parameter).cast<Tensor>();
+          }};
+}
+
 }  // namespace
 
 void bind_training(py::module_& module) {
   module.def("metric_rises", &metric_rises, py::arg("column"));
   py::class_<Session>(module, "Trainer")
       .def(py::init([](const Network& network, const std::vector<Loss>& losses, const Optimizer& optimizer, int threads,
-                       const std::vector<double>& loss_weights, bool recompute, bool narrow) {
+                       const std::vector<double>& loss_weights, bool recompute, bool narrow, const py::object& update,
+                       const py::list& weight_penalty) {
              TrainerOptions options{threads, recompute};
              if (narrow) options.activation_dtype = ElementType::bfloat16;
+             for (const py::handle each : weight_penalty) options.weight_penalty.push_back(to_penalty(each));
+             if (!update.is_none())
+               options.update = [held = hold(update)](Network&, Optimizer&) {
+                 const WithLock acquire;
+                 return (*held)().cast<bool>();
+               };
              return Session{Trainer(network, Losses(losses, loss_weights), optimizer, options), network, losses.at(0)};
            }),
            py::arg("network"), py::arg("losses"), py::arg("optimizer"), py::arg("threads"),
-           py::arg("loss_weights") = std::vector<double>(), py::arg("recompute") = false, py::arg("narrow") = false)
+           py::arg("loss_weights") = std::vector<double>(), py::arg("recompute") = false, py::arg("narrow") = false,
+           py::arg("update") = py::none(), py::arg("weight_penalty") = py::list())
       .def("step", &step, py::arg("x"), py::arg("y"), py::arg("sample_weight"))
+      .def("check", &check, py::arg("x"), py::arg("y"), py::arg("where"))
       .def("gradients", &gradients, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("random_step"))
       .def("fit", &fit, py::arg("data"), py::arg("validation"), py::arg("settings"))
       .def("evaluate", &evaluate, py::arg("data"), py::arg("metrics"), py::arg("check_finite"))

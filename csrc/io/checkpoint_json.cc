@@ -70,6 +70,7 @@ JsonObject fit_to_json(const FitState& fit) {
   json.emplace_back("rows", fit.rows);
   json.emplace_back("loss_sum", number_to_json(fit.loss_sum));
   json.emplace_back("head_sums", numbers_to_json(fit.head_sums));
+  json.emplace_back("penalty_sum", number_to_json(fit.penalty_sum));
   json.emplace_back("learning_rate", number_to_json(fit.learning_rate));
   json.emplace_back("order", fit.order);
   json.emplace_back("own_steps", fit.own_steps);
@@ -90,6 +91,7 @@ FitState fit_from_json(const JsonValue& json, History history) {
   if (fit.batch > fit.rows) fail("checkpoint", "has more batches than rows");
   fit.loss_sum = number_from_json(json.at("loss_sum"));
   for (const JsonValue& sum : json.at("head_sums").as_array()) fit.head_sums.push_back(number_from_json(sum));
+  if (const JsonValue* sum = json.find("penalty_sum")) fit.penalty_sum = number_from_json(*sum);  // of older files none
   fit.learning_rate = number_from_json(json.at("learning_rate"));
   fit.order = read_count(json, "order");
   fit.own_steps = read_count(json, "own_steps");

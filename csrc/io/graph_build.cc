@@ -7,6 +7,7 @@
 #include "io/graph_json.h"
 #include "io/layer_json.h"
 #include "nn/activation.h"
+#include "nn/initialize.h"
 #include "nn/layer_call.h"
 
 namespace backpass {
@@ -145,7 +146,9 @@ Tensor build_labels(const OpReader& op) {
 }
 
 Tensor build_kept(const OpReader& op) {
-  const Initializer initializer{op.text("initializer"), op.number("gain")};
+  const double gain = op.number("gain");
+  const Initializer initializer =
+      op.text("initializer") == kCustom ? forgotten_initializer(gain) : Initializer{op.text("initializer"), gain};
   check_initializer(name(op.kind), initializer);
   if (op.kind == OpKind::state) return state(op.shape, op.dtype, op.text("name"), initializer);
   Op made = parameter(op.shape, op.dtype, op.text("name"), initializer).op();

@@ -39,7 +39,7 @@ void write_attributes(JsonObject& json, const Op& op) {
       [[fallthrough]];
     case OpKind::state:
       json.emplace_back("name", op.name);
-      json.emplace_back("initializer", op.initializer.fill ? "zeros" : op.initializer.name);  // the file has the values
+      json.emplace_back("initializer", op.initializer.fill ? kCustom : op.initializer.name);
       json.emplace_back("gain", number_to_json(op.initializer.gain));
       break;
     case OpKind::constant:

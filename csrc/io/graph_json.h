@@ -11,6 +11,9 @@ namespace backpass {
 // An op holds its inputs, so dropping a chain of tensors recurses: a file must not choose how deep.
 inline constexpr std::size_t kMaxGraphOps = 1 << 13;
 
+// What stands for an initializer written by hand: the file has the values, not what drew them.
+inline constexpr const char* kCustom = "custom";
+
 // {"ops": [{"kind": "matmul", "inputs": [0, 1], "shape": ["batch", 10], "dtype": "float32", ...}, ...],
 //  "inputs": [0], "outputs": [7]}: ops in topological order, each naming its inputs by their place in the list.
 // Throws std::invalid_argument where the graph has more than kMaxGraphOps ops, or holds what a file cannot.

@@ -1,6 +1,7 @@
 // Initializers: Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998, Saxe et al. 2014 (orthogonal).
 #include "nn/initialize.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -31,6 +32,7 @@ constexpr Rule kRules[] = {
     {"normal", [](const Fans&) { return 1.0; }, true},
 };
 
+constexpr const char* kForgotten = "forgotten";
 constexpr const char* kOrthogonal = "orthogonal";
 constexpr Dim kUnasked = 65536;  // numbers that are drawn before it is asked whether to go on
 
@@ -134,6 +136,15 @@ void check_initializer(const std::string& who, const Initializer& initializer) {
   for (const Rule& rule : kRules) names += std::string(", ") + rule.name;
   fail(who, "unknown initializer \"", name, "\"; there are ", names);
 }
+
+Initializer forgotten_initializer(double gain) {
+  Initializer zeros([](std::span<double> values, const Shape&, std::uint64_t) { std::ranges::fill(values, 0.0); },
+                    gain);
+  zeros.name = kForgotten;
+  return zeros;
+}
+
+bool is_forgotten(const Initializer& initializer) { return initializer.name == kForgotten; }
 
 void initialize(void* values, const Shape& shape, DType dtype, const Initializer& initializer, std::uint64_t seed,
                 std::uint32_t index) {

@@ -11,4 +11,8 @@ namespace backpass {
 void initialize(void* values, const Shape& shape, DType dtype, const Initializer& initializer, std::uint64_t seed,
                 std::uint32_t index);
 
+// In place of one written by hand that was not saved: zeros, which saved values replace.
+Initializer forgotten_initializer(double gain);
+bool is_forgotten(const Initializer& initializer);
+
 }  // namespace backpass

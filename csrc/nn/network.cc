@@ -118,15 +118,39 @@ Dim Network::Impl::check_inputs(const ArrayViews& x) const {
   return rows;
 }
 
+void Network::Impl::draw_values() {
+  std::uint32_t index = 0;
+  for (const std::vector<Tensor>& held : {graph.parameters(), graph.states()})
+    for (const Tensor& t : held)
+      initialize(values.data() + places.at(&t.op()).offset, t.shape(), t.dtype(), t.op().initializer, seed, index++);
+}
+
 Network::Network(std::vector<Tensor> inputs, std::vector<Tensor> outputs, NetworkOptions options)
     : impl_(std::make_shared<Impl>(
           settle(Graph(std::move(inputs), std::move(outputs)), {options.precision, options.dtype}),
           options.seed ? *options.seed : fresh_seed())) {
-  std::uint32_t index = 0;
+  impl_->draw_values();
+}
+
+void Network::reset(std::optional<std::uint64_t> seed) {
+  const InUse use(impl_->users, Use::changes);
   for (const std::vector<Tensor>& kept : {impl_->graph.parameters(), impl_->graph.states()})
     for (const Tensor& t : kept)
-      initialize(impl_->values.data() + impl_->places.at(&t.op()).offset, t.shape(), t.dtype(), t.op().initializer,
-                 impl_->seed, index++);
+      if (is_forgotten(t.op().initializer))
+        fail("reset", '"', t.name(), "\" began with values of an initializer written by hand, which files do not keep");
+  impl_->seed = seed.value_or(impl_->seed);
+  impl_->step = impl_->epoch = 0;
+  impl_->kept.batch = -1;
+  impl_->draw_values();
+  if (impl_->gradients.data() != nullptr) std::fill_n(impl_->gradients.data(), impl_->bytes(), std::byte{0});
+}
+
+RandomCounters Network::random_counters() const { return {impl_->step, impl_->epoch}; }
+
+void Network::set_random_counters(RandomCounters counters) {
+  const InUse use(impl_->users, Use::changes);
+  impl_->step = counters.step;
+  impl_->epoch = counters.epoch;
 }
 
 const Graph& Network::graph() const { return impl_->graph; }

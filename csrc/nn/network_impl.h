@@ -70,6 +70,7 @@ struct Network::Impl {
   std::vector<Tensor> trained() const;  // the parameters that are not frozen
   void place(const Tensor& t, std::vector<ParameterInfo>& infos);
   void track_states();
+  void draw_values();
   std::size_t bytes() const { return static_cast<std::size_t>(n_parameters) * size_of(dtype); }
   std::byte* gradient_data();
   void run(Plan& plan, const PlanRun& run);  // which must not lead back into this network

@@ -29,20 +29,25 @@ void check_learning_rate(const std::string& who, double value) {
 }
 
 Optimizer::State::State(const Description& made_from, const OptimizerOptions& with)
+    : State(made_from, with, rule_of(made_from)) {
+  for (const char* slot : rule.slots) slot_names.emplace_back(slot ? slot : "");
+  if (rule.direction && (with.clip_norm || with.clip_value))
+    fail(made_from.type, "takes no clipping: how long its steps are does not depend on the gradient's length");
+}
+
+Optimizer::State::State(const Description& made_from, const OptimizerOptions& with, Rule made)
     : description(made_from),
       options(with),
-      rule(rule_of(made_from)),
+      rule(std::move(made)),
       groups(made_from.type, with, Settings(made_from).not_negative("learning_rate"), rule.settings.weight_decay),
       learning_rate(Settings(made_from).not_negative("learning_rate")),
       next(groups.table().size() * (rule.direction ? 2 : 1)) {
   check_limit(made_from.type, "clip_norm", with.clip_norm);
   check_limit(made_from.type, "clip_value", with.clip_value);
-  if (rule.direction && (with.clip_norm || with.clip_value))
-    fail(made_from.type, "takes no clipping: how long its steps are does not depend on the gradient's length");
 }
 
 int Optimizer::State::slot_count() const {
-  return static_cast<int>(std::ranges::count_if(rule.slots, [](const char* name) { return name != nullptr; }));
+  return static_cast<int>(std::ranges::count_if(slot_names, [](const std::string& name) { return !name.empty(); }));
 }
 
 RowsUpdate Optimizer::State::by_rows(RowsUpdate table, const ParameterInfo& info) const {
@@ -71,7 +76,7 @@ void Optimizer::State::add_update(PlanSpec& spec, const Network::Impl& network, 
     phase.directed = groups.segments(add_directions(spec, network.dtype, *rule.direction, gradients, swept));
   for (Segment& segment : phase.directed) segment.settings += static_cast<int>(groups.table().size());
   phase.segments = groups.segments(swept);
-  for (std::size_t i = 0; i < slots.size(); ++i) phase.slots[i] = rule.slots[i] != nullptr;
+  for (std::size_t i = 0; i < phase.slots.size(); ++i) phase.slots[i] = rule.slots[i] != nullptr;
   phase.clip_norm = options.clip_norm;
   phase.clip_value = options.clip_value;
 }
@@ -115,11 +120,16 @@ const kernels::UpdateSettings* Optimizer::State::next_settings() {
 }
 
 std::array<std::byte*, kFirstExternal> Optimizer::State::buffers(Network::Impl& network, std::byte* arena) const {
-  return {arena, network.values.data(), network.gradient_data(), slots[0].data(), slots[1].data(), slots[2].data()};
+  std::array<std::byte*, kFirstExternal> all{arena, network.values.data(), network.gradient_data()};
+  for (std::size_t i = 0; !composed && i < slots.size(); ++i) all[kOptimizer0 + i] = slots[i].data();
+  return all;
 }
 
 Optimizer::Optimizer(const Description& description, OptimizerOptions options)
     : state_(std::make_shared<State>(description, options)) {}
+
+Optimizer::Optimizer(ComposedOptimizer own, OptimizerOptions options)
+    : state_(std::make_shared<State>(std::move(own), options)) {}
 
 std::string Optimizer::type() const { return state_->description.type; }
 
@@ -141,24 +151,54 @@ std::int64_t Optimizer::steps() const { return state_->steps; }
 
 double Optimizer::current_learning_rate() const { return state_->current_learning_rate(); }
 
-void Optimizer::step(Network& network) {
-  Network::Impl& net = network.impl();
-  const InUse use(net.users, Use::changes);
-  State& state = *state_;
-  state.bind(network);
-  Plan& plan = state.workspace.plan(plan_key(0, 0, net.freezes), [&] {
+Plan& Optimizer::State::sweep_plan(const Network::Impl& network) {
+  return workspace.plan(plan_key(0, 0, network.freezes), [&] {
     PlanSpec spec;
-    spec.dtype = net.dtype;
-    state.add_update(spec, net);
+    spec.dtype = network.dtype;
+    add_update(spec, network);
     return std::make_unique<Plan>(spec);
   });
-  const auto buffers = state.buffers(net, state.workspace.arena());
-  PlanRun run{buffers};
-  run.settings = state.next_settings();
+}
+
+bool Optimizer::State::walk(Plan& plan, std::span<std::byte* const> memory) {
+  PlanRun run{memory};
+  run.settings = next_settings();
   run.threads = resolve_threads(0);
   plan.run(run);
-  if (!plan.updated()) fail(type(), "the gradient must be finite to be clipped, its norm is ", plan.gradient_norm());
-  ++state.steps;
+  return plan.updated();
+}
+
+bool Optimizer::State::step(Network& network) {
+  compile(network);
+  Network::Impl& net = network.impl();
+  if (composed) {
+    if (!step_composed(net)) return false;
+  } else {
+    Plan& plan = sweep_plan(net);
+    if (!walk(plan, buffers(net, workspace.arena()))) return false;
+  }
+  ++steps;
+  return true;
+}
+
+void Optimizer::step(Network& network) {
+  const InUse use(network.impl().users, Use::changes);
+  if (!state_->step(network))
+    fail(type(), "the gradient must be finite to be clipped, and so must what a composed update leaves");
+}
+
+void Optimizer::count_step(Network& network) {
+  const InUse use(network.impl().users, Use::changes);
+  state_->bind(network);
+  ++state_->steps;
+}
+
+void* Optimizer::slot(Network& network, const std::string& name) {
+  const InUse use(network.impl().users, Use::changes);
+  state_->bind(network);
+  const auto found = std::ranges::find(state_->slot_names, name);
+  if (name.empty() || found == state_->slot_names.end()) fail(type(), "has no slot \"", name, '"');
+  return state_->slots[static_cast<std::size_t>(found - state_->slot_names.begin())].data();
 }
 
 }  // namespace backpass

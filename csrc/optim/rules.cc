@@ -77,6 +77,12 @@ constexpr std::pair<const char*, MakeRule> kRules[] = {
 
 }  // namespace
 
+std::vector<std::string> optimizer_types() {
+  std::vector<std::string> types;
+  for (const auto& rule : kRules) types.emplace_back(rule.first);
+  return types;
+}
+
 Rule rule_of(const Description& description) {
   for (const auto& [type, make] : kRules)
     if (description.type == type) return make(Settings(description));

@@ -15,13 +15,18 @@ namespace backpass {
 constexpr std::int64_t kMostSteps = std::int64_t{1} << 31;
 
 struct Optimizer::State {
-  using Slots = std::array<AlignedBuffer, 3>;  // as rule.slots; laid out as the parameters
+  using Slots = std::vector<AlignedBuffer>;  // as slot_names; laid out as the parameters
 
   State(const Description& made_from, const OptimizerOptions& with);
+  State(ComposedOptimizer own, const OptimizerOptions& with);
+
+  State(const Description& made_from, const OptimizerOptions& with, Rule made);
 
   Description description;
   OptimizerOptions options;
   Rule rule;
+  std::optional<ComposedOptimizer> composed = {};  // in place of the rule
+  std::vector<std::string> slot_names;             // the rule's three, "" where it keeps none; or those of `composed`
   Groups groups;
   double learning_rate = 0;
   std::int64_t steps = 0;
@@ -32,7 +37,9 @@ struct Optimizer::State {
   std::optional<OptimizerState> loaded = {};  // by load_state_dict, until it binds
   // By entry of the groups' table; behind them those of descent along directions.
   std::vector<kernels::UpdateSettings> next = {};
-  Workspace workspace = {};  // of step()
+  Workspace workspace = {};             // of step()
+  std::vector<std::byte*> places = {};  // of a composed update; kept, so that a step allocates nothing
+  AlignedBuffer numbers = {};  // that a composed update reads: the step's number, rates by entry of the groups' table
 
   int slot_count() const;
   double current_learning_rate() const;
@@ -51,10 +58,22 @@ struct Optimizer::State {
     std::lock_guard<std::mutex> lock;
     std::optional<InUse> network;
   };
+  // One step, for a call that has the network, from the gradients in its buffer; false, and nothing changed, where it
+  // would not be finite.
+  bool step(Network& network);
+  // What can fail comes before the first step.
+  void compile(Network& network);
   // The settings of the next step; taken when its update is done.
   const kernels::UpdateSettings* next_settings();
   // What a run of an update reads and writes: arena, parameters, gradients, slots.
   std::array<std::byte*, kFirstExternal> buffers(Network::Impl& network, std::byte* arena) const;
+
+  Plan& sweep_plan(const Network::Impl& network);
+  Plan& clip_plan(const Network::Impl& network);
+  Plan& composed_plan(const Network::Impl& network);  // composed.cc
+  PlanSpec composed_spec(const Network::Impl& network) const;
+  bool walk(Plan& plan, std::span<std::byte* const> memory);
+  bool step_composed(Network::Impl& network);
 
   // New slots, with the arrays of `from` where there are some. Throws std::invalid_argument where they do not fit.
   Slots make_slots(const Network::Impl& network, const OptimizerState& from) const;

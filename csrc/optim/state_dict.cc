@@ -43,25 +43,24 @@ Array copy_of(const ParameterInfo& parameter, DType dtype, const std::byte* from
 }  // namespace
 
 Optimizer::State::Slots Optimizer::State::make_slots(const Network::Impl& network, const OptimizerState& from) const {
-  Slots made;
+  Slots made(slot_names.size());
   const double initial = rule.initial;
   for (std::size_t i = 0; i < made.size(); ++i) {
-    if (rule.slots[i] == nullptr) continue;
+    if (slot_names[i].empty()) continue;
     made[i] = AlignedBuffer(network.bytes());
-    const auto found = from.slots.find(rule.slots[i]);
+    const auto found = from.slots.find(slot_names[i]);
     if (found != from.slots.end())
-      read_slot(description.type, rule.slots[i], found->second, network, made[i].data());
+      read_slot(description.type, slot_names[i], found->second, network, made[i].data());
     else if (from.steps > 0)
-      fail(description.type, "state lacks ", rule.slots[i]);
+      fail(description.type, "state lacks ", slot_names[i]);
     else if (i == 0 && initial != 0)
       for (Dim at = 0; at < network.n_parameters; ++at)
         convert(made[i].data() + static_cast<std::size_t>(at) * size_of(network.dtype), network.dtype, &initial,
                 ElementType::float64, 1);
   }
-  for (const auto& given : from.slots)
-    if (std::none_of(rule.slots.begin(), rule.slots.end(),
-                     [&](const char* slot) { return slot && given.first == slot; }))
-      fail(description.type, "state has ", given.first, ", which its settings do not use");
+  for (const auto& [name, arrays] : from.slots)
+    if (name.empty() || std::ranges::find(slot_names, name) == slot_names.end())
+      fail(description.type, "state has ", name, ", which its settings do not use");
   return made;
 }
 
@@ -74,9 +73,9 @@ OptimizerState Optimizer::state_dict() const {
   result.epochs = state.epochs;
   if (!state.bound) return result;
   for (std::size_t i = 0; i < state.slots.size(); ++i)
-    if (state.rule.slots[i] != nullptr)
+    if (!state.slot_names[i].empty())
       for (const ParameterInfo& parameter : state.bound->parameters)
-        result.slots[state.rule.slots[i]].emplace(parameter.name,
+        result.slots[state.slot_names[i]].emplace(parameter.name,
                                                   copy_of(parameter, state.bound->dtype, state.slots[i].data()));
   return result;
 }
@@ -87,7 +86,11 @@ void Optimizer::load_state_dict(OptimizerState from) {
   check_count(type(), "epochs", from.epochs);
   check_learning_rate(type(), from.learning_rate);
   const State::Hold hold(*state_, Use::changes);
-  if (state_->bound) state_->slots = state_->make_slots(*state_->bound, from);
+  if (state_->bound) {  // in place: whoever holds a slot goes on seeing it
+    const State::Slots read = state_->make_slots(*state_->bound, from);
+    for (std::size_t i = 0; i < read.size(); ++i)
+      if (read[i].data()) std::memcpy(state_->slots[i].data(), read[i].data(), read[i].size());
+  }
   state_->learning_rate = from.learning_rate;
   state_->steps = from.steps;
   state_->epochs = from.epochs;

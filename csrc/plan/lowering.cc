@@ -199,7 +199,7 @@ void Lowering::add_update(const kernels::Kernels<T>& k) {
     plan_.calls_.push_back(make_measure_call(k, clip));
     if (phase.clip_norm) plan_.calls_.push_back(make_scale_call(k, clip));
   }
-  plan_.calls_.push_back(make_update_call(k, update));
+  if (phase.sweeps) plan_.calls_.push_back(make_update_call(k, update));
 }
 
 // Along directions that earlier calls of the phase have left in the second slot.

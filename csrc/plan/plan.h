@@ -67,6 +67,7 @@ struct UpdatePhase {
   std::vector<Segment> directed = {};  // descent along what lies in kOptimizer1 instead of the gradient
   std::vector<RowsUpdate> tables = {};
   std::optional<double> clip_norm = {}, clip_value = {};
+  bool sweeps = true;  // else gradients are clipped, and nothing is updated
 };
 
 struct PlanSpec {

@@ -11,13 +11,12 @@ namespace {
 
 constexpr double kLeastWeight = 1e-30;
 
-void put(AlignedBuffer& to, DType dtype, double value) {
-  if (to.data() == nullptr) to = AlignedBuffer(size_of(DType::float64));
+void put(std::byte* to, DType dtype, double value) {
   const float narrow = static_cast<float>(value);
   if (dtype == DType::float64)
-    std::memcpy(to.data(), &value, sizeof(value));
+    std::memcpy(to, &value, sizeof(value));
   else
-    std::memcpy(to.data(), &narrow, sizeof(narrow));
+    std::memcpy(to, &narrow, sizeof(narrow));
 }
 
 // Of several losses one weight must do for all: they share the buffer.
@@ -48,7 +47,7 @@ void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const LossInputs
 // A running mean: the buffer holds the mean of all batches so far after each of them, whatever follows.
 double Trainer::Impl::accumulate(const Batch& batch, double& weight) {
   if (weight == 0) std::fill_n(net().gradient_data(), net().bytes(), std::byte{0});  // it may hold nan
-  put(weight_before, net().dtype, weight);
+  put(scalars.data() + kWeightBefore, net().dtype, weight);
   Plan& plan = training_plan(batch.count, *batch.targets, batch.predict, Ending::accumulate);
   // States move with every batch, in what is an update phase without an update.
   const double loss = walk(plan, batch, Phase::update);

@@ -13,7 +13,11 @@ void order_rows(std::vector<std::int64_t>& order, bool shuffle, RandomSequence& 
 }
 
 ArrayFeed::ArrayFeed(const ArrayViews& x, const AllTargets& targets, Cut cut)
-    : x_(x), targets_(targets), cut_(cut), order_(static_cast<std::size_t>(x[0].rows())) {}
+    : x_(x),
+      targets_(targets),
+      cut_(cut),
+      order_(static_cast<std::size_t>(x[0].rows())),
+      taken_(cut.drop_last ? cut.in_full_batches(order_.size()) : order_.size()) {}
 
 void ArrayFeed::begin_epoch(RandomSequence random) {
   order_rows(order_, cut_.shuffle, random);
@@ -22,7 +26,7 @@ void ArrayFeed::begin_epoch(RandomSequence random) {
 
 Feed::Batch ArrayFeed::next() {
   const std::int64_t* rows = order_.data() + done_;
-  const std::size_t count = std::min(static_cast<std::size_t>(cut_.batch_size), order_.size() - done_);
+  const std::size_t count = std::min(static_cast<std::size_t>(cut_.batch_size), taken_ - done_);
   done_ += count;
   return {&x_, &targets_, rows, static_cast<Dim>(count), 0, 0, 0};
 }

@@ -21,6 +21,9 @@ class Feed {
 struct Cut {
   Dim batch_size;
   bool shuffle;
+  bool drop_last;  // whether rows at the end of an epoch that fill no batch are left out
+
+  std::size_t in_full_batches(std::size_t rows) const { return rows - rows % static_cast<std::size_t>(batch_size); }
 };
 
 // 0, 1, 2, ... or, where asked, in another order: Fisher and Yates.
@@ -31,7 +34,7 @@ class ArrayFeed final : public Feed {
  public:
   ArrayFeed(const ArrayViews& x, const AllTargets& targets, Cut cut);
   void begin_epoch(RandomSequence random) override;
-  bool over() override { return done_ == order_.size(); }
+  bool over() override { return done_ == taken_; }
   Batch next() override;
 
  private:
@@ -39,7 +42,7 @@ class ArrayFeed final : public Feed {
   const AllTargets& targets_;
   Cut cut_;
   std::vector<std::int64_t> order_;
-  std::size_t done_ = 0;
+  std::size_t done_ = 0, taken_;  // of order_: trained on, and to train on
 };
 
 }  // namespace backpass

@@ -39,6 +39,14 @@ void check_options(const FitOptions& options) {
 }
 
 constexpr int kEpochsAtOnce = 1024;  // of the history: what comes after is allocated as it comes
+constexpr const char* kPenaltyColumn = "weight_penalty";
+
+Cut cut_of(const FitOptions& options) { return {options.batch_size, options.shuffle, options.drop_last}; }
+
+[[noreturn]] void fail_for_rows(const FitOptions& options) {
+  if (!options.drop_last) fail("fit", "needs at least one row");
+  fail("fit", "drop_last leaves no row: there are fewer than batch_size = ", options.batch_size);
+}
 
 // What is trained on, as far as it is known before the first batch.
 struct Known {
@@ -92,7 +100,7 @@ class Fit {
     trainer_.stopped = false;
     threads_ = options_.threads > 0 ? options_.threads : trainer_.options.threads;
     const bool shared = !known_.x || options_.hooks.transform || compile();
-    trainer_.optimizer.state()->bind(trainer_.network);
+    trainer_.prepare();
     add_columns("");
     if (options_.validation_data || options_.validation_stream) add_columns("val_");
     add_column("learning_rate");
@@ -104,17 +112,19 @@ class Fit {
     const Dim full = std::min(options_.batch_size, known_.rows()), rest = known_.rows() % options_.batch_size;
     const auto ending = accumulates() ? Trainer::Impl::Ending::accumulate : Trainer::Impl::Ending::update;
     const bool shared = trainer_.training_plan(full, *known_.targets, predicts(), ending).shared();
-    if (rest > 0) trainer_.training_plan(rest, *known_.targets, predicts(), ending);
+    if (rest > 0 && !options_.drop_last) trainer_.training_plan(rest, *known_.targets, predicts(), ending);
     return shared;
   }
 
   bool accumulates() const { return options_.accumulate > 1; }
+  bool penalized() const { return !trainer_.options.weight_penalty.empty(); }
   bool predicts() const { return !options_.metrics.empty(); }
 
   void add_columns(const std::string& prefix) {
     add_column(prefix + "loss");
     const std::size_t outputs = trainer_.net().outputs().size();
     for (std::size_t i = 0; outputs > 1 && i < outputs; ++i) add_column(prefix + "loss_" + std::to_string(i));
+    if (prefix.empty() && penalized()) add_column(kPenaltyColumn);
     for (const auto& [name, compute] : options_.metrics) add_column(prefix + name);
   }
 
@@ -170,7 +180,7 @@ class Fit {
       if (due) tell();
     }
     end_group();
-    if (state_.rows == 0) fail("fit", "needs at least one row");
+    if (state_.rows == 0) fail_for_rows(options_);
   }
 
   void tell() {
@@ -192,6 +202,7 @@ class Fit {
     state_.head_sums.resize(trainer_.head_losses.size());
     for (std::size_t i = 0; i < state_.head_sums.size(); ++i)
       state_.head_sums[i] += trainer_.head_losses[i] * static_cast<double>(batch.count);
+    state_.penalty_sum += trainer_.penalty() * static_cast<double>(batch.count);
     state_.rows += batch.count;
     ++state_.batch;
     // The last look at the feed: it may end the batch's life.
@@ -216,16 +227,10 @@ class Fit {
       if (average.per() == per) average.update(trainer_.network);
   }
 
-  void update() try {
-    trainer_.optimizer.step(trainer_.network);
-  } catch (const std::invalid_argument&) {  // it was to be clipped, and is not finite
-    throw DivergedError(state_.epoch, state_.batch - 1, "the gradient");
-  }
-
   // The one update of some batches.
   void end_group() {
     if (in_group_ == 0) return;
-    update();
+    if (!trainer_.update()) throw DivergedError(state_.epoch, state_.batch - 1, "the gradient");
     in_group_ = 0;
     group_weight_ = 0;
     update_averages(Per::step);
@@ -237,13 +242,14 @@ class Fit {
     Logs logs{{"loss", state_.loss_sum / static_cast<double>(state_.rows)}};
     for (std::size_t i = 0; i < state_.head_sums.size(); ++i)
       logs.emplace_back("loss_" + std::to_string(i), state_.head_sums[i] / static_cast<double>(state_.rows));
+    if (penalized()) logs.emplace_back(kPenaltyColumn, state_.penalty_sum / static_cast<double>(state_.rows));
     gathered_.compute("", logs);
     validate(logs);
     logs.emplace_back("learning_rate", state_.learning_rate);
     for (std::size_t i = 0; i < logs.size(); ++i) state_.history.columns[i].second.push_back(logs[i].second);
     const int epoch = state_.epoch++;
     state_.batch = state_.rows = 0;
-    state_.loss_sum = 0;
+    state_.loss_sum = state_.penalty_sum = 0;
     state_.head_sums.clear();
     if (options_.hooks.epoch_end) options_.hooks.epoch_end(epoch, logs);
     if (keeper_.due_after(state_.epoch)) keep();
@@ -288,9 +294,10 @@ History Trainer::fit(const TrainingData& data, const FitOptions& options) {
   const Interrupt interrupt(options.hooks.interrupt);
   check_options(options);
   AllTargets targets;
-  if (check_rows(*impl_, data, "", options.check_finite, targets) == 0) fail("fit", "needs at least one row");
+  const Dim rows = check_rows(*impl_, data, "", options.check_finite, targets);
+  if (rows == 0 || (options.drop_last && rows < options.batch_size)) fail_for_rows(options);
   require_some_weight(data.sample_weight);
-  ArrayFeed feed(data.x, targets, {options.batch_size, options.shuffle});
+  ArrayFeed feed(data.x, targets, cut_of(options));
   return Fit(*impl_, options, feed, {&data.x, &targets}).run();
 }
 
@@ -298,7 +305,7 @@ History Trainer::fit(const Stream& data, const FitOptions& options) {
   const InUse use(impl_->net().users, Use::calls_back);
   const Interrupt interrupt(options.hooks.interrupt);
   check_options(options);
-  StreamFeed feed(*impl_, data, {{options.batch_size, options.shuffle}, options.check_finite, options.hooks.interrupt});
+  StreamFeed feed(*impl_, data, {cut_of(options), options.check_finite, options.hooks.interrupt});
   return Fit(*impl_, options, feed, {}).run();
 }
 

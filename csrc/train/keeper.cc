@@ -127,7 +127,7 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl
   std::string columns;
   for (const auto& column : history.columns) columns += column.first + ' ';
   std::vector<std::pair<std::string, std::string>> settings = {
-      {"batch_size", std::to_string(options.batch_size)},
+      {"batch_size", std::to_string(options.batch_size) + (options.drop_last ? ", full ones only" : "")},
       {"accumulate", std::to_string(options.accumulate)},
       {"shuffle", options.shuffle ? "true" : "false"},
       {"seed", options.seed ? std::to_string(*options.seed) : "none"},

@@ -67,6 +67,10 @@ Metric metric(const std::string& name, const Loss& loss) {
   return entry->tallied ? NamedMetric(*entry->tallied, outputs) : NamedMetric(entry->of_rows, outputs);
 }
 
+Metric metric(Metric function, MetricInput input, const Loss& loss) {
+  return shown_as(std::move(function), input, outputs_of(loss));
+}
+
 double NamedMetric::operator()(const ArrayView& y_true, const ArrayView& y_pred) const {
   if (y_true.rows() != y_pred.rows())
     fail("metric", "targets have ", y_true.rows(), " rows, predictions ", y_pred.rows());

@@ -151,6 +151,9 @@ extern const Tallied kMae, kMse, kRmse, kMaxError;
 using MetricOfRows = double(const Part& all, const Outputs& outputs);
 MetricOfRows auc, r2;
 
+// A metric that is shown something else than outputs; own_metrics.cc.
+Metric shown_as(Metric function, MetricInput input, const Outputs& outputs);
+
 // A metric by name: what metric() returns, as a function of all rows, and as one of rows that come in parts.
 class NamedMetric {
  public:

@@ -75,15 +75,19 @@ void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const All
 }
 
 PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending) const {
-  const LossInputs in = build_losses(net(), losses, targets);
+  LossInputs in = build_losses(net(), losses, targets);
+  const Tensor penalty = penalty_of(net(), options.weight_penalty);
+  if (penalty) in.loss = in.loss + penalty;
   PlanSpec spec = loss_spec(net(), in, batch, true);
   spec.recompute = options.recompute;
   spec.narrow = options.activation_dtype.has_value();
   assign_states(spec, net(), Phase::update);
   if (predict) spec.outputs.push_back({net().outputs()[0], {}});
   for (std::size_t i = 0; in.each.size() > 1 && i < in.each.size(); ++i) spec.outputs.push_back({in.each[i], {}});
-  auto [parameters, grads, tables] = training_gradients(net(), in.loss, ending == Ending::update);
+  const bool sweeps = ending == Ending::update && !updates_apart();
+  auto [parameters, grads, tables] = training_gradients(net(), in.loss, sweeps);
   if (ending == Ending::accumulate) add_to_gradients(spec, net(), in, parameters, grads);
+  if (penalty) spec.outputs.push_back({penalty, {kFirstExternal, kPenalty}});
   for (std::size_t i = 0; i < parameters.size(); ++i)
     spec.outputs.push_back({grads[i], {kGradients, net().places.at(&parameters[i].op()).offset}});
   mark_phase(spec, grads, Phase::backward);
@@ -92,7 +96,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   spec.guard = in.loss;
   std::map<std::string, Tensor> by_name;
   for (std::size_t i = 0; i < parameters.size(); ++i) by_name.emplace(parameters[i].name(), grads[i]);
-  if (ending == Ending::update) optimizer.state()->add_update(spec, net(), tables, by_name);
+  if (sweeps) optimizer.state()->add_update(spec, net(), tables, by_name);
   return spec;
 }
 
@@ -121,9 +125,9 @@ Plan& Trainer::Impl::evaluation_plan(Dim batch, const AllTargets& targets) {
                         [&] { return std::make_unique<Plan>(evaluation_spec(batch, targets)); });
 }
 
-double Trainer::Impl::scalar(Place place) const {
-  return net().dtype == DType::float64 ? *reinterpret_cast<const double*>(at(place))
-                                       : static_cast<double>(*reinterpret_cast<const float*>(at(place)));
+double Trainer::Impl::number_at(const std::byte* place) const {
+  return net().dtype == DType::float64 ? *reinterpret_cast<const double*>(place)
+                                       : static_cast<double>(*reinterpret_cast<const float*>(place));
 }
 
 double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
@@ -131,7 +135,7 @@ double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
   const auto buffers = state.buffers(net(), workspace.arena());
   std::array<std::byte*, kFirstExternal + 1> slots{};
   std::copy(buffers.begin(), buffers.end(), slots.begin());
-  slots[kFirstExternal] = weight_before.data();
+  slots[kFirstExternal] = scalars.data();
   sources.clear();
   add_sources(sources, *batch.x, *batch.targets);
   PlanRun run{slots,          sources, batch.rows, batch.seed, batch.step, nullptr, resolve_threads(batch.threads),
@@ -156,7 +160,10 @@ double Trainer::Impl::train(const Batch& batch) {
   Plan& plan = training_plan(batch.count, *batch.targets, batch.predict);
   const double value = walk(plan, batch, Phase::update);
   updated = plan.updated();
-  if (updated) ++optimizer.state()->steps;
+  if (updates_apart())
+    updated = updated && update();
+  else if (updated)
+    ++optimizer.state()->steps;
   return value;
 }
 
@@ -171,18 +178,25 @@ Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOpt
   impl_ = std::shared_ptr<Impl>(new Impl{.network = std::move(network),
                                          .losses = std::move(losses),
                                          .optimizer = std::move(optimizer),
-                                         .options = options});
+                                         .options = std::move(options)});
+  penalty_of(impl_->net(), impl_->options.weight_penalty);  // refuses what does not fit
+  impl_->scalars = AlignedBuffer(Impl::kScalarBytes);
 }
 
 double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
   Network::Impl& net = impl_->net();
-  const InUse use(net.users, Use::changes);
+  const InUse use(net.users, impl_->options.update ? Use::calls_back : Use::changes);
   const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
   impl_->training_plan(rows, impl_->step_targets, false);  // what can fail comes before the optimizer is bound
-  impl_->optimizer.state()->bind(impl_->network);
+  impl_->prepare();
   const double loss =
       impl_->train({&x, &impl_->step_targets, nullptr, rows, net.seed, net.step++, impl_->options.threads});
   return impl_->updated || !std::isfinite(loss) ? loss : std::numeric_limits<double>::quiet_NaN();
+}
+
+Dim Trainer::check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
+  AllTargets targets;
+  return check_data(impl_->net(), impl_->losses, {x, y, sample_weight}, targets);
 }
 
 double Trainer::gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight,
@@ -231,10 +245,10 @@ PlanInfo Trainer::profile(Dim batch_size, int repeats) {
   }
   // The update works on copies: profiling changes nothing.
   const AlignedBuffer arena(plan->arena_bytes()), weights(net.values.size()), grads(bytes), first(bytes), second(bytes),
-      third(bytes);
+      third(bytes), scalars(Impl::kScalarBytes);
   std::memcpy(weights.data(), net.values.data(), net.values.size());
-  std::byte* slots[kFirstExternal] = {arena.data(), weights.data(), grads.data(),
-                                      first.data(), second.data(),  third.data()};
+  std::byte* slots[kFirstExternal + 1] = {arena.data(),  weights.data(), grads.data(),  first.data(),
+                                          second.data(), third.data(),   scalars.data()};
   PlanRun run{slots, sources};
   run.settings = impl_->optimizer.state()->next_settings();
   return plan->profile(run, repeats);

@@ -5,6 +5,7 @@
 #include "nn/network_impl.h"
 #include "nn/targets.h"
 #include "optim/state.h"
+#include "train/penalty.h"
 
 namespace backpass {
 
@@ -22,7 +23,13 @@ struct Trainer::Impl {
   std::vector<RowSource> sources = {};   // likewise
   std::vector<double> head_losses = {};  // of several outputs, in the last walk in training
   ArrayView predicted = {};              // by the last walk in training that kept predictions
-  AlignedBuffer weight_before = {};      // of the rows whose gradients are in the buffer, while they accumulate
+  AlignedBuffer scalars = {};            // beside the arena: see Scalar
+
+  // Numbers with a place of their own: what the rows weigh whose gradients are in the buffer, while they accumulate;
+  // the penalty of the last walk in training.
+  enum Scalar : std::size_t { kWeightBefore = 0, kPenalty = kAlignment, kScalarBytes = 2 * kAlignment };
+  double penalty() const { return options.weight_penalty.empty() ? 0 : number_at(scalars.data() + kPenalty); }
+  double number_at(const std::byte* place) const;
 
   // One batch of rows of some data.
   struct Batch {
@@ -49,11 +56,17 @@ struct Trainer::Impl {
   double walk(Plan& plan, const Batch& batch, Phase last);
   void read_head_losses(const Plan& plan, std::size_t outputs);
   double train(const Batch& batch);  // a full step; counts it where it is one
+  // Whether the update is no part of the plan that computes gradients.
+  bool updates_apart() const { return options.update || optimizer.state()->composed; }
+  // What can fail comes before the first step.
+  void prepare() { options.update ? optimizer.state()->bind(network) : optimizer.state()->compile(network); }
+  // From the gradients in the buffer; false where it would not be finite.
+  bool update() { return options.update ? options.update(network, optimizer) : optimizer.state()->step(network); }
   // The gradients become the mean over this batch and those of `weight` before it, which grows. Then: optimizer.step().
   double accumulate(const Batch& batch, double& weight);
   const std::byte* at(Place place) const { return workspace.arena() + place.offset; }
-  double scalar(Place place) const;                         // of a plan's output
-  ArrayView predictions(const Plan& plan, Dim rows) const;  // of the only output
+  double scalar(Place place) const { return number_at(at(place)); }  // of a plan's output
+  ArrayView predictions(const Plan& plan, Dim rows) const;           // of the only output
 };
 
 // The tensors that losses compare a network's outputs with.

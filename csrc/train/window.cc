@@ -36,7 +36,7 @@ void Window::close(const Cut& cut, bool last, RandomSequence& random) {
   }
   order_.resize(static_cast<std::size_t>(rows()));
   order_rows(order_, cut.shuffle, random);
-  taken_ = last ? order_.size() : order_.size() - order_.size() % static_cast<std::size_t>(cut.batch_size);
+  taken_ = last && !cut.drop_last ? order_.size() : cut.in_full_batches(order_.size());
 }
 
 void Window::append_rest(const Network::Impl& net, Window& to) const {

@@ -12,7 +12,8 @@ class Window {
   // like what is there: labels or values, with weights or without.
   void append(const Network::Impl& net, const ArrayViews& x, const AllTargets& targets, const std::int64_t* rows,
               Dim count);
-  // Takes what is there as complete: orders it, and keeps back what fills no batch, unless it is the last of the epoch.
+  // Takes what is there as complete: orders it, and keeps back what fills no batch, unless it is the last of an epoch
+  // that leaves nothing out.
   void close(const Cut& cut, bool last, RandomSequence& random);
   // To the end of another.
   void append_rest(const Network::Impl& net, Window& to) const;

@@ -100,6 +100,7 @@ from backpass._norms import AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, R
 from backpass._numpy import teach_numpy as _teach_numpy
 from backpass._optimizer import Group, Optimizer
 from backpass._optimizers import SGD, Adadelta, Adagrad, Lion, RMSprop
+from backpass._penalties import L1, L2, Penalty
 from backpass._regression_losses import MAE, MSE, GaussianNLL, HalfMSE, Huber, LogCosh, Poisson, Quantile
 from backpass._schedules import (
     ConstantRate,
@@ -150,10 +151,16 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'backpass' has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 __all__ = [
     "ELU",
     "EMA",
     "GELU",
+    "L1",
+    "L2",
     "LBFGS",
     "MAE",
     "MSE",
@@ -211,6 +218,7 @@ __all__ = [
     "Network",
     "OneCycle",
     "Optimizer",
+    "Penalty",
     "Plan",
     "Poisson",
     "PolynomialDecay",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from backpass import _core
 from backpass._data import labels_of
 from backpass._losses import native_losses
+from backpass._optimizers import SGD
 
 if TYPE_CHECKING:
     from backpass._losses import AnyLoss
@@ -21,15 +22,11 @@ if TYPE_CHECKING:
 def backprop(model: Network, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> list[dict[str, Array]]:
     """See `Network.backprop`."""
     with model._built_for(x, "backprop") as native:
-        outputs = native.graph.outputs
         losses = native_losses("backprop", loss)
+        _core.Trainer(native, losses, SGD(1.0)._native, 0).check(x, y, "backprop")
+        outputs = native.graph.outputs
         losses = losses * len(outputs) if len(losses) == 1 else losses
-        targets = [y] if len(outputs) == 1 else checked_list("backprop", "y", y, len(outputs))
-        checked_list("backprop", "loss", losses, len(outputs))
-        prediction = model.forward(x, training=False)
-        predictions = [prediction] if len(outputs) == 1 else prediction
-        for one, p, target in zip(losses, predictions, targets, strict=True):
-            one.value_and_grad(p, target, None)  # refuses what does not fit
+        targets = [y] if len(outputs) == 1 else list(y)
         arrays = [_target(one, t, output) for one, t, output in zip(losses, targets, outputs, strict=True)]
         tensors = [_leaf(array, output) for array, output in zip(arrays, outputs, strict=True)]
         terms = [one.build(p, t) for one, p, t in zip(losses, outputs, tensors, strict=True)]

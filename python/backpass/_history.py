@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from backpass import _checks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from pandas import DataFrame
 
 
 class History(dict[str, list[float]]):
     """What happened in a fit: one list per column, one number per epoch.
 
-    Columns are "loss", the metrics, "val_loss" and "val_..." where there was validation data, and "learning_rate", the
-    rate of the last update of each epoch.
+    Columns are "loss", "weight_penalty" (which is in it) where there was one, the metrics, "val_loss" and "val_..."
+    where there was validation data, and "learning_rate", the rate of the last update of each epoch.
 
     Example:
         >>> import backpass as bp
@@ -26,6 +31,45 @@ class History(dict[str, list[float]]):
     def epochs(self) -> int:
         """How many epochs were finished."""
         return len(self.get("loss", []))
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The columns as a plain dict, under the name by which other libraries have them."""
+        return dict(self)
+
+    def to_frame(self) -> DataFrame:
+        """A pandas DataFrame: a column for each column, a row for each epoch, counted from 1.
+
+        Raises:
+            ImportError: where pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("[History] to_frame needs pandas: pip install pandas") from None
+        epochs = pandas.RangeIndex(1, self.epochs + 1, name="epoch")
+        return pandas.DataFrame(self.history, index=epochs)
+
+    def plot(self, *columns: str) -> list[Axes]:
+        """Curves over the epochs, with matplotlib: a panel for each column, with its "val_..." beside it.
+
+        Args:
+            columns: which; none means all but "val_..." ones, which stand with what they belong to.
+
+        Returns:
+            The axes; `history.plot()[0].figure.savefig("curves.png")` keeps the picture, `pyplot.show()` shows it.
+
+        Raises:
+            ValueError: where there is no such column.
+            ImportError: where matplotlib is not installed.
+        """
+        for column in columns:
+            check_column("History", "a column to plot", column, list(self))
+        if not self:
+            raise ValueError("[History] has no columns to plot")
+        from backpass._curves import plot
+
+        return plot(self, columns or [name for name in self if not name.startswith("val_")])
 
     def overfits(self, tolerance: float = 0.1, window: int = 3) -> bool:
         """Whether the validation loss has turned up while the training loss went on falling.
@@ -63,14 +107,16 @@ class History(dict[str, list[float]]):
         return _mean(held_out[last]) > (1 + least) * held_out[best] and _mean(training[last]) < training[best]
 
 
-def columns_of(outputs: int, metrics: Sequence[str], validated: bool) -> list[str]:
+def columns_of(outputs: int, metrics: Sequence[str], validated: bool, penalized: bool = False) -> list[str]:
     """The columns that a fit will have, in their order.
 
     Raises:
         ValueError: where a metric has the name of another column.
     """
-    own = ["loss", *(f"loss_{i}" for i in range(outputs) if outputs > 1), *metrics]
-    columns = [*own, *(f"val_{name}" for name in own if validated), "learning_rate"]
+    losses = ["loss", *(f"loss_{i}" for i in range(outputs) if outputs > 1)]
+    penalty = ["weight_penalty"] if penalized else []
+    held_out = [f"val_{name}" for name in (*losses, *metrics) if validated]
+    columns = [*losses, *penalty, *metrics, *held_out, "learning_rate"]
     for name in metrics:
         if columns.count(name) > 1 or name == "epoch":
             raise ValueError(f"[metrics] names must differ from those of other columns, got {name!r} twice")

@@ -115,7 +115,9 @@ class Minimization:
     ) -> None:
         self.trainer, self.data, self.held_out = trainer, data, held_out
         self.epochs, self.hooks, self.check_finite = settings["epochs"], settings["hooks"], settings["check_finite"]
-        self.metrics = [function or name for name, function in settings["metrics"]]
+        self.metrics = [
+            name if function is None else (name, function, shown) for name, function, shown in settings["metrics"]
+        ]
         self.columns: dict[str, list[float]] = {name: [] for name in columns}
         from backpass._objective import Objective
 

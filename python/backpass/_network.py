@@ -265,6 +265,30 @@ class Network(Training):
         """The names of frozen parameters and states."""
         return tuple(self._built().frozen)
 
+    def reset(self, seed: int | None = None) -> None:
+        """Makes the model as new: initial weights and states, gradients of zero, random streams from their begin.
+
+        The last fit is forgotten; an optimizer is not told, so take a new one. What is frozen stays frozen.
+
+        Args:
+            seed: of the new weights; None is the seed before, which gives the same weights as at the beginning.
+
+        Raises:
+            ValueError: where a parameter began with an initializer of your own and the model comes from a file, which
+                has the values only.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(1), input_shape=1, seed=0)
+            >>> first = model.flat_parameters.copy()
+            >>> history = model.fit([[1.0]], [[5.0]], loss=bp.MSE(), optimizer=bp.SGD(0.1))
+            >>> model.reset()
+            >>> bool((model.flat_parameters == first).all())
+            True
+        """
+        self._built().reset(_checks.seed("reset", seed))
+        self._forget_fits()
+
     def predict(self, x: ArrayLike, *, batch_size: int | None = None, threads: int | None = None) -> Any:
         """The output for rows of x, with nothing dropped and nothing kept.
 
@@ -379,20 +403,28 @@ class Network(Training):
             **self.__dict__,
             "_last_trainer": None,
             "_last_loss": self._last_loss if _can_be_pickled(self._last_loss) else None,
-            "_native": None if self._native is None else self._native.serialize(),
-            "_frozen": () if self._native is None else self.frozen,
+            "_native": None if self._native is None else _state_of(self._native),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        data, frozen = state["_native"], state["_frozen"]
-        self.__dict__.update(state, _native=None if data is None else _core.Network.deserialize(data))
-        del self.__dict__["_frozen"]
-        if frozen:
-            self.freeze(*frozen)
+        self.__dict__.update(state, _native=None if state["_native"] is None else _from_state(state["_native"]))
 
     def __repr__(self) -> str:
         shapes: list[Shape] = [tensor.shape for tensor in (*self.graph.inputs, *self.graph.outputs)]
         return f"{type(self).__name__}({' -> '.join(str(shape) for shape in shapes)})"
+
+
+def _state_of(native: _core.Network) -> dict[str, Any]:
+    """Everything, also what a file does not tell: random counters, and what is frozen."""
+    return {"model": native.serialize(), "frozen": native.frozen, "random_counters": native.random_counters}
+
+
+def _from_state(state: dict[str, Any]) -> _core.Network:
+    native = _core.Network.deserialize(state["model"])
+    native.random_counters = state["random_counters"]
+    if state["frozen"]:
+        native.freeze(state["frozen"])
+    return native
 
 
 def _can_be_pickled(loss: Any) -> bool:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from backpass import _checks, _core, _names
+from backpass._own_optimizer import guarded, is_written_here, update_of
 from backpass._schedules import Schedule
 
 if TYPE_CHECKING:
     from backpass._network import Network
+    from backpass._types import Array
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,23 @@ class Optimizer:
     """What all optimizers share.
 
     An optimizer holds its state (velocities, moments) and belongs to the first model that it steps. Training again
-    with it goes on where it stopped; a second model raises ValueError.
+    with it goes on where it stopped; a second model raises ValueError. A copy, or what comes out of a pickle, goes on
+    from the same state with the first model that it steps.
+
+    To write your own, subclass it, hand `kind` and `settings` on to this constructor, and give it one of two methods.
+    `update` composes operations: it is compiled, clipped and grouped like ours. `step(model)` computes with NumPy on
+    `model.flat_parameters` and `model.flat_gradients`, at `current_learning_rate`; a subclass of one of ours may call
+    `super().step(model)`. Either works in `fit`, in a `Trainer` and by hand. `slots` names the arrays of state that it
+    keeps: they are zero at first, and copied, saved in checkpoints and told by `state_dict` like ours. A step that
+    would leave weights that are not finite is undone.
 
     Every optimizer takes these by keyword. Where the gradient is clipped, one that is not finite updates nothing:
     `fit` raises DivergedError, a trainer's `step` returns nan, `step` here raises ValueError.
 
     Args:
+        kind: the name of one of ours, or of your own.
+        settings: numbers by name, "learning_rate" among them. Your own may have a "weight_decay", which is then added
+            to the gradient as weight_decay * w before `update` gets it.
         clip_norm: the gradient of all parameters together is scaled so that its Euclidean norm is at most this:
             g <- g min(1, clip_norm / (|g| + 1e-6)) (Pascanu et al. 2013, in PyTorch's form). `model.gradients()` shows
             it clipped.
@@ -76,7 +89,9 @@ class Optimizer:
             made so far.
 
     Raises:
-        ValueError: where an option is out of range; when the first step is made, where a pattern matches no parameter.
+        TypeError: where an option or a setting is something else, or your own class has neither `update` nor `step`.
+        ValueError: where an option is out of range, or asked of a `step` of your own; when the first step is made,
+            where a pattern matches no parameter.
 
     Example:
         >>> import backpass as bp
@@ -87,11 +102,20 @@ class Optimizer:
         [0.6, 0.0, 0.8, 0.0]
     """
 
+    slots: tuple[str, ...] = ()  # of a class of your own: names of the arrays of state
     _native: _core.Optimizer
 
     def __init_subclass__(cls) -> None:
         if cls.__module__.startswith("backpass."):
             OPTIMIZERS[cls.__name__] = cls
+        if "step" in vars(cls) and is_written_here(cls, "step"):
+            cls.step = guarded(cls.step)  # type: ignore[method-assign, assignment]
+
+    def __getattr__(self, name: str) -> Any:
+        cls = type(self).__name__
+        if "_native" not in vars(self):
+            raise AttributeError(f"[{cls}] call super().__init__(name, {{'learning_rate': ...}}) in __init__")
+        raise AttributeError(f"{cls!r} object has no attribute {name!r}")
 
     def __init__(
         self,
@@ -125,7 +149,93 @@ class Optimizer:
         plain = dict(self._settings)
         if "betas" in plain:
             plain["beta1"], plain["beta2"] = plain.pop("betas")
-        return _core.make_optimizer(self._kind, plain, self._options)
+        composes, by_hand = is_written_here(type(self), "update"), is_written_here(type(self), "step")
+        if not composes and self._kind in _core.optimizer_kinds():
+            return _core.make_optimizer(self._kind, plain, self._options)
+        self._check_own(composes, by_hand)
+        update = update_of(self) if composes else None
+        return _core.composed_optimizer(type(self).__name__, plain, list(self.slots), update, self._options)
+
+    def _check_own(self, composes: bool, by_hand: bool) -> None:
+        """Of a class that is written by a user, and whose rule is none of ours."""
+        where = type(self).__name__
+        if not (composes or by_hand):
+            raise TypeError(f"[{where}] an optimizer of your own needs update or step, see help(bp.Optimizer)")
+        if "learning_rate" not in self._settings:
+            raise TypeError(f"[{where}] settings must have a learning_rate, got {self._settings!r}")
+        if not composes and (asked := [name for name in self._changed_options() if name != "schedule"]):
+            raise ValueError(f"[{where}] a step of your own takes no {asked[0]}: step does it, or update gets it done")
+        if not composes and self._settings.get("weight_decay"):
+            raise ValueError(
+                f"[{where}] a step of your own takes no weight_decay: step does it, or update gets it done"
+            )
+
+    def update(
+        self,
+        weight: _core.Tensor,
+        grad: _core.Tensor,
+        slots: Mapping[str, _core.Tensor],
+        *,
+        learning_rate: _core.Tensor,
+        step: _core.Tensor,
+    ) -> _core.Tensor | tuple[_core.Tensor, Mapping[str, _core.Tensor]]:
+        """The rule of an optimizer of your own, called once for each parameter when its update is compiled.
+
+        Args:
+            weight: the parameter, of its shape; `weight.name` is its name.
+            grad: its gradient, clipped and with weight decay, where options say so.
+            slots: of that shape, by name.
+            learning_rate: a number, that of this step: schedules and groups are in it.
+            step: a number, from 1.
+
+        Returns:
+            The new weight; where there are slots, a pair of it and a dict of the new ones.
+
+        Example:
+            >>> import backpass as bp
+            >>> class Heavy(bp.Optimizer):
+            ...     slots = ("velocity",)
+            ...     def __init__(self, learning_rate, momentum=0.9, **options):
+            ...         self.momentum = momentum
+            ...         super().__init__("Heavy", {"learning_rate": learning_rate, "momentum": momentum}, **options)
+            ...     def update(self, weight, grad, slots, learning_rate, step):
+            ...         velocity = slots["velocity"] * self.momentum + grad
+            ...         return weight - learning_rate * velocity, {"velocity": velocity}
+            >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
+            >>> model.parameters()["0.weight"][:] = 2
+            >>> heavy = Heavy(0.5, momentum=0.5)
+            >>> for gradient in (1, 1):  # velocities 1 and 1.5
+            ...     model.flat_gradients[:] = gradient
+            ...     heavy.step(model)
+            >>> model.flat_parameters.tolist()
+            [0.75]
+        """
+        raise NotImplementedError(f"[{type(self).__name__}] an optimizer of your own needs update or step")
+
+    def slot(self, model: Network, name: str) -> Array:
+        """An array of state as a writable view of `n_parameters` elements, laid out as `model.flat_parameters`.
+
+        For a `step` of your own; the optimizer belongs to the model then.
+
+        Raises:
+            ValueError: where there is no such slot, or the optimizer belongs to another model.
+
+        Example:
+            >>> import backpass as bp, numpy as np
+            >>> class Signs(bp.Optimizer):
+            ...     slots = ("mean",)
+            ...     def step(self, model):
+            ...         mean = self.slot(model, "mean")
+            ...         mean += 0.1 * (model.flat_gradients - mean)
+            ...         model.flat_parameters[:] -= self.current_learning_rate * np.sign(mean)
+            >>> signs = Signs("Signs", {"learning_rate": 0.25})
+            >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
+            >>> model.flat_parameters[:], model.flat_gradients[:] = 1, 7
+            >>> signs.step(model)
+            >>> model.flat_parameters.tolist(), signs.steps
+            ([0.75], 1)
+        """
+        return self._native.slot(model._built(), _checks.text(type(self).__name__, "name", name))
 
     @property
     def learning_rate(self) -> float:
@@ -223,16 +333,16 @@ class Optimizer:
         """All attributes but the optimizer of the core, those of subclasses too."""
         return {name: value for name, value in vars(self).items() if name != "_native"}
 
-    def __repr__(self) -> str:
+    def _changed_options(self) -> dict[str, Any]:
         plain: dict[str, Any] = {"clip_norm": None, "clip_value": None, "groups": [], "decay": "all", "schedule": None}
-        options = {name: value for name, value in self._options.items() if value != plain[name]}
-        settings = {**self._settings, "learning_rate": self.learning_rate, **options}
+        return {name: value for name, value in self._options.items() if value != plain[name]}
+
+    def __repr__(self) -> str:
+        settings = {**self._settings, "learning_rate": self.learning_rate, **self._changed_options()}
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in settings.items())})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.steps:
-            raise TypeError(f"[{type(self).__name__}] an optimizer that has made steps belongs to a model: no copies")
-        return _rebuild, (type(self), self._own(), self.learning_rate)
+        return _rebuild, (type(self), self._own(), self.learning_rate, self.state_dict() if self.steps else None)
 
 
 def resolved(where: str, optimizer: Any) -> Optimizer:
@@ -255,12 +365,16 @@ def going_on(where: str, optimizer: Any, last: Optimizer | None) -> Optimizer | 
     return last if isinstance(optimizer, str) and type(given) is type(last) else given
 
 
-def _rebuild(cls: type[Optimizer], own: dict[str, Any], learning_rate: float) -> Optimizer:
-    """As it was, whatever arguments the constructor of a subclass takes."""
+def _rebuild(
+    cls: type[Optimizer], own: dict[str, Any], learning_rate: float, state: dict[str, Any] | None = None
+) -> Optimizer:
+    """As it was, whatever arguments the constructor of a subclass takes; it belongs to the next model that it steps."""
     optimizer = cls.__new__(cls)
     vars(optimizer).update(own)
     optimizer._native = optimizer._make()
     optimizer.learning_rate = learning_rate  # the rates of groups are ratios to the one that it began with
+    if state is not None:
+        optimizer.load_state_dict(state)
     return optimizer
 
 

@@ -1,9 +1,12 @@
-"""The progress bar of a fit."""
+"""The progress of a fit: a bar on a terminal, elsewhere a line for each epoch."""
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
+import textwrap
+import time
+from typing import TYPE_CHECKING, TextIO
 
 from backpass._callbacks import Callback
 
@@ -11,21 +14,56 @@ if TYPE_CHECKING:
     from backpass._trainer import Trainer
     from backpass._types import Logs
 
+USUAL_COLUMNS = 80
+
 
 def is_terminal() -> bool:
     """Whether somebody sees what is written to standard error."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-class ProgressBar(Callback):
-    """Rows done over all epochs, and the latest numbers. `rows` of one epoch; None where nobody knows."""
+def shown_progress(rows: int | None, epochs: int) -> Progress:
+    """What suits standard error, or where there is none standard output."""
+    if is_terminal():
+        return ProgressBar(rows, epochs, sys.stderr)
+    return Progress(epochs, sys.stdout if sys.stderr is None else sys.stderr)
 
-    def __init__(self, rows: int | None, epochs: int) -> None:
+
+class Progress(Callback):
+    """A line for each epoch. `stream`: None where nobody can see it, as of programs without a console."""
+
+    def __init__(self, epochs: int, stream: TextIO | None) -> None:
+        self._epochs, self._stream, self._begun = epochs, stream, time.monotonic()
+
+    def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
+        """Writes the numbers of the epoch."""
+        self._write(self._line(logs))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _line(self, logs: Logs) -> str:
+        numbers = [f"{name}={value:.4g}" for name, value in logs.items() if name != "epoch"]
+        return f"epoch {int(logs['epoch']) + 1}/{self._epochs}: {', '.join(numbers)}"
+
+    def _write(self, line: str) -> None:
+        if self._stream is not None:
+            print(line, file=self._stream, flush=True)
+
+
+class ProgressBar(Progress):
+    """Rows done over all epochs, and the latest loss; at the end, the whole line of the last epoch.
+
+    `rows` of one epoch; None where nobody knows.
+    """
+
+    def __init__(self, rows: int | None, epochs: int, stream: TextIO) -> None:
         from tqdm import tqdm
 
+        super().__init__(epochs, stream)
         total = None if rows is None else rows * epochs
-        self._bar = tqdm(total=total, unit=" rows", unit_scale=True, dynamic_ncols=True, leave=True)
-        self._rows, self._epochs, self._done = rows, epochs, 0
+        self._bar = tqdm(total=total, unit=" rows", unit_scale=True, ncols=_columns(stream), leave=False, file=stream)
+        self._rows, self._done, self._last = rows, 0, ""
 
     def on_epoch_begin(self, trainer: Trainer, logs: Logs) -> None:
         """Tells which epoch it is."""
@@ -34,16 +72,29 @@ class ProgressBar(Callback):
 
     def show_progress(self, rows_done: int, mean_loss: float) -> None:
         """Called by the clock, with the rows of this epoch and their mean loss."""
-        self._bar.set_postfix(loss=f"{mean_loss:.4g}", refresh=False)
-        self._bar.update(self._done + rows_done - self._bar.n)
+        self._show(mean_loss, self._done + rows_done)
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
-        """Shows the numbers of the epoch."""
-        numbers = {name: f"{value:.4g}" for name, value in logs.items() if name != "epoch"}
-        self._bar.set_postfix(numbers, refresh=False)
-        if self._rows is not None:
-            self._bar.update(self._done + self._rows - self._bar.n)
+        """Keeps the numbers of the epoch for the end."""
+        self._last = self._line(logs)
+        self._show(logs["loss"], self._bar.n if self._rows is None else self._done + self._rows)
 
     def close(self) -> None:
-        """Leaves the bar as it is."""
+        """Leaves the numbers of the last epoch in place of the bar, in as many lines as they need."""
         self._bar.close()
+        if self._last:
+            whole = f"{self._last} ({time.monotonic() - self._begun:.1f} s)"
+            self._write(textwrap.fill(whole, _columns(self._stream) - 1, subsequent_indent="  "))
+
+    def _show(self, loss: float, rows: int) -> None:
+        self._bar.ncols = _columns(self._stream)
+        self._bar.set_postfix(loss=f"{loss:.4g}", refresh=False)
+        self._bar.update(rows - self._bar.n)
+
+
+def _columns(stream: TextIO | None) -> int:
+    """How wide the terminal is; some say 0 and mean that they do not know."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or USUAL_COLUMNS if stream else USUAL_COLUMNS
+    except (OSError, ValueError):
+        return USUAL_COLUMNS

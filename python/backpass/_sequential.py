@@ -101,19 +101,76 @@ class Sequential(Network):
         shape = _checks.shape("build", "input_shape", input_shape)
         if self._native is None:
             self._warn_of_zeros()
-            self._native = self._draw(shape)
+            self._native = self._draw(self.layers, shape)
             check_shared(self, self._native)
         elif shape != self.input_shape:
             raise ValueError(f"[build] the model takes rows of shape {self.input_shape}, got {shape}")
 
-    def _draw(self, shape: tuple[int, ...]) -> _core.Network:
-        native_layers = [layer._native() for layer in self.layers]
+    def _draw(self, layers: Sequence[Layer], shape: tuple[int, ...]) -> _core.Network:
+        native_layers = [layer._native() for layer in layers]
         return _core.sequential(shape, native_layers, self._seed, self._dtype, self._precision)
 
     def _warn_of_zeros(self) -> None:
         for index, layer in enumerate(self.layers):
             if isinstance(layer, Dense) and layer.weight_init == "zeros":
                 warn(f"[Dense {index}] all weights are zero: hidden units that start the same stay the same")
+
+    def append(self, layer: Layer) -> None:
+        """Puts a layer behind the last one. The others keep their weights, and new ones are drawn for it.
+
+        The model has new arrays then: take views, trainers and optimizers anew.
+
+        Raises:
+            TypeError: where it is no layer.
+            ValueError: where it does not fit behind the others; nothing has changed then.
+        """
+        self._change_layers((*self.layers, *checked_layers("append", (layer,))))
+
+    def pop(self) -> Layer:
+        """Takes the last layer off and returns it. The others keep their weights.
+
+        The model has new arrays then: take views, trainers and optimizers anew.
+
+        Raises:
+            ValueError: where it is the only one.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(8, activation="tanh"), bp.Dense(3), input_shape=4, seed=0)
+            >>> head = model.pop()
+            >>> model.predict([[1.0, 2.0, 3.0, 4.0]]).shape
+            (1, 8)
+            >>> model.append(bp.Dense(5))
+            >>> model.predict([[1.0, 2.0, 3.0, 4.0]]).shape
+            (1, 5)
+        """
+        if len(self.layers) < 2:
+            raise ValueError("[pop] a model needs a layer: this is its only one")
+        last = self.layers[-1]
+        self._change_layers(self.layers[:-1])
+        return last
+
+    def _change_layers(self, layers: tuple[Layer, ...]) -> None:
+        """Layers are named by their places, so that weights find their layers again."""
+        old = self._native
+        if old is not None:
+            self._native = self._draw(layers, self.input_shape or ())
+            kept = {**old.parameters(), **old.states()}
+            for name, value in {**self._native.parameters(), **self._native.states()}.items():
+                if name in kept:
+                    value[...] = kept[name]
+            self._native.random_counters = old.random_counters
+            if frozen := [name for name in old.frozen if name in self.parameters() or name in self.states()]:
+                self._native.freeze(frozen)
+        self.layers = layers
+        self._forget_fits()
+
+    def reset(self, seed: int | None = None) -> None:
+        """As `Network.reset`; a model without shapes takes the seed for when it gets them."""
+        given = _checks.seed("reset", seed)
+        if self._native is not None:
+            super().reset(given)
+        self._seed = self._seed if given is None else given
 
     @contextmanager
     def _built_for(self, x: ArrayLike, where: str) -> Iterator[_core.Network]:
@@ -129,7 +186,7 @@ class Sequential(Network):
             raise
 
     def _is_untouched(self) -> bool:
-        again = self._draw(self.input_shape or ())
+        again = self._draw(self.layers, self.input_shape or ())
         return bool((again.flat_parameters == self.flat_parameters).all())
 
     @property

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backpass import _checks, _core, _losses, _optimizer
@@ -15,11 +16,13 @@ from backpass._data import HeldOut, checked_names, rows_of, shape_giver
 from backpass._history import History, columns_of
 from backpass._lbfgs import LBFGS, Minimization, check_lbfgs
 from backpass._losses import native_losses, native_weights
-from backpass._metrics import metric_pairs
+from backpass._metrics import asked_metrics
 from backpass._mistakes import check_inputs, check_outputs, warn
 from backpass._names import suggesting
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
+from backpass._own_optimizer import NotFiniteError, is_written_here
+from backpass._penalties import checked_penalties, native_penalties
 from backpass._streams import Stream
 from backpass._tables import arrays_of, names_of
 
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from backpass._class_weights import ClassWeight
     from backpass._losses import AnyLoss
     from backpass._network import Network
+    from backpass._penalties import WeightPenalty
     from backpass._types import ArrayLike, Metrics
     from backpass.augment import Augmentation
 
@@ -47,6 +51,8 @@ class Trainer:
             same bits from less memory, in up to a third more time. See `memory_estimate`.
         activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary digits;
             arithmetic, sums and weights stay float32. None keeps them as they are.
+        weight_penalty: such as `L2(1e-4, "*.weight")`, `L1(...)`, `Penalty(...)`, a function, or a list of them: added
+            to the loss in training. `evaluate` tells the loss of the data alone.
 
     Raises:
         TypeError: where one of them is something else.
@@ -71,6 +77,7 @@ class Trainer:
         loss_weights: Sequence[float] | None = None,
         recompute: bool = False,
         activation_dtype: str | None = None,
+        weight_penalty: WeightPenalty = None,
     ) -> None:
         _checks.model("Trainer", model)
         loss, optimizer = _losses.resolved("Trainer", loss), _optimizer.resolved("Trainer", optimizer)
@@ -87,11 +94,34 @@ class Trainer:
         self.activation_dtype = _activation_dtype("Trainer", activation_dtype)
         if activation_dtype is not None and model.dtype != "float32":
             raise ValueError(f"[Trainer] activation_dtype needs a model of float32, got {model.dtype}")
+        self.weight_penalty = checked_penalties("Trainer", weight_penalty)
+        if weight_penalty and isinstance(optimizer, LBFGS):
+            raise ValueError(
+                "[LBFGS] takes no weight_penalty: write it as a loss of your own, or use another optimizer"
+            )
         self._native: _core.Trainer | None = None
         self._network: _core.Network | None = None
         self.model, self.loss, self.optimizer, self.loss_weights = model, loss, optimizer, loss_weights
         model._may_be_changed()
         self._has_looked = False  # for mistakes
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made of: model and optimizer as they are now. Plans are compiled again."""
+        return {**vars(self), "_native": None, "_network": None, "_losses": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _losses=native_losses("Trainer", state["loss"]))
+
+    def __repr__(self) -> str:
+        plain: dict[str, Any] = {
+            "loss_weights": None,
+            "recompute": False,
+            "activation_dtype": None,
+            "weight_penalty": [],
+        }
+        options = "".join(f", {name}={vars(self)[name]!r}" for name in plain if vars(self)[name] != plain[name])
+        threads = f", threads={self._threads}" if self._threads else ""
+        return f"Trainer({self.model!r}, {self.loss!r}, {self.optimizer!r}{options}{threads})"
 
     def _continues(
         self,
@@ -101,6 +131,7 @@ class Trainer:
         loss_weights: Sequence[float] | None,
         recompute: bool,
         activation_dtype: str | None,
+        weight_penalty: WeightPenalty,
     ) -> bool:
         """Whether a fit with these can use this trainer and its plans."""
         same = native_weights("fit", loss_weights) == self._loss_weights
@@ -108,6 +139,7 @@ class Trainer:
             same
             and _checks.flag("fit", "recompute", recompute) == self.recompute
             and _activation_dtype("fit", activation_dtype) == self.activation_dtype
+            and checked_penalties("fit", weight_penalty) == self.weight_penalty
             and loss is self.loss
             and optimizer is self.optimizer
             and _checks.threads("fit", threads) == self._threads
@@ -117,15 +149,16 @@ class Trainer:
         if isinstance(self.optimizer, LBFGS):
             raise TypeError("[LBFGS] makes no single steps: use fit")
         if self._native is None or self._network is not network:
-            optimizer = self.optimizer._native
             self._native = _core.Trainer(
                 network,
                 self._losses,
-                optimizer,
+                self.optimizer._native,
                 self._threads,
                 self._loss_weights,
                 recompute=self.recompute,
                 narrow=self.activation_dtype is not None,
+                weight_penalty=native_penalties(self.weight_penalty),
+                update=_step_by_hand(self) if is_written_here(type(self.optimizer), "step") else None,
             )
             self._network = network
         return self._native
@@ -160,6 +193,7 @@ class Trainer:
         batch_size: int = 32,
         accumulate: int = 1,
         shuffle: bool = True,
+        drop_last: bool = False,
         validation_data: Any = None,
         validation_split: float = 0.0,
         stratify: bool = False,
@@ -180,10 +214,11 @@ class Trainer:
             "batch_size": _checks.integer("fit", "batch_size", batch_size, minimum=1),
             "accumulate": _checks.integer("fit", "accumulate", accumulate, minimum=1),
             "shuffle": _checks.flag("fit", "shuffle", shuffle),
+            "drop_last": _checks.flag("fit", "drop_last", drop_last),
             "seed": _checks.seed("fit", seed),
             "threads": self._threads,
             "check_finite": _checks.flag("fit", "check_finite", check_finite),
-            "metrics": metric_pairs(metrics),
+            "metrics": asked_metrics(metrics),
             "transform": _transform(augment),
         }
         watchers = checked_callbacks(callbacks)
@@ -196,8 +231,8 @@ class Trainer:
         with self.model._built_for(shape_giver(given, self.model), "fit") as network:
             given = with_class_weights(given, class_weight, self._losses, network)
             data, validation = held_out.divide(given, network, settings["seed"])
-            asked = [name for name, _ in settings["metrics"]]
-            columns = columns_of(len(network.graph.outputs), asked, validation is not None)
+            asked = [name for name, *_ in settings["metrics"]]
+            columns = columns_of(len(network.graph.outputs), asked, validation is not None, bool(self.weight_penalty))
             for watcher in watchers:
                 watcher._check_columns(columns)
             if isinstance(self.optimizer, LBFGS):
@@ -281,11 +316,11 @@ def evaluate_with(
 ) -> dict[str, float]:
     """What `evaluate` of models and trainers share."""
     native = native_losses("evaluate", loss)
-    asked, finite = metric_pairs(metrics), _checks.flag("evaluate", "check_finite", check_finite)
+    asked, finite = asked_metrics(metrics), _checks.flag("evaluate", "check_finite", check_finite)
     data = rows_of(x, y, sample_weight, "evaluate", finite)
     checked_names(model, x, data, "evaluate")
     with model._built_for(shape_giver(data, model), "evaluate") as network:
-        columns_of(len(network.graph.outputs), [name for name, _ in asked], validated=False)
+        columns_of(len(network.graph.outputs), [name for name, *_ in asked], validated=False)
         weights = native_weights("evaluate", loss_weights)
         trainer = _core.Trainer(network, native, SGD(1.0)._native, 0, weights)
         check_outputs(model, network, loss)
@@ -300,6 +335,22 @@ def warn_of_zero_gradients(network: _core.Network, columns: dict[str, list[float
         return
     if not any(op.kind == "take" for op in network.graph.ops):  # sparse tables leave nothing in this buffer
         warn("[fit] all gradients are zero: the model has stopped learning")
+
+
+def _step_by_hand(trainer: Trainer) -> Callable[[], bool]:
+    """A step in Python, called by the core trainer that `trainer` holds: so it does not hold `trainer`."""
+    held = weakref.ref(trainer)
+
+    def update() -> bool:
+        own = held()
+        assert own is not None  # it is one of its methods that runs
+        try:
+            own.optimizer.step(own.model)
+        except NotFiniteError:
+            return False
+        return True
+
+    return update
 
 
 def _activation_dtype(where: str, value: str | None) -> str | None:
@@ -319,10 +370,10 @@ def _bar(progress: bool | str, data: Any, epochs: int, several: bool) -> list[An
         raise ValueError(f"[fit] progress must be True, False or 'auto', got {progress!r}")
     if not progress:
         return []
-    from backpass._progress import ProgressBar, is_terminal
+    from backpass._progress import is_terminal, shown_progress
 
     rows = None if isinstance(data, Stream) else _row_count(data[0], several)
-    return [ProgressBar(rows, epochs)] if progress is True or is_terminal() else []
+    return [shown_progress(rows, epochs)] if progress is True or is_terminal() else []
 
 
 def _row_count(x: Any, several: bool) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from backpass._network import Network
     from backpass._objective import Objective
     from backpass._optimizer import Optimizer
+    from backpass._penalties import WeightPenalty
     from backpass._tables import Names
     from backpass._types import Array, ArrayLike, Metrics
     from backpass.augment import Augmentation
@@ -44,6 +45,9 @@ class Training:
         def __getattr__(self, name: str) -> NoReturn:
             raise missing_attribute(self, name)
 
+    def _forget_fits(self) -> None:
+        self._last_loss = self._last_loss_weights = self._last_trainer = None
+
     @suggesting
     def fit(
         self,
@@ -56,6 +60,7 @@ class Training:
         batch_size: int = 32,
         accumulate: int = 1,
         shuffle: bool = True,
+        drop_last: bool = False,
         validation_data: Any = None,
         validation_split: float = 0.0,
         stratify: bool = False,
@@ -69,6 +74,7 @@ class Training:
         resume: str | os.PathLike[str] | None = None,
         recompute: bool = False,
         activation_dtype: str | None = None,
+        weight_penalty: WeightPenalty = None,
         threads: int | None = None,
         seed: int | None = None,
         check_finite: bool = True,
@@ -89,31 +95,40 @@ class Training:
             accumulate: batches of one update. Their gradients add up to that of one batch with all their rows, in the
                 memory of one of them; what is random, and statistics over a batch, are each batch's own.
             shuffle: whether each epoch has an order of its own.
+            drop_last: whether rows at the end of an epoch that fill no batch are left out of it.
             validation_data: (x, y), (x, y, sample_weight) or a stream, evaluated after each epoch as "val_loss" and so
                 on.
             validation_split: instead, the share of the rows that is held out, at random by `seed` (0 without one: a
                 fit that goes on holds out the same rows). Rows to train on are then copied.
             stratify: whether rows are held out class by class, for labels.
             augment: a function (x, y, rng) -> (x, y), or several, on copies of each batch's rows; see `bp.augment`.
-            metrics: names or functions (y_true, y_pred) -> float. "auc", "r2" and functions look at all rows of an
-                epoch, so predictions (of streams, targets too) are kept until its end; the others are added up batch by
-                batch. Names, as scikit-learn defines them: "accuracy",
-                "balanced_accuracy", "precision", "recall", "f1" (of class 1 where there are two, else the mean over
-                classes), "auc", "log_loss", "top_5" for any number, "mae", "mse", "rmse", "max_error", "r2". Each row
-                counts once, whatever its weight. "auc" is nan where a class is missing.
+            metrics: names, functions (y_true, y_pred) -> float, or tuples (name, function). A function is shown outputs
+                as they are; with "labels" as third of its tuple the classes that they decide for, int32 (rows,), or 0
+                and 1 (rows, outputs) of several yes-no outputs; with "probabilities" those of the classes
+                (rows, classes), or of yes, beside labels. These are what scikit-learn's functions take:
+                `("kappa", cohen_kappa_score, "labels")`. Rows whose label the loss ignores are then left out.
+                "auc", "r2" and functions look at all rows of an epoch, so predictions (of streams, targets too) are
+                kept until its end; the others are added up batch by batch. Names, as scikit-learn defines them:
+                "accuracy", "balanced_accuracy", "precision", "recall", "f1" (of class 1 where there are two, else the
+                mean over classes), "auc", "log_loss", "top_5" for any number, "mae", "mse", "rmse", "max_error", "r2".
+                Each row counts once, whatever its weight. "auc" is nan where a class is missing.
             sample_weight: (rows,); means are divided by the sum of the weights.
             callbacks: such as `EarlyStopping()`, `ReduceOnPlateau()` or `EMA()`, and your own, called in this order.
                 Where several set the weights at the end (`EarlyStopping`, `EMA`, `SWA`), those of the last remain.
             class_weight: of integer labels: {label: weight}, others 1, or "balanced": rows / (classes * rows of the
                 class). It multiplies `sample_weight`.
             loss_weights: a number for each output that multiplies its loss; None counts each once.
-            progress: a progress bar: True, False, or "auto" for only on a terminal.
+            progress: a bar on a terminal that leaves the numbers of the last epoch, elsewhere a line for each epoch:
+                True, False, or "auto" for only on a terminal.
             resume: a file of `Checkpoint`: where it exists, training goes on from it, with the bits of a fit that was
                 never interrupted; else it starts from the beginning.
             recompute: whether most values between layers are computed again for the backward pass instead of kept: the
                 same bits from less memory, in up to a third more time.
             activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary
                 digits; arithmetic, sums and weights stay float32. None keeps them as they are.
+            weight_penalty: such as `L2(1e-4, "*.weight")`, `L1(...)`, `Penalty(function, pattern)` or a list of them:
+                added to the loss in training. "loss" has it in it, "weight_penalty" is its mean over the epoch;
+                "val_loss" and `evaluate` are of the data alone.
             threads: how many, for this call. The result does not depend on it.
             seed: of shuffling and dropout; None goes on in the model's own stream.
             check_finite: whether data with nan or infinity is refused: reads all of it once before the first epoch,
@@ -133,7 +148,7 @@ class Training:
         loss, optimizer = _losses.resolved("fit", loss), _optimizer.resolved("fit", optimizer)
         trainer = self._last_trainer
         if trainer is None or not trainer._continues(
-            loss, optimizer, threads, loss_weights, recompute, activation_dtype
+            loss, optimizer, threads, loss_weights, recompute, activation_dtype, weight_penalty
         ):
             trainer = Trainer(
                 cast("Network", self),
@@ -143,6 +158,7 @@ class Training:
                 loss_weights=loss_weights,
                 recompute=recompute,
                 activation_dtype=activation_dtype,
+                weight_penalty=weight_penalty,
             )
         with self._goes_on_with(trainer):
             return trainer.fit(
@@ -152,6 +168,7 @@ class Training:
                 batch_size=batch_size,
                 accumulate=accumulate,
                 shuffle=shuffle,
+                drop_last=drop_last,
                 validation_data=validation_data,
                 validation_split=validation_split,
                 stratify=stratify,
@@ -189,6 +206,7 @@ class Training:
         batch_size: int = 32,
         accumulate: int = 1,
         shuffle: bool = True,
+        drop_last: bool = False,
         augment: Augmentation | Sequence[Augmentation] | None = None,
         metrics: Metrics = (),
         sample_weight: ArrayLike | None = None,
@@ -207,8 +225,9 @@ class Training:
             batch_size: as for `fit`, like all that follow.
             accumulate: batches of one update.
             shuffle: whether the rows have an order of their own.
+            drop_last: whether rows that fill no batch are left out.
             augment: functions on copies of each batch's rows.
-            metrics: names or functions.
+            metrics: names, functions or tuples.
             sample_weight: (rows,).
             threads: how many, for this call.
             seed: of shuffling and dropout; None goes on in the model's own stream.
@@ -231,8 +250,12 @@ class Training:
             True
         """
         last = self._last_trainer
-        loss_weights = last.loss_weights if last and loss is None else None
-        loss = loss if loss is not None else last.loss if last else None
+        if loss is not None:
+            loss_weights = None
+        elif last:
+            loss, loss_weights = last.loss, last.loss_weights
+        else:  # of a copy, which has no trainer yet
+            loss, loss_weights = self._last_loss, self._last_loss_weights
         optimizer = _optimizer.going_on("partial_fit", optimizer, last.optimizer if last else None)
         if loss is None or optimizer is None:
             missing = "loss" if loss is None else "optimizer"
@@ -248,12 +271,14 @@ class Training:
             batch_size=batch_size,
             accumulate=accumulate,
             shuffle=shuffle,
+            drop_last=drop_last,
             augment=augment,
             metrics=metrics,
             sample_weight=sample_weight,
             progress=False,
             recompute=last.recompute if last else False,
             activation_dtype=last.activation_dtype if last else None,
+            weight_penalty=last.weight_penalty if last else None,
             threads=threads,
             seed=seed,
             check_finite=check_finite,
@@ -278,7 +303,7 @@ class Training:
                 and predictions are gathered.
             y: targets, as for `fit`.
             loss: None means the loss of the last fit, with its weights.
-            metrics: names or functions, as for `fit`.
+            metrics: names, functions or tuples, as for `fit`.
             sample_weight: (rows,).
             loss_weights: a number for each output that multiplies its loss.
             check_finite: whether data with nan or infinity is refused.

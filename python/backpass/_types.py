@@ -10,7 +10,8 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 # What the boundary takes: ndarrays, nested lists of numbers, anything with __array__ or __dlpack__.
 ArrayLike: TypeAlias = Any
-Metric: TypeAlias = str | Callable[[Array, Array], float]
+MetricFunction: TypeAlias = Callable[[Any, Any], float]
+Metric: TypeAlias = str | MetricFunction | tuple[str, MetricFunction] | tuple[str, MetricFunction, str]
 Metrics: TypeAlias = Metric | Sequence[Metric]
 Logs: TypeAlias = dict[str, float]
 Shape: TypeAlias = tuple[int | None, ...]

@@ -12,6 +12,7 @@
 #include "backpass/machine.h"
 #include "backpass/network.h"
 #include "backpass/optimizers.h"
+#include "backpass/penalties.h"
 #include "backpass/plan.h"
 #include "backpass/schedules.h"
 #include "backpass/trainer.h"

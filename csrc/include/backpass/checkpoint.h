@@ -11,6 +11,7 @@ struct FitState {
   Dim batch = 0, rows = 0;                      // done in this epoch
   double loss_sum = 0;                          // of their losses, each times its rows
   std::vector<double> head_sums = {};           // the same of each of several outputs
+  double penalty_sum = 0;                       // of their penalties on weights, likewise
   double learning_rate = 0;                     // of the last update
   std::uint64_t order = 0;                      // of the rows of this epoch: number of a random stream
   std::uint64_t own_steps = 0, own_epochs = 0;  // counted from 0 where fit has a seed of its own

@@ -40,6 +40,11 @@ struct LayerInfo {
   double bytes = 0;                 // of its output, one row
 };
 
+// How far the random streams of a network are: walks in training (dropout), and epochs (shuffling). Files do not tell.
+struct RandomCounters {
+  std::uint64_t step = 0, epoch = 0;
+};
+
 // What backpropagation knows of one layer: tensors of the network's graph.
 struct LayerTrace {
   std::string name, type;
@@ -96,6 +101,12 @@ class Network {
   void freeze(const std::vector<std::string>& patterns = {"*"});
   void unfreeze(const std::vector<std::string>& patterns = {"*"});
   std::vector<std::string> frozen() const;  // names, in the order of parameters() and states()
+  // As newly made with this seed (absent: the same as before): initial parameters and states, gradients of zero, random
+  // streams from their begin. What is frozen stays frozen. Throws std::invalid_argument where a parameter began with
+  // values that are not known any more: initializers written by hand are not saved with a network.
+  void reset(std::optional<std::uint64_t> seed = {});
+  RandomCounters random_counters() const;
+  void set_random_counters(RandomCounters counters);
   // Any tensors over this network's parameters, in training: `inputs` are those of its graph and others that `outputs`
   // need, one array for each. Compiles anew at each call.
   std::vector<Array> evaluate(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,

@@ -196,6 +196,9 @@ struct Muon {
   }
 };
 
+// The types of the optimizers above.
+std::vector<std::string> optimizer_types();
+
 // Settings of their own for the parameters whose names match: '*' stands for anything, '?' for one character.
 struct Group {
   std::string pattern;  // "*.bias"
@@ -226,6 +229,26 @@ struct OptimizerState {
   std::map<std::string, std::map<std::string, Array>> slots = {};
 };
 
+// What a rule of one's own reads of one parameter.
+struct UpdateInputs {
+  Tensor weight, grad;         // of the parameter's shape and name; weight decay is added to the gradient already
+  std::vector<Tensor> slots;   // of that shape
+  Tensor learning_rate, step;  // scalars: the rate of this step, and its number from 1
+};
+
+// An optimizer of one's own, composed of operations. `update` is called for each parameter when the update of a network
+// is compiled, and gives the new weight and behind it the new slots: tensors of the parameter's shape. A step whose
+// weights would not be finite changes nothing. Without `update` it only counts steps and keeps slots, for whoever
+// updates by hand.
+struct ComposedOptimizer {
+  std::string name;  // its type()
+  double learning_rate = 1e-3;
+  std::vector<std::string> slots = {};  // names of the arrays of state, each as large as the parameters; zero at first
+  std::function<std::vector<Tensor>(const UpdateInputs&)> update = {};
+  double weight_decay = 0.0;  // coupled
+  Attributes settings = {};   // others: what a checkpoint compares
+};
+
 // A rule and its state; a shared handle. It binds to the first network that it steps; a second one throws
 // std::invalid_argument. Settings out of range throw std::invalid_argument here.
 class Optimizer {
@@ -236,6 +259,8 @@ class Optimizer {
   Optimizer(const D& description, OptimizerOptions options = {})  // NOLINT: descriptions convert
       : Optimizer(Description{description.type(), description.attributes()}, std::move(options)) {}
   explicit Optimizer(const Description& description, OptimizerOptions options = {});
+  // Throws std::invalid_argument where two slots have one name.
+  explicit Optimizer(ComposedOptimizer own, OptimizerOptions options = {});
 
   std::string type() const;
   Attributes attributes() const;
@@ -245,8 +270,14 @@ class Optimizer {
   double current_learning_rate() const;  // of the next step: learning_rate times the factor of its schedule
 
   // Updates the network's parameters from its gradient buffer, which is clipped in place where the options say so.
-  // Throws std::invalid_argument where a pattern matches no parameter, or where a gradient to be clipped is not finite.
+  // Throws std::invalid_argument where a pattern matches no parameter, or where a gradient to be clipped, or what a
+  // composed update would leave, is not finite.
   void step(Network& network);
+  // Tells that a step has been made by hand: binds to the network and counts it.
+  void count_step(Network& network);
+  // A slot of the network that it steps, which it binds to: n_parameters elements of the network's dtype, laid out as
+  // the parameters. Throws std::invalid_argument where it has no such slot.
+  void* slot(Network& network, const std::string& name);
 
   OptimizerState state_dict() const;
   // Goes on from there. Before the first step it may come from another network's optimizer: names and shapes are

@@ -8,6 +8,7 @@
 #include "backpass/losses.h"
 #include "backpass/network.h"
 #include "backpass/optimizers.h"
+#include "backpass/penalties.h"
 
 namespace backpass {
 
@@ -69,6 +70,7 @@ struct FitOptions {
   Dim batch_size = 32;
   Dim accumulate = 1;  // batches of one update: the same as one batch of so many rows, batch_size apiece
   bool shuffle = true;
+  bool drop_last = false;  // whether rows at the end of an epoch that fill no batch are left out
   std::optional<TrainingData> validation_data = {};
   std::optional<Stream> validation_stream = {};  // instead
   Metrics metrics = {};                          // see metric()
@@ -88,6 +90,13 @@ struct TrainerOptions {
   // bfloat16: what is kept for the backward pass takes half the memory and is rounded to 8 binary digits. Arithmetic,
   // sums and weights stay float32. Absent: nothing is rounded.
   std::optional<ElementType> activation_dtype = {};
+  // Added to the loss in training: to what step returns and fit reports as "loss", which also has a column
+  // "weight_penalty". evaluate and validation tell the loss of the data alone.
+  std::vector<Penalty> weight_penalty = {};
+  // Makes the update, from the gradients in the network's buffer and by hand, in place of optimizer.step(): for
+  // optimizers of one's own that are not composed of operations. It counts its steps (optimizer.count_step()); false
+  // tells that the update would not be finite, and that nothing was changed. What it throws passes on.
+  std::function<bool(Network&, Optimizer&)> update = {};
 };
 
 // A network, its losses and an optimizer, with plans by batch size. A shared handle.
@@ -98,6 +107,8 @@ class Trainer {
   // One forward, backward and update; the loss before the update. A loss that is not finite updates nothing; nan where
   // the gradient is not finite and was to be clipped.
   double step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {});
+  // Throws what step would throw at these arrays, and runs nothing; the number of rows.
+  Dim check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {});
   History fit(const TrainingData& data, const FitOptions& options = {});
   History fit(const ArrayViews& x, const ArrayViews& y, const FitOptions& options = {}) {
     return fit(TrainingData{x, y, {}}, options);
@@ -131,6 +142,13 @@ class Trainer {
 // - "log_loss": -log of the probability given to the class.
 // - "mae", "mse", "rmse", "max_error": over all elements; "r2": mean over outputs.
 Metric metric(const std::string& name, const Loss& loss = MSE{});
+// What a metric of one's own is shown of targets and predictions, which mean what the loss takes them for. `labels`:
+// the class decided for and that of the target, as int32 (rows,), or 0 and 1 in the shape (rows, outputs) where there
+// are several yes-no outputs. `probabilities`: targets as labels, and the probability of each class (rows, classes), or
+// of yes. Of these two, rows whose label the loss ignores are left out.
+enum class MetricInput : unsigned char { outputs, labels, probabilities };
+// Throws std::invalid_argument, where it is called, for probabilities of a loss that tells none.
+Metric metric(Metric function, MetricInput input, const Loss& loss);
 // Whether more is better in a column of the history: of "val_accuracy" or "auc_0", not of "loss", "rmse" or one's own.
 bool metric_rises(const std::string& column);
 

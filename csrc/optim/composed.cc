@@ -1,0 +1,129 @@
+// Optimizers of one's own, composed of ops: a plan of their own, which runs when the gradients are in their buffer.
+#include <algorithm>
+
+#include "base/convert.h"
+#include "base/error.h"
+#include "nn/network_impl.h"
+#include "optim/state.h"
+
+namespace backpass {
+namespace {
+
+enum Variant : int { kClip = 1, kComposed = 2 };
+// Behind the network's buffers: the numbers, then the slots.
+constexpr int kNumbers = kFirstExternal, kFirstSlot = kFirstExternal + 1;
+
+Description described(const ComposedOptimizer& own) {
+  Attributes all{{"learning_rate", own.learning_rate}, {"weight_decay", own.weight_decay}};
+  all.insert(all.end(), own.settings.begin(), own.settings.end());
+  return {own.name, std::move(all)};
+}
+
+Rule decay_rule(const Settings& settings) {
+  return {.settings = {.weight_decay = settings.not_negative("weight_decay")}};
+}
+
+// What lies somewhere when the plan runs.
+Tensor leaf(PlanSpec& spec, Shape shape, const std::string& name, Place place) {
+  const Tensor t = input(std::move(shape), spec.dtype, name);
+  spec.leaves[&t.op()] = place;
+  return t;
+}
+
+void check_results(const ComposedOptimizer& own, const ParameterInfo& info, DType dtype,
+                   const std::vector<Tensor>& results) {
+  if (results.size() != 1 + own.slots.size())
+    fail(own.name, "update must give the weight and ", own.slots.size(), " slots, got ", results.size(), " tensors");
+  for (const Tensor& t : results)
+    if (!t || t.shape() != info.shape || t.dtype() != dtype)
+      fail(own.name, "update of \"", info.name, "\" must give tensors of shape ", to_string(info.shape), " and ",
+           name(dtype), ", got ", t ? to_string(t.shape()) : "none", t ? " and " : "", t ? name(t.dtype()) : "");
+}
+
+}  // namespace
+
+Optimizer::State::State(ComposedOptimizer own, const OptimizerOptions& with)
+    : State(described(own), with, decay_rule(Settings(described(own)))) {
+  slot_names = own.slots;
+  for (std::size_t i = 0; i < slot_names.size(); ++i)
+    if (slot_names[i].empty() || std::count(slot_names.begin(), slot_names.end(), slot_names[i]) > 1)
+      fail(own.name, "slots must have names of their own, got \"", slot_names[i], '"');
+  composed = std::move(own);
+}
+
+// Everything new lies in the arena until all of it is there; the guard is nan where a weight would not be finite.
+PlanSpec Optimizer::State::composed_spec(const Network::Impl& net) const {
+  groups.check(net.parameters);
+  PlanSpec spec;
+  spec.dtype = net.dtype;
+  const std::size_t width = size_of(net.dtype);
+  const Tensor step = leaf(spec, {}, "step", {kNumbers, 0});
+  spec.guard = constant(0.0, {}, net.dtype);
+  for (const ParameterInfo& info : net.parameters) {
+    if (net.frozen.count(info.name) > 0 || info.size == 0) continue;
+    const std::size_t offset = static_cast<std::size_t>(info.offset) * width;
+    const std::size_t entry = static_cast<std::size_t>(groups.settings_of(info));
+    UpdateInputs in{leaf(spec, info.shape, info.name, {kParameters, offset}),
+                    leaf(spec, info.shape, "grad " + info.name, {kGradients, offset}),
+                    {},
+                    leaf(spec, {}, "learning_rate", {kNumbers, (1 + entry) * width}),
+                    step};
+    for (std::size_t i = 0; i < slot_names.size(); ++i)
+      in.slots.push_back(leaf(spec, info.shape, slot_names[i], {kFirstSlot + static_cast<int>(i), offset}));
+    const double decay = groups.table()[entry].weight_decay;
+    if (decay != 0) in.grad = in.grad + in.weight * decay;
+    const std::vector<Tensor> results = composed->update(in);
+    check_results(*composed, info, net.dtype, results);
+    for (std::size_t i = 0; i < results.size(); ++i)
+      spec.assigns.push_back({elementwise(Elementwise::copy, results[i]),
+                              {i == 0 ? static_cast<int>(kParameters) : kFirstSlot + static_cast<int>(i) - 1, offset}});
+    spec.guard = spec.guard + sum(results[0] * 0.0);
+  }
+  spec.outputs.push_back({spec.guard, {}});
+  return spec;
+}
+
+Plan& Optimizer::State::composed_plan(const Network::Impl& net) {
+  if (!composed->update) fail(description.type, "has no update of its own: it steps by hand");
+  return workspace.plan(plan_key(0, kComposed, net.freezes),
+                        [&] { return std::make_unique<Plan>(composed_spec(net)); });
+}
+
+Plan& Optimizer::State::clip_plan(const Network::Impl& net) {
+  return workspace.plan(plan_key(0, kClip, net.freezes), [&] {
+    PlanSpec spec;
+    spec.dtype = net.dtype;
+    add_update(spec, net);
+    spec.update.sweeps = false;
+    return std::make_unique<Plan>(spec);
+  });
+}
+
+bool Optimizer::State::step_composed(Network::Impl& net) {
+  if (options.clip_norm || options.clip_value) {
+    Plan& clip = clip_plan(net);
+    if (!walk(clip, buffers(net, workspace.arena()))) return false;
+  }
+  Plan& plan = composed_plan(net);
+  const std::size_t width = size_of(net.dtype);
+  numbers.reserve((1 + groups.table().size()) * width);
+  const auto put = [&](std::size_t i, double value) {
+    convert(numbers.data() + i * width, net.dtype, &value, ElementType::float64, 1);
+  };
+  put(0, static_cast<double>(steps + 1));
+  for (std::size_t i = 0; i < groups.table().size(); ++i) put(1 + i, current_learning_rate() * groups.table()[i].rate);
+  const auto fixed = buffers(net, workspace.arena());
+  places.assign(fixed.begin(), fixed.end());
+  places.push_back(numbers.data());
+  for (const AlignedBuffer& slot : slots) places.push_back(slot.data());
+  return walk(plan, places);
+}
+
+void Optimizer::State::compile(Network& network) {
+  const bool composes = composed && composed->update;
+  if (composes && !bound) composed_spec(network.impl());  // what is refused binds nothing
+  bind(network);
+  if (composes) composed_plan(network.impl());
+}
+
+}  // namespace backpass

@@ -1,0 +1,52 @@
+// Penalties as ops over parameters.
+#include "train/penalty.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "base/glob.h"
+
+namespace backpass {
+namespace {
+
+double checked(const char* what, double factor) {
+  if (!(factor >= 0) || !std::isfinite(factor)) fail(what, "factor must be finite and not negative, got ", factor);
+  return factor;
+}
+
+Tensor term_of(const Penalty& penalty, const Tensor& parameter) {
+  const Tensor term = penalty.term(parameter);
+  if (!term || !term.shape().empty() || term.dtype() != parameter.dtype())
+    fail("weight_penalty", "must give one number of type ", name(parameter.dtype()), " for \"", parameter.name(),
+         "\", got ", term ? "shape " + to_string(term.shape()) : "none");
+  return term;
+}
+
+}  // namespace
+
+Penalty l1(double factor, std::string pattern) {
+  return {std::move(pattern), [f = checked("l1", factor)](const Tensor& w) { return sum(abs(w)) * f; }};
+}
+
+Penalty l2(double factor, std::string pattern) {
+  return {std::move(pattern), [f = checked("l2", factor)](const Tensor& w) { return sum(square(w)) * f; }};
+}
+
+Tensor penalty_of(const Network::Impl& network, const std::vector<Penalty>& penalties) {
+  Tensor total;
+  for (const Penalty& penalty : penalties) {
+    bool matched = false;
+    for (const Tensor& parameter : network.graph.parameters()) {
+      if (!matches(penalty.pattern, parameter.name())) continue;
+      matched = true;
+      if (parameter.op().sparse)
+        fail("weight_penalty", '"', parameter.name(), "\" is sparse: only the rows that a batch names are trained");
+      const Tensor term = term_of(penalty, parameter);
+      total = total ? total + term : term;
+    }
+    if (!matched) fail("weight_penalty", "patterns must match parameters, got \"", penalty.pattern, '"');
+  }
+  return total;
+}
+
+}  // namespace backpass

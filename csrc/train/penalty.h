@@ -1,0 +1,13 @@
+// The penalty of a network: one more term of its loss.
+#pragma once
+
+#include "backpass/penalties.h"
+#include "nn/network_impl.h"
+
+namespace backpass {
+
+// Their sum over a network's parameters, a scalar; absent where there are none. Throws std::invalid_argument where a
+// pattern matches no parameter or one that is trained by its rows alone, or a term is no scalar of the network's type.
+Tensor penalty_of(const Network::Impl& network, const std::vector<Penalty>& penalties);
+
+}  // namespace backpass

@@ -1,0 +1,120 @@
+"""Penalties on weights: terms of the loss in training, by patterns of parameter names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from backpass import _checks, _core
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+Term = Callable[[_core.Tensor], _core.Tensor]
+
+
+class Penalty:
+    """The sum of term(w) over the parameters w whose names match, for `weight_penalty` of `fit` and `Trainer`.
+
+    Args:
+        term: a function of a parameter that composes operations and gives one number.
+        pattern: "*.weight" or "0.*": `*` stands for anything, `?` for one character.
+
+    Raises:
+        TypeError: where an argument is something else.
+
+    Example:
+        >>> import backpass as bp
+        >>> def towards_one(w):
+        ...     return 0.1 * bp.sum(bp.square(w - 1))
+        >>> model = bp.Sequential(bp.Dense(1, weight_init="ones"), input_shape=2, seed=0)
+        >>> history = model.fit([[0.0, 0.0]], [[0.0]], loss=bp.MSE(), optimizer=bp.SGD(0.1),
+        ...                     weight_penalty=bp.Penalty(towards_one, "*.bias"))
+        >>> round(history["weight_penalty"][0], 3), model.parameters()["0.bias"].round(3).tolist()
+        (0.1, [0.02])
+    """
+
+    def __init__(self, term: Term, pattern: str = "*") -> None:
+        where = type(self).__name__
+        if not callable(term):
+            raise TypeError(f"[{where}] term must be a function of a parameter, got {term!r}")
+        self.term, self.pattern = term, _checks.text(where, "pattern", pattern)
+
+    def _of(self, parameter: _core.Tensor) -> _core.Tensor:
+        value = self.term(parameter)
+        if not isinstance(value, _core.Tensor):
+            raise TypeError(f"[weight_penalty] {self!r} must give a tensor, got {type(value).__name__}")
+        return value
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), *vars(self).values()))
+
+    def __repr__(self) -> str:
+        return f"Penalty({getattr(self.term, '__name__', self.term)}, {self.pattern!r})"
+
+
+class L1(Penalty):
+    """factor * the sum of |w|: draws weights to exactly 0 (Tibshirani 1996).
+
+    Args:
+        factor: finite, not negative.
+        pattern: of parameter names.
+
+    Raises:
+        ValueError: where the factor is out of range.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.L1(1e-4, "*.weight")
+        L1(0.0001, '*.weight')
+    """
+
+    def __init__(self, factor: float, pattern: str = "*") -> None:
+        self.factor = _checks.not_negative(type(self).__name__, "factor", factor)
+        self.pattern = _checks.text(type(self).__name__, "pattern", pattern)
+
+    def _of(self, parameter: _core.Tensor) -> _core.Tensor:
+        return _core.sum(_core.abs(parameter)) * self.factor
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.factor!r}, {self.pattern!r})"
+
+
+class L2(L1):
+    """factor * the sum of w^2, as Keras writes it; its gradient is 2 factor w.
+
+    Args:
+        factor: finite, not negative.
+        pattern: of parameter names.
+
+    Raises:
+        ValueError: where the factor is out of range.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.L2(0.5)
+        L2(0.5, '*')
+    """
+
+    def _of(self, parameter: _core.Tensor) -> _core.Tensor:
+        return _core.sum(_core.square(parameter)) * self.factor
+
+
+WeightPenalty: TypeAlias = "Penalty | Term | Sequence[Penalty | Term] | None"
+
+
+def checked_penalties(where: str, given: Any) -> list[Penalty]:
+    """One penalty or several; a function is one of all parameters."""
+    several = [] if given is None else given if isinstance(given, (list, tuple)) else [given]
+    for each in several:
+        if isinstance(each, type) or not (isinstance(each, Penalty) or callable(each)):
+            raise TypeError(f"[{where}] weight_penalty must be penalties such as L2(1e-4), got {each!r}")
+    return [each if isinstance(each, Penalty) else Penalty(each) for each in several]
+
+
+def native_penalties(penalties: Sequence[Penalty]) -> list[tuple[str, Term]]:
+    """As the core takes them: patterns, and functions of a parameter."""
+    return [(penalty.pattern, penalty._of) for penalty in penalties]
