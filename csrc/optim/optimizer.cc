@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/convert.h"
 #include "base/error.h"
 #include "nn/network_impl.h"
 #include "optim/muon.h"
@@ -118,6 +119,17 @@ std::array<std::byte*, kFirstExternal> Optimizer::State::buffers(Network::Impl& 
   return {arena, network.values.data(), network.gradient_data(), slots[0].data(), slots[1].data(), slots[2].data()};
 }
 
+std::string Optimizer::State::why_refused(Network::Impl& network, double norm) const {
+  for (const ParameterInfo& info : network.parameters) {
+    const std::byte* grad = network.gradient_data() + static_cast<std::size_t>(info.offset) * size_of(network.dtype);
+    if (network.frozen.count(info.name) == 0 &&
+        check_finite(grad, element_type(network.dtype), network.dtype, info.size) != Finite::yes)
+      return "the gradient of \"" + info.name + "\" is not finite";
+  }
+  if (!std::isfinite(norm)) return "the norm of the gradient is not finite";
+  return "the step is too long: a parameter or the optimizer's state would not be finite; lower the learning rate";
+}
+
 Optimizer::Optimizer(const Description& description, OptimizerOptions options)
     : state_(std::make_shared<State>(description, options)) {}
 
@@ -157,7 +169,7 @@ void Optimizer::step(Network& network) {
   run.settings = state.next_settings();
   run.threads = resolve_threads(0);
   plan.run(run);
-  if (!plan.updated()) fail(type(), "the gradient must be finite to be clipped, its norm is ", plan.gradient_norm());
+  if (!plan.updated()) fail(type(), "nothing was updated: ", state.why_refused(net, plan.gradient_norm()));
   ++state.steps;
 }
 

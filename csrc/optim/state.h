@@ -56,6 +56,9 @@ struct Optimizer::State {
   // What a run of an update reads and writes: arena, parameters, gradients, slots.
   std::array<std::byte*, kFirstExternal> buffers(Network::Impl& network, std::byte* arena) const;
 
+  // What of the last update, whose gradient has this norm, was not finite, so that nothing was changed.
+  std::string why_refused(Network::Impl& network, double norm) const;
+
   // New slots, with the arrays of `from` where there are some. Throws std::invalid_argument where they do not fit.
   Slots make_slots(const Network::Impl& network, const OptimizerState& from) const;
 };

@@ -58,8 +58,10 @@ class Optimizer:
     An optimizer holds its state (velocities, moments) and belongs to the first model that it steps. Training again
     with it goes on where it stopped; a second model raises ValueError.
 
-    Every optimizer takes these by keyword. Where the gradient is clipped, one that is not finite updates nothing:
-    `fit` raises DivergedError, a trainer's `step` returns nan, `step` here raises ValueError.
+    Where the gradient is not finite, or a parameter or the state would not be, nothing is updated: `fit` raises
+    DivergedError, a trainer's `step` returns nan, `step` here raises ValueError.
+
+    Every optimizer takes these by keyword.
 
     Args:
         clip_norm: the gradient of all parameters together is scaled so that its Euclidean norm is at most this:
@@ -85,6 +87,7 @@ class Optimizer:
     """
 
     _native: _core.Optimizer
+    _tells_of_start = True  # a column of training tells of the weights that its epoch began with
 
     def __init__(
         self,
@@ -144,7 +147,7 @@ class Optimizer:
 
         Raises:
             ValueError: where this optimizer belongs to another model, a group's pattern matches no parameter, or a
-                gradient to be clipped is not finite. Nothing is updated then.
+                gradient is not finite, or a parameter or the state would not be. Nothing is updated then.
             RuntimeError: where the model has not been built.
 
         Example:

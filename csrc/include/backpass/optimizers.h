@@ -206,7 +206,8 @@ struct Group {
 // normalisation).
 enum class Decay { all, matrices };
 
-// What every optimizer can do. With clipping, a gradient that is not finite updates nothing.
+// What every optimizer can do. A gradient that is not finite updates nothing, nor does a step that would leave a
+// parameter or the optimizer's state other than finite.
 struct OptimizerOptions {
   std::optional<double> clip_norm = {};   // at most this Euclidean norm of all gradients together (Pascanu et al. 2013)
   std::optional<double> clip_value = {};  // before that: every element within [-clip_value, clip_value]
@@ -232,7 +233,7 @@ class Optimizer {
  public:
   // From a description such as Adam.
   template <class D>
-    requires(!std::is_same_v<D, Optimizer>) && requires(const D& d) { Description{d.type(), d.attributes()}; }
+  requires(!std::is_same_v<D, Optimizer>) && requires(const D& d) { Description{d.type(), d.attributes()}; }
   Optimizer(const D& description, OptimizerOptions options = {})  // NOLINT: descriptions convert
       : Optimizer(Description{description.type(), description.attributes()}, std::move(options)) {}
   explicit Optimizer(const Description& description, OptimizerOptions options = {});
@@ -245,7 +246,8 @@ class Optimizer {
   double current_learning_rate() const;  // of the next step: learning_rate times the factor of its schedule
 
   // Updates the network's parameters from its gradient buffer, which is clipped in place where the options say so.
-  // Throws std::invalid_argument where a pattern matches no parameter, or where a gradient to be clipped is not finite.
+  // Throws std::invalid_argument where a pattern matches no parameter, or where the gradient is
+  // not finite, or what it would change would not be; nothing has changed then.
   void step(Network& network);
 
   OptimizerState state_dict() const;
