@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "backpass/checkpoint.h"
+#include "base/convert.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "plan/sharing.h"
@@ -15,8 +16,8 @@
 namespace backpass {
 
 DivergedError::DivergedError(int at_epoch, Dim at_batch, std::string at_layer)
-    : std::runtime_error(message("fit", "the loss or its gradient is not finite in epoch ", at_epoch, ", batch ",
-                                 at_batch, "; first in ", at_layer,
+    : std::runtime_error(message("fit", "the loss, its gradient or the update is not finite in epoch ", at_epoch,
+                                 ", batch ", at_batch, "; first in ", at_layer,
                                  "; the network keeps the weights from before this step")),
       epoch(at_epoch),
       batch(at_batch),
@@ -173,8 +174,7 @@ class Fit {
 
   void tell() {
     ask_interrupt();
-    if (options_.hooks.progress)
-      options_.hooks.progress(state_.rows, state_.loss_sum / static_cast<double>(state_.rows));
+    if (options_.hooks.progress) options_.hooks.progress(state_.rows, mean_loss(state_.losses, trainer_.losses));
   }
 
   double run_batch() {
@@ -186,10 +186,7 @@ class Fit {
     if (options_.hooks.transform) batch = transformed_.apply(trainer_, batch, options_.hooks.transform);
     const double loss = train(batch);
     if (predicts()) gathered_.add(batch, trainer_.predicted);
-    state_.loss_sum += loss * static_cast<double>(batch.count);
-    state_.head_sums.resize(trainer_.head_losses.size());
-    for (std::size_t i = 0; i < state_.head_sums.size(); ++i)
-      state_.head_sums[i] += trainer_.head_losses[i] * static_cast<double>(batch.count);
+    add_losses(state_.losses, trainer_.heads);
     state_.rows += batch.count;
     ++state_.batch;
     // The last look at the feed: it may end the batch's life.
@@ -203,8 +200,8 @@ class Fit {
     if (!std::isfinite(loss))
       throw DivergedError(state_.epoch, state_.batch,
                           trainer_.net().first_non_finite(*batch.x, batch.rows, batch.count, batch.seed, batch.step));
+    if (!trainer_.updated) throw DivergedError(state_.epoch, state_.batch, refused());
     if (accumulates()) return loss;
-    if (!trainer_.updated) throw DivergedError(state_.epoch, state_.batch, "the gradient");
     update_averages(Per::step);
     return loss;
   }
@@ -216,8 +213,15 @@ class Fit {
 
   void update() try {
     trainer_.optimizer.step(trainer_.network);
-  } catch (const std::invalid_argument&) {  // it was to be clipped, and is not finite
-    throw DivergedError(state_.epoch, state_.batch - 1, "the gradient");
+  } catch (const std::invalid_argument&) {  // something is not finite
+    throw DivergedError(state_.epoch, state_.batch - 1, refused());
+  }
+
+  // What was not finite, where the loss was.
+  std::string refused() const {
+    Network::Impl& net = trainer_.net();
+    const Finite finite = check_finite(net.gradient_data(), element_type(net.dtype), net.dtype, net.n_parameters);
+    return finite == Finite::yes && std::isfinite(trainer_.gradient_norm) ? "the update" : "the gradient";
   }
 
   // The one update of some batches.
@@ -232,17 +236,16 @@ class Fit {
   void end_epoch() {
     update_averages(Per::epoch);
     ++trainer_.optimizer.state()->epochs;
-    Logs logs{{"loss", state_.loss_sum / static_cast<double>(state_.rows)}};
-    for (std::size_t i = 0; i < state_.head_sums.size(); ++i)
-      logs.emplace_back("loss_" + std::to_string(i), state_.head_sums[i] / static_cast<double>(state_.rows));
+    Logs logs;
+    log_losses(state_.losses, trainer_.losses, "", logs);
     gathered_.compute("", logs);
     validate(logs);
     logs.emplace_back("learning_rate", state_.learning_rate);
     for (std::size_t i = 0; i < logs.size(); ++i) state_.history.columns[i].second.push_back(logs[i].second);
     const int epoch = state_.epoch++;
     state_.batch = state_.rows = 0;
-    state_.loss_sum = 0;
-    state_.head_sums.clear();
+    state_.losses.sums.clear();
+    state_.losses.weights.clear();
     if (options_.hooks.epoch_end) options_.hooks.epoch_end(epoch, logs);
     if (keeper_.due_after(state_.epoch)) keep();
   }
