@@ -19,6 +19,7 @@ from backpass._losses import native_losses, native_weights
 from backpass._metrics import metric_pairs
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
+from backpass._split import take
 from backpass._streams import Stream
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from backpass._network import Network
     from backpass._types import ArrayLike, Metrics
     from backpass.augment import Augmentation
+
+ROWS_AT_ONCE = 1024  # where all are asked
 
 
 class Trainer:
@@ -42,7 +45,8 @@ class Trainer:
         threads: how many; None is the default of `get_threads()`.
         loss_weights: a number for each output that multiplies its loss; None counts each once.
         recompute: whether most values between layers are computed again for the backward pass instead of kept: the
-            same bits from less memory, in up to a third more time. See `memory_estimate`.
+            same bits from less memory, in up to a third more time (other bits beside `activation_dtype`, for what is
+            made again is not rounded). See `memory_estimate`.
         activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary digits;
             arithmetic, sums and weights stay float32. None keeps them as they are.
 
@@ -73,8 +77,6 @@ class Trainer:
         _checks.model("Trainer", model)
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"[Trainer] optimizer must be an optimizer such as Adam(), got {optimizer!r}")
-        if loss_weights is not None and isinstance(optimizer, LBFGS):
-            raise ValueError("[LBFGS] takes no loss_weights")
         if recompute and isinstance(optimizer, LBFGS):
             raise ValueError("[LBFGS] takes no recompute")
         if activation_dtype is not None and isinstance(optimizer, LBFGS):
@@ -136,8 +138,8 @@ class Trainer:
             sample_weight: (rows,).
 
         Returns:
-            The loss before the update. Where it is not finite, nothing is updated; nan where the optimizer was to
-            clip a gradient that is not finite.
+            The loss before the update. Where it is not finite, nothing is updated; nan where the gradient is not
+            finite, or a parameter or the optimizer's state would not be: then nothing is updated, too.
         """
         if self._native is not None and self._network is self.model._native:
             return self._native.step(x, y, sample_weight)  # the short way of every step but the first
@@ -204,10 +206,36 @@ class Trainer:
                     part.close()
             self.model._last_loss, self.model._last_loss_weights = self.loss, self.loss_weights
             if resume is None:  # what was resumed may have been at its end
-                warn_of_zero_gradients(network, history)
+                self._warn_of_zero_gradients(network, data, history)
             for watcher in watchers:
                 watcher.on_fit_end(self, {})
         return history
+
+    def _warn_of_zero_gradients(self, network: _core.Network, data: Any, columns: dict[str, list[float]]) -> None:
+        """Tells who looks at a loss that stays where it is why it does."""
+        if not columns.get("loss") or network.flat_gradients.any() or isinstance(self.optimizer, LBFGS):
+            return
+        if set(network.parameters()) <= set(network.frozen):
+            return
+        # Sparse tables leave nothing in this buffer, and streams cannot be asked again.
+        if isinstance(data, Stream) or any(op.kind == "take" for op in network.graph.ops):
+            return
+        if self._no_row_has_a_gradient(network, data):
+            message = "[fit] all gradients are zero: the model has stopped learning"
+            warnings.warn(message, UserWarning, stacklevel=4)
+
+    def _no_row_has_a_gradient(self, network: _core.Network, data: Any) -> bool:
+        """The last batch may have been one of rows without weight."""
+        twin = network.clone()
+        trainer = _core.Trainer(twin, self._losses, SGD(1.0)._native, self._threads, self._loss_weights)
+        graph = network.graph
+        for begin in range(0, _row_count(data[0], len(graph.inputs) > 1), ROWS_AT_ONCE):
+            rows = slice(begin, begin + ROWS_AT_ONCE)
+            x, y = take(data[0], rows, len(graph.inputs) > 1), take(data[1], rows, len(graph.outputs) > 1)
+            trainer.gradients(x, y, take(data[2], rows, False), 0)
+            if twin.flat_gradients.any():
+                return False
+        return True
 
     def _run(
         self, network: _core.Network, data: Any, held_out: Any, settings: dict[str, Any], columns: list[str]
@@ -266,16 +294,6 @@ def evaluate_with(
         weights = native_weights("evaluate", loss_weights)
         trainer = _core.Trainer(network, native, SGD(1.0)._native, 0, weights)
         return trainer.evaluate(data, asked, finite)
-
-
-def warn_of_zero_gradients(network: _core.Network, columns: dict[str, list[float]]) -> None:
-    """Tells who looks at a loss that stays where it is why it does."""
-    if not columns.get("loss") or network.flat_gradients.any():
-        return
-    if set(network.parameters()) <= set(network.frozen):
-        return
-    if not any(op.kind == "take" for op in network.graph.ops):  # sparse tables leave nothing in this buffer
-        warnings.warn("[fit] all gradients are zero: the model has stopped learning", UserWarning, stacklevel=4)
 
 
 def _activation_dtype(where: str, value: str | None) -> str | None:
