@@ -419,6 +419,13 @@ REDUCE = (
     OpCase("sum of rows, kept", lambda x: bp.sum(x, [-1], True), rows),
     OpCase("sum of the outer axes", lambda x: bp.sum(x, [0, 2]), lambda x: x.sum((0, 2)), ((2, 3, 4),)),
     OpCase("mean", lambda x: bp.mean(x), lambda x: x.mean()),
+    OpCase("norm", lambda x: bp.norm(x), lambda x: np.sqrt((x**2).sum()), torch=lambda t, x: t.linalg.vector_norm(x)),
+    OpCase(
+        "norm of rows",
+        lambda x: bp.norm(x, 1),
+        lambda x: np.sqrt((x**2).sum(1)),
+        torch=lambda t, x: t.linalg.vector_norm(x, dim=1),
+    ),
     OpCase("mean of rows", lambda x: bp.mean(x, [1]), lambda x: x.mean(1)),
 )
 

@@ -76,6 +76,16 @@ def test_nothing_to_gain_is_the_plain_plan():
     assert str(wide) == str(narrow)
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3, 4, 6, 9, 16, 40])
+@pytest.mark.parametrize("width", [16, 64])
+def test_whether_values_are_rounded_does_not_depend_on_recomputation(depth, width):
+    model = deep(depth, lambda: [bp.Dense(width, activation="tanh")], width)
+    narrow, both = (bp.Trainer(model, bp.MSE(), bp.SGD(0.1), recompute=again, **NARROW).plan(128)
+                    for again in (False, True))  # fmt: skip
+    assert ("narrow" in names(narrow)) == ("narrow" in names(both))
+    assert both.arena_bytes <= narrow.arena_bytes
+
+
 def cosine(a, b):
     return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
 

@@ -83,7 +83,7 @@ def test_layers_are_values():
 
 def test_zero_weights_warn_when_they_are_made():
     with pytest.warns(UserWarning, match=r"\[Dense 0\] all weights are zero"):
-        bp.Sequential(bp.Dense(3, weight_init="zeros"), input_shape=2)
+        bp.Sequential(bp.Dense(3, weight_init="zeros"), bp.Dense(1, weight_init="zeros"), input_shape=2)
 
 
 # Parameters and gradients.

@@ -6,7 +6,6 @@ from conftest import shell
 
 pytestmark = pytest.mark.slow
 
-
 NAMES = [
     "test_crew",
     "test_handles",

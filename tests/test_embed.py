@@ -109,6 +109,10 @@ def test_watchers_and_averages_act_in_cpp_as_in_python(programs):
     assert float(weight) == model.parameters()["0.weight"].item()
 
 
+def test_steps_are_guarded_and_epochs_weighed_in_cpp(programs):
+    assert shell(programs / "guarded") == ""
+
+
 def test_a_fit_that_is_interrupted_in_cpp_goes_on_to_the_same_bits(programs, tmp_path):
     assert shell(programs / "resumed", tmp_path) == "the same bits\n"
 

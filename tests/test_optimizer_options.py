@@ -110,7 +110,7 @@ def test_a_gradient_that_is_not_finite_is_never_clipped(options):
     assert math.isfinite(trainer.step(data + 4, target))
     model.flat_gradients[:] = np.nan
     before = model.flat_parameters.copy()
-    with pytest.raises(ValueError, match=r"\[Adam\] the gradient must be finite to be clipped"):
+    with pytest.raises(ValueError, match=r'\[Adam\] nothing was updated: the gradient of "w" is not finite'):
         trainer.optimizer.step(model)
     np.testing.assert_array_equal(model.flat_parameters, before)
     assert trainer.optimizer.steps == 1

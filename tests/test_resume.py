@@ -75,7 +75,7 @@ def impossible_label(header, state, tensors):
         ("arrays", reshape("gathered/1", (1, 159)), "damaged: the predictions"),
         ("arrays", reshape("gathered/1", (159, 1)), "damaged: the predictions"),
         ("arrays", without_predictions, "damaged: the predictions"),
-        ("arrays", within_fit(head_sums=[1.0] * 50), "damaged: its sums"),
+        ("arrays", within_fit(loss_sums=[1.0] * 50), "damaged: its sums"),
         ("arrays", within_fit(batch=0), "damaged: its sums"),
         ("arrays", within_fit(rows=1000), "fewer rows"),
         ("stream", reshape("gathered/0", (12, 1)), "damaged: the tallies"),

@@ -82,8 +82,9 @@ def test_early_stopping_follows_any_metric(name, mode, values, best):
 @pytest.mark.row("R2")
 def test_early_stopping_ends_with_the_best_weights_bit_for_bit():
     model, record = linear(), Record()
-    stopping = bp.EarlyStopping("loss", patience=2)
-    model.fit(*rows(), loss=bp.MSE(), optimizer=bp.SGD(3.0), epochs=20, callbacks=[record, stopping], progress=False)
+    fit = {"loss": bp.MSE(), "optimizer": bp.SGD(3.0), "epochs": 20, "progress": False}
+    stopping = bp.EarlyStopping("val_loss", patience=2)
+    model.fit(*rows(), callbacks=[record, stopping], validation_data=rows(), **fit)
     assert stopping.best_epoch == 0
     np.testing.assert_array_equal(model.flat_parameters, record.weights[0])
 

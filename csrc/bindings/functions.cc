@@ -167,6 +167,13 @@ void bind_reductions(py::module_& m) {
       "mean", [](const Tensor& x, const Axes& axis, bool keepdims) { return mean(x, axes_of(axis, "mean"), keepdims); },
       py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false,
       documented("mean", "The mean over some axes, or over all.").c_str());
+  m.def(
+      "norm", [](const Tensor& x, const Axes& axis, bool keepdims) { return norm(x, axes_of(axis), keepdims); },
+      py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false,
+      documented("norm",
+                 "The Euclidean norm, sqrt(sum(square(x))), over some axes, or over all; derivative 0 at 0.\n"
+                 "The squares must be within the range of the dtype.")
+          .c_str());
   m.def("softmax", &softmax, py::arg("x"), documented("softmax", "exp(x) over its sum, along the last axis.").c_str());
   m.def("log_sum_exp", &log_sum_exp, py::arg("x"),
         documented("log_sum_exp",

@@ -9,12 +9,13 @@ namespace py = pybind11;
 namespace {
 
 constexpr const char* kDivergedDoc =
-    "`fit` met a loss that is not finite, or a gradient that was to be clipped; the model keeps the weights from "
-    "before that step.\n\n"
+    "`fit` met a loss, a gradient or an update that is not finite; the model keeps the weights from before that step, "
+    "and the optimizer its state.\n\n"
     "Attributes:\n"
     "    epoch: where it happened, from 0.\n"
     "    batch: where in the epoch, from 0.\n"
-    "    layer: the first layer whose output is not finite, such as \"Dense 2\"; or \"the gradient\".";
+    "    layer: the first layer whose output is not finite, such as \"Dense 2\"; or \"the loss\", \"the gradient\", "
+    "\"the update\".";
 
 // Lives as long as the process, as the module does.
 PyObject* diverged_error = nullptr;

@@ -30,14 +30,16 @@ double gradients(Session& session, const py::object& x, const py::object& y, con
 }
 
 py::array hessian_vector(Network& network, const std::vector<Loss>& losses, const py::object& x, const py::object& y,
-                         const py::object& vector, std::int64_t random_step, const py::object& sample_weight) {
+                         const py::object& vector, std::int64_t random_step, const py::object& sample_weight,
+                         const std::vector<double>& loss_weights) {
   const Data data(network, x, y, sample_weight, "hvp");
   data.require_castable_to(network.dtype(), "hvp");
   const Argument direction = argument(vector, "hvp", "vector");
   Array product;
   {
     const WithoutLock release;
-    product = hvp(network, losses, data.x.views, data.y.views, direction.view, random_step, data.sample_weight.view);
+    product = hvp(network, Losses(losses, loss_weights), data.x.views, data.y.views, direction.view, random_step,
+                  data.sample_weight.view);
   }
   return to_numpy(product);
 }
@@ -89,7 +91,8 @@ void bind_training(py::module_& module) {
           "memory_estimate", [](Session& self, Dim batch_size) { return self.trainer.memory_estimate(batch_size); },
           py::arg("batch_size"), py::call_guard<WithoutLock>());
   module.def("hvp", &hessian_vector, py::arg("network"), py::arg("losses"), py::arg("x"), py::arg("y"),
-             py::arg("vector"), py::arg("random_step"), py::arg("sample_weight") = py::none());
+             py::arg("vector"), py::arg("random_step"), py::arg("sample_weight") = py::none(),
+             py::arg("loss_weights") = std::vector<double>());
 }
 
 }  // namespace backpass::python

@@ -1,5 +1,6 @@
 // Sums and their mirror, broadcasting.
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 #include "base/error.h"
@@ -70,6 +71,15 @@ Tensor mean(const Tensor& x, std::optional<std::vector<Dim>> axes, bool keepdims
   const std::vector<Dim> over = axes_or_all("mean", x, axes);
   const Tensor n = count(x, over);
   return sum(x, over, keepdims) / n;
+}
+
+// Where nothing but zeros is summed, the root is of a constant, through which no gradient flows.
+Tensor norm(const Tensor& x, std::optional<std::vector<Dim>> axes, bool keepdims) {
+  const std::vector<Dim> over = axes_or_all("norm", x, axes);
+  const double least =
+      x.dtype() == DType::float64 ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
+  const Tensor squares = sum(square(x), over, keepdims);
+  return sqrt(maximum(squares, constant(least, {}, x.dtype()))) * greater(squares, constant(0.0, {}, x.dtype()));
 }
 
 Tensor broadcast_to(const Tensor& x, Shape shape) {

@@ -16,6 +16,12 @@ JsonArray numbers_to_json(const std::vector<double>& values) {
   return json;
 }
 
+std::vector<double> numbers_from_json(const JsonValue& json) {
+  std::vector<double> values;
+  for (const JsonValue& value : json.as_array()) values.push_back(number_from_json(value));
+  return values;
+}
+
 std::uint64_t read_count(const JsonValue& json, const char* key) {
   const std::int64_t value = json.at(key).as_int();
   if (value < 0) fail("checkpoint", key, " must not be negative, got ", value);
@@ -68,8 +74,8 @@ JsonObject fit_to_json(const FitState& fit) {
   json.emplace_back("epoch", fit.epoch);
   json.emplace_back("batch", fit.batch);
   json.emplace_back("rows", fit.rows);
-  json.emplace_back("loss_sum", number_to_json(fit.loss_sum));
-  json.emplace_back("head_sums", numbers_to_json(fit.head_sums));
+  json.emplace_back("loss_sums", numbers_to_json(fit.losses.sums));
+  json.emplace_back("loss_weights", numbers_to_json(fit.losses.weights));
   json.emplace_back("penalty_sum", number_to_json(fit.penalty_sum));
   json.emplace_back("learning_rate", number_to_json(fit.learning_rate));
   json.emplace_back("order", fit.order);
@@ -81,6 +87,16 @@ JsonObject fit_to_json(const FitState& fit) {
   return json;
 }
 
+// Files from before there were weights have sums over rows: of the loss, and of each of several outputs.
+LossSums losses_from_json(const JsonValue& json, Dim rows) {
+  if (json.find("loss_weights"))
+    return {numbers_from_json(json.at("loss_sums")), numbers_from_json(json.at("loss_weights"))};
+  LossSums losses{numbers_from_json(json.at("head_sums"))};
+  if (rows > 0 && losses.sums.empty()) losses.sums = {number_from_json(json.at("loss_sum"))};
+  losses.weights.assign(losses.sums.size(), static_cast<double>(rows));
+  return losses;
+}
+
 FitState fit_from_json(const JsonValue& json, History history) {
   FitState fit;
   const std::uint64_t epoch = read_count(json, "epoch");
@@ -89,8 +105,7 @@ FitState fit_from_json(const JsonValue& json, History history) {
   fit.batch = static_cast<Dim>(read_count(json, "batch"));
   fit.rows = static_cast<Dim>(read_count(json, "rows"));
   if (fit.batch > fit.rows) fail("checkpoint", "has more batches than rows");
-  fit.loss_sum = number_from_json(json.at("loss_sum"));
-  for (const JsonValue& sum : json.at("head_sums").as_array()) fit.head_sums.push_back(number_from_json(sum));
+  fit.losses = losses_from_json(json, fit.rows);
   if (const JsonValue* sum = json.find("penalty_sum")) fit.penalty_sum = number_from_json(*sum);  // of older files none
   fit.learning_rate = number_from_json(json.at("learning_rate"));
   fit.order = read_count(json, "order");

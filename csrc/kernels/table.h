@@ -150,9 +150,9 @@ struct Kernels {
   // rounded twice. Indexed by UpdateRule.
   UpdateKernel update[kUpdateRules];
 
-  bool (*all_finite)(const T* a, Size n) noexcept;
-  double (*sum_of_squares)(const T* a, Size n) noexcept;  // in double
-  void (*clamp)(T* a, T limit, Size n) noexcept;          // into [-limit, limit]; nan stays
+  bool (*all_finite)(const T* a, T factor, Size n) noexcept;  // whether every factor * a[i] is
+  double (*sum_of_squares)(const T* a, Size n) noexcept;      // in double
+  void (*clamp)(T* a, T limit, Size n) noexcept;              // into [-limit, limit]; nan stays
 
   // The nearest bfloat16, ties to even, and back; nan stays nan.
   void (*narrow)(std::uint16_t* out, const T* a, Size n) noexcept;

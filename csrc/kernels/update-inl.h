@@ -12,10 +12,12 @@ inline void sweep(Size n, Step step) {
   constexpr Size lanes = Vec<T>::kLanes;
   Size i = 0;
   for (; i + lanes <= n; i += lanes) {
-    step(i, [](const T* p) { return load(p); }, [](T* p, Vec<T> x) { store(p, x); });
+    step(
+        i, [](const T* p) { return load(p); }, [](T* p, Vec<T> x) { store(p, x); });
   }
   if (const Size rest = n - i; rest > 0) {
-    step(i, [rest](const T* p) { return load_n(p, rest); }, [rest](T* p, Vec<T> x) { store_n(p, x, rest); });
+    step(
+        i, [rest](const T* p) { return load_n(p, rest); }, [rest](T* p, Vec<T> x) { store_n(p, x, rest); });
   }
 }
 
@@ -27,7 +29,8 @@ inline void sweep_by_four(Size n, Step step) {
   for (Size i = 0; i < whole; i += 4 * lanes) {
 #pragma GCC unroll 4
     for (Size v = 0; v < 4; ++v)
-      step(i + v * lanes, [](const T* p) { return load(p); }, [](T* p, Vec<T> x) { store(p, x); });
+      step(
+          i + v * lanes, [](const T* p) { return load(p); }, [](T* p, Vec<T> x) { store(p, x); });
   }
   sweep<T>(n - whole, [=](Size i, auto read, auto write) { step(whole + i, read, write); });
 }
@@ -215,12 +218,18 @@ void lion(T* weight, const T* grad, T* m, T*, T*, const UpdateSettings& settings
   });
 }
 
-// A product with zero is zero for finite numbers alone.
+// A product with zero is zero for finite numbers alone. Four sums, or each would wait for the one before.
 template <class T>
-bool all_finite(const T* a, Size n) noexcept {
-  Vec<T> sums = constant<T>(0);
-  sweep<T>(n, [&](Size i, auto read, auto) { sums = sums + read(a + i) * constant<T>(0); });
-  return sum(sums) == 0;
+bool all_finite(const T* a, T factor, Size n) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes;
+  const Vec<T> scale = broadcast(factor), zero = constant<T>(0);
+  Vec<T> sums[4] = {zero, zero, zero, zero};
+  const Size whole = n - n % (4 * lanes);
+  for (Size i = 0; i < whole; i += 4 * lanes)
+#pragma GCC unroll 4
+    for (Size v = 0; v < 4; ++v) sums[v] = fma(load(a + i + v * lanes) * scale, zero, sums[v]);
+  sweep<T>(n - whole, [&](Size i, auto read, auto) { sums[0] = fma(read(a + whole + i) * scale, zero, sums[0]); });
+  return sum((sums[0] + sums[1]) + (sums[2] + sums[3])) == 0;
 }
 
 // Eight sums side by side, whatever the vectors are: one order of additions on every instruction set.

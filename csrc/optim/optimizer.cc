@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/convert.h"
 #include "base/error.h"
 #include "nn/network_impl.h"
 #include "optim/muon.h"
@@ -125,6 +126,17 @@ std::array<std::byte*, kFirstExternal> Optimizer::State::buffers(Network::Impl& 
   return all;
 }
 
+std::string Optimizer::State::why_refused(Network::Impl& network) const {
+  for (const ParameterInfo& info : network.parameters) {
+    const std::byte* grad = network.gradient_data() + static_cast<std::size_t>(info.offset) * size_of(network.dtype);
+    if (network.frozen.count(info.name) == 0 &&
+        check_finite(grad, element_type(network.dtype), network.dtype, info.size) != Finite::yes)
+      return "the gradient of \"" + info.name + "\" is not finite";
+  }
+  if (!std::isfinite(last_norm)) return "the norm of the gradient is not finite";
+  return "the step is too long: a parameter or the optimizer's state would not be finite; lower the learning rate";
+}
+
 Optimizer::Optimizer(const Description& description, OptimizerOptions options)
     : state_(std::make_shared<State>(description, options)) {}
 
@@ -165,6 +177,7 @@ bool Optimizer::State::walk(Plan& plan, std::span<std::byte* const> memory) {
   run.settings = next_settings();
   run.threads = resolve_threads(0);
   plan.run(run);
+  last_norm = plan.gradient_norm();
   return plan.updated();
 }
 
@@ -183,8 +196,7 @@ bool Optimizer::State::step(Network& network) {
 
 void Optimizer::step(Network& network) {
   const InUse use(network.impl().users, Use::changes);
-  if (!state_->step(network))
-    fail(type(), "the gradient must be finite to be clipped, and so must what a composed update leaves");
+  if (!state_->step(network)) fail(type(), "nothing was updated: ", state_->why_refused(network.impl()));
 }
 
 void Optimizer::count_step(Network& network) {

@@ -39,6 +39,7 @@ struct Optimizer::State {
   std::vector<kernels::UpdateSettings> next = {};
   Workspace workspace = {};             // of step()
   std::vector<std::byte*> places = {};  // of a composed update; kept, so that a step allocates nothing
+  double last_norm = 0;                 // of the gradient of the last step by hand, where it was to be clipped
   AlignedBuffer numbers = {};  // that a composed update reads: the step's number, rates by entry of the groups' table
 
   int slot_count() const;
@@ -74,6 +75,8 @@ struct Optimizer::State {
   PlanSpec composed_spec(const Network::Impl& network) const;
   bool walk(Plan& plan, std::span<std::byte* const> memory);
   bool step_composed(Network::Impl& network);
+  // What of the last step by hand was not finite, so that nothing was changed.
+  std::string why_refused(Network::Impl& network) const;
 
   // New slots, with the arrays of `from` where there are some. Throws std::invalid_argument where they do not fit.
   Slots make_slots(const Network::Impl& network, const OptimizerState& from) const;

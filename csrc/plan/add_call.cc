@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "plan/calls.h"
+#include "plan/ordinary.h"
 
 namespace backpass {
 namespace {
@@ -33,6 +34,7 @@ class AddCall final : public Call {
     k_.column_sum(sums, parts, s_.elements, s_.count, n);
     std::transform(sums, sums + n, reinterpret_cast<T*>(context.address[s_.out]) + begin,
                    [](double sum) { return static_cast<T>(sum); });
+    if (s_.watched) watch_gradient(k_, context, reinterpret_cast<const T*>(context.address[s_.out]) + begin, n);
   }
 
  private:

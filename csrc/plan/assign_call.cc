@@ -1,7 +1,9 @@
 // Values that a network keeps: written when everything that reads the old ones is done.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
+#include "base/convert.h"
 #include "plan/calls.h"
 
 namespace backpass {
@@ -12,7 +14,7 @@ class AssignCall final : public Call {
   explicit AssignCall(AssignSpec spec) : s_(std::move(spec)) {
     name = "assign";
     phase = s_.phase;
-    waits = true;
+    waits = keeps = true;
     for (const AssignSpec::Part& part : s_.parts) {
       reads.push_back(part.from);
       writes.push_back(part.to);
@@ -21,6 +23,13 @@ class AssignCall final : public Call {
     if (s_.norm >= 0) reads.push_back(s_.norm);
     detail = std::to_string(s_.parts.size()) + (s_.parts.size() == 1 ? " value" : " values");
     cost = kNanosecondsPerCall + bytes / kBytesPerNanosecond;
+  }
+
+  bool stays_finite(const Context& context, std::byte*) const noexcept override {
+    return std::ranges::all_of(s_.parts, [&](const AssignSpec::Part& part) {
+      const Dim count = static_cast<Dim>(part.bytes / size_of(part.dtype));
+      return check_finite(context.address[part.from], element_type(part.dtype), part.dtype, count) == Finite::yes;
+    });
   }
 
   void run(const Context& context, Dim, std::byte*) const noexcept override {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -27,6 +28,7 @@ struct Context {
   const std::int64_t* rows;   // which rows of the sources; null: 0, 1, 2, ...
   std::uint64_t seed, step;   // of random numbers
   const kernels::UpdateSettings* settings;
+  std::atomic<bool>* extraordinary;  // set by who finds a gradient that is: see ordinary.h
 };
 
 enum class Phase : unsigned char { forward, loss, backward, update };
@@ -37,6 +39,8 @@ class Call {
   // Task in [0, tasks). scratch: scratch_bytes of this worker's own, 64-byte aligned.
   virtual void run(const Context& context, Dim task, std::byte* scratch) const noexcept = 0;
   virtual bool failed() const noexcept { return false; }
+  // Of what `keeps`, asked once, before anything of the kind is written: whether all that this would write is finite.
+  virtual bool stays_finite(const Context&, std::byte*) const noexcept { return true; }
   // What went wrong in a run, if anything could; asked for, once, when the run is over.
   virtual std::exception_ptr take_error() { return nullptr; }
   // Once, after the last task: adds what the tasks left in slots of their own, in the order of tasks.
@@ -56,6 +60,7 @@ class Call {
   bool alone = false;     // in a stage of its own, run by the thread that runs the plan
   bool may_fail = false;  // failed() and take_error() mean something
   bool waits = false;     // for every call before it
+  bool keeps = false;     // what it writes outlives the run: stays_finite() means something
   bool again = false;     // made again for the backward pass, behind every call before it
   bool late = false;      // one stage before the call that follows, not earlier
   std::size_t scratch_bytes = 0;

@@ -20,6 +20,7 @@ struct MatmulSpec {
   Program epilogue;       // over (m, n); empty where there is none
   Lanes lanes;            // of the plan
   bool packed_a = false;  // a holds what a pack call has left
+  bool watched = false;   // c is a gradient: whether it is ordinary is noted
 };
 // How lanes cut a product: not at all; by rows of A and C; or by rows of A, transposed, and B: each lane leaves a sum
 // over its own in c (count, m, n).
@@ -50,6 +51,7 @@ struct ReduceSpec {
   Dim outer = 1, reduced = 1, inner = 1;
   Lanes lanes;
   std::optional<double> alpha = {};  // times it, as of a mean, which is exact where what it is of is all the same
+  bool watched = false;  // as in MatmulSpec
 };
 template <class T>
 CallPtr make_reduce_call(const kernels::Kernels<T>& k, const ReduceSpec& spec);
@@ -59,6 +61,7 @@ std::size_t reduce_partials(const ReduceSpec& spec);
 struct AddSpec {
   int out = -1, parts = -1;
   Dim count = 0, elements = 0;
+  bool watched = false;  // as in MatmulSpec
 };
 template <class T>
 CallPtr make_add_call(const kernels::Kernels<T>& k, const AddSpec& spec);
@@ -113,6 +116,7 @@ struct AssignSpec {
   struct Part {
     int to = -1, from = -1;
     std::size_t bytes = 0;
+    DType dtype = DType::float32;
   };
   std::vector<Part> parts;
   Phase phase = Phase::update;
@@ -135,6 +139,18 @@ struct HostSpec {
 };
 CallPtr make_host_call(HostSpec spec);
 
+// Notes in the context where a gradient is not ordinary.
+struct WatchSpec {
+  struct Part {
+    int value = -1;
+    Dim elements = 0;
+    Dim times = 1;  // how many of them may be added up
+  };
+  std::vector<Part> parts;
+};
+template <class T>
+CallPtr make_watch_call(const kernels::Kernels<T>& k, const WatchSpec& spec);
+
 // A run of the flat buffers that is updated with one entry of the settings.
 struct Segment {
   Dim begin = 0, end = 0;  // elements
@@ -151,6 +167,7 @@ struct UpdateSpec {
   int weight = -1, grad = -1;
   std::array<int, 3> slots = {-1, -1, -1};  // the rule's state
   int norm = -1;                            // of the gradient; where it is not finite, nothing is updated
+  std::optional<double> limit = {};         // of what clipping leaves of a gradient
   std::vector<Segment> segments = {};
 };
 template <class T>

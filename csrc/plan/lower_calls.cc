@@ -142,6 +142,9 @@ CallPtr Lowering::lower_matmul(std::size_t index) {
   if (partials >= 0)
     plan_.values_[static_cast<std::size_t>(partials)].life.bytes =
         product_of_sizes(static_cast<std::size_t>(matmul_tasks(k, spec)), spec.epilogue.sums.size() * sizeof(double));
+  const int result = cluster.ops.size() == 1 ? value_of(cluster.ops[0]) : -1;
+  const bool watched = result >= 0 && watch_where_made(result);
+  spec.watched = watched && !sums_lanes;
   CallPtr call = make_matmul_call(k, spec);
   add_once(call->writes, spec.c);
   add_once(call->reads, spec.a);
@@ -154,7 +157,7 @@ CallPtr Lowering::lower_matmul(std::size_t index) {
   }
   call->phase = cluster.phase;
   plan_.calls_.push_back(std::move(call));
-  return make_add_call(k, {value_of(cluster.ops[0]), spec.c, spec.lanes.count, spec.m * spec.n});
+  return make_add_call(k, {result, spec.c, spec.lanes.count, spec.m * spec.n, watched});
 }
 
 template <class T>
@@ -171,6 +174,7 @@ CallPtr Lowering::lower_reduce(const Tensor& t) {
   spec.inner = element_count(Shape(at(t.op().dims.back() + 1), shape.end()));
   spec.lanes = lanes_;
   spec.partials = add_value(product_of_sizes(reduce_partials(spec), sizeof(double)), "partials");
+  spec.watched = watch_where_made(spec.out);
   return make_reduce_call(kernels::table<T>(kernels::current_isa()), spec);
 }
 

@@ -27,6 +27,7 @@ void Lowering::run() {
   for (const PlanInput& in : spec_.inputs) narrow(in.tensor);
   for (std::size_t i = 0; i < fusion_.clusters.size(); ++i) {
     if (fusion_.clusters[i].phase > spec_.assign_phase) add_assigns();
+    if (fusion_.clusters[i].phase == Phase::update) add_watch();
     if (fusion_.clusters[i].phase >= Phase::backward) bring_back(i);
     lower(i);
     if (fusion_.clusters[i].phase == Phase::forward)
@@ -34,6 +35,7 @@ void Lowering::run() {
   }
   for (std::size_t i = 0; i < spec_.outputs.size(); ++i) plan_.outputs_.push_back(value_of(outputs_[i]));
   if (spec_.guard) plan_.guard_ = value_of(spec_.guard);
+  add_watch();
   add_update();
   add_assigns();
   choose_copied();
@@ -162,8 +164,52 @@ void Lowering::add_assigns() {
   spec.norm = spec_.assign_phase == Phase::update ? plan_.norm_ : -1;
   for (const PlanAssign& assign : spec_.assigns)
     spec.parts.push_back({add_value(bytes_of(assign.value), "state", assign.place.slot, assign.place.offset),
-                          value_of(assign.value), bytes_of(assign.value)});
+                          value_of(assign.value), bytes_of(assign.value), assign.value.dtype()});
   plan_.calls_.push_back(make_assign_call(std::move(spec)));
+}
+
+// What clipping measures is not looked at twice.
+bool Lowering::watches_gradients() const {
+  const UpdatePhase& phase = spec_.update;
+  return !phase.clip_norm && !phase.clip_value &&
+         !(phase.segments.empty() && phase.directed.empty() && phase.tables.empty());
+}
+
+// Whether the call that makes a value shall look at it.
+bool Lowering::watch_where_made(int value) {
+  const bool watched = watches_gradients() && plan_.values_[static_cast<std::size_t>(value)].slot == kGradients;
+  if (watched) watched_.insert(value);
+  return watched;
+}
+
+// Once, behind the backward pass: those gradients that their own calls do not look at, or, where others made them, all.
+void Lowering::add_watch() {
+  if (watching_ || !watches_gradients()) return;
+  watching_ = true;
+  WatchSpec spec;
+  bool made = false;
+  for (std::size_t i = 0; i < spec_.outputs.size(); ++i) {
+    if (spec_.outputs[i].place.slot != kGradients) continue;
+    made = true;
+    const int value = value_of(outputs_[i]);
+    if (!watched_.contains(value)) spec.parts.push_back({value, sources_.elements(outputs_[i])});
+  }
+  for (const RowsUpdate& table : spec_.update.tables)
+    for (const auto& [lookup, grad] : table.lookups)
+      spec.parts.push_back({value_of(grad), sources_.elements(grad), sources_.elements(lookup.op().inputs[1])});
+  const std::size_t width = size_of(spec_.dtype);
+  for (const auto* segments : {&spec_.update.segments, &spec_.update.directed})
+    for (const Segment& segment : *segments) {
+      const Dim elements = segment.end - segment.begin;
+      if (made) continue;
+      spec.parts.push_back({add_value(static_cast<std::size_t>(elements) * width, "gradients", kGradients,
+                                      static_cast<std::size_t>(segment.begin) * width),
+                            elements});
+    }
+  if (spec.parts.empty()) return;
+  plan_.calls_.push_back(spec_.dtype == DType::float64
+                             ? make_watch_call(kernels::table<double>(kernels::current_isa()), spec)
+                             : make_watch_call(kernels::table<float>(kernels::current_isa()), spec));
 }
 
 void Lowering::add_update() {
@@ -198,6 +244,7 @@ void Lowering::add_update(const kernels::Kernels<T>& k) {
                         phase.segments};
     plan_.calls_.push_back(make_measure_call(k, clip));
     if (phase.clip_norm) plan_.calls_.push_back(make_scale_call(k, clip));
+    update.limit = std::min(clip.clip_norm, clip.clip_value);
   }
   if (phase.sweeps) plan_.calls_.push_back(make_update_call(k, update));
 }

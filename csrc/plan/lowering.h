@@ -45,6 +45,9 @@ class Lowering {
   HostSpec host_spec(const Tensor& t);
   void add_assigns();
   void add_update();
+  bool watches_gradients() const;
+  bool watch_where_made(int value);
+  void add_watch();
   void choose_copied();
   template <class T>
   void add_update(const kernels::Kernels<T>& k);
@@ -81,7 +84,8 @@ class Lowering {
   std::unordered_map<const Op*, int> gone_;       // values that are made again with a segment, until they are
   std::unordered_map<const Op*, int> narrow_;     // values that are kept as bfloat16, until they are widened: in which
   std::unordered_map<const Op*, Place> targets_;  // of outputs with a place of their own
-  bool assigned_ = false;
+  bool assigned_ = false, watching_ = false;
+  std::unordered_set<int> watched_;  // gradients that their own calls look at
   Lanes lanes_;
 };
 

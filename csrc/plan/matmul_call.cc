@@ -3,6 +3,7 @@
 #include <sstream>
 
 #include "plan/matmul_cut.h"
+#include "plan/ordinary.h"
 #include "plan/register_epilogue.h"
 
 namespace backpass {
@@ -43,11 +44,19 @@ class MatmulCall final : public Call {
       multiply_in_chunks(context, c, tile, scratch);
     if (!s_.epilogue.instructions.empty())
       run_program(k_, s_.epilogue, context, tile, reinterpret_cast<T*>(scratch + pack_bytes_), partials);
+    if (s_.watched) watch(context, c, tile);
   }
 
   void finish(const Context& context) const noexcept override { finish_sums<T>(s_.epilogue, context, tasks); }
 
  private:
+  // While the block is in the cache.
+  void watch(const Context& context, const T* c, const Tile& tile) const noexcept {
+    const bool whole = tile.cols == s_.n;
+    const Dim rows = whole ? 1 : tile.rows, cols = whole ? tile.rows * tile.cols : tile.cols;
+    for (Dim row = 0; row < rows; ++row) watch_gradient(k_, context, c + row * s_.n, cols);
+  }
+
   Tile block(Dim task) const noexcept {
     if (tasks == 1) return {0, s_.m, 0, s_.n};
     // Down first, so that what blocks copy of B is near for the next.

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <functional>
+#include <utility>
 
 #include "base/float_mode.h"
 #include "base/interrupt.h"
@@ -33,14 +34,17 @@ Plan::Plan(const PlanSpec& spec) : dtype_(spec.dtype), batch_(spec.batch), isa_(
 std::unique_ptr<Plan> compile(PlanSpec spec) {
   constexpr double kWorth = 0.9;
   spec.compact = spec.recompute || spec.narrow;
+  const bool narrow = std::exchange(spec.narrow, false), recompute = std::exchange(spec.recompute, false);
   auto plan = std::make_unique<Plan>(spec);
-  for (bool* option : {&spec.recompute, &spec.narrow}) {
-    if (!*option) continue;
-    *option = false;
-    auto without = std::make_unique<Plan>(spec);
-    *option = static_cast<double>(plan->arena_bytes()) < kWorth * static_cast<double>(without->arena_bytes());
-    if (!*option) plan = std::move(without);
-  }
+  const auto take = [&](bool asked, bool& option) {
+    if (!asked) return;
+    option = true;
+    auto with = std::make_unique<Plan>(spec);
+    option = static_cast<double>(with->arena_bytes()) < kWorth * static_cast<double>(plan->arena_bytes());
+    if (option) plan = std::move(with);
+  };
+  take(narrow, spec.narrow);  // first: whether something is rounded shall not depend on recomputation
+  take(recompute, spec.recompute);
   return plan;
 }
 
@@ -55,6 +59,7 @@ void Plan::finish_compiling() {
     stage.guarded = stage.guarded || call.phase == Phase::update || call.waits;
     stage.gathers = (stage.begin == i || stage.gathers) && may_stay(call);
     if (call.may_fail) fallible_.push_back(i);
+    if (call.keeps) keeping_.push_back(i);
     if (call.in_lanes) stage.lanes.push_back(i);
     scratch_bytes_ = std::max(scratch_bytes_, round_up(call.scratch_bytes));
   }
@@ -103,6 +108,12 @@ Place Plan::output(std::size_t index) const {
   return {value.slot, value.life.offset};
 }
 
+std::size_t Plan::outputs_in_arena() const {
+  std::size_t count = 0;
+  while (count < outputs_.size() && output(count).slot == kArena) ++count;
+  return count;
+}
+
 // Where values lie, unless it is where they lay in the last run.
 void Plan::find_addresses(std::span<std::byte* const> slots) {
   if (!address_.empty() && std::ranges::equal(slots, slots_)) return;
@@ -139,7 +150,9 @@ bool Plan::find_in_place() {
 
 void Plan::prepare(const PlanRun& run) {
   find_addresses(run.slots);
-  context_ = {address_.data(), run.sources.data(), run.rows, run.seed, run.step, run.settings};
+  context_ = {address_.data(), run.sources.data(), run.rows, run.seed, run.step, run.settings, &extraordinary_};
+  extraordinary_.store(false, std::memory_order_relaxed);
+  refused_ = false;
   asks_ = long_;
   stopped_.store(false, std::memory_order_relaxed);
   extent_ = {run.first, run.last, find_in_place()};
@@ -179,10 +192,11 @@ void Plan::walk_together() {
 
 void Plan::walk_alone() noexcept {
   const FlushSubnormals mode;
+  bool passed = false;
   for (const Stage& stage : stages_) {
     if (!extent_.asks(stage)) continue;
     if (stage.guarded) asks_ = false;
-    if (stage.guarded && !guard_holds()) return;
+    if (stage.guarded && !passed && !(passed = guard_holds())) return;
     run_whole(stage);
   }
 }
@@ -213,7 +227,7 @@ void Plan::work(int worker) noexcept {
   }
 }
 
-// Worker 0 looks at the loss and tells the others by the stage behind the last; where it does not hold, it ends the
+// Worker 0 asks the guard and tells the others by the stage behind the last; where it does not hold, it ends the
 // run.
 bool Plan::passes_guard(std::uint32_t run, int worker) noexcept {
   const std::size_t guard_stage = stages_.size();
@@ -274,8 +288,17 @@ void Plan::ask() noexcept {
   }
 }
 
+// Before anything is written that outlives the run: nothing of it may be other than finite.
+bool Plan::guard_holds() noexcept {
+  const auto stays_finite = [&](std::size_t call) {
+    return calls_[call]->phase > extent_.last || calls_[call]->stays_finite(context_, scratch_of(0));
+  };
+  refused_ = !loss_holds() || !std::ranges::all_of(keeping_, stays_finite);
+  return !refused_;
+}
+
 // A loss that is not finite changes no parameter, nor does a call that has failed, nor an interrupted run.
-bool Plan::guard_holds() const noexcept {
+bool Plan::loss_holds() const noexcept {
   if (stopped_.load(std::memory_order_relaxed)) return false;
   for (const std::size_t call : fallible_)
     if (calls_[call]->failed()) return false;

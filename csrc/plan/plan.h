@@ -117,13 +117,14 @@ class Plan final : public Job {
   // Walks the calls of the phases asked for. Allocates nothing after the first run with these threads.
   void run(const PlanRun& run);
 
-  // Whether the last run reached the parameters: its loss was finite, and so was a gradient to be clipped.
-  bool updated() const noexcept { return guard_holds() && std::isfinite(gradient_norm()); }
+  // Whether the last run reached the parameters: its loss was finite, and so was all that it would have written.
+  bool updated() const noexcept { return !refused_ && loss_holds() && std::isfinite(gradient_norm()); }
   double gradient_norm() const noexcept;  // of the last run, before clip_norm; 0 where nothing is clipped
 
   std::size_t arena_bytes() const { return arena_bytes_; }
   bool shared() const { return shared_; }  // by several workers, where there are some
   Place output(std::size_t index) const;   // where an output lies
+  std::size_t outputs_in_arena() const;    // before the first that has a place of its own
   PlanInfo info() const;
   PlanInfo profile(const PlanRun& run, int repeats);  // medians per call, one worker
 
@@ -170,7 +171,8 @@ class Plan final : public Job {
   void prepare(const PlanRun& run);
   void walk(const PlanRun& run);
   std::vector<std::uint32_t> slices(int workers) const;
-  bool guard_holds() const noexcept;
+  bool loss_holds() const noexcept;
+  bool guard_holds() noexcept;
   bool passes_guard(std::uint32_t run, int worker) noexcept;
   void walk_alone() noexcept;
   void rethrow_errors();
@@ -190,13 +192,15 @@ class Plan final : public Job {
   std::vector<Value> values_;
   std::vector<int> outputs_;  // values
   std::vector<Stage> stages_;
-  std::vector<std::size_t> fallible_;               // the calls that may throw
+  std::vector<std::size_t> fallible_, keeping_;     // the calls that may throw; that write what is kept
   std::vector<GatherSpec> gathers_;                 // of rows that may be read where the caller has them
   std::vector<std::byte*> slots_, address_;         // of the last run: by slot, by value
   std::unique_ptr<std::atomic<Dim>[]> open_tasks_;  // by call
   Tickets tickets_;
   Context context_{};  // of the run under way
   Extent extent_;
+  std::atomic<bool> extraordinary_{false};  // a gradient of the run is
+  bool refused_ = false;                    // by the guard, what was to be kept
   AlignedBuffer scratch_, constants_;
   std::size_t scratch_bytes_ = 0, arena_bytes_ = 0;
   std::size_t gradient_bytes_ = 0;  // of their buffer, from its begin to the last that is written
@@ -211,8 +215,8 @@ class Plan final : public Job {
   std::string isa_;
 };
 
-// The plan of a spec; compact where it asks for recomputation or narrow values, but without either where that saves
-// less than a tenth of the arena.
+// The plan of a spec; compact where it asks for recomputation or narrow values, but without narrow values where they
+// save less than a tenth of the arena, and without recomputation where it saves less than a tenth of what is left.
 std::unique_ptr<Plan> compile(PlanSpec spec);
 
 }  // namespace backpass

@@ -4,6 +4,7 @@
 
 #include "base/sizes.h"
 #include "plan/calls.h"
+#include "plan/ordinary.h"
 
 namespace backpass {
 namespace {
@@ -59,6 +60,7 @@ class ReduceCall final : public Call {
       for (Dim j = 0; j < s_.inner; ++j)
         out[outer * s_.inner + j] = static_cast<T>(s_.alpha ? *s_.alpha * sum[j] : sum[j]);
     }
+    if (s_.watched) watch_gradient(k_, context, out, s_.outer * s_.inner);
   }
 
  private:

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "plan/calls.h"
+#include "plan/ordinary.h"
 
 namespace backpass {
 namespace {
@@ -54,6 +55,7 @@ class RowsUpdateCall final : public Call {
     detail = "rows of (" + std::to_string(s_.rows) + ", " + std::to_string(s_.row) + ") by " +
              std::to_string(s_.count) + " indices";
     phase = Phase::update;
+    keeps = true;
     tasks = std::max<Dim>(1, ceil_div(s_.count, kIndicesPerTask));
     reads = {s_.weight, s_.order};
     writes = {s_.weight};
@@ -69,6 +71,30 @@ class RowsUpdateCall final : public Call {
   }
 
   void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
+    each_row(context, task, scratch, [&](const T* sum, auto at) {
+      update_(at(s_.weight), sum, at(s_.slots[0]), at(s_.slots[1]), at(s_.slots[2]), context.settings[s_.settings],
+              s_.row);
+    });
+  }
+
+  bool stays_finite(const Context& context, std::byte* scratch) const noexcept override {
+    const kernels::UpdateSettings& settings = context.settings[s_.settings];
+    if (!context.extraordinary->load(std::memory_order_relaxed) && are_ordinary<T>(settings)) return true;
+    constexpr double kNone = std::numeric_limits<double>::infinity();
+    bool finite = true;
+    for (Dim task = 0; task < tasks; ++task)
+      each_row(context, task, scratch, [&](const T* sum, auto at) {
+        finite = finite &&
+                 update_stays_finite<T>(k_, update_, at(s_.weight), sum,
+                                        {at(s_.slots[0]), at(s_.slots[1]), at(s_.slots[2])}, kNone, settings, s_.row);
+      });
+    return finite;
+  }
+
+ private:
+  // Calls f(sum of its gradients, at) for each row of a task; at(value): where the row lies in a value.
+  template <class F>
+  void each_row(const Context& context, Dim task, std::byte* scratch, F f) const noexcept {
     const std::int64_t* order = reinterpret_cast<const std::int64_t*>(context.address[s_.order]);
     const Dim end = std::min(s_.count, (task + 1) * kIndicesPerTask);
     T* sum = reinterpret_cast<T*>(scratch);
@@ -78,13 +104,10 @@ class RowsUpdateCall final : public Call {
       std::fill_n(sum, s_.row, T(0));
       for (Dim j = i; j < s_.count && order[j] != kNoRow && order[j] / s_.count == row; ++j)
         add(context, order[j] % s_.count, sum);
-      const auto at = [&](int value) { return address(context, value, row * s_.row); };
-      update_(at(s_.weight), sum, at(s_.slots[0]), at(s_.slots[1]), at(s_.slots[2]), context.settings[s_.settings],
-              s_.row);
+      f(sum, [&](int value) { return address(context, value, row * s_.row); });
     }
   }
 
- private:
   static T* address(const Context& context, int value, Dim begin) noexcept {
     return value >= 0 ? reinterpret_cast<T*>(context.address[value]) + begin : nullptr;
   }

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "plan/calls.h"
+#include "plan/ordinary.h"
 
 namespace backpass {
 namespace {
@@ -17,9 +18,10 @@ template <class T>
 class UpdateCall final : public Call {
  public:
   UpdateCall(const kernels::Kernels<T>& k, const UpdateSpec& spec)
-      : update_(k.update[static_cast<int>(spec.rule)]), s_(spec), pieces_(cut_segments(spec.segments)) {
+      : k_(k), update_(k.update[static_cast<int>(spec.rule)]), s_(spec), pieces_(cut_segments(spec.segments)) {
     name = s_.name;
     phase = Phase::update;
+    keeps = true;
     tasks = static_cast<Dim>(pieces_.size());
     Dim count = 0;
     for (const Segment& segment : s_.segments) count += segment.end - segment.begin;
@@ -48,12 +50,32 @@ class UpdateCall final : public Call {
             context.settings[piece.settings], piece.end - piece.begin);
   }
 
+  bool stays_finite(const Context& context, std::byte*) const noexcept override {
+    if (is_ordinary(context)) return true;
+    constexpr double kNone = std::numeric_limits<double>::infinity();
+    return std::ranges::all_of(s_.segments, [&](const Segment& segment) {
+      const auto at = [&](int value) -> const T* { return address(context, value, segment.begin); };
+      return update_stays_finite<T>(k_, update_, at(s_.weight), at(s_.grad),
+                                    {at(s_.slots[0]), at(s_.slots[1]), at(s_.slots[2])}, s_.limit.value_or(kNone),
+                                    context.settings[segment.settings], segment.end - segment.begin);
+    });
+  }
+
  private:
+  bool is_ordinary(const Context& context) const noexcept {
+    const bool gradient = s_.limit ? *s_.limit <= static_cast<double>(kOrdinaryGradient<T>)
+                                   : !context.extraordinary->load(std::memory_order_relaxed);
+    return gradient && std::ranges::all_of(s_.segments, [&](const Segment& segment) {
+             return are_ordinary<T>(context.settings[segment.settings]);
+           });
+  }
+
   // Null where the rule keeps no such state.
   static T* address(const Context& context, int value, Dim begin) noexcept {
     return value >= 0 ? reinterpret_cast<T*>(context.address[value]) + begin : nullptr;
   }
 
+  const kernels::Kernels<T>& k_;
   typename kernels::Kernels<T>::UpdateKernel update_;
   UpdateSpec s_;
   std::vector<Segment> pieces_;  // by task

@@ -32,7 +32,6 @@ void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const LossInputs
                       const std::vector<Tensor>& parameters, std::vector<Tensor>& grads) {
   const Tensor before = input({}, net.dtype, "weight before"), own = weight_of(in);
   spec.inputs.push_back({before, false});
-  spec.outputs.push_back({own, {}});
   // Rows that weigh nothing change nothing.
   const Tensor part = own / maximum(before + own, constant(kLeastWeight, {}, net.dtype)), keep = 1.0 - part;
   for (std::size_t i = 0; i < grads.size(); ++i) {
@@ -51,8 +50,8 @@ double Trainer::Impl::accumulate(const Batch& batch, double& weight) {
   Plan& plan = training_plan(batch.count, *batch.targets, batch.predict, Ending::accumulate);
   // States move with every batch, in what is an update phase without an update.
   const double loss = walk(plan, batch, Phase::update);
-  const std::size_t heads = net().outputs().size();
-  weight += scalar(plan.output(1 + (batch.predict ? 1 : 0) + (heads > 1 ? heads : 0)));
+  updated = plan.updated();
+  weight += heads[0].weight;
   return loss;
 }
 

@@ -15,23 +15,36 @@ namespace {
 
 constexpr Dim kEvaluateRows = 1024;
 
-}  // namespace
-
-void HeadLosses::add(std::size_t output, double loss, double weight) {
-  sums_[output] += loss * weight;
-  weights_[output] += weight;
+double mean_of(const LossSums& losses, std::size_t output) {
+  return losses.weights[output] > 0 ? losses.sums[output] / losses.weights[output] : 0;
 }
 
-void HeadLosses::log(const Losses& losses, const std::string& prefix, Logs& logs) const {
+}  // namespace
+
+void add_losses(LossSums& to, const std::vector<HeadLoss>& heads) {
+  to.sums.resize(heads.size());
+  to.weights.resize(heads.size());
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    to.sums[i] += heads[i].loss * heads[i].weight;
+    to.weights[i] += heads[i].weight;
+  }
+}
+
+double mean_loss(const LossSums& sums, const Losses& losses) {
+  if (sums.sums.size() == 1) return mean_of(sums, 0);
   double total = 0;
-  for (std::size_t i = 0; i < sums_.size(); ++i) total += losses.weight(i) * mean(i);
-  logs.emplace_back(prefix + "loss", total);
-  for (std::size_t i = 0; sums_.size() > 1 && i < sums_.size(); ++i)
-    logs.emplace_back(prefix + "loss_" + std::to_string(i), mean(i));
+  for (std::size_t i = 0; i < sums.sums.size(); ++i) total += losses.weight(i) * mean_of(sums, i);
+  return total;
+}
+
+void log_losses(const LossSums& sums, const Losses& losses, const std::string& prefix, Logs& logs) {
+  logs.emplace_back(prefix + "loss", mean_loss(sums, losses));
+  for (std::size_t i = 0; sums.sums.size() > 1 && i < sums.sums.size(); ++i)
+    logs.emplace_back(prefix + "loss_" + std::to_string(i), mean_of(sums, i));
 }
 
 Evaluation::Evaluation(Trainer::Impl& trainer, const Metrics& metrics, int threads, const Targets* fixed, Dim rows)
-    : trainer_(trainer), predicts_(!metrics.empty()), threads_(threads), heads_(trainer.net().outputs().size()) {
+    : trainer_(trainer), predicts_(!metrics.empty()), threads_(threads) {
   if (predicts_) gathered_.begin(trainer.net(), metrics, fixed, rows);
 }
 
@@ -47,12 +60,12 @@ void Evaluation::add_tiles(const ArrayViews& x, const AllTargets& targets) {
     ask_interrupt();
     const Dim count = std::min(kEvaluateRows, rows - begin);
     std::iota(order.begin(), order.end(), begin);
-    const Trainer::Impl::Batch tile{&x, &targets, order.data(), count, 0, 0, threads_};
+    Trainer::Impl::Batch tile{&x, &targets, order.data(), count, 0, 0, threads_};
+    tile.predict = targets.size() == 1;
     Plan& plan = trainer_.evaluation_plan(count, targets);
     trainer_.walk(plan, tile, Phase::loss);
-    for (std::size_t i = 0, at = targets.size() == 1 ? 2 : 1; i < targets.size(); ++i, at += 2)
-      heads_.add(i, trainer_.scalar(plan.output(at)), trainer_.scalar(plan.output(at + 1)));
-    if (predicts_) gathered_.add(tile, trainer_.predictions(plan, count));
+    add_losses(losses_, trainer_.heads);
+    if (predicts_) gathered_.add(tile, trainer_.predicted);
   }
   rows_ += rows;
 }
@@ -60,7 +73,7 @@ void Evaluation::add_tiles(const ArrayViews& x, const AllTargets& targets) {
 Logs Evaluation::logs(const std::string& prefix) const {
   if (rows_ == 0) fail("evaluate", "needs at least one row");
   Logs logs;
-  heads_.log(trainer_.losses, prefix, logs);
+  log_losses(losses_, trainer_.losses, prefix, logs);
   gathered_.compute(prefix, logs);
   return logs;
 }

@@ -1,22 +1,18 @@
 // The loss and the metrics over rows that come in parts.
 #pragma once
 
+#include "backpass/checkpoint.h"
 #include "train/gathered.h"
 
 namespace backpass {
 
-// The mean loss of each output over batches of rows, by what its rows weigh; 0 where they weigh nothing.
-class HeadLosses {
- public:
-  explicit HeadLosses(std::size_t outputs) : sums_(outputs), weights_(outputs) {}
-  void add(std::size_t output, double loss, double weight);
-  // "loss" and, where there are several outputs, "loss_0" and so on, each name after `prefix`.
-  void log(const Losses& losses, const std::string& prefix, Logs& logs) const;
-
- private:
-  double mean(std::size_t output) const { return weights_[output] > 0 ? sums_[output] / weights_[output] : 0; }
-  std::vector<double> sums_, weights_;
-};
+// Adds the losses of a batch.
+void add_losses(LossSums& to, const std::vector<HeadLoss>& heads);
+// The mean over all rows so far, by what they weigh; 0 where they weigh nothing. Of several outputs: their sum, each
+// times its loss weight.
+double mean_loss(const LossSums& sums, const Losses& losses);
+// "loss" and, where there are several outputs, "loss_0" and so on, each name after `prefix`.
+void log_losses(const LossSums& sums, const Losses& losses, const std::string& prefix, Logs& logs);
 
 class Evaluation {
  public:
@@ -32,7 +28,7 @@ class Evaluation {
   bool predicts_;
   int threads_;
   Gathered gathered_;
-  HeadLosses heads_;
+  LossSums losses_;
   Dim rows_ = 0;
 };
 

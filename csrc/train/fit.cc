@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "backpass/checkpoint.h"
+#include "base/convert.h"
 #include "base/error.h"
 #include "base/interrupt.h"
 #include "plan/sharing.h"
@@ -15,8 +16,8 @@
 namespace backpass {
 
 DivergedError::DivergedError(int at_epoch, Dim at_batch, std::string at_layer)
-    : std::runtime_error(message("fit", "the loss or its gradient is not finite in epoch ", at_epoch, ", batch ",
-                                 at_batch, "; first in ", at_layer,
+    : std::runtime_error(message("fit", "the loss, its gradient or the update is not finite in epoch ", at_epoch,
+                                 ", batch ", at_batch, "; first in ", at_layer,
                                  "; the network keeps the weights from before this step")),
       epoch(at_epoch),
       batch(at_batch),
@@ -185,8 +186,7 @@ class Fit {
 
   void tell() {
     ask_interrupt();
-    if (options_.hooks.progress)
-      options_.hooks.progress(state_.rows, state_.loss_sum / static_cast<double>(state_.rows));
+    if (options_.hooks.progress) options_.hooks.progress(state_.rows, mean_loss(state_.losses, trainer_.losses) + mean_penalty());
   }
 
   double run_batch() {
@@ -198,11 +198,7 @@ class Fit {
     if (options_.hooks.transform) batch = transformed_.apply(trainer_, batch, options_.hooks.transform);
     const double loss = train(batch);
     if (predicts()) gathered_.add(batch, trainer_.predicted);
-    state_.loss_sum += loss * static_cast<double>(batch.count);
-    state_.head_sums.resize(trainer_.head_losses.size());
-    for (std::size_t i = 0; i < state_.head_sums.size(); ++i)
-      state_.head_sums[i] += trainer_.head_losses[i] * static_cast<double>(batch.count);
-    state_.penalty_sum += trainer_.penalty() * static_cast<double>(batch.count);
+    add_losses(batch.count);
     state_.rows += batch.count;
     ++state_.batch;
     // The last look at the feed: it may end the batch's life.
@@ -210,14 +206,24 @@ class Fit {
     return loss;
   }
 
+  // The loss of an only output was read with the penalty in it.
+  void add_losses(Dim rows) {
+    const double penalty = trainer_.penalty();
+    if (trainer_.heads.size() == 1) trainer_.heads[0].loss -= penalty;
+    backpass::add_losses(state_.losses, trainer_.heads);
+    state_.penalty_sum += penalty * static_cast<double>(rows);
+  }
+
+  double mean_penalty() const { return state_.penalty_sum / static_cast<double>(state_.rows); }
+
   double train(const Feed::Batch& batch) {
     if (in_group_ == 0) state_.learning_rate = trainer_.optimizer.current_learning_rate();
     const double loss = accumulates() ? trainer_.accumulate(batch, group_weight_) : trainer_.train(batch);
     if (!std::isfinite(loss))
       throw DivergedError(state_.epoch, state_.batch,
                           trainer_.net().first_non_finite(*batch.x, batch.rows, batch.count, batch.seed, batch.step));
+    if (!trainer_.updated) throw DivergedError(state_.epoch, state_.batch, refused());
     if (accumulates()) return loss;
-    if (!trainer_.updated) throw DivergedError(state_.epoch, state_.batch, "the gradient");
     update_averages(Per::step);
     return loss;
   }
@@ -227,10 +233,17 @@ class Fit {
       if (average.per() == per) average.update(trainer_.network);
   }
 
+  // What was not finite, where the loss was.
+  std::string refused() const {
+    Network::Impl& net = trainer_.net();
+    const Finite finite = check_finite(net.gradient_data(), element_type(net.dtype), net.dtype, net.n_parameters);
+    return finite == Finite::yes && std::isfinite(trainer_.gradient_norm) ? "the update" : "the gradient";
+  }
+
   // The one update of some batches.
   void end_group() {
     if (in_group_ == 0) return;
-    if (!trainer_.update()) throw DivergedError(state_.epoch, state_.batch - 1, "the gradient");
+    if (!trainer_.update()) throw DivergedError(state_.epoch, state_.batch - 1, refused());
     in_group_ = 0;
     group_weight_ = 0;
     update_averages(Per::step);
@@ -239,18 +252,21 @@ class Fit {
   void end_epoch() {
     update_averages(Per::epoch);
     ++trainer_.optimizer.state()->epochs;
-    Logs logs{{"loss", state_.loss_sum / static_cast<double>(state_.rows)}};
-    for (std::size_t i = 0; i < state_.head_sums.size(); ++i)
-      logs.emplace_back("loss_" + std::to_string(i), state_.head_sums[i] / static_cast<double>(state_.rows));
-    if (penalized()) logs.emplace_back(kPenaltyColumn, state_.penalty_sum / static_cast<double>(state_.rows));
+    Logs logs;
+    log_losses(state_.losses, trainer_.losses, "", logs);
+    if (penalized()) {
+      logs[0].second += mean_penalty();
+      logs.emplace_back(kPenaltyColumn, mean_penalty());
+    }
     gathered_.compute("", logs);
     validate(logs);
     logs.emplace_back("learning_rate", state_.learning_rate);
     for (std::size_t i = 0; i < logs.size(); ++i) state_.history.columns[i].second.push_back(logs[i].second);
     const int epoch = state_.epoch++;
     state_.batch = state_.rows = 0;
-    state_.loss_sum = state_.penalty_sum = 0;
-    state_.head_sums.clear();
+    state_.losses.sums.clear();
+    state_.losses.weights.clear();
+    state_.penalty_sum = 0;
     if (options_.hooks.epoch_end) options_.hooks.epoch_end(epoch, logs);
     if (keeper_.due_after(state_.epoch)) keep();
   }

@@ -149,7 +149,8 @@ void check_written(const FitState& written, const Trainer::Impl& trainer, const 
                    const Metrics& metrics) {
   const std::size_t outputs = trainer.net().outputs().size();
   const bool within = written.batch > 0;
-  if (within != (written.rows > 0) || written.head_sums.size() != (within && outputs > 1 ? outputs : 0))
+  const std::size_t summed = within ? outputs : 0;
+  if (within != (written.rows > 0) || written.losses.sums.size() != summed || written.losses.weights.size() != summed)
     fail("resume", "the checkpoint is damaged: its sums do not fit");
   if (x && written.rows > (*x)[0].rows()) fail("resume", "the data has fewer rows than were trained on");
   if (!metrics.empty() && within)

@@ -47,6 +47,7 @@ LossInputs build_losses(const Network::Impl& net, const Losses& losses, const Al
     in.loss = i == 0 ? weighted : in.loss + weighted;
     in.each.push_back(loss);
     const Tensor rows = losses.of(i).row_weight(prediction, in.y[i], in.weight);
+    in.weighted = in.weighted || rows;
     in.own_weights = in.own_weights || (rows && !(rows == in.weight));
     in.total_weight.push_back(rows ? sum(rows) : count(prediction, {0}));
   }
@@ -68,6 +69,16 @@ PlanSpec loss_spec(const Network::Impl& net, const LossInputs& in, Dim batch, bo
   return spec;
 }
 
+// Behind the loss: predictions, what each of several outputs adds to the loss, and what their rows weigh.
+void add_head_outputs(PlanSpec& spec, const Network::Impl& net, const LossInputs& in, bool predict, bool weigh) {
+  if (predict) spec.outputs.push_back({net.outputs()[0], {}});
+  if (in.each.size() > 1)
+    for (const Tensor& loss : in.each) spec.outputs.push_back({loss, {}});
+  if (!weigh) return;
+  for (const Tensor& weight : in.total_weight) spec.outputs.push_back({weight, {}});
+  mark_phase(spec, in.total_weight, Phase::loss);
+}
+
 void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const AllTargets& targets) {
   for (std::size_t i = 0; i < x.size(); ++i) sources.push_back(row_source(x[i]));
   for (const Targets& t : targets) sources.push_back(row_source(t.y));
@@ -82,8 +93,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   spec.recompute = options.recompute;
   spec.narrow = options.activation_dtype.has_value();
   assign_states(spec, net(), Phase::update);
-  if (predict) spec.outputs.push_back({net().outputs()[0], {}});
-  for (std::size_t i = 0; in.each.size() > 1 && i < in.each.size(); ++i) spec.outputs.push_back({in.each[i], {}});
+  add_head_outputs(spec, net(), in, predict, in.weighted || ending == Ending::accumulate);
   const bool sweeps = ending == Ending::update && !updates_apart();
   auto [parameters, grads, tables] = training_gradients(net(), in.loss, sweeps);
   if (ending == Ending::accumulate) add_to_gradients(spec, net(), in, parameters, grads);
@@ -103,12 +113,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
 PlanSpec Trainer::Impl::evaluation_spec(Dim batch, const AllTargets& targets) const {
   const LossInputs in = build_losses(net(), losses, targets);
   PlanSpec spec = loss_spec(net(), in, batch, false);
-  if (net().outputs().size() == 1) spec.outputs.push_back({net().outputs()[0], {}});
-  for (std::size_t i = 0; i < in.each.size(); ++i) {
-    spec.outputs.push_back({in.each[i], {}});
-    spec.outputs.push_back({in.total_weight[i], {}});
-  }
-  mark_phase(spec, in.total_weight, Phase::loss);
+  add_head_outputs(spec, net(), in, net().outputs().size() == 1, in.weighted);
   return spec;
 }
 
@@ -143,13 +148,17 @@ double Trainer::Impl::walk(Plan& plan, const Batch& batch, Phase last) {
   if (last == Phase::update) run.settings = state.next_settings();
   net().run(plan, run);
   if (batch.predict) predicted = predictions(plan, batch.count);
-  if (batch.targets->size() > 1 && last != Phase::loss) read_head_losses(plan, batch.targets->size());
+  read_heads(plan, batch);
   return scalar(plan.output(0));
 }
 
-void Trainer::Impl::read_head_losses(const Plan& plan, std::size_t outputs) {
-  head_losses.resize(outputs);
-  for (std::size_t i = 0; i < outputs; ++i) head_losses[i] = scalar(plan.output(1 + i));
+// By the order of add_head_outputs.
+void Trainer::Impl::read_heads(const Plan& plan, const Batch& batch) {
+  std::size_t at = batch.predict ? 2 : 1;
+  heads.resize(batch.targets->size());
+  for (HeadLoss& head : heads) head.loss = scalar(plan.output(heads.size() > 1 ? at++ : 0));
+  const bool weighed = at < plan.outputs_in_arena();
+  for (HeadLoss& head : heads) head.weight = weighed ? scalar(plan.output(at++)) : static_cast<double>(batch.count);
 }
 
 ArrayView Trainer::Impl::predictions(const Plan& plan, Dim rows) const {
@@ -160,6 +169,7 @@ double Trainer::Impl::train(const Batch& batch) {
   Plan& plan = training_plan(batch.count, *batch.targets, batch.predict);
   const double value = walk(plan, batch, Phase::update);
   updated = plan.updated();
+  gradient_norm = plan.gradient_norm();
   if (updates_apart())
     updated = updated && update();
   else if (updated)

@@ -11,6 +11,11 @@ namespace backpass {
 
 using AllTargets = std::vector<Targets>;  // by output
 
+// The loss of one output over the rows of a batch; of the only one, with its loss weight.
+struct HeadLoss {
+  double loss, weight;  // a mean, and what its rows weigh together
+};
+
 struct Trainer::Impl {
   Network network;
   Losses losses;
@@ -18,12 +23,13 @@ struct Trainer::Impl {
   TrainerOptions options;
   Workspace workspace = {};
   bool stopped = false;
-  bool updated = false;                  // whether the last step changed parameters
-  AllTargets step_targets = {};          // of a single step; kept, so that a step allocates nothing
-  std::vector<RowSource> sources = {};   // likewise
-  std::vector<double> head_losses = {};  // of several outputs, in the last walk in training
-  ArrayView predicted = {};              // by the last walk in training that kept predictions
-  AlignedBuffer scalars = {};            // beside the arena: see Scalar
+  bool updated = false;                 // whether the last step changed parameters
+  double gradient_norm = 0;             // of the last step that was to be clipped
+  AllTargets step_targets = {};         // of a single step; kept, so that a step allocates nothing
+  std::vector<RowSource> sources = {};  // likewise
+  std::vector<HeadLoss> heads = {};     // by output, in the last walk
+  ArrayView predicted = {};             // by the last walk in training that kept predictions
+  AlignedBuffer scalars = {};           // beside the arena: see Scalar
 
   // Numbers with a place of their own: what the rows weigh whose gradients are in the buffer, while they accumulate;
   // the penalty of the last walk in training.
@@ -54,7 +60,7 @@ struct Trainer::Impl {
 
   // Forward, loss, backward and, unless `last` is earlier, update. Returns the loss.
   double walk(Plan& plan, const Batch& batch, Phase last);
-  void read_head_losses(const Plan& plan, std::size_t outputs);
+  void read_heads(const Plan& plan, const Batch& batch);
   double train(const Batch& batch);  // a full step; counts it where it is one
   // Whether the update is no part of the plan that computes gradients.
   bool updates_apart() const { return options.update || optimizer.state()->composed; }
@@ -74,6 +80,7 @@ struct LossInputs {
   std::vector<Tensor> y;
   Tensor weight, loss;
   std::vector<Tensor> each, total_weight;  // by output: its loss, and what its rows weigh together
+  bool weighted = false;                   // not all rows weigh 1
   bool own_weights = false;                // some loss weighs rows by more than sample_weight
 };
 LossInputs build_losses(const Network::Impl& net, const Losses& losses, const AllTargets& targets);

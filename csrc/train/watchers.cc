@@ -29,9 +29,10 @@ void put(WatcherState& state, const char* name, const std::optional<double>& val
   if (value) state.numbers.emplace_back(name, *value);
 }
 
+// Absent also where it is nan: nothing would ever be better.
 std::optional<double> find(const WatcherState& state, const std::string& name) {
   for (const auto& [key, value] : state.numbers)
-    if (key == name) return value;
+    if (key == name && !std::isnan(value)) return value;
   return {};
 }
 
@@ -48,7 +49,11 @@ double norm_of(const void* values, Dim count) {
 }  // namespace
 
 Monitor::Monitor(std::string owner, std::string name, const std::string& mode, double least, bool relative_threshold)
-    : who(std::move(owner)), column(std::move(name)), threshold(least), relative(relative_threshold) {
+    : who(std::move(owner)),
+      column(std::move(name)),
+      after(column.starts_with("val_")),
+      threshold(least),
+      relative(relative_threshold) {
   if (mode != "auto" && mode != "min" && mode != "max") fail(who, "mode must be auto, min or max, got ", mode);
   upwards = mode == "max" || (mode == "auto" && metric_rises(column));
 }
@@ -63,7 +68,7 @@ double Monitor::value(const Logs& logs) const {
 }
 
 bool Monitor::better(double value, double best) const {
-  const double margin = relative ? threshold * best : threshold;
+  const double margin = relative ? threshold * std::abs(best) : threshold;
   return upwards ? value > best + margin : value < best - margin;
 }
 
@@ -90,7 +95,12 @@ void EarlyStopping::fit_begin() {
   best_.reset();
   best_epoch_ = -1;
   waited_ = 0;
+  here_.forget();
   weights_.forget();
+}
+
+void EarlyStopping::epoch_begin(Network& network, Optimizer&) {
+  if (options_.restore_best && !monitor_.after) here_.take(network);
 }
 
 bool EarlyStopping::epoch_end(Network& network, Optimizer&, int epoch, const Logs& logs) {
@@ -100,7 +110,8 @@ bool EarlyStopping::epoch_end(Network& network, Optimizer&, int epoch, const Log
     best_ = value;
     best_epoch_ = epoch;
     waited_ = 0;
-    if (options_.restore_best) weights_.take(network);
+    if (options_.restore_best && here_.empty()) weights_.take(network);
+    if (!here_.empty()) std::swap(weights_, here_);
     return false;
   }
   return ++waited_ >= std::max(options_.patience, 1);
@@ -114,6 +125,7 @@ WatcherState EarlyStopping::state() const {
   WatcherState state{{{"best_epoch", best_epoch_}, {"waited", waited_}}, {}};
   put(state, "best", best_);
   weights_.save(state, "weights");
+  if (!here_.empty()) here_.save(state, "here");  // a fit that goes on within an epoch does not begin it again
   return state;
 }
 
@@ -121,6 +133,8 @@ void EarlyStopping::load_state(const WatcherState& state) {
   const std::int64_t best_epoch = state.whole("best_epoch", -1, kMostEpochs);
   const std::int64_t waited = state.whole("waited", 0, kMostEpochs);
   weights_.load(state, "weights");
+  here_.forget();
+  if (find(state, "here.steps")) here_.load(state, "here");
   best_epoch_ = static_cast<int>(best_epoch);
   waited_ = static_cast<int>(waited);
   best_ = find(state, "best");
@@ -171,9 +185,7 @@ void ReduceOnPlateau::load_state(const WatcherState& state) {
 }
 
 BoldDriver::BoldDriver(BoldDriverOptions options)
-    : options_(std::move(options)),
-      monitor_("BoldDriver", options_.monitor, "min", 0),
-      after_(options_.monitor.starts_with("val_")) {
+    : options_(std::move(options)), monitor_("BoldDriver", options_.monitor, "min", 0) {
   if (!(options_.increase >= 1) || !std::isfinite(options_.increase))
     fail("BoldDriver", "increase must be finite and at least 1, got ", options_.increase);
   check_between("BoldDriver", "decrease", options_.decrease, 0, 1);
@@ -187,11 +199,12 @@ void BoldDriver::fit_begin() {
 }
 
 void BoldDriver::epoch_begin(Network& network, Optimizer& optimizer) {
-  if (!after_) here_.take(network, &optimizer);
+  if (!monitor_.after) here_.take(network, &optimizer);
 }
 
 bool BoldDriver::epoch_end(Network& network, Optimizer& optimizer, int, const Logs& logs) {
   const double value = monitor_.value(logs), rate = optimizer.learning_rate();
+  if (!accepted_ && std::isnan(value)) return false;  // nothing to compare with, and none to go back to
   // The same weights on rows in another order give a loss that differs by rounding: neither a rise nor a fall.
   const double rounding = std::abs(accepted_.value_or(0)) * (network.dtype() == DType::float64 ? 1e-10 : 1e-5);
   if (accepted_ && !(value <= *accepted_ + options_.tolerance * std::abs(*accepted_) + rounding)) {
@@ -199,7 +212,7 @@ bool BoldDriver::epoch_end(Network& network, Optimizer& optimizer, int, const Lo
     good_.restore(network, &optimizer);
     return false;
   }
-  if (after_) here_.take(network, &optimizer);
+  if (monitor_.after) here_.take(network, &optimizer);
   if (accepted_ && value < *accepted_ - rounding) optimizer.set_learning_rate(rate * options_.increase);
   accepted_ = value;
   std::swap(good_, here_);
@@ -210,14 +223,14 @@ WatcherState BoldDriver::state() const {
   WatcherState state;
   put(state, "accepted", accepted_);
   good_.save(state, "good");
-  if (!after_) here_.save(state, "here");  // a fit that goes on within an epoch does not begin it again
+  if (!monitor_.after) here_.save(state, "here");  // a fit that goes on within an epoch does not begin it again
   return state;
 }
 
 void BoldDriver::load_state(const WatcherState& state) {
   Snapshot good, here;
   good.load(state, "good");
-  if (!after_) here.load(state, "here");
+  if (!monitor_.after) here.load(state, "here");
   good_ = std::move(good);
   here_ = std::move(here);
   accepted_ = find(state, "accepted");

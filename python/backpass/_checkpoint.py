@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -15,6 +17,7 @@ from backpass._history import check_column
 from backpass._metrics import rises
 
 if TYPE_CHECKING:
+    from backpass._network import Network
     from backpass._trainer import Trainer
     from backpass._types import Array, Logs
 
@@ -35,12 +38,13 @@ class Checkpoint(Callback):
         every_epochs: writes after so many epochs; None: not by their number.
         every_seconds: writes when so much time has passed since the last time; None: not by the clock.
         keep_best: a column such as "val_loss"; the model with its best value is saved as `best_path`. accuracy, top_*,
-            balanced_accuracy, f1, precision, recall, auc and r2 shall rise, all others fall.
+            balanced_accuracy, f1, precision, recall, auc and r2 shall rise, all others fall. nan is never best. Of a
+            column of training, the weights that its epoch began with are saved, as `EarlyStopping` says.
 
     Attributes:
         path: the file.
         best_path: with ".best" before its suffix; `bp.load` reads it.
-        best: the best value of `keep_best`; None before the first epoch.
+        best: the best value of `keep_best`; None before the first one that is not nan.
 
     Raises:
         ValueError: where a setting is out of range; in fit, where there is no such column, a path is of no file or in
@@ -73,6 +77,7 @@ class Checkpoint(Callback):
         self.best_path = ".best".join(os.path.splitext(self.path))
         self.keep_best = keep_best
         self.best: float | None = None
+        self._start: dict[str, Array] = {}  # of the epoch, where its column tells of it
         self._every = {
             "every_batches": 0 if every_batches is None else _positive("every_batches", every_batches),
             "every_epochs": 0 if every_epochs is None else _positive("every_epochs", every_epochs),
@@ -93,6 +98,12 @@ class Checkpoint(Callback):
     def on_fit_begin(self, trainer: Trainer, logs: Logs) -> None:
         """Forgets an earlier fit."""
         self.best = None
+        self._start = {}
+
+    def on_epoch_begin(self, trainer: Trainer, logs: Logs) -> None:
+        """Keeps what a column of training will tell of."""
+        if self.keep_best and not self.keep_best.startswith("val_") and trainer.optimizer._tells_of_start:
+            self._start = trainer.model.state_dict()
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
         """Saves the best model."""
@@ -100,19 +111,27 @@ class Checkpoint(Callback):
             return
         value = logs[self.keep_best]
         up = rises(self.keep_best)
-        if self.best is None or (value > self.best if up else value < self.best):
+        if not math.isnan(value) and (self.best is None or (value > self.best if up else value < self.best)):
             self.best = value
-            trainer.model.save(self.best_path)
+            self._save_best(trainer.model)
+
+    def _save_best(self, model: Network) -> None:
+        if self._start:
+            model = copy.deepcopy(model)
+            model.load_weights(self._start)
+        model.save(self.best_path)
 
     def state(self) -> dict[str, Any]:
-        """The best value."""
-        return {"best": self.best}
+        """The best value, and the weights that the epoch began with where they may be saved."""
+        return {"best": self.best, **{f"start/{name}": array for name, array in self._start.items()}}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Goes on from what `state` gave."""
         _checks.state("Checkpoint", state, "best")
         best = state["best"]
-        self.best = None if best is None else _checks.number("Checkpoint", "best", best)
+        number = None if best is None else _checks.number("Checkpoint", "best", best)
+        self.best = None if number is None or math.isnan(number) else number
+        self._start = {name[6:]: np.array(value) for name, value in state.items() if name.startswith("start/")}
 
 
 def writer_of(callbacks: Sequence[Callback]) -> dict[str, Any] | None:

@@ -75,7 +75,7 @@ class History(dict[str, list[float]]):
         """Whether the validation loss has turned up while the training loss went on falling.
 
         With b the epoch of the lowest validation loss, and means over the last `window` epochs (at most those after b):
-        mean(val_loss) > (1 + tolerance) val_loss[b] and mean(loss) < loss[b].
+        mean(val_loss) > val_loss[b] + tolerance |val_loss[b]| and mean(loss) < loss[b].
 
         Args:
             tolerance: by what part of its lowest value the validation loss must have risen.
@@ -98,13 +98,15 @@ class History(dict[str, list[float]]):
         if "val_loss" not in self:
             raise ValueError("[overfits] needs a fit with validation_data")
         held_out, training = self["val_loss"], self["loss"]
-        if not held_out:
+        numbers = [value for value in held_out if not math.isnan(value)]
+        if not numbers:
             return False
-        best = held_out.index(min(held_out))
+        best = held_out.index(min(numbers))
+        limit = held_out[best] + least * abs(held_out[best])
         last = slice(max(best + 1, len(held_out) - epochs), None)
         if not held_out[last]:
             return False
-        return _mean(held_out[last]) > (1 + least) * held_out[best] and _mean(training[last]) < training[best]
+        return _mean(held_out[last]) > limit and _mean(training[last]) < training[best]
 
 
 def columns_of(outputs: int, metrics: Sequence[str], validated: bool, penalized: bool = False) -> list[str]:

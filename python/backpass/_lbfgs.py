@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from backpass._trainer import Trainer
     from backpass._types import ArrayLike
 
+GAVE_UP = 2  # SciPy's status where a line search found nothing
+NEARER = 0.1  # how far to go of a step that led to numbers that are not finite
+
 Data: TypeAlias = "tuple[ArrayLike, ArrayLike, ArrayLike | None]"
 
 
@@ -33,8 +38,10 @@ class LBFGS(Optimizer):
     For `fit` alone: an epoch is one iteration of the minimizer, of one or more evaluations of loss and gradient on all
     rows. `batch_size` and `shuffle` have no meaning, and dropout masks stay the same. The "loss" of an epoch is the one
     that its iteration ended with. A fit ends early where the minimizer has converged; the next one begins anew. There
-    is no learning rate to schedule: the history has 1, where a line search begins. What needs single steps is refused:
-    running statistics, averages of the weights, callbacks that change the rate or look at batches.
+    is no learning rate to schedule: the history has 1, where a line search begins. Where a trial's loss or gradient is
+    not finite, the search goes on nearer by. A fit that begins where there is nothing to gain has one epoch; one that
+    gives up although the loss falls along its gradient warns. What needs single steps is refused: running statistics,
+    averages of the weights, callbacks that change the rate or look at batches.
 
     Args:
         history_size: how many pairs of steps and changes of the gradient approximate the curvature.
@@ -54,6 +61,8 @@ class LBFGS(Optimizer):
         >>> model.flat_parameters.round(4).tolist()
         [2.0, 1.0]
     """
+
+    _tells_of_start = False
 
     def __init__(
         self,
@@ -122,8 +131,9 @@ class Minimization:
         from backpass._objective import Objective
 
         self._check_data(settings)
-        self.objective = Objective(trainer.model, *data[:2], trainer.loss, data[2])
+        self.objective = Objective(trainer.model, *data[:2], trainer.loss, data[2], trainer.loss_weights)
         self.accepted = self.objective.x0.copy()
+        self.loss, self.gradient = self.objective(self.accepted)  # there
         self.begun = self.done = 0
 
     def run(self, optimizer: LBFGS) -> dict[str, list[float]]:
@@ -137,11 +147,37 @@ class Minimization:
         stops = {"maxcor": given["history_size"], "gtol": given["tolerance"], "ftol": given["tolerance_change"]}
         try:
             if self.epochs:
-                minimize(self._evaluate, self.accepted, jac=True, method="L-BFGS-B", callback=self._end_epoch,
-                         options={**limits, **stops})  # fmt: skip
+                self._check_finite(self.loss)
+                found = minimize(self._evaluate, self.accepted, jac=True, method="L-BFGS-B", callback=self._end_epoch,
+                                 options={**limits, **stops})  # fmt: skip
+                self._end(gave_up=found.status == GAVE_UP)
         finally:
             self.trainer.model.flat_parameters[:] = self.accepted
         return self.columns
+
+    def _end(self, gave_up: bool) -> None:
+        if gave_up and self._falls():
+            message = (
+                f"[LBFGS] gave up in epoch {self.done}: no step was found, though the loss falls against its gradient"
+            )
+            warnings.warn(message, UserWarning, stacklevel=6)
+        if self.done == 0:
+            with contextlib.suppress(StopIteration):
+                self._end_epoch(self.accepted)
+
+    def _falls(self) -> bool:
+        """Whether a step against the gradient lowers the loss by more than rounding."""
+        rounding = 8 * np.finfo(self.trainer.model.dtype).eps * abs(self.loss)
+        largest = np.abs(self.gradient).max(initial=0)
+        if largest == 0:
+            return False
+        steps = (self.accepted - self.gradient / largest * 10.0**-power for power in range(12))
+        return any(self._value(theta) < self.loss - rounding for theta in steps)
+
+    def _value(self, theta: Vector) -> float:
+        """inf where theta has a number that the model cannot hold."""
+        limit = np.finfo(self.trainer.model.dtype).max
+        return self.objective(theta)[0] if (np.abs(theta) <= limit).all() else math.inf
 
     def _check_data(self, settings: dict[str, Any]) -> None:
         """Refuses what any other fit refuses, by one of no epochs."""
@@ -153,10 +189,20 @@ class Minimization:
         if self.begun == self.done:
             self._call("epoch_begin", self.done)
             self.begun += 1
-        value, gradient = self.objective(theta)
-        if self.begun == 1 and np.array_equal(theta, self.objective.x0):
-            self._check_finite(value)  # SciPy would go on; a trial that is not finite is its own affair
-        return value, gradient
+        if math.isfinite(self._value(theta)):
+            value, gradient = self.objective(theta)
+            if np.isfinite(gradient).all():
+                return value, gradient
+        return self._wall(theta)
+
+    def _wall(self, theta: Vector) -> tuple[float, Vector]:
+        """For a trial that is not finite: a parabola over the line from the last iterate, lowest at NEARER of the way.
+
+        SciPy's line search interpolates: it goes there next.
+        """
+        fall = abs(float(self.gradient @ (theta - self.accepted)))
+        steep = 1 / NEARER - 1
+        return self.loss + (steep - 1) / 2 * fall, -steep * self.gradient
 
     def _check_finite(self, loss: float) -> None:
         if math.isfinite(loss):
@@ -167,15 +213,15 @@ class Minimization:
 
     def _end_epoch(self, theta: Vector) -> None:
         """After each iteration; StopIteration ends the minimization."""
-        loss, _ = self.objective(theta)
-        self._check_finite(loss)
+        self.loss, self.gradient = self.objective(theta)
+        self._check_finite(self.loss)
         self.accepted = theta.copy()
         several = "loss_0" in self.columns
         found = self._evaluate_on(self.data, self.metrics) if self.metrics or several else {}
         if self.held_out is not None:
             own = self._evaluate_on(self.held_out, self.metrics)
             found |= {f"val_{name}": value for name, value in own.items()}
-        found |= {"loss": loss, "learning_rate": 1.0}
+        found |= {"loss": self.loss, "learning_rate": 1.0}
         logs = {name: found[name] for name in self.columns}
         for name, value in logs.items():
             self.columns[name].append(value)
@@ -187,8 +233,8 @@ class Minimization:
     def _evaluate_on(self, data: Data, metrics: Sequence[Any]) -> dict[str, float]:
         from backpass._trainer import evaluate_with
 
-        model, loss = self.trainer.model, self.trainer.loss
-        return evaluate_with(model, loss, data[0], data[1], metrics, data[2], self.check_finite, None)
+        model, loss, weights = self.trainer.model, self.trainer.loss, self.trainer.loss_weights
+        return evaluate_with(model, loss, data[0], data[1], metrics, data[2], self.check_finite, weights)
 
     def _call(self, name: str, *arguments: Any) -> None:
         if name in self.hooks:

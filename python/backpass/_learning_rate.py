@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SMOOTHING = 0.9  # how much of the running mean of the losses is kept
 SETTLED = round(1 / (1 - SMOOTHING))  # steps after which the mean tells more than the luck of the first batches
-EXPLODED = 4  # times the lowest smoothed loss
+EXPLODED = 4  # times the lowest smoothed loss, where that is positive
 
 
 class LearningRateRange:
@@ -101,8 +101,13 @@ class _Ramp(Callback):
     def on_batch_end(self, trainer: Trainer, logs: Logs) -> None:
         self._mean = SMOOTHING * self._mean + (1 - SMOOTHING) * logs["loss"]
         self.losses.append(self._mean / (1 - SMOOTHING ** (len(self.losses) + 1)))
-        if len(self.losses) == len(self.rates) or self.losses[-1] > EXPLODED * min(self.losses):
+        if len(self.losses) == len(self.rates) or self._exploded():
             trainer.stop()
+
+    def _exploded(self) -> bool:
+        low = min(self.losses)
+        size = low if low > 0 else max(-low, abs(self.losses[0]))  # losses may be negative
+        return self.losses[-1] - low > (EXPLODED - 1) * size
 
 
 @suggesting

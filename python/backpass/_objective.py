@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from backpass import _core
-from backpass._losses import native_losses
+from backpass._losses import native_losses, native_weights
 from backpass._optimizers import SGD
 
 if TYPE_CHECKING:
@@ -31,13 +32,20 @@ class Objective:
     """
 
     def __init__(
-        self, model: Network, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None
+        self,
+        model: Network,
+        x: ArrayLike,
+        y: ArrayLike,
+        loss: AnyLoss,
+        sample_weight: ArrayLike | None = None,
+        loss_weights: Sequence[float] | None = None,
     ) -> None:
         self._losses, self._x, self._y, self._weight = native_losses("objective", loss), x, y, sample_weight
+        self._loss_weights = native_weights("objective", loss_weights)
         with model._built_for(x, "objective") as network:
             self._network = network
             model._may_be_changed()
-            self._trainer = _core.Trainer(network, self._losses, SGD(1.0)._native, 0)
+            self._trainer = _core.Trainer(network, self._losses, SGD(1.0)._native, 0, self._loss_weights)
             self.x0: Vector = network.flat_parameters.astype(np.float64)
             self._last = self._evaluated(self.x0.copy())  # refuses x and y that do not fit
 
@@ -60,7 +68,7 @@ class Objective:
     def hessp(self, theta: ArrayLike, vector: ArrayLike) -> Vector:
         """The Hessian at theta times a vector, (n_parameters,); see `hvp`. Raises what `fun` does."""
         self._place(theta)
-        product = _core.hvp(self._network, self._losses, self._x, self._y, vector, 0, self._weight)
+        product = _core.hvp(self._network, self._losses, self._x, self._y, vector, 0, self._weight, self._loss_weights)
         return product.astype(np.float64)
 
     def __call__(self, theta: ArrayLike) -> tuple[float, Vector]:

@@ -71,8 +71,10 @@ class Optimizer:
     keeps: they are zero at first, and copied, saved in checkpoints and told by `state_dict` like ours. A step that
     would leave weights that are not finite is undone.
 
-    Every optimizer takes these by keyword. Where the gradient is clipped, one that is not finite updates nothing:
-    `fit` raises DivergedError, a trainer's `step` returns nan, `step` here raises ValueError.
+    Where the gradient is not finite, or a parameter or the state would not be, nothing is updated: `fit` raises
+    DivergedError, a trainer's `step` returns nan, `step` here raises ValueError.
+
+    Every optimizer takes these by keyword.
 
     Args:
         kind: the name of one of ours, or of your own.
@@ -104,6 +106,7 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()  # of a class of your own: names of the arrays of state
     _native: _core.Optimizer
+    _tells_of_start = True  # a column of training tells of the weights that its epoch began with
 
     def __init_subclass__(cls) -> None:
         if cls.__module__.startswith("backpass."):
@@ -261,7 +264,7 @@ class Optimizer:
 
         Raises:
             ValueError: where this optimizer belongs to another model, a group's pattern matches no parameter, or a
-                gradient to be clipped is not finite. Nothing is updated then.
+                gradient is not finite, or a parameter or the state would not be. Nothing is updated then.
             RuntimeError: where the model has not been built.
 
         Example:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from backpass import _checks, _core, _machine
+from backpass._activations import ReLU, ReLU6
 from backpass._fixed import checked_layers, layer_from
 from backpass._foreign import reading
 from backpass._layer import Layer
@@ -112,7 +113,7 @@ class Sequential(Network):
 
     def _warn_of_zeros(self) -> None:
         for index, layer in enumerate(self.layers):
-            if isinstance(layer, Dense) and layer.weight_init == "zeros":
+            if isinstance(layer, Dense) and layer.weight_init == "zeros" and self._stays_the_same(index, layer):
                 warn(f"[Dense {index}] all weights are zero: hidden units that start the same stay the same")
 
     def append(self, layer: Layer) -> None:
@@ -172,6 +173,15 @@ class Sequential(Network):
             super().reset(given)
         self._seed = self._seed if given is None else given
 
+    def _stays_the_same(self, index: int, dense: Dense) -> bool:
+        """Whether units of a layer of zeros never differ: what follows is zero, too, or lets no gradient pass at 0."""
+        blocked = _is_flat(dense.activation)
+        for layer in self.layers[index + 1 :]:
+            if isinstance(layer, Dense):
+                return blocked or layer.weight_init == "zeros"
+            blocked = blocked or _is_flat(layer)
+        return False  # it is the last: its units get gradients of their own
+
     @contextmanager
     def _built_for(self, x: ArrayLike, where: str) -> Iterator[_core.Network]:
         self._check_names(x, where)
@@ -223,6 +233,11 @@ def _row_shape(x: ArrayLike, where: str) -> tuple[int, ...]:
             "x.reshape(-1, 1) where that is their only feature, x[None] where it is one row"
         )
     return shape
+
+
+def _is_flat(activation: object) -> bool:
+    """Whether it has the derivative 0 at 0; a name or a layer."""
+    return isinstance(activation, (ReLU, ReLU6)) or activation in ("relu", "relu6")
 
 
 def load(path: str | bytes | os.PathLike[str]) -> Network:

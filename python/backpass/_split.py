@@ -32,18 +32,18 @@ def split(
         held, kept = np.sort(order[:count]), np.sort(order[count:])
     if len(held) == 0 or len(kept) == 0:
         raise ValueError(f"[fit] validation_split {share} of {rows} rows leaves {len(kept)} and {len(held)} rows")
-    first, second = (tuple(_take(part, chosen, many) for part, many in parts) for chosen in (kept, held))
+    first, second = (tuple(take(part, chosen, many) for part, many in parts) for chosen in (kept, held))
     return first, second
 
 
-def _take(value: Any, rows: Any, several: bool) -> Any:
+def take(value: Any, rows: Any, several: bool) -> Any:
     """These rows of an array, or of every array of a list or dict of them."""
     if value is None:
         return None
     if isinstance(value, dict):
-        return {name: _take(part, rows, False) for name, part in value.items()}
+        return {name: take(part, rows, False) for name, part in value.items()}
     if several:
-        return [_take(part, rows, False) for part in value]
+        return [take(part, rows, False) for part in value]
     return np.asanyarray(value)[rows]
 
 

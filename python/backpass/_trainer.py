@@ -23,6 +23,7 @@ from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
 from backpass._own_optimizer import NotFiniteError, is_written_here
 from backpass._penalties import checked_penalties, native_penalties
+from backpass._split import take
 from backpass._streams import Stream
 from backpass._tables import arrays_of, names_of
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from backpass._penalties import WeightPenalty
     from backpass._types import ArrayLike, Metrics
     from backpass.augment import Augmentation
+
+ROWS_AT_ONCE = 1024  # where all are asked
 
 
 class Trainer:
@@ -48,7 +51,8 @@ class Trainer:
         threads: how many; None is the default of `get_threads()`.
         loss_weights: a number for each output that multiplies its loss; None counts each once.
         recompute: whether most values between layers are computed again for the backward pass instead of kept: the
-            same bits from less memory, in up to a third more time. See `memory_estimate`.
+            same bits from less memory, in up to a third more time (other bits beside `activation_dtype`, for what is
+            made again is not rounded). See `memory_estimate`.
         activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary digits;
             arithmetic, sums and weights stay float32. None keeps them as they are.
         weight_penalty: such as `L2(1e-4, "*.weight")`, `L1(...)`, `Penalty(...)`, a function, or a list of them: added
@@ -81,8 +85,6 @@ class Trainer:
     ) -> None:
         _checks.model("Trainer", model)
         loss, optimizer = _losses.resolved("Trainer", loss), _optimizer.resolved("Trainer", optimizer)
-        if loss_weights is not None and isinstance(optimizer, LBFGS):
-            raise ValueError("[LBFGS] takes no loss_weights")
         if recompute and isinstance(optimizer, LBFGS):
             raise ValueError("[LBFGS] takes no recompute")
         if activation_dtype is not None and isinstance(optimizer, LBFGS):
@@ -172,8 +174,8 @@ class Trainer:
             sample_weight: (rows,).
 
         Returns:
-            The loss before the update. Where it is not finite, nothing is updated; nan where the optimizer was to
-            clip a gradient that is not finite.
+            The loss before the update. Where it is not finite, nothing is updated; nan where the gradient is not
+            finite, or a parameter or the optimizer's state would not be: then nothing is updated, too.
         """
         if self._native is not None and self._network is self.model._native and self.model._names is None:
             return self._native.step(x, y, sample_weight)  # the short way of every step but the first
@@ -251,7 +253,7 @@ class Trainer:
             self.model._trained = True
             self.model._names = given.names if isinstance(given, Stream) else names
             if resume is None:  # what was resumed may have been at its end
-                warn_of_zero_gradients(network, history)
+                self._warn_of_zero_gradients(network, data, history)
             for watcher in watchers:
                 watcher.on_fit_end(self, {})
         return history
@@ -264,6 +266,31 @@ class Trainer:
         check_outputs(self.model, network, self.loss)
         if x is not None and not isinstance(self.optimizer, LBFGS):
             check_inputs(self.model, network, x)
+
+    def _warn_of_zero_gradients(self, network: _core.Network, data: Any, columns: dict[str, list[float]]) -> None:
+        """Tells who looks at a loss that stays where it is why it does."""
+        if not columns.get("loss") or network.flat_gradients.any() or isinstance(self.optimizer, LBFGS):
+            return
+        if set(network.parameters()) <= set(network.frozen):
+            return
+        # Sparse tables leave nothing in this buffer, and streams cannot be asked again.
+        if isinstance(data, Stream) or any(op.kind == "take" for op in network.graph.ops):
+            return
+        if self._no_row_has_a_gradient(network, data):
+            warn("[fit] all gradients are zero: the model has stopped learning")
+
+    def _no_row_has_a_gradient(self, network: _core.Network, data: Any) -> bool:
+        """The last batch may have been one of rows without weight."""
+        twin = network.clone()
+        trainer = _core.Trainer(twin, self._losses, SGD(1.0)._native, self._threads, self._loss_weights)
+        graph = network.graph
+        for begin in range(0, _row_count(data[0], len(graph.inputs) > 1), ROWS_AT_ONCE):
+            rows = slice(begin, begin + ROWS_AT_ONCE)
+            x, y = take(data[0], rows, len(graph.inputs) > 1), take(data[1], rows, len(graph.outputs) > 1)
+            trainer.gradients(x, y, take(data[2], rows, False), 0)
+            if twin.flat_gradients.any():
+                return False
+        return True
 
     def _run(
         self, network: _core.Network, data: Any, held_out: Any, settings: dict[str, Any], columns: list[str]
@@ -325,16 +352,6 @@ def evaluate_with(
         trainer = _core.Trainer(network, native, SGD(1.0)._native, 0, weights)
         check_outputs(model, network, loss)
         return trainer.evaluate(data, asked, finite)
-
-
-def warn_of_zero_gradients(network: _core.Network, columns: dict[str, list[float]]) -> None:
-    """Tells who looks at a loss that stays where it is why it does."""
-    if not columns.get("loss") or network.flat_gradients.any():
-        return
-    if set(network.parameters()) <= set(network.frozen):
-        return
-    if not any(op.kind == "take" for op in network.graph.ops):  # sparse tables leave nothing in this buffer
-        warn("[fit] all gradients are zero: the model has stopped learning")
 
 
 def _step_by_hand(trainer: Trainer) -> Callable[[], bool]:

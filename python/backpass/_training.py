@@ -123,7 +123,8 @@ class Training:
             resume: a file of `Checkpoint`: where it exists, training goes on from it, with the bits of a fit that was
                 never interrupted; else it starts from the beginning.
             recompute: whether most values between layers are computed again for the backward pass instead of kept: the
-                same bits from less memory, in up to a third more time.
+                same bits from less memory, in up to a third more time (other bits beside `activation_dtype`, for what
+                is made again is not rounded).
             activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary
                 digits; arithmetic, sums and weights stay float32. None keeps them as they are.
             weight_penalty: such as `L2(1e-4, "*.weight")`, `L1(...)`, `Penalty(function, pattern)` or a list of them:

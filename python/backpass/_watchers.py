@@ -46,6 +46,11 @@ class _Watcher(Callback):
         """Forgets what belongs to an earlier fit."""
         self._native.fit_begin()
 
+    def on_epoch_begin(self, trainer: Trainer, logs: Logs) -> None:
+        """Keeps what a column of training will tell of."""
+        if trainer.optimizer._tells_of_start:
+            self._native.epoch_begin(trainer.model._built(), trainer.optimizer._native)
+
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
         """Looks at the results."""
         if self._native.epoch_end(trainer.model._built(), trainer.optimizer._native, logs):
@@ -70,17 +75,21 @@ class _Watcher(Callback):
 class EarlyStopping(_Watcher):
     """Stops when a column has not improved for some epochs, and goes back to the best weights.
 
+    A "val_" column tells of the weights at the end of its epoch. A column of training is measured on the way, batch
+    after batch; the weights it goes back to are those that the epoch began with, which its first batch saw. With one
+    batch an epoch they are those of the best value to the bit. With `LBFGS` every column tells of the end.
+
     Args:
         monitor: the column: "val_loss", "loss", or a metric.
         patience: how many epochs without improvement to wait.
-        restore_best: whether the model ends with the weights of its best epoch, bit for bit.
+        restore_best: whether the model ends with the weights that the best value belongs to, bit for bit.
         mode: "max" where the column shall rise, "min" where it shall fall; "auto": accuracy, top_*, balanced_accuracy,
             f1, precision, recall, auc and r2 shall rise, all others fall.
         min_delta: by how much a value must be better than the best one to count.
         start_epoch: epochs before it are not looked at.
 
     Attributes:
-        best: the best value; None before the first epoch.
+        best: the best value; None before the first one that is not nan.
         best_epoch: where it was, from 0; -1 before the first epoch.
 
     Raises:
@@ -141,7 +150,7 @@ class ReduceOnPlateau(_Watcher):
         factor: above 0 and below 1.
         patience: how many epochs without improvement are let pass.
         threshold: by how much a value must be better than the best one to count.
-        threshold_mode: "rel": as a part of the best value; "abs": as it is.
+        threshold_mode: "rel": as a part of the best value's size, which may be negative; "abs": as it is.
         cooldown: how many epochs after a reduction are not counted.
         minimum: the rate never falls below it.
         mode: "auto", "min" or "max", as for `EarlyStopping`.
@@ -214,10 +223,6 @@ class BoldDriver(_Watcher):
             tolerance=_checks.number("BoldDriver", "tolerance", tolerance),
             monitor=monitor,
         )
-
-    def on_epoch_begin(self, trainer: Trainer, logs: Logs) -> None:
-        """Keeps what the loss of this epoch will belong to."""
-        self._native.epoch_begin(trainer.model._built(), trainer.optimizer._native)
 
 
 class RaiseOnSmallGradients(_Watcher):

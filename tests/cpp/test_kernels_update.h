@@ -238,11 +238,11 @@ void test_finite(const Kernels<T>& kernels, Size n, Numbers& numbers, const std:
   Guarded<T> x(n);
   numbers.fill(x);
   if (n > 0) x[0] = std::numeric_limits<T>::max(), x[n - 1] = -std::numeric_limits<T>::max();
-  bool good = kernels.all_finite(x.data(), n);
+  bool good = kernels.all_finite(x.data(), T(1), n) && (n == 0 || !kernels.all_finite(x.data(), T(2), n));
   for (Size i = 0; i < n; ++i) {
     const T kept = x[i];
     x[i] = i % 2 ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::quiet_NaN();
-    good = good && !kernels.all_finite(x.data(), n);
+    good = good && !kernels.all_finite(x.data(), T(1), n);
     x[i] = kept;
   }
   check(good, label + "all_finite " + std::to_string(n));

@@ -5,13 +5,17 @@
 
 namespace backpass {
 
+// Losses of batches added up, by output: each mean times what its rows weigh, and those weights.
+struct LossSums {
+  std::vector<double> sums = {}, weights = {};
+};
+
 // What a fit knows between two updates, beside the network and the optimizer.
 struct FitState {
   int epoch = 0;                                // under way, from 0
   Dim batch = 0, rows = 0;                      // done in this epoch
-  double loss_sum = 0;                          // of their losses, each times its rows
-  std::vector<double> head_sums = {};           // the same of each of several outputs
-  double penalty_sum = 0;                       // of their penalties on weights, likewise
+  LossSums losses = {};                         // of the same
+  double penalty_sum = 0;                       // of their penalties on weights, each times its rows
   double learning_rate = 0;                     // of the last update
   std::uint64_t order = 0;                      // of the rows of this epoch: number of a random stream
   std::uint64_t own_steps = 0, own_epochs = 0;  // counted from 0 where fit has a seed of its own

@@ -104,6 +104,8 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool t
 // Over the given axes (negative ones count from the end), or over all of them.
 Tensor sum(const Tensor& x, std::optional<std::vector<Dim>> axes = {}, bool keepdims = false);
 Tensor mean(const Tensor& x, std::optional<std::vector<Dim>> axes = {}, bool keepdims = false);
+// The Euclidean norm, sqrt(sum(square(x))); derivative 0 at 0. The squares must be within the range of the type.
+Tensor norm(const Tensor& x, std::optional<std::vector<Dim>> axes = {}, bool keepdims = false);
 
 Tensor broadcast_to(const Tensor& x, Shape shape);
 Tensor reshape(const Tensor& x, Shape shape);                 // keeps kBatch as first dimension if x has it

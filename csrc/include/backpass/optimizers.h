@@ -209,7 +209,8 @@ struct Group {
 // normalisation).
 enum class Decay { all, matrices };
 
-// What every optimizer can do. With clipping, a gradient that is not finite updates nothing.
+// What every optimizer can do. A gradient that is not finite updates nothing, nor does a step that would leave a
+// parameter or the optimizer's state other than finite.
 struct OptimizerOptions {
   std::optional<double> clip_norm = {};   // at most this Euclidean norm of all gradients together (Pascanu et al. 2013)
   std::optional<double> clip_value = {};  // before that: every element within [-clip_value, clip_value]
@@ -270,8 +271,8 @@ class Optimizer {
   double current_learning_rate() const;  // of the next step: learning_rate times the factor of its schedule
 
   // Updates the network's parameters from its gradient buffer, which is clipped in place where the options say so.
-  // Throws std::invalid_argument where a pattern matches no parameter, or where a gradient to be clipped, or what a
-  // composed update would leave, is not finite.
+  // Throws std::invalid_argument where a pattern matches no parameter, or where the gradient is not finite, or what it
+  // would change would not be; nothing has changed then.
   void step(Network& network);
   // Tells that a step has been made by hand: binds to the network and counts it.
   void count_step(Network& network);

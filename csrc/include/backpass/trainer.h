@@ -12,14 +12,14 @@
 
 namespace backpass {
 
-// fit met a loss that is not finite, or a gradient that was to be clipped. The network keeps the weights from before
-// that step.
+// fit met a loss, a gradient or an update that is not finite. The network keeps the weights from before that step, and
+// the optimizer its state.
 class DivergedError : public std::runtime_error {
  public:
   DivergedError(int epoch, Dim batch, std::string layer);
   int epoch;  // both from 0
   Dim batch;
-  std::string layer;  // the first whose output is not finite: "Dense 2"; or "the loss", "the gradient"
+  std::string layer;  // the first whose output is not finite: "Dense 2"; or "the loss", "the gradient", "the update"
 };
 
 struct History {
@@ -85,7 +85,8 @@ struct FitOptions {
 struct TrainerOptions {
   int threads = 0;
   // Values of the forward pass are kept at about sqrt(layers) places; what lies between is computed again when the
-  // backward pass comes to it. The same bits, in less memory and more time (Chen et al. 2016).
+  // backward pass comes to it. The same bits, in less memory and more time (Chen et al. 2016);
+  // with activation_dtype others: fewer values are kept, and so rounded.
   bool recompute = false;
   // bfloat16: what is kept for the backward pass takes half the memory and is rounded to 8 binary digits. Arithmetic,
   // sums and weights stay float32. Absent: nothing is rounded.
@@ -105,7 +106,7 @@ class Trainer {
   Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOptions options = {});
 
   // One forward, backward and update; the loss before the update. A loss that is not finite updates nothing; nan where
-  // the gradient is not finite and was to be clipped.
+  // the gradient is not finite, or a parameter or the optimizer's state would not be: then nothing is updated, too.
   double step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {});
   // Throws what step would throw at these arrays, and runs nothing; the number of rows.
   Dim check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {});

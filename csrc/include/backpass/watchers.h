@@ -36,6 +36,7 @@ class Snapshot {
 struct Monitor {
   std::string who, column;
   bool upwards;
+  bool after;  // of the weights at the end of an epoch, as "val_loss" is; a column of training: of those at its start
   double threshold = 0;
   bool relative = false;
 
@@ -73,11 +74,14 @@ struct EarlyStoppingOptions {
 };
 
 // Stops when a column has not improved by more than min_delta for `patience` epochs; fit_end goes back to the weights
-// of the best one. Epochs before start_epoch are not looked at.
+// that the best value belongs to: a "val_" column tells of those at the end of its epoch, one of training of those that
+// the epoch began with (of the first batch to the bit; the later ones are on their way from there). Epochs before
+// start_epoch are not looked at, and what is nan is no improvement.
 class EarlyStopping final : public Watcher {
  public:
   explicit EarlyStopping(EarlyStoppingOptions options = {});
   void fit_begin() override;  // forgets an earlier fit
+  void epoch_begin(Network& network, Optimizer& optimizer) override;
   bool epoch_end(Network& network, Optimizer& optimizer, int epoch, const Logs& logs) override;
   void fit_end(Network& network) override;
   WatcherState state() const override;
@@ -91,7 +95,7 @@ class EarlyStopping final : public Watcher {
   Monitor monitor_;
   std::optional<double> best_;
   int best_epoch_ = -1, waited_ = 0;
-  Snapshot weights_;
+  Snapshot here_, weights_;  // of the start of this epoch, where asked; of the best value
 };
 
 struct ReduceOnPlateauOptions {
@@ -106,7 +110,7 @@ struct ReduceOnPlateauOptions {
 };
 
 // Multiplies the optimizer's learning rate by `factor` when a column has not improved for more than `patience` epochs
-// (PyTorch's ReduceLROnPlateau).
+// (PyTorch's ReduceLROnPlateau). A relative threshold is a part of the best value's size, which may be negative.
 class ReduceOnPlateau final : public Watcher {
  public:
   explicit ReduceOnPlateau(ReduceOnPlateauOptions options = {});
@@ -144,7 +148,6 @@ class BoldDriver final : public Watcher {
  private:
   BoldDriverOptions options_;
   Monitor monitor_;
-  bool after_;  // whether the loss is measured at the end of an epoch
   std::optional<double> accepted_;
   Snapshot here_, good_;
 };
