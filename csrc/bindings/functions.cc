@@ -168,7 +168,7 @@ void bind_reductions(py::module_& m) {
       py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false,
       documented("mean", "The mean over some axes, or over all.").c_str());
   m.def(
-      "norm", [](const Tensor& x, const Axes& axis, bool keepdims) { return norm(x, axes_of(axis), keepdims); },
+      "norm", [](const Tensor& x, const Axes& axis, bool keepdims) { return norm(x, axes_of(axis, "norm"), keepdims); },
       py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false,
       documented("norm",
                  "The Euclidean norm, sqrt(sum(square(x))), over some axes, or over all; derivative 0 at 0.\n"
