@@ -121,7 +121,7 @@ def test_layers_that_do_not_fit_change_nothing():
     model = network()
     before = model.flat_parameters
     with pytest.raises(TypeError, match="append"):
-        model.append("relu")
+        model.append(7)
     with pytest.raises(ValueError, match="needs another shape"):
         model.append(Misfit())
     assert len(model.layers) == 4

@@ -32,7 +32,7 @@ NEARER = 0.1  # how far to go of a step that led to numbers that are not finite
 Data: TypeAlias = "tuple[ArrayLike, ArrayLike, ArrayLike | None]"
 
 
-class LBFGS(Optimizer):
+class LBFGS(Optimizer, makes_steps=False):
     """A quasi-Newton method for full batches: SciPy's L-BFGS-B on `model.objective` (Liu and Nocedal 1989).
 
     For `fit` alone: an epoch is one iteration of the minimizer, of one or more evaluations of loss and gradient on all

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from backpass import _checks, _core, _names
-from backpass._own_optimizer import guarded, is_written_here, update_of
+from backpass._own_optimizer import guarded, steps_by_hand, update_of
 from backpass._schedules import Schedule
 
 if TYPE_CHECKING:
@@ -108,10 +108,10 @@ class Optimizer:
     _native: _core.Optimizer
     _tells_of_start = True  # a column of training tells of the weights that its epoch began with
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, makes_steps: bool = True) -> None:
         if cls.__module__.startswith("backpass."):
             OPTIMIZERS[cls.__name__] = cls
-        if "step" in vars(cls) and is_written_here(cls, "step"):
+        if makes_steps and "step" in vars(cls):
             cls.step = guarded(cls.step)  # type: ignore[method-assign, assignment]
 
     def __getattr__(self, name: str) -> Any:
@@ -152,7 +152,7 @@ class Optimizer:
         plain = dict(self._settings)
         if "betas" in plain:
             plain["beta1"], plain["beta2"] = plain.pop("betas")
-        composes, by_hand = is_written_here(type(self), "update"), is_written_here(type(self), "step")
+        composes, by_hand = type(self).update is not Optimizer.update, steps_by_hand(self)
         if not composes and self._kind in _core.optimizer_kinds():
             return _core.make_optimizer(self._kind, plain, self._options)
         self._check_own(composes, by_hand)
@@ -238,7 +238,8 @@ class Optimizer:
             >>> model.flat_parameters.tolist(), signs.steps
             ([0.75], 1)
         """
-        return self._native.slot(model._built(), _checks.text(type(self).__name__, "name", name))
+        where = type(self).__name__
+        return self._native.slot(_checks.model(where, model)._built(), _checks.text(where, "name", name))
 
     @property
     def learning_rate(self) -> float:

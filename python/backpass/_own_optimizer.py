@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backpass import _core
+from backpass import _checks, _core
 
 if TYPE_CHECKING:
     from backpass._network import Network
@@ -22,18 +22,13 @@ class NotFiniteError(ValueError):
     """What a step by hand has left is not finite; it was undone."""
 
 
-def is_written_here(cls: type[Optimizer], method: str) -> bool:
-    """Whether a class has a method of its user's."""
-    module: str = getattr(cls, method).__module__
-    return module.split(".")[0] != "backpass"
-
-
 def guarded(step: Callable[[Any, Network], None]) -> Callable[[Any, Network], None]:
     """A step by hand that is counted, that leaves alone what is frozen, and that is undone where it fails."""
 
     @functools.wraps(step)
     def whole(self: Optimizer, model: Network) -> None:
-        native, before, steps = model._built(), model.flat_parameters.copy(), self.steps
+        native = _checks.model(type(self).__name__, model)._built()
+        before, steps = model.flat_parameters.copy(), self.steps
         parameters = model.flat_parameters
         try:
             step(self, model)
@@ -47,7 +42,13 @@ def guarded(step: Callable[[Any, Network], None]) -> Callable[[Any, Network], No
         if self.steps == steps:
             self._native.count_step(native)
 
+    whole.is_by_hand = True  # type: ignore[attr-defined]
     return whole
+
+
+def steps_by_hand(optimizer: Optimizer) -> bool:
+    """Whether its class, or one above it, has a `step` of its user's."""
+    return getattr(type(optimizer).step, "is_by_hand", False)
 
 
 def _put_back(model: Network, before: Any) -> None:

@@ -21,7 +21,7 @@ from backpass._mistakes import check_inputs, check_outputs, warn
 from backpass._names import suggesting
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
-from backpass._own_optimizer import NotFiniteError, is_written_here
+from backpass._own_optimizer import NotFiniteError, steps_by_hand
 from backpass._penalties import checked_penalties, native_penalties
 from backpass._split import take
 from backpass._streams import Stream
@@ -160,7 +160,7 @@ class Trainer:
                 recompute=self.recompute,
                 narrow=self.activation_dtype is not None,
                 weight_penalty=native_penalties(self.weight_penalty),
-                update=_step_by_hand(self) if is_written_here(type(self.optimizer), "step") else None,
+                update=_step_by_hand(self) if steps_by_hand(self.optimizer) else None,
             )
             self._network = network
         return self._native
