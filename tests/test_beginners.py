@@ -101,8 +101,10 @@ def test_a_fraction_is_no_label(x, y, bad, message):
 
 
 def test_of_one_class_there_is_a_probability():
-    value, _ = bp.CrossEntropy().value_and_grad([[3.0], [4.0]], [0.5, 1.0])
+    value, _ = bp.CrossEntropy().value_and_grad([[3.0], [4.0]], [1.0, 1.0])
     assert value == 0.0
+    with pytest.raises(ValueError, match=r"sum to 1, got a sum of 0\.5 in row 0"):
+        bp.CrossEntropy().value_and_grad([[3.0], [4.0]], [0.5, 1.0])
 
 
 # Layers.

@@ -431,8 +431,9 @@ def test_units_differ_after_one_step():
 def test_zero_weights_warn_and_keep_the_units_identical():
     with pytest.warns(UserWarning, match="zero"):
         model = bp.Sequential(
-            bp.Dense(4, weight_init="zeros"), bp.Sigmoid(), bp.Dense(1), input_shape=(3,), seed=2, dtype="float64"
-        )
+            bp.Dense(4, weight_init="zeros"), bp.Sigmoid(), bp.Dense(1, weight_init="zeros"),
+            input_shape=(3,), dtype="float64",
+        )  # fmt: skip
     model.parameters()["2.weight"][:] = 0.5  # the same for all, so that they get a gradient, and the same one
     weight = after_steps(model, 100)
     assert weight.any()

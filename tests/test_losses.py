@@ -401,7 +401,7 @@ def test_means_and_variances_are_as_many(shape):
         (lambda: bp.CrossEntropy(label_smoothing=float("nan")), ValueError, r"must be in \[0, 1\], got nan"),
         (lambda: bp.CrossEntropy(ignore_index=1.0), TypeError, "ignore_index must be an integer"),
         (lambda: bp.CrossEntropy(ignore_index=2**31), ValueError, "ignore_index must be of 32 bits"),
-        (lambda: bp.CrossEntropy(class_weight=3), TypeError, "class_weight must be a number for each class"),
+        (lambda: bp.CrossEntropy(class_weight=3), TypeError, "class_weight must be a list of numbers"),
         (lambda: bp.CrossEntropy(class_weight=[]), ValueError, "class_weight"),
         (lambda: bp.CrossEntropy(class_weight=[1, -1]), ValueError, "must be finite and not negative"),
     ],

@@ -16,7 +16,10 @@ ThreadShortage shortage;
 
 constexpr const char* kShortageDoc =
     "A call had fewer threads than it asked for: the number is beyond what helps on this machine, or the system gives "
-    "no more of them. Results are the same. Said once.";
+    "no more of them. Results are the same. Said once.\n\n"
+    "Example:\n"
+    "    >>> import backpass as bp, warnings\n"
+    "    >>> warnings.filterwarnings(\"ignore\", category=bp.ThreadShortageWarning)\n";
 
 int warn_of_shortage(void*) {
   return PyErr_WarnFormat(shortage_warning, 1, "%d threads are used where %d were asked for: %s; results are the same",

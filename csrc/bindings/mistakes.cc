@@ -34,6 +34,8 @@ bool only_moves(OpKind kind) {
   return kind == OpKind::reshape || kind == OpKind::transpose || kind == OpKind::slice || kind == OpKind::concat;
 }
 
+bool sums_up(OpKind kind) { return kind == OpKind::sum || kind == OpKind::center || kind == OpKind::inverse_rms; }
+
 // Whether an input goes into a product as it is, and nothing that depends on it is summed up, as a normalisation would.
 bool enters_product_unscaled(const Graph& graph, const Tensor& input) {
   std::unordered_set<const Op*> raw{&input.op()}, dependent{&input.op()};
@@ -45,7 +47,7 @@ bool enters_product_unscaled(const Graph& graph, const Tensor& input) {
     };
     if (!reads(dependent)) continue;
     dependent.insert(&t.op());
-    if (t.op().kind == OpKind::sum) return false;
+    if (sums_up(t.op().kind)) return false;
     if (!reads(raw)) continue;
     if (only_moves(t.op().kind)) raw.insert(&t.op());
     enters = enters || t.op().kind == OpKind::matmul;

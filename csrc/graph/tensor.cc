@@ -1,4 +1,5 @@
 // Tensor and Op: making, naming, leaves.
+#include <algorithm>
 #include <atomic>
 
 #include "base/error.h"
@@ -84,7 +85,9 @@ namespace {
 
 // Once a tensor is there, products of its dimensions are sizes.
 void check_elements(const Shape& shape) {
-  element_count(!shape.empty() && shape[0] == kBatch ? Shape(shape.begin() + 1, shape.end()) : shape);
+  Shape known = shape;
+  std::replace(known.begin(), known.end(), kBatch, Dim{1});  // which a transpose moves behind others
+  element_count(known);
 }
 
 // Ops that nobody holds any more go one after the other: to release the inputs of a chain from within would need a

@@ -180,6 +180,7 @@ double Trainer::Impl::train(const Batch& batch) {
 Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOptions options) {
   if (!network) fail("Trainer", "needs a network");
   losses.check(network.impl().outputs().size());
+  optimizer.steps();  // throws where it is empty
   if (options.threads < 0) fail("Trainer", "threads must not be negative, got ", options.threads);
   if (options.activation_dtype && *options.activation_dtype != ElementType::bfloat16)
     fail("Trainer", "activation_dtype must be bfloat16 or absent");

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,6 +17,7 @@ from backpass._losses import native_losses
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
 from backpass._streams import Stream
+from backpass._warnings import warn_caller
 from backpass._watchers import BoldDriver, RaiseOnSmallGradients, ReduceOnPlateau
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class Minimization:
             message = (
                 f"[LBFGS] gave up in epoch {self.done}: no step was found, though the loss falls against its gradient"
             )
-            warnings.warn(message, UserWarning, stacklevel=6)
+            warn_caller(message, UserWarning)
         if self.done == 0:
             with contextlib.suppress(StopIteration):
                 self._end_epoch(self.accepted)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Any
 
 from backpass import _checks, _core
+from backpass._warnings import warn_caller
 
 _told_of_precision = False
 
@@ -19,7 +19,7 @@ def tell_of_precision(where: str, precision: str, dtype: str) -> None:
     if why := _core.reduced_precision_gap():
         _told_of_precision = True
         message = f'[{where}] precision "{precision}" is computed as "highest": {why}'
-        warnings.warn(message, UserWarning, stacklevel=3)
+        warn_caller(message, UserWarning)
 
 
 def isa() -> str:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-import warnings
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -13,15 +9,13 @@ import numpy as np
 
 from backpass import _core
 from backpass._losses import FixedLoss, resolved
+from backpass._warnings import warn_caller
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from backpass._network import Network
     from backpass._types import Array
-
-# Files whose lines nobody wants to be shown: ours, and what calls them on our behalf.
-_WITHIN = (os.path.dirname(os.path.abspath(__file__)) + os.sep, contextlib.__file__)
 
 
 class UserMistakeWarning(UserWarning):
@@ -36,11 +30,8 @@ class UserMistakeWarning(UserWarning):
 
 
 def warn(message: str) -> None:
-    """Warns at the line outside of this package that led here."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_WITHIN):
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, UserMistakeWarning, stacklevel=level)
+    """Warns of a mistake at the line outside of this package that led here."""
+    warn_caller(message, UserMistakeWarning)
 
 
 def warn_once(model: Network, message: str) -> None:
