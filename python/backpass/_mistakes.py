@@ -82,7 +82,7 @@ def _parts(x: Any, inputs: Sequence[_core.Tensor]) -> list[Array]:
     try:
         several = [x[tensor.name] for tensor in inputs] if isinstance(x, dict) else x if len(inputs) > 1 else [x]
         return [np.asarray(part[:_ROWS]) for part in several]
-    except (KeyError, TypeError, ValueError, RuntimeError):
+    except (LookupError, TypeError, ValueError, RuntimeError):
         return []
 
 

@@ -115,6 +115,8 @@ class Trainer:
         vars(self).update(state, _losses=native_losses("Trainer", state["loss"]))
 
     def __repr__(self) -> str:
+        if "loss" not in vars(self):  # made without arguments
+            return object.__repr__(self)
         plain: dict[str, Any] = {
             "loss_weights": None,
             "recompute": False,
