@@ -21,6 +21,7 @@ Graph every_kind() {
   z = dropout(leaky_relu(z, 0.2), 0.25, 7) * constant(-std::numeric_limits<double>::infinity());
   z = softmax(concat({slice(z, 1, 1, 3), slice(z, 1, 0, 2)}, 1)) - reshape(log_sum_exp(z), {kBatch, 1});
   z = transpose(transpose(z, {1, 0}), {1, 0}) * (1 / 3.0) + stop_gradient(z);
+  z = below_max(center(z)) * reshape(inverse_rms(z, 1e-5), {kBatch, 1});
   const Tensor running = state({4}, kFloat32, "0.running_mean", "ones"), batch = mean(z, std::vector<Dim>{0});
   z = track(gaussian_noise(z, 0.1, 8) - by_mode(batch, running), running, batch, 0.1);
   z = z * constant({0.1, 0.2, 0.3, 0.4}, {4}) + take(w, labels, -100);
