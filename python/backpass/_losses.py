@@ -138,9 +138,15 @@ AnyLoss: TypeAlias = "str | Loss | Callable[[_core.Tensor, _core.Tensor], _core.
 
 def resolved(where: str, loss: Any) -> Any:
     """The loss, one of ours in place of its name; a list for a list."""
-    if isinstance(loss, str):
-        return _of_defaults(_names.lookup(where, "loss", loss, {name: name for name in LOSSES}, ALIASES))
-    return [resolved(where, one) for one in loss] if isinstance(loss, (list, tuple)) else loss
+    if isinstance(loss, (list, tuple)):
+        return [_by_name(where, one) for one in loss]
+    return _by_name(where, loss)
+
+
+def _by_name(where: str, loss: Any) -> Any:
+    if not isinstance(loss, str):
+        return loss
+    return _of_defaults(_names.lookup(where, "loss", loss, {name: name for name in LOSSES}, ALIASES))
 
 
 @cache
