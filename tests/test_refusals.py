@@ -72,7 +72,7 @@ def test_a_shape_whose_items_nobody_holds_is_read_safely():
 
 
 def test_what_goes_into_optimizers_and_splits_is_checked():
-    with pytest.raises(TypeError, match=r"^\[SGD\] settings must be a mapping, got 3"):
+    with pytest.raises(TypeError, match=r"^\[SGD\] settings must be a mapping of names, got 3"):
         bp.Optimizer("SGD", 3)
     with pytest.raises(ValueError, match=r"^\[stratified_split\] y must have shape \(rows,\), got \(6, 4\)"):
         bp.datasets.stratified_split(np.zeros((6, 4)))

@@ -132,8 +132,8 @@ class Optimizer:
         schedule: Schedule | None = None,
         **unknown: Any,
     ) -> None:
-        if not isinstance(settings, Mapping):
-            raise TypeError(f"[{kind}] settings must be a mapping, got {settings!r}")
+        if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
+            raise TypeError(f"[{kind}] settings must be a mapping of names, got {settings!r}")
         for name in unknown:
             hint = _names.suggestion(name, (*settings, *Options.__annotations__))
             raise TypeError(f"[{kind}] has no option {name!r}{hint}")
