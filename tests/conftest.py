@@ -34,6 +34,20 @@ def shell(*command):
     return done.stdout
 
 
+# Programs of tests/cpp that core_build makes and test_cpp.py runs.
+CORE_TESTS = (
+    "test_crew",
+    "test_files",
+    "test_handles",
+    "test_io",
+    "test_metrics",
+    "test_model_file",
+    "test_numbers",
+    "test_own_training",
+    "test_states",
+)
+
+
 @pytest.fixture(scope="session")
 def core_build(tmp_path_factory):
     """The core without Python, and its C++ tests, in a folder of their own; at -O1, which changes no bit."""
@@ -51,15 +65,7 @@ def core_build(tmp_path_factory):
         "2",
         "--target",
         "backpass",
-        "test_crew",
-        "test_files",
-        "test_handles",
-        "test_io",
-        "test_metrics",
-        "test_model_file",
-        "test_numbers",
-        "test_own_training",
-        "test_states",
+        *CORE_TESTS,
     )
     return folder
 

@@ -2,22 +2,11 @@
 
 import pytest
 
-from conftest import shell
+from conftest import CORE_TESTS, shell
 
 pytestmark = pytest.mark.slow
 
-NAMES = [
-    "test_crew",
-    "test_handles",
-    "test_io",
-    "test_metrics",
-    "test_model_file",
-    "test_numbers",
-    "test_own_training",
-    "test_states",
-]
 
-
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CORE_TESTS)
 def test_cpp(core_build, name):
     shell(core_build / "tests" / "cpp" / name)
