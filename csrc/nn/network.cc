@@ -88,7 +88,11 @@ void Network::Impl::track_states() {
 }
 
 std::byte* Network::Impl::gradient_data() {
-  std::call_once(gradients_made, [&] { gradients = AlignedBuffer(bytes()); });
+  if (!has_gradients.load(std::memory_order_acquire))
+    std::call_once(gradients_made, [&] {
+      gradients = AlignedBuffer(bytes());
+      has_gradients.store(true, std::memory_order_release);
+    });
   return gradients.data();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <mutex>
 #include <set>
 
@@ -50,8 +51,9 @@ struct Network::Impl {
   // Parameters, then states, which begin at a multiple of 64 bytes; gradients: allocated at first use.
   AlignedBuffer values, gradients;
   std::once_flag gradients_made;
-  std::set<std::string> frozen;  // names of parameters and states
-  int freezes = 0;               // counts changes of `frozen`: plans depend on it
+  std::atomic<bool> has_gradients{false};  // asked first: the flag costs more than a small layer
+  std::set<std::string> frozen;            // names of parameters and states
+  int freezes = 0;                         // counts changes of `frozen`: plans depend on it
   Dim n_parameters = 0;
   Dim n_values = 0;         // elements of `values`
   std::uint64_t step = 0;   // of random numbers: training walks so far

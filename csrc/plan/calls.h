@@ -51,7 +51,7 @@ struct ReduceSpec {
   Dim outer = 1, reduced = 1, inner = 1;
   Lanes lanes;
   std::optional<double> alpha = {};  // times it, as of a mean, which is exact where what it is of is all the same
-  bool watched = false;  // as in MatmulSpec
+  bool watched = false;              // as in MatmulSpec
 };
 template <class T>
 CallPtr make_reduce_call(const kernels::Kernels<T>& k, const ReduceSpec& spec);
@@ -168,6 +168,7 @@ struct UpdateSpec {
   std::array<int, 3> slots = {-1, -1, -1};  // the rule's state
   int norm = -1;                            // of the gradient; where it is not finite, nothing is updated
   std::optional<double> limit = {};         // of what clipping leaves of a gradient
+  bool looks = false;                       // at the gradient itself, whether it is ordinary: nobody else notes it
   std::vector<Segment> segments = {};
 };
 template <class T>

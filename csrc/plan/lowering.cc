@@ -168,11 +168,20 @@ void Lowering::add_assigns() {
   plan_.calls_.push_back(make_assign_call(std::move(spec)));
 }
 
-// What clipping measures is not looked at twice.
+// What clipping measures is not looked at twice, nor what the update's own call looks at.
 bool Lowering::watches_gradients() const {
   const UpdatePhase& phase = spec_.update;
-  return !phase.clip_norm && !phase.clip_value &&
+  return !phase.clip_norm && !phase.clip_value && !updates_few() &&
          !(phase.segments.empty() && phase.directed.empty() && phase.tables.empty());
+}
+
+// So few parameters that one look at all gradients costs less than one for each of them.
+bool Lowering::updates_few() const {
+  constexpr Dim kFew = 4096;
+  const UpdatePhase& phase = spec_.update;
+  Dim elements = 0;
+  for (const Segment& segment : phase.segments) elements += segment.end - segment.begin;
+  return phase.directed.empty() && phase.tables.empty() && elements <= kFew;
 }
 
 // Whether the call that makes a value shall look at it.
@@ -230,6 +239,7 @@ void Lowering::add_update(const kernels::Kernels<T>& k) {
   UpdateSpec update{phase.rule, phase.name, add_value(bytes, "parameters", kParameters),
                     add_value(bytes, "gradients", kGradients)};
   update.segments = phase.segments;
+  update.looks = updates_few();
   for (std::size_t i = 0; i < phase.slots.size(); ++i)
     if (phase.slots[i]) update.slots[i] = add_value(bytes, "optimizer state", kOptimizer0 + static_cast<int>(i));
   if (phase.clip_norm || phase.clip_value) {

@@ -46,6 +46,7 @@ class Lowering {
   void add_assigns();
   void add_update();
   bool watches_gradients() const;
+  bool updates_few() const;
   bool watch_where_made(int value);
   void add_watch();
   void choose_copied();

@@ -63,6 +63,7 @@ void Plan::finish_compiling() {
     if (call.in_lanes) stage.lanes.push_back(i);
     scratch_bytes_ = std::max(scratch_bytes_, round_up(call.scratch_bytes));
   }
+  while (outputs_in_arena_ < outputs_.size() && output(outputs_in_arena_).slot == kArena) ++outputs_in_arena_;
   for (const Value& value : values_)
     if (value.slot == kGradients) gradient_bytes_ = std::max(gradient_bytes_, value.life.offset + value.life.bytes);
   double total = 0;
@@ -108,12 +109,6 @@ Place Plan::output(std::size_t index) const {
   return {value.slot, value.life.offset};
 }
 
-std::size_t Plan::outputs_in_arena() const {
-  std::size_t count = 0;
-  while (count < outputs_.size() && output(count).slot == kArena) ++count;
-  return count;
-}
-
 // Where values lie, unless it is where they lay in the last run.
 void Plan::find_addresses(std::span<std::byte* const> slots) {
   if (!address_.empty() && std::ranges::equal(slots, slots_)) return;
@@ -156,17 +151,19 @@ void Plan::prepare(const PlanRun& run) {
   asks_ = long_;
   stopped_.store(false, std::memory_order_relaxed);
   extent_ = {run.first, run.last, find_in_place()};
-  scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(Team::size()) + kAlignment);
 }
 
 void Plan::run(const PlanRun& run) {
+  if (!shared_) return walk(run);
   auto body = [&] { walk(run); };
-  Team::with(shared_ ? run.threads : 1, body);
+  Team::with(run.threads, body);
 }
 
 void Plan::walk(const PlanRun& run) {
   prepare(run);
-  if (shared_ && Team::size() > 1)
+  const int workers = shared_ ? Team::size() : 1;
+  scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(workers) + kAlignment);
+  if (workers > 1)
     walk_together();
   else
     walk_alone();
@@ -274,6 +271,7 @@ void Plan::run_task_of(std::size_t index, Dim task, int worker) noexcept {
 
 // After an interrupt the tasks that are left are taken and completed without being run: so the walk ends as any other.
 void Plan::run_call(const Call& call, Dim task, int worker) noexcept {
+  if (!long_) return call.run(context_, task, scratch_of(worker));
   if (worker == 0 && asks_) ask();
   if (!stopped_.load(std::memory_order_relaxed)) call.run(context_, task, scratch_of(worker));
 }

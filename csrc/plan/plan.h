@@ -122,9 +122,9 @@ class Plan final : public Job {
   double gradient_norm() const noexcept;  // of the last run, before clip_norm; 0 where nothing is clipped
 
   std::size_t arena_bytes() const { return arena_bytes_; }
-  bool shared() const { return shared_; }  // by several workers, where there are some
-  Place output(std::size_t index) const;   // where an output lies
-  std::size_t outputs_in_arena() const;    // before the first that has a place of its own
+  bool shared() const { return shared_; }                             // by several workers, where there are some
+  Place output(std::size_t index) const;                              // where an output lies
+  std::size_t outputs_in_arena() const { return outputs_in_arena_; }  // before the first with a place of its own
   PlanInfo info() const;
   PlanInfo profile(const PlanRun& run, int repeats);  // medians per call, one worker
 
@@ -191,6 +191,7 @@ class Plan final : public Job {
   std::vector<CallPtr> calls_;
   std::vector<Value> values_;
   std::vector<int> outputs_;  // values
+  std::size_t outputs_in_arena_ = 0;
   std::vector<Stage> stages_;
   std::vector<std::size_t> fallible_, keeping_;     // the calls that may throw; that write what is kept
   std::vector<GatherSpec> gathers_;                 // of rows that may be read where the caller has them

@@ -63,11 +63,17 @@ class UpdateCall final : public Call {
 
  private:
   bool is_ordinary(const Context& context) const noexcept {
-    const bool gradient = s_.limit ? *s_.limit <= static_cast<double>(kOrdinaryGradient<T>)
-                                   : !context.extraordinary->load(std::memory_order_relaxed);
-    return gradient && std::ranges::all_of(s_.segments, [&](const Segment& segment) {
+    return has_ordinary_gradient(context) && std::ranges::all_of(s_.segments, [&](const Segment& segment) {
              return are_ordinary<T>(context.settings[segment.settings]);
            });
+  }
+
+  bool has_ordinary_gradient(const Context& context) const noexcept {
+    if (s_.limit) return *s_.limit <= static_cast<double>(kOrdinaryGradient<T>);
+    if (!s_.looks) return !context.extraordinary->load(std::memory_order_relaxed);
+    return std::ranges::all_of(s_.segments, [&](const Segment& segment) {
+      return k_.all_finite(address(context, s_.grad, segment.begin), kOrdinaryFactor<T>, segment.end - segment.begin);
+    });
   }
 
   // Null where the rule keeps no such state.
