@@ -48,7 +48,7 @@ constexpr Kernels<T> make_table() {
   kernels.update[static_cast<int>(UpdateRule::adadelta)] = &adadelta<T>;
   kernels.update[static_cast<int>(UpdateRule::adamax)] = &adamax<T>;
   kernels.update[static_cast<int>(UpdateRule::lion)] = &lion<T>;
-  kernels.all_finite = &all_finite<T>;
+  kernels.sum_is_finite = &sum_is_finite<T>;
   kernels.sum_of_squares = &sum_of_squares<T>;
   kernels.clamp = &clamp<T>;
   kernels.narrow = &narrow<T>;

@@ -150,9 +150,12 @@ struct Kernels {
   // rounded twice. Indexed by UpdateRule.
   UpdateKernel update[kUpdateRules];
 
-  bool (*all_finite)(const T* a, T factor, Size n) noexcept;  // whether every factor * a[i] is
-  double (*sum_of_squares)(const T* a, Size n) noexcept;      // in double
-  void (*clamp)(T* a, T limit, Size n) noexcept;              // into [-limit, limit]; nan stays
+  // Whether the sum of factor * a[i] is: never where some |factor * a[i]| is twice the largest number or more; always
+  // where the sum of all |factor * a[i]| is below the largest; with factor 0, where every a[i] is finite and only
+  // there.
+  bool (*sum_is_finite)(const T* a, T factor, Size n) noexcept;
+  double (*sum_of_squares)(const T* a, Size n) noexcept;  // in double
+  void (*clamp)(T* a, T limit, Size n) noexcept;          // into [-limit, limit]; nan stays
 
   // The nearest bfloat16, ties to even, and back; nan stays nan.
   void (*narrow)(std::uint16_t* out, const T* a, Size n) noexcept;

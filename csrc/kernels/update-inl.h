@@ -218,18 +218,18 @@ void lion(T* weight, const T* grad, T* m, T*, T*, const UpdateSettings& settings
   });
 }
 
-// A product with zero is zero for finite numbers alone. Four sums, or each would wait for the one before.
+// What is infinite or no number stays so in a sum. Four of them, or each addition would wait for the one before.
 template <class T>
-bool all_finite(const T* a, T factor, Size n) noexcept {
+bool sum_is_finite(const T* a, T factor, Size n) noexcept {
   constexpr Size lanes = Vec<T>::kLanes;
   const Vec<T> scale = broadcast(factor), zero = constant<T>(0);
   Vec<T> sums[4] = {zero, zero, zero, zero};
   const Size whole = n - n % (4 * lanes);
   for (Size i = 0; i < whole; i += 4 * lanes)
 #pragma GCC unroll 4
-    for (Size v = 0; v < 4; ++v) sums[v] = fma(load(a + i + v * lanes) * scale, zero, sums[v]);
-  sweep<T>(n - whole, [&](Size i, auto read, auto) { sums[0] = fma(read(a + whole + i) * scale, zero, sums[0]); });
-  return sum((sums[0] + sums[1]) + (sums[2] + sums[3])) == 0;
+    for (Size v = 0; v < 4; ++v) sums[v] = fma(load(a + i + v * lanes), scale, sums[v]);
+  sweep<T>(n - whole, [&](Size i, auto read, auto) { sums[0] = fma(read(a + whole + i), scale, sums[0]); });
+  return sum((sums[0] + sums[1]) + (sums[2] + sums[3])) * T(0) == 0;
 }
 
 // Eight sums side by side, whatever the vectors are: one order of additions on every instruction set.

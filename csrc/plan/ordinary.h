@@ -16,14 +16,27 @@ namespace backpass {
 // infinite.
 template <class T>
 inline constexpr T kOrdinaryGradient = std::is_same_v<T, double> ? T(0x1p+320L) : T(0x1p+40L);
-// Times this, what is not below is infinite.
+// Times this, what is not below is twice the largest number or more.
 template <class T>
-inline constexpr T kOrdinaryFactor = std::is_same_v<T, double> ? T(0x1p+704L) : T(0x1p+88L);
+inline constexpr T kOrdinaryFactor = std::is_same_v<T, double> ? T(0x1p+705L) : T(0x1p+89L);
+
+// Whether all of them are, and so are sums of `times` of them. False at times where many are close to the limit: then
+// the update is tried.
+template <class T>
+bool is_ordinary(const kernels::Kernels<T>& k, const T* grad, kernels::Size n, T times = 1) noexcept {
+  return k.sum_is_finite(grad, kOrdinaryFactor<T> * times, n);
+}
 
 // Notes in the context where some of them are not.
 template <class T>
-void watch_gradient(const kernels::Kernels<T>& k, const Context& context, const T* grad, kernels::Size n) noexcept {
-  if (!k.all_finite(grad, kOrdinaryFactor<T>, n)) context.extraordinary->store(true, std::memory_order_relaxed);
+void watch_gradient(const kernels::Kernels<T>& k, const Context& context, const T* grad, kernels::Size n,
+                    T times = 1) noexcept {
+  if (!is_ordinary(k, grad, n, times)) context.extraordinary->store(true, std::memory_order_relaxed);
+}
+
+template <class T>
+bool all_finite(const kernels::Kernels<T>& k, const T* a, kernels::Size n) noexcept {
+  return k.sum_is_finite(a, T(0), n);
 }
 
 // Whether these settings make a finite step of every ordinary gradient, and let no state grow by itself.
@@ -54,8 +67,8 @@ bool update_stays_finite(const kernels::Kernels<T>& k, typename kernels::Kernels
       if (slots[j]) state[j] = std::copy_n(slots[j] + i, count, s[j]) - count;
     if (limit < static_cast<double>(std::numeric_limits<T>::max())) k.clamp(g, static_cast<T>(limit), count);
     update(w, g, state[0], state[1], state[2], settings, count);
-    bool finite = k.all_finite(w, T(1), count);
-    for (const T* kept : state) finite = finite && (!kept || k.all_finite(kept, T(1), count));
+    bool finite = all_finite(k, w, count);
+    for (const T* kept : state) finite = finite && (!kept || all_finite<T>(k, kept, count));
     if (!finite) return false;
   }
   return true;

@@ -51,7 +51,7 @@ class UpdateCall final : public Call {
   }
 
   bool stays_finite(const Context& context, std::byte*) const noexcept override {
-    if (is_ordinary(context)) return true;
+    if (step_is_ordinary(context)) return true;
     constexpr double kNone = std::numeric_limits<double>::infinity();
     return std::ranges::all_of(s_.segments, [&](const Segment& segment) {
       const auto at = [&](int value) -> const T* { return address(context, value, segment.begin); };
@@ -62,7 +62,7 @@ class UpdateCall final : public Call {
   }
 
  private:
-  bool is_ordinary(const Context& context) const noexcept {
+  bool step_is_ordinary(const Context& context) const noexcept {
     return has_ordinary_gradient(context) && std::ranges::all_of(s_.segments, [&](const Segment& segment) {
              return are_ordinary<T>(context.settings[segment.settings]);
            });
@@ -72,7 +72,7 @@ class UpdateCall final : public Call {
     if (s_.limit) return *s_.limit <= static_cast<double>(kOrdinaryGradient<T>);
     if (!s_.looks) return !context.extraordinary->load(std::memory_order_relaxed);
     return std::ranges::all_of(s_.segments, [&](const Segment& segment) {
-      return k_.all_finite(address(context, s_.grad, segment.begin), kOrdinaryFactor<T>, segment.end - segment.begin);
+      return is_ordinary<T>(k_, address(context, s_.grad, segment.begin), segment.end - segment.begin);
     });
   }
 

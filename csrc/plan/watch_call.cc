@@ -15,9 +15,9 @@ class WatchCall final : public Call {
     phase = Phase::backward;  // the guard asks what it found
     Dim count = 0;
     for (const WatchSpec::Part& part : spec.parts) {
-      const T factor = kOrdinaryFactor<T> * static_cast<T>(std::max<Dim>(1, part.times));
+      const T times = static_cast<T>(std::max<Dim>(1, part.times));
       for (Dim begin = 0; begin < part.elements; begin += kTaskElements)
-        pieces_.push_back({part.value, begin, std::min(kTaskElements, part.elements - begin), factor});
+        pieces_.push_back({part.value, begin, std::min(kTaskElements, part.elements - begin), times});
       reads.push_back(part.value);
       count += part.elements;
     }
@@ -31,15 +31,14 @@ class WatchCall final : public Call {
   void run(const Context& context, Dim task, std::byte*) const noexcept override {
     const Piece& piece = pieces_[static_cast<std::size_t>(task)];
     const T* grad = reinterpret_cast<const T*>(context.address[piece.value]) + piece.begin;
-    if (!k_.all_finite(grad, piece.factor, piece.elements))
-      context.extraordinary->store(true, std::memory_order_relaxed);
+    watch_gradient(k_, context, grad, piece.elements, piece.times);
   }
 
  private:
   struct Piece {
     int value;
     Dim begin, elements;
-    T factor;
+    T times;
   };
 
   const kernels::Kernels<T>& k_;

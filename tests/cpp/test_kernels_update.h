@@ -236,16 +236,24 @@ void test_bfloat16(const Kernels<T>& kernels, Size n, const std::string& label) 
 template <class T>
 void test_finite(const Kernels<T>& kernels, Size n, Numbers& numbers, const std::string& label) {
   Guarded<T> x(n);
-  numbers.fill(x);
-  if (n > 0) x[0] = std::numeric_limits<T>::max(), x[n - 1] = -std::numeric_limits<T>::max();
-  bool good = kernels.all_finite(x.data(), T(1), n) && (n == 0 || !kernels.all_finite(x.data(), T(2), n));
+  constexpr T kMost = std::numeric_limits<T>::max();
+  for (Size i = 0; i < n; ++i) x[i] = i % 3 ? kMost : -kMost;
+  bool good = kernels.sum_is_finite(x.data(), T(0), n);
   for (Size i = 0; i < n; ++i) {
     const T kept = x[i];
     x[i] = i % 2 ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::quiet_NaN();
-    good = good && !kernels.all_finite(x.data(), T(1), n);
+    good = good && !kernels.sum_is_finite(x.data(), T(0), n);
     x[i] = kept;
   }
-  check(good, label + "all_finite " + std::to_string(n));
+  numbers.fill(x);
+  good = good && kernels.sum_is_finite(x.data(), kMost / static_cast<T>(8 * n + 8), n);
+  for (Size i = 0; i < n; ++i) x[i] = -1;  // sums as far below zero as may be
+  for (Size i = 0; i < n; ++i) {
+    x[i] = 4 * static_cast<T>(n);
+    good = good && !kernels.sum_is_finite(x.data(), kMost / static_cast<T>(2 * n), n);
+    x[i] = -1;
+  }
+  check(good, label + "sum_is_finite " + std::to_string(n));
 }
 
 template <class T>
