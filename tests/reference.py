@@ -681,11 +681,13 @@ def _extrapolated_difference(f, x, index, step):
     return (16 * twice - once) / 15
 
 
-def relative_error(a, b):
-    """The largest difference, relative to the largest value (or to 1 where all are smaller)."""
+def relative_error(a, b, floor=0.0):
+    """The norm of the difference over the larger norm of the two: small gradients count as much as large ones.
+
+    Below `floor` they do not: for what may vanish, and is all rounding then.
+    """
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     if a.shape != b.shape:
         raise ValueError(f"shapes {a.shape} and {b.shape} differ")
-    if a.size == 0:
-        return 0.0
-    return float(np.abs(a - b).max() / max(1.0, np.abs(a).max(), np.abs(b).max()))
+    scale = max(np.linalg.norm(a), np.linalg.norm(b), floor)
+    return float(np.linalg.norm(a - b) / scale) if scale > 0 else 0.0

@@ -80,7 +80,7 @@ def test_gradient_of_the_gradient_equals_central_differences(case):
         def slope(values, at=at):
             return run(every, [total], [*arrays[:at], values, *values_of_every[at + 1 :]])[0].item()
 
-        assert reference.relative_error(product, reference.numerical_gradient(slope, arrays[at])) < 1e-7
+        assert reference.relative_error(product, reference.numerical_gradient(slope, arrays[at]), floor=1e-3) < 1e-7
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -217,7 +217,7 @@ def test_random_graphs(length, size, data):
         return follow(steps, [x + t[0] * v for x, v in zip(leaves, directions, strict=True)], 3)[-1].sum()
 
     slope = sum((grad * v).sum() for grad, v in zip(results[length:], directions, strict=True))
-    assert reference.relative_error(slope, reference.numerical_gradient(along, [0.0])[0]) < 1e-7
+    assert reference.relative_error(slope, reference.numerical_gradient(along, [0.0])[0], floor=1e-3) < 1e-7
 
 
 # The chain rule.
