@@ -101,7 +101,7 @@ def test_gradient_of_cross_entropy_is_softmax_less_target():
     rng = generator("p - y")
     logits, labels = rng.standard_normal((8, 5)), rng.integers(0, 5, 8)
     _, grad = bp.CrossEntropy().value_and_grad(logits, labels)
-    np.testing.assert_allclose(8 * grad, reference.softmax(logits) - reference.one_hot(labels, 5), atol=1e-14)
+    np.testing.assert_allclose(8 * grad, reference.softmax(logits) - reference.one_hot(labels, 5), rtol=0, atol=1e-14)
 
 
 @pytest.mark.row("L3")
@@ -112,12 +112,12 @@ def test_probability_rows_and_labels_agree(dtype):
     by_label = bp.CrossEntropy().value_and_grad(logits, labels)
     by_row = bp.CrossEntropy().value_and_grad(logits, reference.one_hot(labels, 5))
     assert by_row[0] == pytest.approx(by_label[0], rel=10 * TOLERANCE[dtype])
-    np.testing.assert_allclose(by_row[1], by_label[1], atol=TOLERANCE[dtype])
+    np.testing.assert_allclose(by_row[1], by_label[1], rtol=0, atol=TOLERANCE[dtype])
     soft = rng.dirichlet(np.ones(5), 8)
     value, grad = bp.CrossEntropy().value_and_grad(logits, soft)
     expected = reference.cross_entropy(logits.astype(np.float64), soft)
     assert value == pytest.approx(expected[0], rel=10 * TOLERANCE[dtype])
-    np.testing.assert_allclose(grad, expected[1], atol=TOLERANCE[dtype])
+    np.testing.assert_allclose(grad, expected[1], rtol=0, atol=TOLERANCE[dtype])
 
 
 @pytest.mark.row("L3")
@@ -129,7 +129,7 @@ def test_cross_entropy_is_stable_at_extreme_logits(isa, dtype):
     with using_isa(isa):
         value, grad = bp.CrossEntropy().value_and_grad(logits, np.array([0, 1, 2]))
     assert value == pytest.approx((0 + 2e4 + np.log(3)) / 3, rel=1e-6)
-    np.testing.assert_allclose(3 * grad, [[0, 0, 0], [1, -1, 0], [1 / 3, 1 / 3, -2 / 3]], atol=1e-6)
+    np.testing.assert_allclose(3 * grad, [[0, 0, 0], [1, -1, 0], [1 / 3, 1 / 3, -2 / 3]], rtol=0, atol=1e-6)
 
 
 @pytest.mark.row("L3")
@@ -141,7 +141,7 @@ def test_binary_cross_entropy_is_stable_at_extreme_logits(isa, dtype):
     with using_isa(isa):
         value, grad = bp.BinaryCrossEntropy().value_and_grad(logits, np.array([1, 0, 1, 0, 1]))
     assert value == pytest.approx((0 + 1e4 + 1e4 + 0 + np.log(2)) / 5, rel=1e-6)
-    np.testing.assert_allclose(5 * grad[:, 0], [0, 1, -1, 0, -0.5], atol=1e-6)
+    np.testing.assert_allclose(5 * grad[:, 0], [0, 1, -1, 0, -0.5], rtol=0, atol=1e-6)
 
 
 @pytest.mark.row("L3")
@@ -149,7 +149,7 @@ def test_gradient_of_binary_cross_entropy_is_sigmoid_less_target():
     rng = generator("binary")
     logits, target = rng.standard_normal((8, 3)), rng.integers(0, 2, (8, 3))
     _, grad = bp.BinaryCrossEntropy().value_and_grad(logits, target)
-    np.testing.assert_allclose(8 * 3 * grad, reference.sigmoid(logits) - target, atol=1e-15)
+    np.testing.assert_allclose(8 * 3 * grad, reference.sigmoid(logits) - target, rtol=0, atol=1e-15)
 
 
 @pytest.mark.row("L3")
@@ -194,38 +194,6 @@ def test_a_fit_with_another_delta_uses_it():
     for delta in (1.0, 2.0):
         (value,) = model.fit(x, y, loss=bp.Huber(delta), optimizer=sgd, progress=False)["loss"]
         assert value == pytest.approx(reference.huber(model.predict(x), y, delta=delta)[0], rel=1e-5)
-
-
-@pytest.mark.row("S9")
-@pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("case", **CASES)
-def test_mean_of_a_million_rows_does_not_lose_digits(case, isa):
-    rng = generator(case.name)
-    prediction = case.adapt(rng.uniform(0, 1, (10**6, 2))).astype(np.float32)
-    target = case.target(rng, 10**6, 2 // case.columns)
-    with using_isa(isa):
-        value, grad = case.make().value_and_grad(prediction, target)
-    target = target if case.takes_labels else target.astype(np.float32)
-    expected, expected_grad = case.value_and_grad(prediction.astype(np.float64), target)
-    assert value == pytest.approx(expected, rel=1e-5)
-    np.testing.assert_allclose(grad, expected_grad, rtol=1e-5, atol=1e-5 * np.abs(expected_grad).max())
-
-
-@pytest.mark.row("S9")
-@pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize(("features", "units"), [(1, 1), (3, 1), (1, 3), (3, 4)])
-def test_gradients_over_a_million_rows_do_not_lose_digits(isa, features, units):
-    """All terms positive: the worst case for a sum that is carried in float32."""
-    rng = generator("gradients")
-    x = rng.uniform(0, 1, (10**6, features)).astype(np.float32)
-    grad = rng.uniform(0, 1, (10**6, units)).astype(np.float32)
-    with using_isa(isa):
-        model = bp.Sequential(bp.Dense(units), input_shape=(features,), seed=1)
-        model.forward(x)
-        model.backward(grad)
-    exact = grad.astype(np.float64)
-    np.testing.assert_allclose(model.gradients()["0.weight"], exact.T @ x, rtol=1e-5)
-    np.testing.assert_allclose(model.gradients()["0.bias"], exact.sum(axis=0), rtol=1e-5)
 
 
 @pytest.mark.row("L4")
@@ -286,7 +254,7 @@ def test_losses_of_errors_are_right_far_out(isa, dtype):
         ):
             value, grad = loss.value_and_grad(prediction, zero)
             assert value == pytest.approx(expected[0], rel=TOLERANCE[dtype])
-            np.testing.assert_allclose(grad, expected[1], atol=TOLERANCE[dtype])
+            np.testing.assert_allclose(grad, expected[1], rtol=0, atol=TOLERANCE[dtype])
         value, grad = bp.Poisson().value_and_grad(np.array([[-1e4, -1e4]], dtype=dtype), np.array([[0.0, 2.0]]))
         assert value == pytest.approx(1e4, rel=TOLERANCE[dtype])
         assert grad.tolist() == [[0.0, -1.0]]
@@ -304,6 +272,7 @@ def test_losses_of_classes_are_right_at_extreme_logits(isa, dtype):
         np.testing.assert_allclose(
             3 * grad,
             [[0, 0, 0], [1, -1, 0], np.array([1 / 3, 1 / 3, -2 / 3]) * slope],
+            rtol=0,
             atol=1e-4 if dtype == "float32" else 1e-6,
         )
         loss = bp.CrossEntropy(0.1, ignore_index=0, class_weight=[1, 2, 3])
@@ -315,7 +284,7 @@ def test_losses_of_classes_are_right_at_extreme_logits(isa, dtype):
             np.array([[1e4], [-1e4], [-1e4]], dtype=dtype), np.array([0, 1, 0])
         )
         assert value == pytest.approx((1e4 + 3e4) / 3, rel=1e-6)
-        np.testing.assert_allclose(3 * grad[:, 0], [1, -3, 0], atol=1e-6)
+        np.testing.assert_allclose(3 * grad[:, 0], [1, -3, 0], rtol=0, atol=1e-6)
 
 
 @pytest.mark.row("L3")
@@ -325,11 +294,11 @@ def test_focal_at_both_ends(gamma, dtype):
     logits = np.array([[0.0, 0.0], [200.0, 0.0], [0.0, 200.0]], dtype=dtype)
     value, grad = bp.Focal(gamma).value_and_grad(logits, [0, 0, 0])
     assert value == pytest.approx((0.5**gamma * np.log(2) + 0 + 200) / 3, rel=TOLERANCE[dtype])
-    np.testing.assert_allclose(3 * grad[1:], [[0, 0], [-1, 1]], atol=TOLERANCE[dtype])
+    np.testing.assert_allclose(3 * grad[1:], [[0, 0], [-1, 1]], rtol=0, atol=TOLERANCE[dtype])
     if gamma == 0:
         expected = bp.CrossEntropy().value_and_grad(logits, [0, 0, 0])
         assert value == pytest.approx(expected[0], rel=TOLERANCE[dtype])
-        np.testing.assert_allclose(grad, expected[1], atol=TOLERANCE[dtype])
+        np.testing.assert_allclose(grad, expected[1], rtol=0, atol=TOLERANCE[dtype])
 
 
 @pytest.mark.row("L3")
@@ -339,7 +308,7 @@ def test_focal_takes_probability_rows():
     value, grad = bp.Focal(1.5).value_and_grad(logits, rows)
     expected, expected_grad = reference.focal(logits, rows, gamma=1.5)
     assert value == pytest.approx(expected, rel=1e-13)
-    np.testing.assert_allclose(grad, expected_grad, atol=1e-14)
+    np.testing.assert_allclose(grad, expected_grad, rtol=0, atol=1e-14)
 
 
 @pytest.mark.row("S8")
@@ -462,7 +431,7 @@ def test_ignored_rows_are_as_if_dropped(smoothing, class_weight, weighted, dtype
             logits[kept], labels[kept], weight[kept] if weighted else None
         )
     assert value == pytest.approx(expected, rel=TOLERANCE[dtype])
-    np.testing.assert_allclose(grad[kept], expected_grad, atol=TOLERANCE[dtype])
+    np.testing.assert_allclose(grad[kept], expected_grad, rtol=0, atol=TOLERANCE[dtype])
     np.testing.assert_array_equal(grad[~kept], 0)
 
 

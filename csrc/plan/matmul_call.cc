@@ -13,9 +13,13 @@ template <class T>
 class MatmulCall final : public Call {
  public:
   MatmulCall(const kernels::Kernels<T>& k, MatmulSpec spec)
-      : k_(k), s_(std::move(spec)), lane_cut_(lane_cut<T>(s_)), cut_(cut_blocks(k, s_)) {
+      : k_(k),
+        s_(std::move(spec)),
+        lane_cut_(lane_cut<T>(s_)),
+        depth_(matmul_depth<T>(s_, lane_cut_)),
+        cut_(cut_blocks(k, s_)) {
     const Dim rows = std::min(cut_.rows, s_.m), cols = std::min(cut_.cols, s_.n);
-    pack_bytes_ = round_bytes(kernels::matmul_scratch(k, cut_.path, rows, cols, matmul_depth(s_, lane_cut_)));
+    pack_bytes_ = round_bytes(kernels::matmul_scratch(k, cut_.path, rows, cols, depth_));
     const std::size_t sums_bytes =
         s_.k > kChunk ? round_bytes(rows * cols) + static_cast<std::size_t>(rows * cols) * sizeof(double) : 0;
     scratch_bytes = pack_bytes_ + std::max(sums_bytes, static_cast<std::size_t>(s_.epilogue.registers) *
@@ -38,10 +42,7 @@ class MatmulCall final : public Call {
     }
     if (tile.rows <= 0 || tile.cols <= 0) return;
     T* c = reinterpret_cast<T*>(context.address[s_.c]) + tile.row * s_.n + tile.col;
-    if (s_.k <= kChunk)
-      multiply(context, c, s_.n, tile, 0, s_.k, scratch);
-    else
-      multiply_in_chunks(context, c, tile, scratch);
+    multiply_in_chunks(context, c, tile, 0, s_.k, scratch);
     if (!s_.epilogue.instructions.empty())
       run_program(k_, s_.epilogue, context, tile, reinterpret_cast<T*>(scratch + pack_bytes_), partials);
     if (s_.watched) watch(context, c, tile);
@@ -66,10 +67,10 @@ class MatmulCall final : public Call {
 
   void sum_lane(const Context& context, Dim lane, std::byte* scratch) const noexcept {
     T* c = reinterpret_cast<T*>(context.address[s_.c]) + lane * s_.m * s_.n;
-    multiply(context, c, s_.n, {0, s_.m, 0, s_.n}, s_.lanes.begin(lane), s_.lanes.rows_of(lane), scratch);
+    multiply_in_chunks(context, c, {0, s_.m, 0, s_.n}, s_.lanes.begin(lane), s_.lanes.rows_of(lane), scratch);
   }
 
-  // c (t.rows, t.cols) = the product over inner indices [first, first + k).
+  // In one call of the kernel.
   void multiply(const Context& context, T* c, kernels::Size ldc, const Tile& t, Dim first, Dim k,
                 std::byte* scratch) const noexcept {
     const T* a = reinterpret_cast<const T*>(context.address[s_.a]);
@@ -87,13 +88,16 @@ class MatmulCall final : public Call {
     return result;
   }
 
-  void multiply_in_chunks(const Context& context, T* c, const Tile& t, std::byte* scratch) const noexcept {
+  // c (t.rows, t.cols; a row of C from the next) = the product over inner indices [first, first + k).
+  void multiply_in_chunks(const Context& context, T* c, const Tile& t, Dim first, Dim k,
+                          std::byte* scratch) const noexcept {
+    if (k <= depth_) return multiply(context, c, s_.n, t, first, k, scratch);
     const Dim elements = t.rows * t.cols;
     T* part = reinterpret_cast<T*>(scratch + pack_bytes_);
     double* sums = reinterpret_cast<double*>(scratch + pack_bytes_ + round_bytes(elements));
     std::fill_n(sums, elements, 0.0);
-    for (Dim first = 0; first < s_.k; first += kChunk) {
-      multiply(context, part, t.cols, t, first, std::min(kChunk, s_.k - first), scratch);
+    for (Dim done = 0; done < k; done += depth_) {
+      multiply(context, part, t.cols, t, first + done, std::min(depth_, k - done), scratch);
       for (Dim i = 0; i < elements; ++i) sums[i] += part[i];
     }
     for (Dim row = 0; row < t.rows; ++row)
@@ -128,6 +132,7 @@ class MatmulCall final : public Call {
   const kernels::Kernels<T>& k_;
   MatmulSpec s_;
   LaneCut lane_cut_;
+  Dim depth_;
   BlockCut cut_;
   std::size_t pack_bytes_;
   RegisterEpilogue in_registers_;

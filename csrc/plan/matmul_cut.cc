@@ -77,6 +77,14 @@ auto cut_for(kernels::MatmulPath path) {
   return path == kernels::MatmulPath::packed_a ? &cut_wide : &cut_tall;
 }
 
+// A product of x and gradients, both by rows: the gradient of a weight.
+bool sums_over_rows(const MatmulSpec& s) { return s.a_row == 1 && s.b_col == 1; }
+
+template <class T>
+bool stays_near(Dim elements) {
+  return elements * static_cast<Dim>(sizeof(T)) <= kLaneBytes;
+}
+
 std::optional<BlockCut> cut_in_lanes(const MatmulSpec& s, LaneCut lane_cut) {
   switch (lane_cut) {
     case LaneCut::none:
@@ -91,7 +99,10 @@ std::optional<BlockCut> cut_in_lanes(const MatmulSpec& s, LaneCut lane_cut) {
 
 }  // namespace
 
+template <class T>
 Dim matmul_depth(const MatmulSpec& s, LaneCut lane_cut) {
+  const bool rounds = sizeof(T) < sizeof(double);
+  if (rounds && sums_over_rows(s) && s.k > kManyRows && stays_near<T>(s.m * s.n)) return kShortChunk;
   return lane_cut == LaneCut::sums ? s.lanes.most_rows() : std::min(s.k, kChunk);
 }
 
@@ -99,7 +110,7 @@ Dim matmul_depth(const MatmulSpec& s, LaneCut lane_cut) {
 template <class T>
 BlockCut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
   const LaneCut lane_cut = backpass::lane_cut<T>(s);
-  const Dim tasks = wanted_tasks(s), depth = matmul_depth(s, lane_cut);
+  const Dim tasks = wanted_tasks(s), depth = matmul_depth<T>(s, lane_cut);
   const std::optional<BlockCut> in_lanes = cut_in_lanes(s, lane_cut);
   BlockCut cut = in_lanes ? *in_lanes : cut_square({s.m, kernels::kTile}, {s.n, kernels::kTile}, tasks);
   const Dim rows = std::min(cut.rows, s.m), cols = std::min(cut.cols, s.n);
@@ -119,11 +130,11 @@ template <class T>
 LaneCut lane_cut(const MatmulSpec& s) {
   // And of at most half the elements that a lane's rows have before and behind it.
   const auto fits = [&](Dim in, Dim out) {
-    return in * out * static_cast<Dim>(sizeof(T)) <= kLaneBytes && 2 * in * out <= s.lanes.most_rows() * (in + out);
+    return stays_near<T>(in * out) && 2 * in * out <= s.lanes.most_rows() * (in + out);
   };
   if (!s.lanes) return LaneCut::none;
   if (s.m == s.lanes.rows && s.a_k == 1 && s.k <= kChunk && s.n <= kBlockCols && fits(s.k, s.n)) return LaneCut::rows;
-  const bool over_rows = s.k == s.lanes.rows && s.a_row == 1 && s.b_col == 1;
+  const bool over_rows = s.k == s.lanes.rows && sums_over_rows(s);
   return over_rows && s.epilogue.instructions.empty() && fits(s.m, s.n) ? LaneCut::sums : LaneCut::none;
 }
 
@@ -141,6 +152,8 @@ Dim matmul_tasks(const kernels::Kernels<T>& k, const MatmulSpec& spec) {
   return cut.down * cut.across;
 }
 
+template Dim matmul_depth<float>(const MatmulSpec&, LaneCut);
+template Dim matmul_depth<double>(const MatmulSpec&, LaneCut);
 template BlockCut cut_blocks<float>(const kernels::Kernels<float>&, const MatmulSpec&);
 template BlockCut cut_blocks<double>(const kernels::Kernels<double>&, const MatmulSpec&);
 template LaneCut lane_cut<float>(const MatmulSpec&);

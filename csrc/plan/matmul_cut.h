@@ -9,6 +9,9 @@ namespace backpass {
 // A longer inner dimension is summed in chunks that are added in double: the error does not grow with the rows of a
 // batch.
 inline constexpr Dim kChunk = 4096;
+// Over more rows than kManyRows, float32 is summed in chunks so short that the sum is right to 1e-6 even where rows are
+// all alike, and every addition rounds the same way; over fewer, time counts for more.
+inline constexpr Dim kManyRows = 262144, kShortChunk = 64;
 
 struct BlockCut {
   Dim rows, cols;  // of a block
@@ -19,7 +22,8 @@ struct BlockCut {
 template <class T>
 BlockCut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s);
 
-// How many of the inner dimension one call of the kernel sums.
+// How many of the inner dimension one call of the kernel sums at most.
+template <class T>
 Dim matmul_depth(const MatmulSpec& s, LaneCut lane_cut);
 
 }  // namespace backpass
