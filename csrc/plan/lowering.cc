@@ -145,8 +145,16 @@ void Lowering::add_values() {
       if (!stored_.count(&t.op()) && !is_total_sum(t)) continue;
       const auto target = targets_.find(&result.op());
       const Place place = target == targets_.end() ? Place{} : target->second;
-      values_[&result.op()] = add_value(bytes_of(result), result.kind(), place.slot, place.offset);
+      values_[&result.op()] = add_value(bytes_of(result), name_of(result, place), place.slot, place.offset);
     }
+}
+
+// For people: of a gradient, the parameter that lies in its own buffer as the gradient does in its.
+std::string Lowering::name_of(const Tensor& t, const Place& place) const {
+  if (place.slot == kGradients)
+    for (const auto& [leaf, of_leaf] : spec_.leaves)
+      if (of_leaf.slot == kParameters && of_leaf.offset == place.offset) return "grad " + leaf->name;
+  return t.kind();
 }
 
 int Lowering::value_of(const Tensor& t) {

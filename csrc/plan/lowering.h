@@ -21,6 +21,7 @@ class Lowering {
   void add_constants();
   void choose_stored();
   void add_values();
+  std::string name_of(const Tensor& t, const Place& place) const;
   std::vector<Tensor> reads_of(std::size_t index);
   std::vector<ForwardCall> forward_calls();
   void choose_again();
