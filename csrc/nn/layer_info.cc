@@ -96,6 +96,19 @@ std::string name_of(const Tensor& t, const std::unordered_map<const Op*, std::st
 
 }  // namespace
 
+void Network::Impl::name_ends() {
+  const std::vector<PlacedLayer> all = outermost(layers);
+  const auto find = [&all](auto is_it) {
+    const auto layer = std::ranges::find_if(all, is_it);
+    return layer == all.end() ? "" : layer->use->description.type + " " + layer->path;
+  };
+  for (const Tensor& x : inputs())
+    first_layers.push_back(
+        find([&](const PlacedLayer& layer) { return std::ranges::count(layer.use->inputs, x) > 0; }));
+  for (const Tensor& y : outputs())
+    last_layers.push_back(find([&](const PlacedLayer& layer) { return layer.output == y; }));
+}
+
 std::vector<LayerInfo> Network::layers() const {
   std::vector<LayerInfo> infos;
   std::unordered_set<const Op*> counted;

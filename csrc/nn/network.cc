@@ -54,6 +54,7 @@ Network::Impl::Impl(SettledGraph settled, std::uint64_t network_seed)
   dtype = graph.outputs()[0].dtype();
   check_types(graph, dtype);
   check_names(graph);
+  name_ends();
   for (const Tensor& t : graph.parameters()) place(t, parameters);
   n_parameters = n_values;
   if (const std::vector<Tensor> others = graph.states(); !others.empty()) {
@@ -114,7 +115,7 @@ Dim Network::Impl::check_inputs(const ArrayViews& x) const {
     const Tensor& t = inputs()[i];
     const bool alone = x.size() == 1;
     const std::string who = alone ? "x" : "x: " + t.name();
-    const Dim own = check_shape(who, x[i], t.shape());
+    const Dim own = check_shape(who, x[i], t.shape(), first_layers[i]);
     if (t.dtype() == DType::int32 && !is_integer(x[i].type)) fail(who, "must hold integers");
     if (i > 0 && own != rows) fail("x", "inputs have ", rows, " and ", own, " rows");
     rows = own;

@@ -39,6 +39,7 @@ struct Network::Impl {
 
   Graph graph;
   std::vector<PlacedLayer> layers;
+  std::vector<std::string> first_layers, last_layers;  // "Dense 0": what reads each input and makes each output, or ""
   DType dtype;
   std::uint64_t seed;
   std::vector<ParameterInfo> parameters, states;
@@ -73,6 +74,7 @@ struct Network::Impl {
   void place(const Tensor& t, std::vector<ParameterInfo>& infos);
   void track_states();
   void draw_values();
+  void name_ends();
   std::size_t bytes() const { return static_cast<std::size_t>(n_parameters) * size_of(dtype); }
   std::byte* gradient_data();
   void run(Plan& plan, const PlanRun& run);  // which must not lead back into this network

@@ -59,9 +59,10 @@ bool are_labels(const Loss& loss, const Shape& prediction, const ArrayView& y, c
   return (y.shape == vector && (is_integer(y.type) || !values)) || (y.shape == column && !values);
 }
 
-[[noreturn]] void refuse_shape(const ArrayView& y, const Shape& expected) {
+[[noreturn]] void refuse_shape(const ArrayView& y, const Shape& expected, const std::string& whom) {
   const bool flat = expected.size() > 2 && y.shape.size() < 3;
   fail("y", "expected shape ", to_string(expected), ", got ", to_string(y.shape),
+       whom.empty() ? "" : ", for the output of ", whom,
        flat ? "; where each row of x is one example, the model needs Flatten() as its first layer" : "");
 }
 
@@ -85,7 +86,7 @@ void require_some_weight(const ArrayView& sample_weight) {
 }
 
 Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight,
-                    Dim rows, DType dtype) {
+                    Dim rows, DType dtype, const std::string& whom) {
   if (y.empty() && element_count(y.shape) > 0) fail("y", "has no data for its shape ", to_string(y.shape));
   Targets targets{y, sample_weight, false};
   Shape expected = loss.target_shape(prediction);
@@ -99,7 +100,7 @@ Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& 
   } else if (y.shape != expected) {
     if (y.shape.size() == 1 && loss.takes_labels() && prediction.size() == 2)
       fail("y", "expected ", rows, " labels or shape ", to_string(expected), ", got shape ", to_string(y.shape));
-    refuse_shape(y, expected);
+    refuse_shape(y, expected, whom);
   }
   if (targets.weighted()) check_weights(sample_weight, rows, dtype);
   if (!targets.labels) check_domain(loss, targets.y, sample_weight);

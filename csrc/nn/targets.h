@@ -22,8 +22,9 @@ struct Targets {
 // label is neither in [0, classes) nor the ignored one, a weight is negative, not finite or out of the range of
 // `dtype`, or a row that weighs something has a target outside the loss's domain. Targets that are not finite are not
 // judged.
+// The message ends with `whom`, a layer, where a shape does not fit.
 Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight,
-                    Dim rows, DType dtype);
+                    Dim rows, DType dtype, const std::string& whom = {});
 // Throws std::invalid_argument where there are weights and all of them are zero.
 void require_some_weight(const ArrayView& sample_weight);
 

@@ -40,12 +40,13 @@ std::string cure(const Shape& got, const Shape& expected) {
 
 }  // namespace
 
-Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expected) {
+Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expected, const std::string& whom) {
   bool fits = view.shape.size() == expected.size();
   for (std::size_t i = 0; fits && i < expected.size(); ++i)
     fits = expected[i] == kBatch || view.shape[i] == expected[i];
   if (!fits)
-    fail(who, "expected shape ", to_string(expected), ", got ", to_string(view.shape), cure(view.shape, expected));
+    fail(who, "expected shape ", to_string(expected), ", got ", to_string(view.shape), whom.empty() ? "" : ", for ",
+         whom, cure(view.shape, expected));
   if (view.empty() && element_count(view.shape) > 0) fail(who, "has no data for its shape ", to_string(view.shape));
   return view.shape.empty() ? 1 : view.shape[0];
 }

@@ -21,7 +21,8 @@ Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingDat
     const ArrayView& y = data.y[i];
     if (y.shape.empty() || y.rows() != rows)
       fail("y", "expected ", rows, " rows as x has, got shape ", to_string(y.shape));
-    targets[i] = fit_targets(losses.of(i), outputs[i].shape(), y, data.sample_weight, rows, net.dtype);
+    targets[i] =
+        fit_targets(losses.of(i), outputs[i].shape(), y, data.sample_weight, rows, net.dtype, net.last_layers[i]);
   }
   return rows;
 }
