@@ -27,13 +27,14 @@ def test_one_forward_and_one_backward_give_all_gradients(width):
 
 
 @pytest.mark.row("A19")
-def test_backward_costs_at_most_three_times_forward():
-    for widths in ([64, 256, 256, 10], [512] * 6, [8, 1024, 1]):
+def test_backward_costs_little_more_than_two_forwards():
+    """Two products for one; the first layer has no gradient to its input."""
+    for widths in ([64, 256, 256, 10], [512] * 6, [8, 1024, 1], [16] * 20):
         _, plan = training_plan(widths)
         cost = {
             phase: sum(call.flops for call in plan.calls if call.phase == phase) for phase in ("forward", "backward")
         }
-        assert 1 < cost["backward"] / cost["forward"] <= 3
+        assert 1 < cost["backward"] / cost["forward"] <= 2.1
 
 
 @pytest.mark.row("A19")
@@ -44,4 +45,4 @@ def test_cost_is_linear_in_the_number_of_parameters():
         sizes.append(n)
         costs.append(sum(call.flops for call in plan.calls))
     slope = np.polyfit(np.log(sizes), np.log(costs), 1)[0]
-    assert 0.9 < slope < 1.1
+    assert 0.95 < slope < 1.05

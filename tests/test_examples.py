@@ -76,13 +76,13 @@ def test_the_guide_lists_every_example():
 @pytest.mark.row("C4")
 def test_xor_is_learned():
     result = result_of("xor")
-    np.testing.assert_allclose(result["probability"], result["truth"], atol=0.05)
+    np.testing.assert_allclose(result["probability"], result["truth"], rtol=0, atol=0.05)
 
 
 @pytest.mark.row("C4")
 def test_the_line_is_that_of_least_squares():
     result = result_of("line")
-    np.testing.assert_allclose(result["found"], result["exact"], atol=1e-6)
+    np.testing.assert_allclose(result["found"], result["exact"], rtol=0, atol=1e-6)
 
 
 @pytest.mark.row("C4")
@@ -97,7 +97,7 @@ def test_five_steps_reach_the_minimum():
     path = result_of("descent")["five"]
     assert len(path) == 6
     assert path[-1] == pytest.approx(3, abs=1e-3)
-    np.testing.assert_allclose(path, 3 + 7 * 0.1 ** np.arange(6), atol=1e-12)
+    np.testing.assert_allclose(path, 3 + 7 * 0.1 ** np.arange(6), rtol=0, atol=1e-12)
 
 
 @pytest.mark.row("O11")
@@ -143,7 +143,7 @@ def test_a_highway_layer_is_gated_as_written(rng):
     model = bp.Sequential(highway, input_shape=4, seed=0, dtype="float64")
     x, w = rng.standard_normal((3, 4)), model.parameters()
     sigmoid = [1 / (1 + np.exp(-(x @ w[f"{p}.weight"].T + w[f"{p}.bias"]))) for p in ("0.transform", "0.gate")]
-    np.testing.assert_allclose(model.predict(x), sigmoid[1] * sigmoid[0] + (1 - sigmoid[1]) * x, atol=1e-14)
+    np.testing.assert_allclose(model.predict(x), sigmoid[1] * sigmoid[0] + (1 - sigmoid[1]) * x, rtol=0, atol=1e-14)
     assert (w["0.gate.bias"] == -3).all()
 
 

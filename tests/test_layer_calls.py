@@ -30,7 +30,7 @@ def test_the_gradient_of_a_shared_layer_is_the_sum_over_its_uses(rng):
     _, grads = once.value_and_grad(x, y, bp.MSE())
     _, parts = twice.value_and_grad(x, y, bp.MSE())
     for name in ("weight", "bias"):
-        np.testing.assert_allclose(grads[f"0.{name}"], parts[f"0.{name}"] + parts[f"1.{name}"], atol=1e-15)
+        np.testing.assert_allclose(grads[f"0.{name}"], parts[f"0.{name}"] + parts[f"1.{name}"], rtol=0, atol=1e-15)
     assert bp.gradcheck(once, bp.MSE(), x, y) < 1e-6
 
 
@@ -88,7 +88,7 @@ def test_models_that_use_the_same_layer_have_values_of_their_own(rng):
     for other in models[1:]:
         assert other.flat_parameters.any()
     rows = rng.standard_normal((ROWS, 2))
-    np.testing.assert_allclose(models[1].predict(rows), np.tanh(models[2].predict(rows)), atol=1e-6)
+    np.testing.assert_allclose(models[1].predict(rows), np.tanh(models[2].predict(rows)), rtol=0, atol=1e-6)
 
 
 @pytest.mark.row("C5")
@@ -139,7 +139,7 @@ def test_a_sequential_called_on_a_tensor_is_its_layers(rng):
     assert [*model.parameters()] == [*encoder.parameters()]
     np.testing.assert_array_equal(model.flat_parameters, encoder.flat_parameters)
     x = list(rng.standard_normal((2, ROWS, 3)))
-    np.testing.assert_allclose(model.predict(x), encoder.predict(x[0]) - encoder.predict(x[1]), atol=1e-15)
+    np.testing.assert_allclose(model.predict(x), encoder.predict(x[0]) - encoder.predict(x[1]), rtol=0, atol=1e-15)
     model.flat_parameters[:] = 0
     assert encoder.flat_parameters.any()
 
@@ -188,7 +188,7 @@ def test_nested_layers_have_right_gradients_under_their_names(nested, rng):
     assert len(layers) == 3
     shown = {f"{at}.{name}": grad for at, layer in enumerate(layers) for name, grad in layer.items()}
     for name, grad in expected.items():
-        np.testing.assert_allclose(shown[name], grad, atol=1e-15)
+        np.testing.assert_allclose(shown[name], grad, rtol=0, atol=1e-15)
 
 
 def test_nested_layers_come_back_from_a_file_without_their_classes(nested, rng, tmp_path):
@@ -236,11 +236,11 @@ def test_the_gradient_at_a_split_is_the_sum_over_the_branches(rng):
         alone.forward(rows)
         parts.append(alone.backward(grad))
     model.forward(rows)
-    np.testing.assert_allclose(model.backward(grad), parts[0] + parts[1], atol=1e-15)
+    np.testing.assert_allclose(model.backward(grad), parts[0] + parts[1], rtol=0, atol=1e-15)
     for name in ("weight", "bias"):
         skip.parameters()[f"0.0.{name}"][:] = model.parameters()[f"0.{name}"]
     skip.forward(rows)
-    np.testing.assert_allclose(skip.backward(grad), parts[0] + grad, atol=1e-15)
+    np.testing.assert_allclose(skip.backward(grad), parts[0] + grad, rtol=0, atol=1e-15)
 
 
 def fifty_layers(residual):

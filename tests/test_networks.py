@@ -207,7 +207,7 @@ def test_the_gradient_is_the_weighted_sum(x, y):
     for model, weights in zip(models, ([1.0, 0.0], [0.0, 1.0], [2.0, 0.3]), strict=True):
         bp.Trainer(model, LOSSES, bp.SGD(1.0), loss_weights=weights).step(x, y)
     steps = [model.flat_parameters - starts for model in models]
-    np.testing.assert_allclose(steps[2], 2.0 * steps[0] + 0.3 * steps[1], atol=1e-13)
+    np.testing.assert_allclose(steps[2], 2.0 * steps[0] + 0.3 * steps[1], rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_weights_of_rows_are_those_of_every_loss(model, x, y):
     expected, expected_grads = model.value_and_grad(repeated[:2], repeated[2:], LOSSES)
     assert value == pytest.approx(expected, rel=1e-13)
     for name, grad in grads.items():
-        np.testing.assert_allclose(grad, expected_grads[name], atol=1e-14)
+        np.testing.assert_allclose(grad, expected_grads[name], rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("losses", [[], [bp.MSE()] * 3])
@@ -312,7 +312,7 @@ def test_forward_and_backward_by_hand(model, x, y):
     to_inputs = model.backward([grad for _, grad in parts])
     assert sum(part for part, _ in parts) == pytest.approx(value, rel=1e-14)
     for name, grad in model.gradients().items():
-        np.testing.assert_allclose(grad, expected[name], atol=1e-15)
+        np.testing.assert_allclose(grad, expected[name], rtol=0, atol=1e-15)
     for at, grad in enumerate(to_inputs):
 
         def cost(values, at=at):
@@ -345,8 +345,8 @@ def test_backprop_gives_the_gradients_by_layer_and_updates_nothing(model, x, y):
     layers = model.backprop(x, y, LOSSES)
     for at, layer in enumerate(layers):
         for part in ("weight", "bias"):
-            np.testing.assert_allclose(layer[part], expected[f"{at}.{part}"], atol=1e-15)
-        np.testing.assert_allclose(layer["bias"], layer["delta"].sum(axis=0), atol=1e-15)
+            np.testing.assert_allclose(layer[part], expected[f"{at}.{part}"], rtol=0, atol=1e-15)
+        np.testing.assert_allclose(layer["bias"], layer["delta"].sum(axis=0), rtol=0, atol=1e-15)
     assert_same([layers[2]["a"], layers[3]["a"]], model.predict(x))
     np.testing.assert_array_equal(model.flat_parameters, before)
     np.testing.assert_array_equal(model.flat_gradients, gradients)
@@ -376,10 +376,10 @@ def test_layers_run_one_by_one_are_the_whole_model(rng):
     expected_value, expected = whole.value_and_grad(x, y, bp.CrossEntropy())
     assert value == pytest.approx(expected_value, rel=1e-14)
     whole.forward(x)
-    np.testing.assert_allclose(grad, whole.backward(bp.CrossEntropy().value_and_grad(a, y)[1]), atol=1e-15)
+    np.testing.assert_allclose(grad, whole.backward(bp.CrossEntropy().value_and_grad(a, y)[1]), rtol=0, atol=1e-15)
     for at, part in enumerate(parts):
         for name, ours in part.gradients().items():
-            np.testing.assert_allclose(ours, expected[name.replace("0.", f"{at}.", 1)], atol=1e-15)
+            np.testing.assert_allclose(ours, expected[name.replace("0.", f"{at}.", 1)], rtol=0, atol=1e-15)
 
 
 # Integers.

@@ -33,9 +33,9 @@ def test_batch_norm_of_a_constant_is_0(rows, dtype, isa):
     with using_isa(isa):
         model = bp.Sequential(bp.BatchNorm(momentum=1.0), input_shape=len(CONSTANTS), dtype=dtype)
         y = model.forward(x)
-    np.testing.assert_allclose(y, 0, atol=1e-6 if dtype == "float64" else 0)
+    np.testing.assert_allclose(y, 0, rtol=0, atol=1e-6 if dtype == "float64" else 0)
     np.testing.assert_allclose(model.states()["0.running_mean"], CONSTANTS, rtol=1e-15 if dtype == "float64" else 6e-8)
-    np.testing.assert_allclose(model.states()["0.running_var"], 0, atol=1e-20)
+    np.testing.assert_allclose(model.states()["0.running_var"], 0, rtol=0, atol=1e-20)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

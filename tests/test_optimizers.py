@@ -208,7 +208,7 @@ def test_the_first_step_of_rmsprop_worked_out_by_hand():
     model.flat_parameters[:] = 5
     model.flat_gradients[:] = [3, -3000]
     bp.RMSprop(learning_rate=0.1).step(model)
-    np.testing.assert_allclose(model.flat_parameters, [4, 6], atol=1e-7)
+    np.testing.assert_allclose(model.flat_parameters, [4, 6], rtol=0, atol=1e-7)
 
 
 def descend(start, minimum, eta):
@@ -231,7 +231,9 @@ def test_descent_on_a_curve_reports_its_path_to_the_minimum(start, minimum, eta)
     path = descend(start, minimum, eta)
     assert path[0] == start
     assert path[-1] == pytest.approx(minimum, abs=1e-3)
-    np.testing.assert_allclose(path, minimum + (start - minimum) * (1 - 2 * eta) ** np.arange(len(path)), atol=1e-12)
+    np.testing.assert_allclose(
+        path, minimum + (start - minimum) * (1 - 2 * eta) ** np.arange(len(path)), rtol=0, atol=1e-12
+    )
     costs = (np.array(path) - minimum) ** 2
     assert (np.diff(costs) < 0).all()
 
@@ -248,7 +250,7 @@ def test_an_optimizer_steps_with_gradients_that_are_not_ours(kind):
         model.gradients()["0.weight"][:] = (w @ x.T - y) @ x / len(x)
         optimizer.learning_rate *= 1 if t < 1500 else 0.99
         optimizer.step(model)
-    np.testing.assert_allclose(w[0], np.linalg.lstsq(x, y, rcond=None)[0], atol=1e-4)
+    np.testing.assert_allclose(w[0], np.linalg.lstsq(x, y, rcond=None)[0], rtol=0, atol=1e-4)
 
 
 @pytest.mark.row("O3")
