@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 
 import backpass as bp
-from registry import OPTIMIZERS, by_name
+from registry import OPTIMIZERS, OptimizerCase, by_name
 from test_determinism import sharing_everything
 
+CASES = [
+    *OPTIMIZERS,
+    OptimizerCase("Muon", "Muon", {"learning_rate": 0.1}),
+    OptimizerCase("clip_value", "SGD", {"learning_rate": 0.1, "clip_value": 1.0}),
+]
 STEEP = {"float32": (1e30, 1e15), "float64": (1e200, 1e140)}  # x and y: x y overflows, y^2 does not
 
 
@@ -26,7 +31,7 @@ def state_of(optimizer):
 
 
 @pytest.mark.parametrize("dtype", STEEP)
-@pytest.mark.parametrize("case", **by_name(OPTIMIZERS))
+@pytest.mark.parametrize("case", **by_name(CASES))
 def test_a_gradient_that_overflows_changes_nothing(case, dtype):
     model, optimizer = line(dtype), case.make()
     trainer = bp.Trainer(model, bp.MSE(), optimizer)
@@ -51,7 +56,7 @@ def test_fit_says_where_and_keeps_the_weights(accumulate):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("case", **by_name(OPTIMIZERS))
+@pytest.mark.parametrize("case", **by_name(CASES))
 def test_by_hand_the_parameter_is_named(case, bad):
     model = bp.Sequential(bp.Dense(3), bp.Dense(2), input_shape=2, seed=0)
     optimizer = case.make()

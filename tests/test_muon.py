@@ -135,3 +135,17 @@ def test_gradients_that_are_one_tensor_are_those_of_this_step(rng):
         trainer.step(rng.standard_normal((8, 3)), rng.standard_normal((8, 2)))
         np.testing.assert_array_equal(model.parameters()["p"], model.parameters()["q"])
         assert (model.parameters()["p"] != 0).all()
+
+
+@pytest.mark.parametrize("size", [1e38, 1e-30])
+def test_a_direction_has_no_scale(size, rng):
+    moves = []
+    gradient = rng.standard_normal((8, 6)).astype(np.float32)
+    for factor in (1, np.float32(size)):
+        model = bp.Sequential(bp.Dense(8, bias=False), input_shape=6, seed=0)
+        before = model.flat_parameters.copy()
+        model.flat_gradients[:] = gradient.ravel() * factor
+        bp.Muon(0.1, momentum=0.0).step(model)
+        moves.append(model.flat_parameters - before)
+    np.testing.assert_allclose(moves[1], moves[0], rtol=0, atol=1e-6)
+    assert np.abs(moves[0]).max() > 0.01

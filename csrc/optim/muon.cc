@@ -18,7 +18,8 @@ Tensor over(const Tensor& x, const Tensor& size) {
 // Brings the singular values of x near 1: Newton and Schulz's iteration, on the smaller of its Gram matrices.
 Tensor orthogonalized(Tensor x, int steps) {
   const bool wide = x.shape()[0] <= x.shape()[1];
-  x = over(x, mean(abs(x)));  // before squares that might overflow or vanish: a direction has no scale
+  // A direction has no scale: divided by a mean before squares, and before that by the count, that might overflow.
+  x = over(x, sum(abs(x) * (1 / static_cast<double>(element_count(x.shape())))));
   x = over(x, sqrt(sum(square(x))));
   for (int i = 0; i < steps; ++i) {
     const Tensor gram = wide ? matmul(x, x, false, true) : matmul(x, x, true);
@@ -49,9 +50,9 @@ void add_direction(PlanSpec& spec, DType dtype, const Direction& direction, cons
   const Tensor momentum = before * kept + grad * (1 - kept);
   const Tensor along = direction.nesterov ? grad * (1 - kept) + momentum * kept : momentum;
   const Tensor step = orthogonalized(along, direction.steps) * scale(direction, info.shape);
-  mark_phase(spec, {momentum, step}, Phase::update);
-  spec.outputs.push_back({momentum, {kOptimizer0, offset}});
-  spec.outputs.push_back({step, {kOptimizer1, offset}});
+  mark_phase(spec, {momentum, step}, Phase::backward);
+  spec.assigns.push_back({momentum, {kOptimizer0, offset}});
+  spec.update.descents.push_back({step, {kParameters, offset}});
 }
 
 }  // namespace

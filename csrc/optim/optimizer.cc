@@ -73,9 +73,11 @@ void Optimizer::State::add_update(PlanSpec& spec, const Network::Impl& network, 
     phase.tables.push_back(by_rows(table, *info));
     swept.erase(info);
   }
-  if (rule.direction)
-    phase.directed = groups.segments(add_directions(spec, network.dtype, *rule.direction, gradients, swept));
-  for (Segment& segment : phase.directed) segment.settings += static_cast<int>(groups.table().size());
+  if (rule.direction) {
+    const std::vector<ParameterInfo> matrices = add_directions(spec, network.dtype, *rule.direction, gradients, swept);
+    for (std::size_t i = 0; i < matrices.size(); ++i)
+      phase.descents[i].settings = groups.settings_of(matrices[i]) + static_cast<int>(groups.table().size());
+  }
   phase.segments = groups.segments(swept);
   for (std::size_t i = 0; i < phase.slots.size(); ++i) phase.slots[i] = rule.slots[i] != nullptr;
   phase.clip_norm = options.clip_norm;
@@ -134,7 +136,9 @@ std::string Optimizer::State::why_refused(Network::Impl& network) const {
       return "the gradient of \"" + info.name + "\" is not finite";
   }
   if (!std::isfinite(last_norm)) return "the norm of the gradient is not finite";
-  return "the step is too long: a parameter or the optimizer's state would not be finite; lower the learning rate";
+  return "the step is too long: a parameter or the optimizer's state would not be finite; lower the learning rate, or "
+         "the "
+         "gradient by clip_norm or by scaling the data";
 }
 
 Optimizer::Optimizer(const Description& description, OptimizerOptions options)

@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "plan/calls.h"
+#include "plan/ordinary.h"
 
 namespace backpass {
 namespace {
@@ -62,14 +63,17 @@ class MeasureCall final : public GradientCall<T> {
 
   void run(const Context& context, Dim task, std::byte*) const noexcept override {
     const auto [grad, n] = this->piece(context, task);
+    double& partial = partials(context)[task];
+    partial = std::numeric_limits<double>::quiet_NaN();
+    if (clamps_ && !all_finite<T>(this->k_, grad, n)) return;  // a limit would hide it
     if (clamps_) this->k_.clamp(grad, static_cast<T>(this->s_.clip_value), n);
-    partials(context)[task] = this->k_.sum_of_squares(grad, n);
+    partial = this->k_.sum_of_squares(grad, n);
   }
 
   void finish(const Context& context) const noexcept override {
     double total = 0;
     for (Dim task = 0; task < this->tasks; ++task) total += partials(context)[task];
-    *this->norm(context) = std::isfinite(total) ? std::sqrt(total) : norm_of_large(context);
+    *this->norm(context) = std::isinf(total) ? norm_of_large(context) : std::sqrt(total);
   }
 
  private:

@@ -50,7 +50,6 @@ PlanInfo Plan::profile(const PlanRun& run, int repeats) {
   PlanRun shuffled = run;
   shuffled.rows = backwards.data();
   prepare(shuffled);
-  scratch_.reserve(scratch_bytes_ + kAlignment);
   const FlushSubnormals mode;
   std::vector<std::vector<double>> times(calls_.size());
   for (int repeat = 0; repeat < repeats; ++repeat)

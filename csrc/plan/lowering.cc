@@ -82,6 +82,7 @@ void Lowering::choose_outputs() {
   for (const PlanAssign& assign : spec_.assigns) outputs_.push_back(assign.value);
   for (const RowsUpdate& table : spec_.update.tables)
     for (const auto& lookup : table.lookups) outputs_.push_back(lookup.second);
+  for (const Descent& descent : spec_.update.descents) outputs_.push_back(descent.along);
 }
 
 // Constants with elements of their own, in memory of the plan's.
@@ -179,17 +180,16 @@ void Lowering::add_assigns() {
 // What clipping measures is not looked at twice, nor what the update's own call looks at.
 bool Lowering::watches_gradients() const {
   const UpdatePhase& phase = spec_.update;
-  return !phase.clip_norm && !phase.clip_value && !updates_few() &&
-         !(phase.segments.empty() && phase.directed.empty() && phase.tables.empty());
+  return !phase.clip_norm && !phase.clip_value && !updates_few() && !(phase.segments.empty() && phase.tables.empty());
 }
 
 // So few parameters that one look at all gradients costs less than one for each of them.
 bool Lowering::updates_few() const {
-  constexpr Dim kFew = 4096;
+  constexpr Dim kFew = 32768;
   const UpdatePhase& phase = spec_.update;
   Dim elements = 0;
   for (const Segment& segment : phase.segments) elements += segment.end - segment.begin;
-  return phase.directed.empty() && phase.tables.empty() && elements <= kFew;
+  return phase.tables.empty() && elements <= kFew;
 }
 
 // Whether the call that makes a value shall look at it.
@@ -215,14 +215,13 @@ void Lowering::add_watch() {
     for (const auto& [lookup, grad] : table.lookups)
       spec.parts.push_back({value_of(grad), sources_.elements(grad), sources_.elements(lookup.op().inputs[1])});
   const std::size_t width = size_of(spec_.dtype);
-  for (const auto* segments : {&spec_.update.segments, &spec_.update.directed})
-    for (const Segment& segment : *segments) {
-      const Dim elements = segment.end - segment.begin;
-      if (made) continue;
-      spec.parts.push_back({add_value(static_cast<std::size_t>(elements) * width, "gradients", kGradients,
-                                      static_cast<std::size_t>(segment.begin) * width),
-                            elements});
-    }
+  for (const Segment& segment : spec_.update.segments) {
+    const Dim elements = segment.end - segment.begin;
+    if (made) continue;
+    spec.parts.push_back({add_value(static_cast<std::size_t>(elements) * width, "gradients", kGradients,
+                                    static_cast<std::size_t>(segment.begin) * width),
+                          elements});
+  }
   if (spec.parts.empty()) return;
   plan_.calls_.push_back(spec_.dtype == DType::float64
                              ? make_watch_call(kernels::table<double>(kernels::current_isa()), spec)
@@ -241,7 +240,7 @@ template <class T>
 void Lowering::add_update(const kernels::Kernels<T>& k) {
   const UpdatePhase& phase = spec_.update;
   for (const RowsUpdate& table : phase.tables) add_rows_update(k, table);
-  if (!phase.directed.empty()) add_descent(k);
+  for (const Descent& descent : phase.descents) add_descent(k, descent);
   if (phase.segments.empty()) return;
   const std::size_t bytes = static_cast<std::size_t>(phase.segments.back().end) * sizeof(T);
   UpdateSpec update{phase.rule, phase.name, add_value(bytes, "parameters", kParameters),
@@ -267,14 +266,14 @@ void Lowering::add_update(const kernels::Kernels<T>& k) {
   if (phase.sweeps) plan_.calls_.push_back(make_update_call(k, update));
 }
 
-// Along directions that earlier calls of the phase have left in the second slot.
 template <class T>
-void Lowering::add_descent(const kernels::Kernels<T>& k) {
-  const std::size_t bytes = static_cast<std::size_t>(spec_.update.directed.back().end) * sizeof(T);
-  UpdateSpec descent{kernels::UpdateRule::sgd, "descent", add_value(bytes, "parameters", kParameters),
-                     add_value(bytes, "directions", kOptimizer1)};
-  descent.segments = spec_.update.directed;
-  plan_.calls_.push_back(make_update_call(k, descent));
+void Lowering::add_descent(const kernels::Kernels<T>& k, const Descent& descent) {
+  const auto [slot, offset] = descent.parameter;
+  UpdateSpec update{kernels::UpdateRule::sgd, "descent", add_value(bytes_of(descent.along), "parameters", slot, offset),
+                    value_of(descent.along)};
+  update.looks = true;
+  update.segments = {{0, sources_.elements(descent.along), descent.settings}};
+  plan_.calls_.push_back(make_update_call(k, update));
 }
 
 template <class T>

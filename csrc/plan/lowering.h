@@ -63,7 +63,7 @@ class Lowering {
   std::vector<int> share_within_lanes() const;
 
   template <class T>
-  void add_descent(const kernels::Kernels<T>& k);
+  void add_descent(const kernels::Kernels<T>& k, const Descent& descent);
   template <class T>
   void add_rows_update(const kernels::Kernels<T>& k, const RowsUpdate& table);
   int add_value(std::size_t bytes, std::string name, int slot = kArena, std::size_t offset = 0);

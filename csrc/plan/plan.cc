@@ -151,6 +151,8 @@ void Plan::prepare(const PlanRun& run) {
   asks_ = long_;
   stopped_.store(false, std::memory_order_relaxed);
   extent_ = {run.first, run.last, find_in_place()};
+  const int workers = shared_ ? Team::size() : 1;  // asked only where it matters: it costs as much as a small call
+  scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(workers) + kAlignment);
 }
 
 void Plan::run(const PlanRun& run) {
@@ -161,9 +163,7 @@ void Plan::run(const PlanRun& run) {
 
 void Plan::walk(const PlanRun& run) {
   prepare(run);
-  const int workers = shared_ ? Team::size() : 1;
-  scratch_.reserve(scratch_bytes_ * static_cast<std::size_t>(workers) + kAlignment);
-  if (workers > 1)
+  if (shared_ && Team::size() > 1)
     walk_together();
   else
     walk_alone();

@@ -58,13 +58,20 @@ struct RowsUpdate {
   int settings = 0;
 };
 
+// A parameter that descends along a tensor instead of its gradient.
+struct Descent {
+  Tensor along;
+  Place parameter = {};
+  int settings = 0;
+};
+
 // Which parameters are updated, and how; their settings come with each run.
 struct UpdatePhase {
   kernels::UpdateRule rule = kernels::UpdateRule::sgd;
   std::string name = {};
   std::array<bool, 3> slots = {};      // what state the rule keeps: kOptimizer0 and the next
   std::vector<Segment> segments = {};  // ascending
-  std::vector<Segment> directed = {};  // descent along what lies in kOptimizer1 instead of the gradient
+  std::vector<Descent> descents = {};
   std::vector<RowsUpdate> tables = {};
   std::optional<double> clip_norm = {}, clip_value = {};
   bool sweeps = true;  // else gradients are clipped, and nothing is updated
