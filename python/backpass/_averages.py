@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from backpass import _checks, _core
 from backpass._callbacks import Callback
+from backpass._sealed import Sealed
 
 if TYPE_CHECKING:
     from backpass._network import Network
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
     from backpass._types import Logs
 
 
-class Averaging(Callback):
+class Averaging(Sealed, Callback):
     """What EMA and SWA share; among the callbacks of a fit they are kept by the core, without Python in a step."""
+
+    _instead = "make another callback"
 
     def __init__(self, apply: bool, **settings: Any) -> None:
         self._settings = {**settings, "apply": apply}

@@ -15,6 +15,7 @@ from backpass import _checks
 from backpass._callbacks import Callback
 from backpass._history import check_column
 from backpass._metrics import rises
+from backpass._sealed import Sealed
 
 if TYPE_CHECKING:
     from backpass._network import Network
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from backpass._types import Array, Logs
 
 
-class Checkpoint(Callback):
+class Checkpoint(Sealed, Callback):
     """Keeps where a fit is, in one file, which `fit(..., resume=path)` goes on from.
 
     The file holds the model with its running statistics and random counters, the optimizer's state, where in the epoch
@@ -64,6 +65,11 @@ class Checkpoint(Callback):
         True
     """
 
+    _instead = "make another callback"
+    path: str
+    best_path: str
+    keep_best: str | None
+
     def __init__(
         self,
         path: str | bytes | os.PathLike[str],
@@ -73,10 +79,9 @@ class Checkpoint(Callback):
         every_seconds: float | None = None,
         keep_best: str | None = None,
     ) -> None:
-        self.path = _checks.path("Checkpoint", path)
-        self.best_path = ".best".join(os.path.splitext(self.path))
-        self.keep_best = keep_best
-        self.best: float | None = None
+        path = _checks.path("Checkpoint", path)
+        self._keep(path=path, best_path=".best".join(os.path.splitext(path)), keep_best=keep_best)
+        self._best: float | None = None
         self._start: dict[str, Array] = {}  # of the epoch, where its column tells of it
         self._every = {
             "every_batches": 0 if every_batches is None else _positive("every_batches", every_batches),
@@ -88,6 +93,11 @@ class Checkpoint(Callback):
         if every_seconds is not None and not 0 < self._every["every_seconds"] < float("inf"):
             raise ValueError(f"[Checkpoint] every_seconds must be finite and above 0, got {every_seconds}")
 
+    @property
+    def best(self) -> float | None:
+        """The best value of `keep_best`; None before the first one that is not nan."""
+        return self._best
+
     def _check_columns(self, columns: Sequence[str]) -> None:
         if self.keep_best is not None:
             check_column("Checkpoint", "keep_best", self.keep_best, columns)
@@ -97,7 +107,7 @@ class Checkpoint(Callback):
 
     def on_fit_begin(self, trainer: Trainer, logs: Logs) -> None:
         """Forgets an earlier fit."""
-        self.best = None
+        self._best = None
         self._start = {}
 
     def on_epoch_begin(self, trainer: Trainer, logs: Logs) -> None:
@@ -111,8 +121,8 @@ class Checkpoint(Callback):
             return
         value = logs[self.keep_best]
         up = rises(self.keep_best)
-        if not math.isnan(value) and (self.best is None or (value > self.best if up else value < self.best)):
-            self.best = value
+        if not math.isnan(value) and (self._best is None or (value > self._best if up else value < self._best)):
+            self._best = value
             self._save_best(trainer.model)
 
     def _save_best(self, model: Network) -> None:
@@ -123,14 +133,14 @@ class Checkpoint(Callback):
 
     def state(self) -> dict[str, Any]:
         """The best value, and the weights that the epoch began with where they may be saved."""
-        return {"best": self.best, **{f"start/{name}": array for name, array in self._start.items()}}
+        return {"best": self._best, **{f"start/{name}": array for name, array in self._start.items()}}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Goes on from what `state` gave."""
         _checks.state("Checkpoint", state, "best")
         best = state["best"]
         number = None if best is None else _checks.number("Checkpoint", "best", best)
-        self.best = None if number is None or math.isnan(number) else number
+        self._best = None if number is None or math.isnan(number) else number
         self._start = {name[6:]: np.array(value) for name, value in state.items() if name.startswith("start/")}
 
 

@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from backpass import _core, _names
 from backpass._layer import Layer
+from backpass._sealed import refusal
 
 LAYERS: dict[str, type[Any]] = {}  # ours, by name
 ACTIVATION_ALIASES = {"swish": "SiLU", "linear": "Identity", "logistic": "Sigmoid"}
@@ -35,7 +36,7 @@ class Fixed(Layer):
         self.__dict__.update(settings)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"[{type(self).__name__}] a layer cannot be changed: make another one")
+        raise refusal(self, name, "make another layer")
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self._own() == getattr(other, "_own", dict)()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import numpy as np
 
 from backpass import _checks, _core, _names
+from backpass._sealed import refusal
 
 if TYPE_CHECKING:
     from backpass._types import Array, ArrayLike, Shape
@@ -130,7 +131,7 @@ class FixedLoss(Loss):
         self.__dict__.update(settings)
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError(f"[{type(self).__name__}] a loss cannot be changed: make another one")
+        raise refusal(self, name, "make another loss")
 
 
 AnyLoss: TypeAlias = "str | Loss | Callable[[_core.Tensor, _core.Tensor], _core.Tensor] | Sequence[AnyLoss]"

@@ -13,6 +13,7 @@ from backpass._mistakes import check_shared, check_trained
 from backpass._summary import summary
 from backpass._tables import check_names, names_of
 from backpass._training import Training
+from backpass._views import Views
 from backpass._weights import load_weights
 
 if TYPE_CHECKING:
@@ -135,31 +136,35 @@ class Network(Training):
 
     # Parameters and gradients: writable views of two flat buffers, valid as long as anybody holds them.
 
-    def parameters(self) -> dict[str, Array]:
-        """The parameters by name ("0.weight", "0.bias", ...). Writing into a view changes the model.
+    def parameters(self) -> Views:
+        """The parameters by name ("0.weight", "0.bias", ...). Writing into a view, or over an entry, changes the model.
 
         Example:
             >>> import backpass as bp
             >>> model = bp.Sequential(bp.Dense(2), bp.ReLU(), bp.Dense(1), input_shape=3, seed=0)
             >>> {name: value.shape for name, value in model.parameters().items()}
             {'0.weight': (2, 3), '0.bias': (2,), '2.weight': (1, 2), '2.bias': (1,)}
+            >>> model.parameters()["2.bias"] = [7.0]  # as model.parameters()["2.bias"][...] = [7.0]
+            >>> float(model.flat_parameters[-1])
+            7.0
         """
         self._may_be_changed()
-        return self._built().parameters()
+        return Views(self._built().parameters())
 
     def _may_be_changed(self) -> None:
         """The weights are in somebody's hands: nobody can tell any more that they are as they were drawn."""
-        self._trained = self._trained or None
+        if self._trained is False:
+            self._trained = None
 
-    def gradients(self) -> dict[str, Array]:
+    def gradients(self) -> Views:
         """The gradients by name, as `backward` or the last training step left them.
 
         A training step leaves the part of a sparse table (`Embedding(sparse=True)`) as it was; `backward` and
         `value_and_grad` compute it.
         """
-        return self._built().gradients()
+        return Views(self._built().gradients())
 
-    def states(self) -> dict[str, Array]:
+    def states(self) -> Views:
         """What is kept with the parameters and not trained, by name: running statistics. Views, as of `parameters()`.
 
         Example:
@@ -168,7 +173,7 @@ class Network(Training):
             ['1.running_mean', '1.running_var']
         """
         self._may_be_changed()
-        return self._built().states()
+        return Views(self._built().states())
 
     @property
     def flat_parameters(self) -> Array:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from backpass import _checks, _core, _names
 from backpass._own_optimizer import guarded, steps_by_hand, update_of
 from backpass._schedules import Schedule
+from backpass._sealed import Sealed
 
 if TYPE_CHECKING:
     from backpass._network import Network
@@ -57,12 +58,13 @@ class Options(TypedDict, total=False):
 OPTIMIZERS: dict[str, type[Optimizer]] = {}  # ours, by name
 
 
-class Optimizer:
+class Optimizer(Sealed):
     """What all optimizers share.
 
     An optimizer holds its state (velocities, moments) and belongs to the first model that it steps. Training again
     with it goes on where it stopped; a second model raises ValueError. A copy, or what comes out of a pickle, goes on
-    from the same state with the first model that it steps.
+    from the same state with the first model that it steps. Of the settings only `learning_rate` can be changed: for
+    others make another optimizer, which goes on by `load_state_dict`.
 
     To write your own, subclass it, hand `kind` and `settings` on to this constructor, and give it one of two methods.
     `update` composes operations: it is compiled, clipped and grouped like ours. `step(model)` computes with NumPy on
@@ -106,6 +108,7 @@ class Optimizer:
 
     slots: tuple[str, ...] = ()  # of a class of your own: names of the arrays of state
     _native: _core.Optimizer
+    _instead = "make another optimizer"
     _tells_of_start = True  # a column of training tells of the weights that its epoch began with
 
     def __init_subclass__(cls, *, makes_steps: bool = True) -> None:

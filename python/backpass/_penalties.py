@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backpass import _checks, _core
+from backpass._sealed import Sealed
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 Term = Callable[[_core.Tensor], _core.Tensor]
 
 
-class Penalty:
+class Penalty(Sealed):
     """The sum of term(w) over the parameters w whose names match, for `weight_penalty` of `fit` and `Trainer`.
 
     Args:
@@ -34,11 +35,15 @@ class Penalty:
         (0.1, 0.02)
     """
 
+    _instead = "make another penalty"
+    term: Term
+    pattern: str
+
     def __init__(self, term: Term, pattern: str = "*") -> None:
         where = type(self).__name__
         if not callable(term):
             raise TypeError(f"[{where}] term must be a function of a parameter, got {term!r}")
-        self.term, self.pattern = term, _checks.text(where, "pattern", pattern)
+        self._keep(term=term, pattern=_checks.text(where, "pattern", pattern))
 
     def _of(self, parameter: _core.Tensor) -> _core.Tensor:
         value = self.term(parameter)
@@ -72,9 +77,12 @@ class L1(Penalty):
         L1(0.0001, '*.weight')
     """
 
+    factor: float
+
     def __init__(self, factor: float, pattern: str = "*") -> None:
-        self.factor = _checks.not_negative(type(self).__name__, "factor", factor)
-        self.pattern = _checks.text(type(self).__name__, "pattern", pattern)
+        where = type(self).__name__
+        self._keep(factor=_checks.not_negative(where, "factor", factor))
+        self._keep(pattern=_checks.text(where, "pattern", pattern))
 
     def _of(self, parameter: _core.Tensor) -> _core.Tensor:
         return _core.sum(_core.abs(parameter)) * self.factor

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from backpass import _checks, _core
+from backpass._sealed import Sealed
 
 
-class Schedule:
+class Schedule(Sealed):
     """What all schedules share: a factor by which the optimizer's learning rate is multiplied.
 
     An optimizer takes one as `schedule=`. Its t is the number of updates that it has made, or with `per="epoch"` the
@@ -31,11 +32,15 @@ class Schedule:
         (True, [0.5, 1.0, 1.0, 0.5])
     """
 
+    _instead = "make another schedule"
+    warmup: int
+    per: str
+
     def __init__(self, warmup: int, per: str, **settings: Any) -> None:
         name = type(self).__name__
         self._settings = {key: _checked(name, key, value) for key, value in settings.items()}
-        self.warmup = _checks.integer(name, "warmup", warmup)
-        self.per = _checks.choice(name, "per", per, ("step", "epoch"))
+        self._keep(warmup=_checks.integer(name, "warmup", warmup))
+        self._keep(per=_checks.choice(name, "per", per, ("step", "epoch")))
         self._native = _core.make_schedule(self._kind(), self._settings, self.warmup, self.per)
 
     @classmethod

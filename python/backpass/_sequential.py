@@ -45,6 +45,8 @@ class Sequential(Network):
         True
     """
 
+    layers: tuple[Layer, ...]
+
     def __init__(
         self,
         *layers: Layer | str | Sequence[Layer | str],
@@ -53,7 +55,7 @@ class Sequential(Network):
         dtype: str = "float32",
         precision: str = "highest",
     ) -> None:
-        self.layers = checked_layers("Sequential", layers)
+        self._keep(layers=checked_layers("Sequential", layers))
         self._dtype = _checks.choice("Sequential", "dtype", dtype, ("float32", "float64"))
         self._precision = _checks.choice("Sequential", "precision", precision, ("highest", "high", "medium"))
         _machine.tell_of_precision("Sequential", precision, dtype)
@@ -66,7 +68,7 @@ class Sequential(Network):
     @classmethod
     def _loaded(cls, native: _core.Network) -> Sequential:
         model = cls._of(native)
-        model.layers = tuple(layer_from(layer["type"], layer["settings"]) for layer in native.layers)
+        model._keep(layers=tuple(layer_from(layer["type"], layer["settings"]) for layer in native.layers))
         model._dtype, model._seed, model._precision = native.dtype, native.seed, native.precision
         check_shared(
             model,
@@ -163,7 +165,7 @@ class Sequential(Network):
             self._native.random_counters = old.random_counters
             if frozen := [name for name in old.frozen if name in self.parameters() or name in self.states()]:
                 self._native.freeze(frozen)
-        self.layers = layers
+        self._keep(layers=layers)
         self._forget_fits()
 
     def reset(self, seed: int | None = None) -> None:

@@ -23,6 +23,7 @@ from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
 from backpass._own_optimizer import NotFiniteError, steps_by_hand
 from backpass._penalties import checked_penalties, native_penalties
+from backpass._sealed import Sealed
 from backpass._split import take
 from backpass._streams import Stream
 from backpass._tables import arrays_of, names_of
@@ -32,14 +33,14 @@ if TYPE_CHECKING:
     from backpass._class_weights import ClassWeight
     from backpass._losses import AnyLoss
     from backpass._network import Network
-    from backpass._penalties import WeightPenalty
+    from backpass._penalties import Penalty, WeightPenalty
     from backpass._types import ArrayLike, Metrics
     from backpass.augment import Augmentation
 
 ROWS_AT_ONCE = 1024  # where all are asked
 
 
-class Trainer:
+class Trainer(Sealed):
     """A model, a loss and an optimizer: `step` makes one update, `fit` runs epochs.
 
     `fit` and a loop of `step` over the same batches give the same bits.
@@ -71,6 +72,15 @@ class Trainer:
         True
     """
 
+    _instead = "make another trainer"
+    model: Network
+    loss: AnyLoss
+    optimizer: Optimizer
+    loss_weights: Sequence[float] | None
+    recompute: bool
+    activation_dtype: str | None
+    weight_penalty: list[Penalty]
+
     def __init__(
         self,
         model: Network,
@@ -92,18 +102,19 @@ class Trainer:
         self._losses = native_losses("Trainer", loss)
         self._loss_weights = native_weights("Trainer", loss_weights)
         self._threads = _checks.threads("Trainer", threads)
-        self.recompute = _checks.flag("Trainer", "recompute", recompute)
-        self.activation_dtype = _activation_dtype("Trainer", activation_dtype)
+        recompute = _checks.flag("Trainer", "recompute", recompute)
+        activation_dtype = _activation_dtype("Trainer", activation_dtype)
         if activation_dtype is not None and model.dtype != "float32":
             raise ValueError(f"[Trainer] activation_dtype needs a model of float32, got {model.dtype}")
-        self.weight_penalty = checked_penalties("Trainer", weight_penalty)
-        if weight_penalty and isinstance(optimizer, LBFGS):
+        penalties = checked_penalties("Trainer", weight_penalty)
+        if penalties and isinstance(optimizer, LBFGS):
             raise ValueError(
                 "[LBFGS] takes no weight_penalty: write it as a loss of your own, or use another optimizer"
             )
         self._native: _core.Trainer | None = None
         self._network: _core.Network | None = None
-        self.model, self.loss, self.optimizer, self.loss_weights = model, loss, optimizer, loss_weights
+        self._keep(model=model, loss=loss, optimizer=optimizer, loss_weights=loss_weights)
+        self._keep(recompute=recompute, activation_dtype=activation_dtype, weight_penalty=penalties)
         model._may_be_changed()
         self._has_looked = False  # for mistakes
 

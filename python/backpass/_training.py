@@ -11,6 +11,7 @@ from backpass import _core, _losses, _optimizer
 from backpass._losses import native_losses
 from backpass._names import missing_attribute, suggesting
 from backpass._optimizers import SGD
+from backpass._sealed import Sealed
 from backpass._trainer import Trainer, evaluate_with
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     from backpass.augment import Augmentation
 
 
-class Training:
+class Training(Sealed):
     """The methods of a model that need a loss."""
 
+    _instead = "only a class of your own has attributes of its own"
     _last_loss: AnyLoss | None = None
     _last_loss_weights: Sequence[float] | None = None
     _last_trainer: Trainer | None = None  # with its compiled plans, for a fit that goes on

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from backpass import _checks, _core
 from backpass._callbacks import Callback
 from backpass._history import check_column
+from backpass._sealed import Sealed
 
 if TYPE_CHECKING:
     from backpass._trainer import Trainer
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 MODES = ("auto", "min", "max")
 
 
-class _Watcher(Callback):
+class _Watcher(Sealed, Callback):
     """A callback over a watcher of the core."""
 
     _native: _core.Watcher
+    _instead = "make another callback"
 
     def __init__(self, **settings: Any) -> None:
         kind = next(cls.__name__ for cls in type(self).__mro__ if cls.__module__ == __name__)
@@ -106,6 +108,9 @@ class EarlyStopping(_Watcher):
     """
 
     _native: _core.EarlyStopping
+    monitor: str
+    patience: int
+    restore_best: bool
 
     def __init__(
         self,
@@ -117,9 +122,9 @@ class EarlyStopping(_Watcher):
         min_delta: float = 0.0,
         start_epoch: int = 0,
     ) -> None:
-        self.monitor = monitor
-        self.patience = _checks.integer("EarlyStopping", "patience", patience, minimum=0, bits=32)
-        self.restore_best = _checks.flag("EarlyStopping", "restore_best", restore_best)
+        self._keep(monitor=monitor)
+        self._keep(patience=_checks.integer("EarlyStopping", "patience", patience, minimum=0, bits=32))
+        self._keep(restore_best=_checks.flag("EarlyStopping", "restore_best", restore_best))
         super().__init__(
             monitor=monitor,
             patience=self.patience,
