@@ -35,12 +35,15 @@ def number(where: str, name: str, value: Any) -> float:
     """`value` as a float. Strings, truth values, None and what is no real number are refused with TypeError."""
     kind = getattr(getattr(value, "dtype", None), "kind", "f")  # of a scalar or an array of NumPy
     several = getattr(value, "ndim", 0) or hasattr(value, "mask")
-    if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__") or kind not in "iuf" or several:
-        raise TypeError(f"[{where}] {name} must be a number, got {value!r}")
+    refused = isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__") or kind not in "iuf" or several
     try:
-        return float(value)
+        if not refused:
+            return float(value)
+    except TypeError:  # tensors of a graph, for one, refuse to be a number
+        pass
     except OverflowError:
         raise ValueError(f"[{where}] {name} must be a float, got an integer that is beyond all of them") from None
+    raise TypeError(f"[{where}] {name} must be a number, got {value!r}")
 
 
 def numbers(where: str, name: str, value: Any) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""What NumPy is told where its functions meet a tensor: a graph is built by operations of this module."""
+"""What NumPy and Python are told where they take a tensor for an array or a number: a graph is built by operations."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ _OTHERWISE = {
 }
 
 
+# What jumps from one value to the next: its slope is zero wherever there is one.
+_JUMPS = {
+    *("argmax", "argmin", "nanargmax", "nanargmin", "argsort", "argpartition", "argwhere", "nonzero", "flatnonzero"),
+    *("ceil", "fix", "floor", "rint", "round", "trunc", "digitize", "searchsorted"),
+    *("equal", "greater_equal", "isclose", "less", "less_equal", "not_equal"),
+}
+_AROUND_JUMPS = (
+    "a choice has no gradient. bp.softmax weighs all that it chooses from; bp.stop_gradient(hard - soft) + soft passes "
+    "on the gradient of soft (straight-through); else choose from what predict or a Graph returns"
+)
+
+
 def _ufunc(tensor: _core.Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
     """A number of NumPy beside an operator is a number; anything else is refused."""
     own = _OPERATORS.get(ufunc.__name__)
@@ -44,7 +56,7 @@ def _function(tensor: _core.Tensor, function: Any, types: Any, args: Any, option
 
 def _refuse(name: str) -> NoReturn:
     own = _OTHERWISE.get(name) or (f"bp.{name}" if callable(getattr(_core, name, None)) else "")
-    cure = f"write {own}" if own else "it is for what predict or a Graph returns"
+    cure = f"write {own}" if own else _AROUND_JUMPS if name in _JUMPS else "it is for what predict or a Graph returns"
     raise TypeError(f"[Tensor] numpy.{name} takes arrays, and a tensor has no elements while a graph is built: {cure}")
 
 
@@ -59,9 +71,18 @@ def _truth(tensor: _core.Tensor) -> NoReturn:
     )
 
 
+def _number(tensor: _core.Tensor, *args: Any) -> NoReturn:
+    raise TypeError(
+        "[Tensor] is no number while a graph is built: functions of backpass (bp.exp, bp.mean, ...) compute with it, "
+        "and predict, or calling a Graph, gives numbers"
+    )
+
+
 def teach_numpy() -> None:
-    """Gives tensors the methods by which NumPy and `if` ask them."""
+    """Gives tensors the methods by which NumPy, `if`, `float` and `math` ask them."""
     methods = {
+        **dict.fromkeys(("__complex__", "__float__", "__index__", "__int__"), _number),
+        **dict.fromkeys(("__ceil__", "__floor__", "__round__", "__trunc__"), _number),
         "__array__": _array,
         "__array_function__": _function,
         "__array_ufunc__": _ufunc,
