@@ -6,6 +6,7 @@ import importlib.util
 import io
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ import backpass as bp
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
-NEEDS = {"parquet": "pyarrow"}
+NEEDS = {"approximation": "scipy", "parquet": "pyarrow"}
 
 if not NAMES:
     pytest.skip("the examples are not here", allow_module_level=True)
@@ -31,6 +32,7 @@ def module(name):
 
 
 class Run(NamedTuple):
+    seconds: float
     result: dict
     printed: list
     left: list
@@ -43,8 +45,9 @@ def run(name):
         pytest.importorskip(NEEDS[name])
     printed = io.StringIO()
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(printed):
-        result = module(name).main()
-        return Run(result, printed.getvalue().splitlines(), [*Path(folder).iterdir()])
+        example, started = module(name), time.perf_counter()
+        result = example.main()
+        return Run(time.perf_counter() - started, result, printed.getvalue().splitlines(), [*Path(folder).iterdir()])
 
 
 def result_of(name):
@@ -71,6 +74,12 @@ def test_the_guide_lists_every_example():
 
 
 # The simple ones.
+
+
+@pytest.mark.row("C4")
+@pytest.mark.parametrize("name", ["xor", "line", "neuron"])
+def test_simple_examples_take_no_time(name):
+    assert run(name).seconds < 5
 
 
 @pytest.mark.row("C4")
@@ -256,3 +265,22 @@ def test_embeddings_rank_better_than_popularity(sparse):
     result = result_of("recommend") if sparse else module("recommend").main(sparse=False)
     assert result["ranked"] > 1.5 * result["popular"]
     assert result["popular"] > 1.5 * 10 / 150
+
+
+@pytest.mark.row("S1")
+def test_gradients_vanish_through_sigmoids():
+    result = result_of("vanishing")
+    assert result["deltas apart"] == pytest.approx(-14.18, abs=0.005)
+    assert result["weights apart"] == pytest.approx(-8.83, abs=0.005)
+    sigmoid, relu = result["sigmoid"], result["relu"]
+    assert len(sigmoid) == len(relu) == 20
+    assert sigmoid[0] / sigmoid[-1] < 1e-6
+    assert relu[0] / relu[-1] > 1e-2
+
+
+@pytest.mark.row("D4")
+def test_wider_layers_approximate_better():
+    errors = [*result_of("approximation")["errors"].values()]
+    assert len(errors) == 6
+    assert (np.diff(errors) < 0).all()
+    assert errors[0] / errors[-1] > 100
