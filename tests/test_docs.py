@@ -1,6 +1,7 @@
 """The documentation: its examples run, and what it quotes and names is there."""
 
 import doctest
+import importlib
 import inspect
 import re
 import textwrap
@@ -143,9 +144,26 @@ def test_functions_that_are_named_exist(page):
             assert f"def {match[2]}(" in (ROOT / match[1]).read_text(encoding="utf-8"), name
 
 
+# What each trap is shown by: rows of the list of capabilities.
+TRAPS = {"Is backpropagation": "A27", "Must everything": "A29", "Does backward": "A3", "Is the update": "A6"}
+
+
 @pytest.mark.row("D13")
-def test_the_four_traps_lead_to_tests():
-    traps = text_of("mathematics.md").partition("\n# Four traps\n")[2].partition("\n# ")[0]
-    paragraphs = [part for part in traps.split("\n\n") if part.strip().startswith("**")]
-    assert len(paragraphs) == 4
-    assert all(re.search(r"`tests/test_\w+\.py::test_\w+`", part) for part in paragraphs)
+@pytest.mark.parametrize("trap", TRAPS)
+def test_the_four_traps_lead_to_tests_of_their_rows(trap):
+    text = text_of("mathematics.md").partition("\n# Four traps\n")[2].partition("\n# ")[0]
+    paragraphs = [part for part in text.split("\n\n") if part.strip().startswith("**")]
+    assert len(paragraphs) == len(TRAPS)
+    (paragraph,) = (part for part in paragraphs if part.strip().startswith(f"**{trap}"))
+    named = re.findall(r"`tests/(test_\w+)\.py::(test_\w+)`", paragraph)
+    assert any(TRAPS[trap] in rows_of(importlib.import_module(module), test) for module, test in named)
+
+
+def rows_of(module, test):
+    """The marks of a test, and of its module."""
+    marks = [*getattr(getattr(module, test), "pytestmark", []), *as_list(getattr(module, "pytestmark", []))]
+    return {row for mark in marks if mark.name == "row" for row in mark.args}
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
