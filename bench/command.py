@@ -19,7 +19,7 @@ TASKS = {
     "gemm": "a matrix product alone",
     "size": "a step against width, depth, batch and threads",
     "neighbours": "steps, predictions, by hand and fit beside busy processes",
-    "around": "batches, losses, metrics, predictions, updates, calls from Python, memory",
+    "around": "batches, losses, metrics, predictions, updates, calls from Python, memory, what backpropagation saves",
 }
 LIMITED = "BACKPASS_BENCH_THREADS"
 

@@ -14,9 +14,9 @@ from ..table import Table
 from ..train.cases import CASES as NETWORKS
 from ..train.cases import SLOW, make_problem
 from ..train.contest import missing
-from . import memory, overhead, predict, share, update, validation
+from . import loop, memory, naive, overhead, phases, predict, share, update, validation
 
-CASES = ["share", "overhead", "validation", "predict", "update", "memory"]
+CASES = ["share", "overhead", "validation", "predict", "update", "memory", "naive", "phases", "loop"]
 PEERS = ["numpy", "torch", "jax", "sklearn"]
 FULL, BRIEF = Effort(15, 0.04, 3.0, 5), Effort(3, 0.01, 0.2, 3)
 
@@ -86,9 +86,36 @@ class Around:
             table.add(*memory.row(name, data[name]))
         return data
 
+    def naive(self) -> dict[str, Any]:
+        table, data = self.begin(naive.table()), {}
+        for width in [*naive.WIDTHS.values()][: 3 if self.options.quick else None]:
+            data[str(width)] = self.proven(f"naive {width}", naive.measure(width, self.effort))
+            table.add(*naive.row(data[str(width)]))
+        table.end()
+        return data
+
+    def phases(self) -> dict[str, Any]:
+        table, data = self.begin(phases.table()), {}
+        for width in phases.WIDTHS[: 3 if self.options.quick else None]:
+            data[str(width)] = phases.measure(width, self.effort.rounds)
+            table.add(*phases.row(width, data[str(width)]))
+        data["slope"] = phases.slope([*data.values()])
+        table.note += f" Time grows with the parameters to the power {data['slope']:.2f}."
+        table.end()
+        return data
+
+    def loop(self) -> dict[str, Any]:
+        table, data = self.begin(loop.table()), {}
+        for kind in loop.KINDS:
+            data[kind] = loop.measure(kind, self.effort)
+            table.add(*loop.row(kind, data[kind]))
+        table.end()
+        return data
+
     def proven(self, label: str, found: dict[str, Any]) -> dict[str, Any]:
         """Complains of contenders that computed something else: those were not timed."""
-        tolerance = update.TOLERANCE if label.startswith("update") else predict.PRECISE[self.options.precision]
+        known = {"update": update.TOLERANCE, "naive": naive.TOLERANCE}
+        tolerance = known.get(label.partition(" ")[0], predict.PRECISE[self.options.precision])
         wrong = [f"{label}: {n} is WRONG: off by {e:.1e}" for n, e in found["errors"].items() if not e <= tolerance]
         self.outcome.complaints += wrong
         return found
