@@ -7,6 +7,7 @@
 #include "io/files.h"
 #include "io/model_file.h"
 #include "nn/network_impl.h"
+#include "plan/boundary.h"
 
 namespace backpass {
 namespace {
@@ -25,6 +26,7 @@ void for_each_row(const ParameterInfo& info, const ArrayView& from, F f) {
 void check(const ParameterInfo& info, const ArrayView& from, DType dtype) {
   if (from.shape != info.shape)
     fail(kWho, '"', info.name, "\" must have shape ", to_string(info.shape), ", got ", to_string(from.shape));
+  check_present(info.name, from);
   for_each_row(info, from, [&](const std::byte* row, Dim, Dim count) {
     if (overflows(row, from.type, dtype, count))
       fail(kWho, '"', info.name, "\" has a number that is too large for ", name(dtype));

@@ -170,20 +170,24 @@ std::vector<Array> Network::evaluate(const std::vector<Tensor>& inputs, const st
 
 namespace {
 
-void check_batch_size(Dim batch_size) {
-  if (batch_size < 0) fail("plan", "batch_size must not be negative, got ", batch_size);
+void check_positive(const char* who, const char* what, Dim value) {
+  if (value < 1) fail(who, what, " must be positive, got ", value);
 }
 
 Plan described_plan(const Network::Impl& net, Dim batch_size, bool training) {
-  check_batch_size(batch_size);
   return Plan(training ? by_hand_spec(net, batch_size) : predict_spec(net, batch_size, 0));
 }
 
 }  // namespace
 
-PlanInfo Network::plan(Dim batch_size, bool training) { return described_plan(*impl_, batch_size, training).info(); }
+PlanInfo Network::plan(Dim batch_size, bool training) {
+  check_positive("plan", "batch_size", batch_size);
+  return described_plan(*impl_, batch_size, training).info();
+}
 
 PlanInfo Network::profile(Dim batch_size, bool training, int repeats) {
+  check_positive("profile", "batch_size", batch_size);
+  check_positive("profile", "repeats", repeats);
   const InUse use(impl_->users, Use::reads);
   Plan plan = described_plan(*impl_, batch_size, training);
   const AlignedBuffer arena(plan.arena_bytes()), gradients(impl_->bytes()), values(impl_->values.size());
@@ -208,7 +212,7 @@ PlanInfo Network::profile(Dim batch_size, bool training, int repeats) {
 }
 
 std::size_t Network::memory_estimate(Dim batch_size) {
-  check_batch_size(batch_size);
+  check_positive("memory_estimate", "batch_size", batch_size);
   return 2 * impl_->bytes() + Plan(by_hand_spec(*impl_, batch_size)).arena_bytes();
 }
 

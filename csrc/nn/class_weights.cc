@@ -5,6 +5,7 @@
 #include "backpass/losses.h"
 #include "base/error.h"
 #include "nn/targets.h"
+#include "plan/boundary.h"
 
 namespace backpass {
 namespace {
@@ -21,6 +22,7 @@ Dim class_at(const ArrayView& labels, Dim row, Dim classes) {
 std::vector<double> balanced_class_weights(const ArrayView& labels, Dim classes, std::optional<Dim> ignore_index) {
   std::vector<double> counts(static_cast<std::size_t>(classes));
   double all = 0;
+  check_present("labels", labels);
   for (Dim row = 0; row < labels.rows(); ++row) {
     const double given = element(labels, row);
     if (ignore_index && given == static_cast<double>(*ignore_index)) continue;
@@ -38,6 +40,8 @@ std::vector<double> balanced_class_weights(const ArrayView& labels, Dim classes,
 
 std::vector<double> class_sample_weights(const ArrayView& labels, const std::vector<double>& class_weight,
                                          const ArrayView& sample_weight) {
+  check_present("labels", labels);
+  if (!sample_weight.shape.empty()) check_shape("sample_weight", sample_weight, {labels.rows()});
   std::vector<double> weights;
   for (Dim row = 0; row < labels.rows(); ++row) {
     const Dim label = class_at(labels, row, static_cast<Dim>(class_weight.size()));

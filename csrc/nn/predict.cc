@@ -90,6 +90,7 @@ void run_predict(Network::Impl& net, RunMemory& memory, const ArrayViews& x, std
 
 std::vector<Array> Network::predict_all(const ArrayViews& x, Dim batch_size, int threads) {
   if (batch_size < 0) fail("predict", "batch_size must not be negative, got ", batch_size);
+  if (threads < 0) fail("predict", "threads must not be negative, got ", threads);
   const Dim rows = impl_->check_inputs(x);
   const InUse use(impl_->users, Use::reads);
   std::vector<Array> out;

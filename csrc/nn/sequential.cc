@@ -1,6 +1,8 @@
 // Layers one after the other.
 #include "nn/sequential.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "nn/layer_call.h"
 #include "nn/network_impl.h"
@@ -37,6 +39,9 @@ Graph stack_layers(Shape input_shape, const std::vector<Layer>& layers, DType dt
 }
 
 Network sequential(Shape input_shape, const std::vector<Layer>& layers, SequentialOptions options) {
+  if (layers.empty()) fail("Sequential", "needs at least one layer");
+  if (std::ranges::find(input_shape, 0) != input_shape.end())
+    fail("Sequential", "input_shape must be positive, got ", to_string(input_shape));
   const Graph graph = stack_layers(std::move(input_shape), layers, options.dtype);
   return Network(graph.inputs(), graph.outputs(), {options.seed, options.precision, options.dtype});
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "nn/loss_means.h"
 #include "nn/target_domain.h"
+#include "plan/boundary.h"
 
 namespace backpass {
 
@@ -87,7 +88,8 @@ void require_some_weight(const ArrayView& sample_weight) {
 
 Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight,
                     Dim rows, DType dtype, const std::string& whom) {
-  if (y.empty() && element_count(y.shape) > 0) fail("y", "has no data for its shape ", to_string(y.shape));
+  check_present("y", y);
+  if (!sample_weight.shape.empty()) check_present("sample_weight", sample_weight);  // left out, it has no shape
   Targets targets{y, sample_weight, false};
   Shape expected = loss.target_shape(prediction);
   expected[0] = rows;

@@ -9,6 +9,8 @@ RowSource row_source(const ArrayView& view);
 // Whether a plan can read these rows of `cols` elements where they are: of its type, aligned, one after the other.
 bool readable_in_place(const RowSource& source, DType dtype, Dim rows, Dim cols) noexcept;
 // Throws std::invalid_argument `[who] expected shape ..., got ..., for ...`; the number of rows.
+// Throws where a view has a shape that holds something, and no memory.
+void check_present(const std::string& who, const ArrayView& view);
 Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expected, const std::string& whom = {});
 // Throws std::invalid_argument where a number would not stay what it is: too large for float32 or int32, a fraction.
 void check_castable(const std::string& who, const ArrayView& view, DType dtype);

@@ -40,6 +40,10 @@ std::string cure(const Shape& got, const Shape& expected) {
 
 }  // namespace
 
+void check_present(const std::string& who, const ArrayView& view) {
+  if (view.empty() && element_count(view.shape) > 0) fail(who, "has no data for its shape ", to_string(view.shape));
+}
+
 Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expected, const std::string& whom) {
   bool fits = view.shape.size() == expected.size();
   for (std::size_t i = 0; fits && i < expected.size(); ++i)
@@ -47,7 +51,7 @@ Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expe
   if (!fits)
     fail(who, "expected shape ", to_string(expected), ", got ", to_string(view.shape), whom.empty() ? "" : ", for ",
          whom, cure(view.shape, expected));
-  if (view.empty() && element_count(view.shape) > 0) fail(who, "has no data for its shape ", to_string(view.shape));
+  check_present(who, view);
   return view.shape.empty() ? 1 : view.shape[0];
 }
 

@@ -5,9 +5,11 @@
 
 namespace backpass {
 
-void check_metrics(const Network::Impl& net, std::size_t count) {
-  if (count > 0 && net.outputs().size() != 1)
+void check_metrics(const Network::Impl& net, const Metrics& metrics) {
+  if (!metrics.empty() && net.outputs().size() != 1)
     fail("metrics", "need a network of one output, this one has ", net.outputs().size());
+  for (const auto& [name, compute] : metrics)
+    if (!compute) fail("metrics", '"', name, "\" has no function");
 }
 
 Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingData& data, AllTargets& targets) {

@@ -89,7 +89,7 @@ class Fit {
   }
 
   void check_validation() {
-    check_metrics(trainer_.net(), options_.metrics.size());
+    check_metrics(trainer_.net(), options_.metrics);
     if (options_.validation_stream) check_stream(*options_.validation_stream);
     const std::optional<TrainingData>& data = options_.validation_data;
     if (data && check_rows(trainer_, *data, "validation ", options_.check_finite, validation_targets_) == 0)
@@ -186,7 +186,8 @@ class Fit {
 
   void tell() {
     ask_interrupt();
-    if (options_.hooks.progress) options_.hooks.progress(state_.rows, mean_loss(state_.losses, trainer_.losses) + mean_penalty());
+    if (options_.hooks.progress)
+      options_.hooks.progress(state_.rows, mean_loss(state_.losses, trainer_.losses) + mean_penalty());
   }
 
   double run_batch() {

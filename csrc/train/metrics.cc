@@ -68,6 +68,7 @@ Metric metric(const std::string& name, const Loss& loss) {
 }
 
 Metric metric(Metric function, MetricInput input, const Loss& loss) {
+  if (!function) fail("metric", "needs a function");
   return shown_as(std::move(function), input, outputs_of(loss));
 }
 

@@ -64,6 +64,7 @@ void StreamFeed::produce(RandomSequence random) {
   std::exception_ptr error;
   try {
     const Chunks next = stream_.chunks();
+    if (!next) fail("Stream", "chunks must return a function, got an empty one");
     AllTargets targets;
     auto window = std::make_unique<Window>();
     for (bool more = true; more;) {

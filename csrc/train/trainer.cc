@@ -266,6 +266,7 @@ PlanInfo Trainer::profile(Dim batch_size, int repeats) {
 }
 
 std::size_t Trainer::memory_estimate(Dim batch_size) {
+  if (batch_size < 1) fail("memory_estimate", "batch_size must be positive, got ", batch_size);
   const std::unique_ptr<Plan> plan = compile(impl_->training_spec(batch_size, plain_targets(*impl_), false));
   return (2 + static_cast<std::size_t>(impl_->optimizer.state()->slot_count())) * impl_->net().bytes() +
          plan->arena_bytes();

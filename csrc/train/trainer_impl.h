@@ -95,6 +95,6 @@ Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingDat
 Dim check_rows(const Trainer::Impl& trainer, const TrainingData& data, const std::string& prefix, bool finite,
                AllTargets& targets);
 // Metrics look at one output: throws std::invalid_argument where there are some, and several outputs.
-void check_metrics(const Network::Impl& net, std::size_t count);
+void check_metrics(const Network::Impl& net, const Metrics& metrics);
 
 }  // namespace backpass

@@ -33,6 +33,7 @@ void test_other_handles() {
   CHECK(refuses([&] { tensor + kept_tensor; }, "[add]"));
   Loss loss = MSE{}, kept_loss = std::move(loss);
   CHECK(refuses([&] { loss.type(); }, "[Loss] is empty"));
+  CHECK(refuses([&] { Trainer(linear(), loss, SGD{}); }, "[Loss] is empty"));
   Layer layer = Dense{1}, kept_layer = std::move(layer);
   CHECK(refuses([&] { layer(input({kBatch, 2})); }, "[Layer] is empty"));
   Optimizer optimizer = SGD{}, kept_optimizer = std::move(optimizer);
@@ -62,6 +63,30 @@ void test_types_and_data() {
   Trainer trainer(network, MSE{}, SGD{});
   CHECK(refuses([&] { trainer.step(ArrayView(values, {1, 8}), ArrayView(none, {1, 1})); }, "[y] has no data"));
   CHECK(network.predict(ArrayView(none, {0, 8})).shape()[0] == 0);
+  const ArrayView x(values, {1, 8}), y(values, {1, 1}), missing(none, {1});
+  CHECK(refuses([&] { trainer.step(x, y, missing); }, "[sample_weight] has no data"));
+  CHECK(refuses([&] { network.load_weights({{"0.weight", {none, {1, 8}}}, {"0.bias", missing}}); }, "has no data"));
+  CHECK(refuses([&] { balanced_class_weights(missing, 2); }, "[labels] has no data"));
+  CHECK(refuses([&] { class_sample_weights(missing, {1, 2}); }, "[labels] has no data"));
+  CHECK(refuses([&] { Loss(MSE{}).value_and_grad(y, {none, {1, 1}}); }, "[y] has no data"));
+}
+
+void test_arguments() {
+  CHECK(refuses([] { sequential({0}, {Dense{1}}); }, "[Sequential] input_shape must be positive"));
+  CHECK(refuses([] { sequential({4}, {}); }, "[Sequential] needs at least one layer"));
+  Network network = linear();
+  const float values[8] = {};
+  const ArrayView x(values, {1, 8}), y(values, {1, 1});
+  CHECK(refuses([&] { network.predict(x, 0, -1); }, "[predict] threads must not be negative"));
+  CHECK(refuses([&] { network.plan(0); }, "[plan] batch_size must be positive"));
+  CHECK(refuses([&] { network.profile(0); }, "[profile] batch_size must be positive"));
+  CHECK(refuses([&] { network.profile(8, false, 0); }, "[profile] repeats must be positive"));
+  CHECK(refuses([&] { network.memory_estimate(-1); }, "[memory_estimate] batch_size must be positive"));
+  Trainer trainer(network, MSE{}, SGD{});
+  CHECK(refuses([&] { trainer.memory_estimate(0); }, "[memory_estimate] batch_size must be positive"));
+  CHECK(refuses([&] { trainer.evaluate({x, y}, {{"mine", Metric()}}); }, "[metrics] \"mine\" has no function"));
+  CHECK(refuses([&] { trainer.fit(x, y, {.metrics = {{"mine", Metric()}}}); }, "[metrics] \"mine\" has no function"));
+  CHECK(refuses([&] { trainer.fit(Stream{.chunks = [] { return Chunks(); }}); }, "[Stream] chunks must return"));
 }
 
 void test_sizes() {
@@ -78,6 +103,7 @@ void test_sizes() {
 int main() {
   backpass::test_networks();
   backpass::test_other_handles();
+  backpass::test_arguments();
   backpass::test_types_and_data();
   backpass::test_sizes();
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
