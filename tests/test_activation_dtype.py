@@ -127,40 +127,6 @@ def test_layers(case):
         np.testing.assert_array_equal(gradient(threads=3, **NARROW)[0], rounded)
 
 
-def tasks(name):
-    if name == "digits":
-        x, y = bp.datasets.load_digits()
-        return x, y, 10, bp.CrossEntropy()
-    sklearn = pytest.importorskip("sklearn.datasets")
-    found = getattr(sklearn, f"load_{name}")()
-    x = (found.data - found.data.mean(0)) / found.data.std(0)
-    if name == "diabetes":
-        return x, (found.target - found.target.mean()) / found.target.std(), 1, bp.MSE()
-    return x, found.target, 2, bp.CrossEntropy()
-
-
-@pytest.mark.row("P2")
-@pytest.mark.parametrize("name", ["digits", "breast_cancer", "diabetes"])
-def test_training_ends_with_the_same_loss(name):
-    """Over all training rows, after a schedule that comes to rest; at most 1 % above that of float32."""
-    x, y, outputs, loss = tasks(name)
-    epochs = 15 if name == "digits" else 40
-
-    def final(**options):
-        blocks = [bp.Residual(bp.Dense(32, activation="tanh")) for _ in range(6)]
-        model = bp.Sequential(bp.Dense(32, activation="tanh"), *blocks, bp.Dense(outputs), seed=0)
-        steps = epochs * -(-len(x) // 64)
-        optimizer = bp.AdamW(3e-3, weight_decay=1e-2, schedule=bp.CosineAnnealing(steps))
-        model.fit(x, y, loss=loss, optimizer=optimizer, epochs=epochs, batch_size=64, seed=0, progress=False, **options)
-        narrow = names(model._last_trainer.plan(64)).count("narrow")
-        return model.evaluate(x, y)["loss"], narrow
-
-    (exact, none), (rounded, some) = final(), final(**NARROW)
-    assert none == 0
-    assert some > 10
-    assert rounded < 1.01 * exact
-
-
 def test_with_everything_else():
     """Accumulation, clipping, several outputs, dropout, statistics and recomputation in one fit."""
     rng = generator("everything")

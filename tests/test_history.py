@@ -33,6 +33,7 @@ def test_a_frame_has_a_row_for_each_epoch(history):
     assert len(bp.History(loss=[]).to_frame()) == 0
 
 
+@pytest.mark.row("W4")
 def test_curves_stand_beside_their_validation(history):
     pyplot = pytest.importorskip("matplotlib.pyplot")
     panels = history.plot()

@@ -1,5 +1,8 @@
 """Rows that lie one after the other are read where the caller has them: nothing may depend on it, nor write to them."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -175,3 +178,44 @@ def test_a_layer_of_the_user_cannot_write_to_them():
     model = bp.Sequential(Spoil(), bp.Dense(OUTPUTS), input_shape=FEATURES, seed=0)
     bp.Trainer(model, bp.MSE(), bp.SGD(0.1)).fit(x, y, shuffle=False, progress=False)
     np.testing.assert_array_equal(x, kept)
+
+
+# Prints by how much the peak of the memory of a fresh process grew beyond its arrays, and what the arrays have.
+PROGRAM = """
+import sys
+import subprocess
+import sys
+
+import numpy as np
+import backpass as bp
+
+
+def peak():
+    return 1024 * int(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+
+
+def run(x, y):
+    model = bp.Sequential(bp.Dense(1), input_shape=x.shape[1], seed=0, dtype=x.dtype.name)
+    model.fit(x, y, loss=bp.MSE(), optimizer=bp.SGD(1e-3), batch_size=1000, shuffle=False, progress=False)
+    model.evaluate(x, y, loss=bp.MSE())
+    model.predict(x)
+
+
+x, y = np.ones((int(sys.argv[2]), 128), sys.argv[1]), np.ones(int(sys.argv[2]), sys.argv[1])
+run(x[:5000], y[:5000])
+before = peak()
+run(x, y)
+print(peak() - before, x.nbytes)
+"""
+
+
+@pytest.mark.row("X4")
+@pytest.mark.skipif(sys.platform != "linux", reason="counts resident pages as Linux does")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_no_memory_of_the_size_of_the_rows_is_taken(dtype):
+    """By nobody: NumPy's tracing sees what NumPy allocates, the system sees us, too."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM, dtype, "200000"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    grown, rows = map(int, done.stdout.split())
+    assert rows >= 100e6
+    assert grown < rows / 20
