@@ -27,8 +27,8 @@ def random_network(rng, depth):
 
 
 def close(ours, expected):
-    """To 1e-12 of the largest element, or of 1."""
-    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-12 * max(1.0, np.abs(expected).max()))
+    """To 1e-12 of the largest element, or of 1e-4: a delta may be all rounding of what cancels."""
+    np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-12 * max(1e-4, np.abs(expected).max()))
 
 
 @pytest.mark.row("A3")

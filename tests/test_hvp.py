@@ -74,3 +74,23 @@ def test_hvp_through_dropout_with_fixed_masks(case):
     expected = hessian_vector_by_differences(gradient, w, v)
     model.flat_parameters[:] = w
     assert reference.relative_error(bp.hvp(model, loss, x, y, v, random_step=7), expected) < 1e-7
+
+
+@pytest.mark.parametrize("depth", [1, 2, 8])
+def test_a_product_costs_at_most_four_gradients(depth):
+    """Counted in matrix products, all of one size, of the graphs that both are."""
+    x, *parameters = (bp.input((16, 16), "float64", name) for name in ("x", *map(str, range(depth))))
+    directions = [bp.input((16, 16), "float64", f"v{at}") for at in range(depth)]
+    a = x
+    for weight in parameters:
+        a = bp.tanh(a @ weight)
+    grads = bp.gradients(bp.sum(bp.square(a)), parameters)
+    along = sum((bp.sum(grad * v) for grad, v in zip(grads, directions, strict=True)), bp.constant(0.0, (), "float64"))
+    products = bp.gradients(along, parameters)
+
+    def count(outputs, inputs):
+        return sum(op.kind == "matmul" for op in bp.Graph(inputs, outputs).ops)
+
+    gradient = count(grads, [x, *parameters])
+    assert gradient == 3 * depth - 1  # one forward and two backward, none for x
+    assert count(products, [x, *parameters, *directions]) <= 4 * gradient
