@@ -1,8 +1,9 @@
 // Memory aligned for vectors and cache lines.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
-#include <cstring>
+#include <cstdlib>
 #include <memory>
 #include <new>
 
@@ -14,29 +15,32 @@ inline constexpr std::size_t round_up(std::size_t bytes, std::size_t unit = kAli
   return (bytes + unit - 1) / unit * unit;
 }
 
-struct AlignedDelete {
-  void operator()(std::byte* bytes) const { ::operator delete(bytes, std::align_val_t{kAlignment}); }
+struct Free {
+  void operator()(void* memory) const { std::free(memory); }
 };
 
-// A block that never moves; zeroed.
+// A block that never moves; zeroed. Large ones come zeroed from the system, page by page as they are touched: so they
+// are made at once, and a signal waits for none of it.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
-  explicit AlignedBuffer(std::size_t bytes) : bytes_(round_up(bytes)) {
-    if (bytes_ == 0) bytes_ = kAlignment;
-    data_.reset(static_cast<std::byte*>(::operator new(bytes_, std::align_val_t{kAlignment})));
-    std::memset(data_.get(), 0, bytes_);
+  explicit AlignedBuffer(std::size_t bytes) : bytes_(std::max(round_up(bytes), kAlignment)) {
+    memory_.reset(std::calloc(bytes_ + kAlignment, 1));
+    if (!memory_) throw std::bad_alloc();
   }
-  std::byte* data() const { return data_.get(); }
+  // Null where there is nothing.
+  std::byte* data() const {
+    return reinterpret_cast<std::byte*>(round_up(reinterpret_cast<std::size_t>(memory_.get())));
+  }
   std::size_t size() const { return bytes_; }
   // A larger block, its old contents lost, where `bytes` does not fit.
   void reserve(std::size_t bytes) {
-    if (bytes > bytes_ || !data_) *this = AlignedBuffer(bytes);
+    if (bytes > bytes_ || !memory_) *this = AlignedBuffer(bytes);
   }
 
  private:
   std::size_t bytes_ = 0;
-  std::unique_ptr<std::byte, AlignedDelete> data_;
+  std::unique_ptr<void, Free> memory_;
 };
 
 }  // namespace backpass

@@ -1,6 +1,8 @@
 // Layers: ours, and classes written in Python.
 #include <pybind11/stl.h>
 
+#include <cstring>
+
 #include "arrays.h"
 #include "bindings.h"
 

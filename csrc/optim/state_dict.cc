@@ -1,5 +1,6 @@
 // An optimizer's state by name: out as copies, and back in.
 #include <algorithm>
+#include <cstring>
 
 #include "base/convert.h"
 #include "base/error.h"
