@@ -74,6 +74,20 @@ def check(options: argparse.Namespace, tasks: list[str]) -> None:
         unknown = [name for name in getattr(options, option) or () if name not in words]
         if unknown:
             sys.exit(f"backpass: unknown {option}: {', '.join(unknown)}; there are {', '.join(dict.fromkeys(known))}")
+    for path in filter(None, (options.json, options.markdown, options.picture)):
+        if path.is_dir() or not path.parent.is_dir():
+            sys.exit(f"backpass: {path} is no file that could be written")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What an earlier run measured; exits where the file is none of --json."""
+    try:
+        book = json.loads(path.read_text())
+    except ValueError:  # of the JSON, or of its characters
+        book = None
+    if not isinstance(book, dict) or "environment" not in book or not set(TASKS) & set(book):
+        sys.exit(f"backpass: {path} is no file that backpass bench --json has written")
+    return book
 
 
 def measure(options: argparse.Namespace, tasks: list[str]) -> tuple[dict[str, Any], list[Any]]:
@@ -120,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if (options.picture or options.redraw) and not find_spec("matplotlib"):
         sys.exit("backpass: a picture needs matplotlib: pip install 'backpass[plot]'")
     if options.redraw:
-        draw(json.loads(options.redraw.read_text()), options.picture or options.redraw.with_suffix(".png"))
+        draw(read(options.redraw), options.picture or options.redraw.with_suffix(".png"))
         return 0
     hold_to(options.threads, given)
     check(options, tasks)

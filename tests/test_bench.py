@@ -105,6 +105,8 @@ def test_equality_is_proven_without_timing():
         (["train", "--cases", "no-such"], "unknown cases: no-such"),
         (["gemm", "--peers", "fortran"], "unknown peers: fortran"),
         (["train", "--threads", "0"], "--threads"),
+        (["train", "--json", "no/such/folder/out.json"], "out.json is no file that could be written"),
+        (["train", "--redraw", Path(__file__)], "test_bench.py is no file that backpass bench --json has written"),
         (["fly"], "fly"),
     ],
 )

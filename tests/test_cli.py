@@ -74,9 +74,14 @@ def test_the_same_seed_gives_the_same_file(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "--epochs", "0"], "must be positive"),
+        (["train", "--epochs", "0"], "--epochs: must be from 1 to 2147483647, got 0"),
+        (["train", "--threads", str(2**40)], "--threads: must be from 1 to"),
+        (["train", "--seed", "-1"], "--seed: must be from 0 to"),
         (["train", "--hidden", "ten"], "--hidden"),
-        (["train", "--dropout", "1.5"], "[Dropout] rate"),
+        (["train", "--dropout", "1.5"], "--dropout: must be at least 0 and below 1, got 1.5"),
+        (["train", "--learning-rate", "nan"], "--learning-rate: must be positive and finite, got nan"),
+        (["train", "--out", "."], "--out must name a file, and . is a folder"),
+        (["train", "--out", "digits.png"], "name the model digits.safetensors"),
         (["train", "--out", "no/such/folder/model.safetensors"], "no folder"),
         (["fly"], "fly"),
         ([], "command"),
@@ -88,6 +93,42 @@ def test_mistakes_are_explained_in_a_line(tmp_path, arguments, words):
     assert words in result.stderr
     assert "Traceback" not in result.stderr
     assert [*tmp_path.iterdir()] == []
+    assert "Dense" not in result.stdout  # before anything is trained
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_training(tmp_path):
+    (tmp_path / "digits.png").mkdir()
+    result = run("train", cwd=tmp_path)
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", "backpass: digits.png cannot be written\n")
+
+
+def test_a_model_may_be_named_like_a_picture_where_there_is_none(tmp_path):
+    result = run("train", "--epochs", "1", "--out", "digits.png", "--no-picture", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert bp.load(tmp_path / "digits.png").n_parameters > 0
+
+
+@pytest.mark.parametrize("arguments", [("info",), ("train", "--epochs", "1", "--no-picture")])
+def test_a_reader_that_goes_away_is_no_error_to_tell_of(tmp_path, arguments):
+    command = [sys.executable, "-m", "backpass", *arguments]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
+def test_the_version_is_told(tmp_path):
+    result = run("--version", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, f"backpass {bp.__version__}\n")
+
+
+def test_a_run_without_a_gradient_is_drawn_in_silence(tmp_path):
+    """Units that are all dead have gradients of 0, which have no logarithm."""
+    pytest.importorskip("matplotlib")
+    result = run("train", "--epochs", "2", "--learning-rate", "1e9", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "positive" not in result.stderr
+    assert (tmp_path / "digits.png").is_file()
 
 
 def test_info_tells_versions_and_machine(tmp_path):

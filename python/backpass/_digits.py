@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -119,26 +120,45 @@ def epochs_table(history: bp.History) -> str:
 
 def train(options: argparse.Namespace) -> int:
     """`backpass train`."""
-    if not options.out.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {options.out.parent}")
+    check_files(options)
     print(make_model(options.hidden, options.dropout, options.seed).summary(), end="\n\n", flush=True)
     result = run(options)
+    result.model.save(options.out)  # before anything that may fail is printed or drawn
+    drawn = picture(result, options)
     print(epochs_table(result.history), end="\n\n")
     print(report(result), end="\n\n")
-    result.model.save(options.out)
     print(f"model    {options.out}")
-    print(f"picture  {picture(result, options)}")
+    print(f"picture  {drawn}")
     return 0
+
+
+def picture_path(options: argparse.Namespace) -> Path | None:
+    """Where the picture goes; None where none is wanted."""
+    return None if options.no_picture else options.out.with_suffix(".png")
+
+
+def check_files(options: argparse.Namespace) -> None:
+    """Refuses, before anything is trained, names that could not be written, and one name for both files."""
+    out: Path = options.out
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {out.parent}")
+    if out.is_dir():
+        raise IsADirectoryError(f"--out must name a file, and {out} is a folder")
+    for path in filter(None, (out, picture_path(options))):
+        if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+            raise PermissionError(f"{path} cannot be written")
+    if picture_path(options) == out:
+        raise ValueError(f"--out {out} is the name of the picture: name the model {out.with_suffix('.safetensors')}")
 
 
 def picture(result: Run, options: argparse.Namespace) -> str:
     """Draws beside the model where that is wanted and possible; what became of it."""
-    if options.no_picture:
+    path = picture_path(options)
+    if path is None:
         return "not wanted"
     if find_spec("matplotlib") is None:
         return "needs matplotlib: pip install 'backpass[plot]'"
     from backpass._picture import draw
 
-    path: Path = options.out.with_suffix(".png")
     draw(result, path)
     return str(path)

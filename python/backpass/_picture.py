@@ -20,7 +20,7 @@ def draw(result: Run, path: Path) -> None:
     curves, samples = cast("Any", figure.subfigures(2, 1, height_ratios=(1, 1.15)))
     left, middle, right = curves.subplots(1, 3)
     _curves(left, result, "loss", "val_loss", "cross-entropy")
-    left.set_yscale("log")
+    _logarithmic(left, [result.history["loss"], result.history["val_loss"]])
     _curves(middle, result, "accuracy", "val_accuracy", "accuracy")
     _norms(right, result)
     _samples(samples, result)
@@ -39,9 +39,16 @@ def _curves(axes: Any, result: Run, training: str, held_out: str, title: str) ->
 def _norms(axes: Any, result: Run) -> None:
     for name, norms in result.norms.items():
         axes.plot(np.arange(1, len(norms) + 1), norms, label=name)
-    axes.set(title="gradient norm, last step", xlabel="epoch", yscale="log")
+    axes.set(title="gradient norm, last step", xlabel="epoch")
+    _logarithmic(axes, list(result.norms.values()))
     axes.grid(alpha=0.3)
     axes.legend()
+
+
+def _logarithmic(axes: Any, curves: list[list[float]]) -> None:
+    """Where there is anything that has a logarithm."""
+    if any(value > 0 for values in curves for value in values):
+        axes.set_yscale("log")
 
 
 def _samples(figure: Any, result: Run) -> None:
