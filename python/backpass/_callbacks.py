@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+from backpass import _names
+from backpass._mistakes import warn
 
 if TYPE_CHECKING:
     from backpass._trainer import Trainer
@@ -14,7 +18,8 @@ class Callback:
     """Override what you need; what is not overridden costs nothing.
 
     Every method gets the trainer (`trainer.model`, `trainer.optimizer`, `trainer.stop()`) and a dict. An exception
-    ends the fit and passes on; the model stays usable.
+    ends the fit and passes on; the model stays usable. A method that is nearly named like one of these, or as another
+    library has it, is never called: a `UserMistakeWarning` says so where the class is made.
 
     Example:
         >>> import backpass as bp
@@ -26,6 +31,12 @@ class Callback:
         >>> sgd.learning_rate
         0.1
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name, value in vars(cls).items():
+            if inspect.isfunction(value):
+                _look_at_hook(cls.__name__, name, value)
 
     def on_fit_begin(self, trainer: Trainer, logs: Logs) -> None:
         """Before the first epoch."""
@@ -56,6 +67,20 @@ class Callback:
         """Goes on from what `state` gave."""
 
 
+HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+_MOMENTS = {_names.plain(name).removeprefix("on") for name in HOOKS}  # "epochend"
+
+
+def _look_at_hook(owner: str, name: str, method: Callable[..., Any]) -> None:
+    """Warns of a method that is never called, or with something else than it takes."""
+    if name in HOOKS:
+        first = list(inspect.signature(method).parameters)[1:2]
+        if first in (["epoch"], ["batch"]):
+            warn(f'[{owner}] {name} is called with (trainer, logs), not with {first[0]}: logs["{first[0]}"] has it')
+    elif name.startswith("on_") or _names.plain(name).removeprefix("on") in _MOMENTS:
+        warn(f"[{owner}] {name} is never called{_names.suggestion(name, HOOKS)}")
+
+
 def checked_callbacks(callbacks: Callback | Sequence[Callback]) -> list[Callback]:
     """The callbacks as a list; one alone is one."""
     several: list[Callback] = [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
@@ -70,7 +95,8 @@ def hooks_of(trainer: Trainer, callbacks: Sequence[Callback]) -> dict[str, Calla
 
     def asked(name: str) -> list[Callable[[Trainer, Logs], None]]:
         own = getattr(Callback, name)
-        return [getattr(callback, name) for callback in callbacks if getattr(type(callback), name) is not own]
+        methods = [getattr(callback, name) for callback in callbacks]
+        return [method for method in methods if getattr(method, "__func__", None) is not own]
 
     def call(methods: list[Callable[[Trainer, Logs], None]], logs: Logs) -> None:
         for method in methods:
