@@ -152,11 +152,15 @@ def test_losses_of_classes_go_by_name(x, y, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["adam", "AdamW", "rmsprop", "nadam", "radam", "adamax", "lion", "adagrad", "adadelta"]
+    "name", ["sgd", "adam", "AdamW", "rmsprop", "nadam", "radam", "adamax", "lion", "adagrad", "adadelta"]
 )
 def test_optimizers_go_by_name(x, y, name):
     cls = next(cls for cls in vars(bp).values() if getattr(cls, "__name__", "").lower() == name.lower())
     np.testing.assert_array_equal(fitted(x, y, optimizer=name)[0], fitted(x, y, optimizer=cls())[0])
+
+
+def test_the_rate_of_plain_descent_is_that_of_cpp():
+    assert bp.SGD().learning_rate == 0.01
 
 
 def test_a_list_of_names_is_a_loss_for_each_output(x, y):
