@@ -222,7 +222,7 @@ def test_arguments_are_checked(tmp_path):
         bp.Checkpoint(tmp_path / "f", every_batches=0)
     with pytest.raises(ValueError, match=r"\[Checkpoint\] every_seconds must be"):
         bp.Checkpoint(tmp_path / "f", every_seconds=float("inf"))
-    with pytest.raises(ValueError, match=r"\[Checkpoint\] keep_best must be one of loss"):
+    with pytest.raises(ValueError, match=r"\[Checkpoint\] keep_best 'val_loss' needs validation data"):
         network().fit(*rows(), loss=bp.CrossEntropy(), optimizer=bp.SGD(0.1), progress=False,
                       callbacks=bp.Checkpoint(tmp_path / "f", keep_best="val_loss"))  # fmt: skip
     with pytest.raises(ValueError, match="one Checkpoint"):

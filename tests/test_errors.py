@@ -268,7 +268,7 @@ BAD_FITS = [
     (
         {"callbacks": [bp.EarlyStopping("val_loss")]},
         ValueError,
-        "monitor must be one of loss, learning_rate, got 'val_loss'",
+        "monitor 'val_loss' needs validation data: give fit validation_data or validation_split; there are loss, learn",
     ),
     ({"validation_data": np.ones((4, 4))}, TypeError, "validation_data"),
     ({"loss": None}, TypeError, "loss"),

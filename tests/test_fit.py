@@ -392,7 +392,7 @@ def same(y_true, y_pred):
     [
         ({"callbacks": bp.EarlyStopping("val_los"), "validation_split": 0.2},
          r"\[EarlyStopping\] monitor must be one of loss, accuracy, val_loss, val_accuracy, learning_rate, got"),
-        ({"callbacks": bp.ReduceOnPlateau()}, r"\[ReduceOnPlateau\] monitor must be one of loss, .*, got 'val_loss'"),
+        ({"callbacks": bp.ReduceOnPlateau()}, r"\[ReduceOnPlateau\] monitor 'val_loss' needs validation data"),
         ({"callbacks": bp.BoldDriver(monitor="f1")}, r"\[BoldDriver\] monitor must be one of loss, acc.*, got 'f1'"),
     ],
     ids=["stopping", "plateau", "driver"],

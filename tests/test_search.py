@@ -159,7 +159,9 @@ def test_search_refuses_what_is_no_model_or_column():
     x, y = rows()
     with pytest.raises(TypeError, match=r"\[search\] make_model must give a model"):
         bp.search(lambda rate: rate, {"rate": [1]}, x, y)
-    with pytest.raises(ValueError, match=r"\[search\] monitor must be one of loss, learning_rate, got 'val_loss'"):
+    with pytest.raises(TypeError, match=r'got Sequential, Adam: write model, \{"optimizer": optimizer\}$'):
+        bp.search(lambda rate: (bp.Sequential(bp.Dense(1)), bp.Adam(rate)), {"rate": [1]}, x, y, loss="mse")
+    with pytest.raises(ValueError, match=r"\[search\] monitor 'val_loss' needs validation data: give fit"):
         bp.search(make_model, {"rate": [0.1]}, x, y, loss=bp.MSE())
     with pytest.raises(ValueError, match=r"\[search\] grid"):
         bp.search(make_model, {"rate": []}, x, y)

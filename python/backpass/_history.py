@@ -127,8 +127,12 @@ def columns_of(outputs: int, metrics: Sequence[str], validated: bool, penalized:
 
 def check_column(where: str, name: str, column: str, columns: Sequence[str]) -> None:
     """Raises ValueError where there will be no such column."""
-    if column not in columns:
-        raise ValueError(f"[{where}] {name} must be one of {', '.join(columns)}, got {column!r}")
+    if column in columns:
+        return
+    if column.startswith("val_") and column.removeprefix("val_") in columns and "val_loss" not in columns:
+        cure = "give fit validation_data or validation_split"
+        raise ValueError(f"[{where}] {name} {column!r} needs validation data: {cure}; there are {', '.join(columns)}")
+    raise ValueError(f"[{where}] {name} must be one of {', '.join(columns)}, got {column!r}")
 
 
 def _mean(values: list[float]) -> float:

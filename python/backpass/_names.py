@@ -23,11 +23,22 @@ SYNONYMS = {
     "alpha": "weight_decay",
     "random_state": "seed",
     "out_features": "units",
+    "on_batch_start": "on_batch_begin",
+    "on_epoch_start": "on_epoch_begin",
+    "on_fit_start": "on_fit_begin",
+    "on_train_begin": "on_fit_begin",
+    "on_train_start": "on_fit_begin",
+    "on_train_end": "on_fit_end",
+    "on_train_epoch_start": "on_epoch_begin",
+    "on_train_epoch_end": "on_epoch_end",
+    "on_train_batch_begin": "on_batch_begin",
+    "on_train_batch_start": "on_batch_begin",
+    "on_train_batch_end": "on_batch_end",
 }
 
 # Methods of other libraries' models.
 METHODS = {
-    "add": "a Sequential is made of its layers at once",
+    "add": "append puts a layer behind the last one of a Sequential, which may also be made of all at once",
     "apply": "predict computes outputs",
     "clone": "copy.deepcopy(model) is a copy",
     "compile": "fit takes loss and optimizer",
@@ -36,7 +47,8 @@ METHODS = {
     "get_weights": "state_dict() gives arrays by name",
     "load_state_dict": "load_weights takes arrays by name",
     "predict_classes": "predict(x).argmax(axis=1) are classes",
-    "predict_proba": "predict gives logits, of which softmax or sigmoid makes probabilities",
+    "predict_proba": "predict gives logits; probabilities after model.append(bp.Softmax()), or bp.Sigmoid(), "
+    "of a model that has been trained",
     "score": "evaluate(x, y, metrics=...) computes scores",
     "set_weights": "load_weights takes arrays by name",
     "to": "it computes on the CPU; dtype= is an argument of the model",
@@ -101,7 +113,7 @@ def made(where: str, what: str, cls: Callable[[], T]) -> T:
 
 
 def suggesting(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, whose refusal of a keyword names the one that was probably meant."""
+    """The function, whose refusal of its arguments names the class that was used, and the keyword that was meant."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -112,11 +124,18 @@ def suggesting(function: Callable[P, R]) -> Callable[P, R]:
                 raise  # from within the function
             known = [name for name in inspect.signature(function).parameters if name != "self"]
             unknown = [name for name in kwargs if name not in known]
-            if not unknown or "unexpected keyword" not in str(error):
-                raise
-            raise TypeError(f"{error}{suggestion(unknown[0], known)}") from None
+            meant = suggestion(unknown[0], known) if unknown and "unexpected keyword" in str(error) else ""
+            raise TypeError(f"{_as_called(str(error), function, args)}{meant}") from None
 
     return call
+
+
+def _as_called(message: str, function: Callable[..., Any], args: tuple[Any, ...]) -> str:
+    """The message about a method with the name of the class that it was called on, which may inherit it."""
+    owner, _, name = function.__qualname__.rpartition(".")
+    if not owner or not args or name == "__init__":
+        return message
+    return message.replace(f"{owner}.{name}()", f"{type(args[0]).__name__}.{name}()", 1)
 
 
 def suggest_keywords(classes: Iterable[Any]) -> None:

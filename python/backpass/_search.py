@@ -11,7 +11,9 @@ import numpy as np
 
 from backpass import _checks
 from backpass._core import DivergedError
+from backpass._history import check_column
 from backpass._metrics import rises
+from backpass._optimizer import Optimizer
 from backpass._text import table
 
 if TYPE_CHECKING:
@@ -134,8 +136,10 @@ def _row(
 ) -> Row:
     made = make_model(**settings)
     model, own = made if isinstance(made, tuple) and len(made) == 2 else (made, {})
-    if not hasattr(model, "fit"):
-        raise TypeError(f"[search] make_model must give a model, or a model and a dict, got {type(made).__name__}")
+    if not hasattr(model, "fit") or not isinstance(own, Mapping):
+        got = ", ".join(type(each).__name__ for each in made) if isinstance(made, tuple) else type(made).__name__
+        cure = ': write model, {"optimizer": optimizer}' if isinstance(own, Optimizer) else ""
+        raise TypeError(f"[search] make_model must give a model, or a model and a dict for fit, got {got}{cure}")
     try:
         return {**settings, **_best(model.fit(x, y, **{**fit, **own}), monitor)}
     except DivergedError:
@@ -143,8 +147,7 @@ def _row(
 
 
 def _best(history: History, monitor: str) -> Row:
-    if monitor not in history:
-        raise ValueError(f"[search] monitor must be one of {', '.join(history)}, got {monitor!r}")
+    check_column("search", "monitor", monitor, list(history))
     values = np.array(history[monitor], np.float64)
     if not np.isfinite(values).any():
         return {monitor: math.nan, "epoch": -1}

@@ -323,6 +323,7 @@ class Training(Sealed):
         weights = self._last_loss_weights if loss is None and loss_weights is None else loss_weights
         return evaluate_with(cast("Network", self), chosen, x, y, metrics, sample_weight, check_finite, weights)
 
+    @suggesting
     def value_and_grad(
         self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None
     ) -> tuple[float, dict[str, Array]]:
@@ -343,6 +344,7 @@ class Training(Sealed):
             value = trainer.gradients(x, y, sample_weight, -1)
             return value, {name: gradient.copy() for name, gradient in native.gradients().items()}
 
+    @suggesting
     def objective(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None) -> Objective:
         """The loss as a function of all parameters, with gradient and Hessian-vector product, for SciPy and its like.
 
@@ -374,6 +376,7 @@ class Training(Sealed):
 
         return Objective(cast("Network", self), x, y, loss, sample_weight)
 
+    @suggesting
     def backprop(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> list[dict[str, Array]]:
         """Everything that one forward and one backward run know, layer by layer; updates nothing.
 
