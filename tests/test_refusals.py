@@ -10,6 +10,8 @@ def test_native_functions_tell_what_they_take():
     with pytest.raises(TypeError) as caught:
         bp.relu(None)
     assert str(caught.value) == "[relu] takes (x: Tensor), got None"
+    with pytest.raises(TypeError, match=r"got array\(\[1\.\]\); operations are of tensors, and bp.Graph computes them"):
+        bp.softmax(np.ones(1))
     with pytest.raises(TypeError) as caught:
         bp.concat(xs=3, axis=0)
     assert str(caught.value).startswith("[concat] takes (xs: Sequence[Tensor], axis: ")
@@ -81,3 +83,14 @@ def test_what_goes_into_optimizers_and_splits_is_checked():
 def test_names_that_cannot_be_encoded_are_refused():
     with pytest.raises(ValueError, match=r"^\[metrics\] a metric must be text that can be encoded"):
         bp.Sequential(bp.Dense(1)).evaluate([[1.0]], [[1.0]], loss=bp.MSE(), metrics=["\ud800"])
+
+
+def test_memory_that_cannot_be_had_is_counted():
+    with pytest.raises(MemoryError, match=r"^\[memory\] 2814749767106560 bytes cannot be had$"):  # 5 * 2^47 floats
+        bp.Sequential(bp.Dense(2**47), input_shape=4)
+
+
+@pytest.mark.parametrize("steps", [1001, 2**62])
+def test_the_steps_of_muon_have_a_range(steps):
+    with pytest.raises(ValueError, match=rf"\[Muon\] steps must be from 1 to 1000, got {steps}"):
+        bp.Muon(steps=steps)

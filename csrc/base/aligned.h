@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -19,14 +20,26 @@ struct Free {
   void operator()(void* memory) const { std::free(memory); }
 };
 
+// Says how much was asked for. Its text takes no memory, of which there is none.
+class OutOfMemory : public std::bad_alloc {
+ public:
+  explicit OutOfMemory(std::size_t bytes) {
+    std::snprintf(text_, sizeof text_, "[memory] %zu bytes cannot be had", bytes);
+  }
+  const char* what() const noexcept override { return text_; }
+
+ private:
+  char text_[64];
+};
+
 // A block that never moves; zeroed. Large ones come zeroed from the system, page by page as they are touched: so they
-// are made at once, and a signal waits for none of it.
+// are made at once, and a signal waits for none of it. Throws OutOfMemory.
 class AlignedBuffer {
  public:
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t bytes) : bytes_(std::max(round_up(bytes), kAlignment)) {
     memory_.reset(std::calloc(bytes_ + kAlignment, 1));
-    if (!memory_) throw std::bad_alloc();
+    if (!memory_) throw OutOfMemory(bytes_);
   }
   // Null where there is nothing.
   std::byte* data() const {

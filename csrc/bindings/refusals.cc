@@ -37,7 +37,9 @@ std::string refusal(const std::string& name, const std::string& what) {
   std::string given = end < what.size() ? what.substr(end + invoked.size()) : "nothing";
   replace_all(given, "kwargs: ", "");
   if (given.size() > kMaxShown) given = given.substr(0, kMaxShown) + "...";
-  return "[" + name + "] takes " + takes + ", got " + given;
+  const bool of_arrays = takes.find("Tensor") != takes.npos && given.find("array(") != given.npos;
+  return "[" + name + "] takes " + takes + ", got " + given +
+         (of_arrays ? "; operations are of tensors, and bp.Graph computes them for arrays" : "");
 }
 
 // What was given, where pybind11 does not say so.

@@ -119,7 +119,7 @@ bool Settings::flag(const char* name) const { return get<bool>(name); }
 
 std::int64_t Settings::count(const char* name) const {
   const std::int64_t value = get<std::int64_t>(name);
-  if (value < 1 || value > 1000) fail(d_.type, name, " must be positive, got ", value);
+  if (value < 1 || value > 1000) fail(d_.type, name, " must be from 1 to 1000, got ", value);
   return value;
 }
 
