@@ -14,9 +14,9 @@ struct Split {
   Size least;    // the shortest side of a block that is worth a try
 };
 
-// Measured on one core with AVX-512 and AMX by an experiment with blocks like these, not with this kernel, which has
-// not run on such a machine yet: 1383, 584 and 338 GFLOP/s at 128x512x512 for one, three and six products; 0.37
-// nanoseconds for an element that is split in three by plain loops; FMA has 220 at most.
+// Measured on one core with AVX-512 and AMX by an experiment with blocks like these, not with this kernel: 1383, 584
+// and 338 GFLOP/s at 128x512x512 for one, three and six products; 0.37 nanoseconds for an element that is split in
+// three by plain loops; FMA has 220 at most.
 constexpr double kFmaFlops = 220, kNanosecondsPerPart = 0.12;
 
 // Six products gain least, so that the model's faults weigh most: large blocks only.
