@@ -113,7 +113,7 @@ MODULES = ["backpass", *(f"backpass.{module.name}" for module in pkgutil.iter_mo
 @pytest.mark.parametrize("name", [name for name in MODULES if name != "backpass.__main__"])
 def test_examples_in_docstrings_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert doctest.testmod(import_module(name)).failed == 0
+    assert doctest.testmod(import_module(name), extraglobs={"__name__": "__main__"}).failed == 0
 
 
 @pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="the sources are not here")
