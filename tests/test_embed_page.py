@@ -1,4 +1,4 @@
-"""docs/cpp.md: its program is the one in docs/examples/cpp, builds against an installed library, and prints that."""
+"""docs/cpp.md and README: what they show in C++ builds against an installed library, and prints what the page says."""
 
 import re
 import shutil
@@ -16,6 +16,7 @@ if not FOLDER.is_dir():
     pytest.skip("the documentation is not here", allow_module_level=True)
 
 PAGE = (ROOT / "docs" / "cpp.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def shape_of(text):
@@ -38,23 +39,28 @@ def test_the_program_builds_runs_and_prints_what_the_page_says(core_prefix, tmp_
     assert bp.load("circle.safetensors").predict([[0.0, 0.0]]).argmax() == 1
 
 
+# What the snippets beside the program have.
+GIVEN = (
+    "bp::Network& network, bp::Trainer& trainer, const float* pointer, const std::vector<float>& values, "
+    "const bp::ArrayView& x, const bp::ArrayView& y"
+)
+README_GIVEN = "const std::vector<float>& pixels, const std::vector<std::int32_t>& labels"
+
+
 def snippets():
-    """What stands in the page as C++ beside the program, as functions of what it has."""
+    """What README and page show as C++ beside the program, as functions of what they have."""
     blocks = re.findall(r"^```cpp\n(.*?)^```", PAGE, re.M | re.S)
-    return [block for block in blocks if "int main" not in block]
+    parts = [(GIVEN, block) for block in blocks if "int main" not in block]
+    readme = re.search(r"^```cpp\n.*?namespace bp = backpass;\n(.*?)^```", README, re.M | re.S)[1]
+    return [f"void part{i}({given}) {{\n{body}}}\n" for i, (given, body) in enumerate([*parts, (README_GIVEN, readme)])]
 
 
 @pytest.mark.slow
-def test_what_else_the_page_shows_compiles(core_prefix, tmp_path):
-    assert len(snippets()) >= 3
-    given = (
-        "bp::Network& network, bp::Trainer& trainer, const float* pointer, const std::vector<float>& values, "
-        "const bp::ArrayView& x, const bp::ArrayView& y"
-    )
-    parts = [f"void part{i}({given}) {{\n{block}}}\n" for i, block in enumerate(snippets())]
-    source = tmp_path / "parts.cc"
+def test_what_else_is_shown_compiles(core_prefix, tmp_path):
+    assert len(snippets()) >= 4
     head = "#include <backpass/backpass.h>\n\n#include <atomic>\n\nnamespace bp = backpass;\n"
-    source.write_text(head + "".join(parts))
+    source = tmp_path / "parts.cc"
+    source.write_text(head + "".join(snippets()))
     shell("c++", "-std=c++20", "-fsyntax-only", "-I", core_prefix / "include", source)
 
 
