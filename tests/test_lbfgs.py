@@ -86,3 +86,13 @@ def test_converging_twice_in_float32_is_no_news():
     model = bp.Sequential(bp.Dense(1), input_shape=4, seed=0)
     for _ in range(3):
         model.fit(x, y, loss=bp.MSE(), optimizer=bp.LBFGS(), epochs=100, progress=False)
+
+
+@pytest.mark.parametrize(("x", "y", "what"), [(1e30, 1e15, "the gradient"), (1.0, 1e30, "the loss")])
+def test_a_fit_that_cannot_begin_has_diverged(x, y, what):
+    model = line("float32", weight_init="zeros")
+    fit = {"loss": bp.MSE(), "optimizer": bp.LBFGS(), "epochs": 5, "progress": False}
+    with pytest.raises(bp.DivergedError, match=f"{what} is not finite in epoch 0; the model keeps its weights") as e:
+        model.fit(np.float32([[x]]), np.float32([[y]]), **fit)
+    assert (e.value.layer, e.value.epoch, e.value.batch) == (what, 0, 0)
+    assert model.flat_parameters.tolist() == [0, 0]

@@ -39,9 +39,10 @@ class LBFGS(Optimizer, makes_steps=False):
     rows. `batch_size` and `shuffle` have no meaning, and dropout masks stay the same. The "loss" of an epoch is the one
     that its iteration ended with. A fit ends early where the minimizer has converged; the next one begins anew. There
     is no learning rate to schedule: the history has 1, where a line search begins. Where a trial's loss or gradient is
-    not finite, the search goes on nearer by. A fit that begins where there is nothing to gain has one epoch; one that
-    gives up although the loss falls along its gradient warns. What needs single steps is refused: running statistics,
-    averages of the weights, callbacks that change the rate or look at batches.
+    not finite, the search goes on nearer by; where those that it would begin from are not, fit raises DivergedError. A
+    fit that begins where there is nothing to gain has one epoch; one that gives up although the loss falls along its
+    gradient warns. What needs single steps is refused: running statistics, averages of the weights, callbacks that
+    change the rate or look at batches.
 
     Args:
         history_size: how many pairs of steps and changes of the gradient approximate the curvature.
@@ -147,7 +148,7 @@ class Minimization:
         stops = {"maxcor": given["history_size"], "gtol": given["tolerance"], "ftol": given["tolerance_change"]}
         try:
             if self.epochs:
-                self._check_finite(self.loss)
+                self._require_finite()
                 found = minimize(self._evaluate, self.accepted, jac=True, method="L-BFGS-B", callback=self._end_epoch,
                                  options={**limits, **stops})  # fmt: skip
                 self._end(gave_up=found.status == GAVE_UP)
@@ -204,17 +205,19 @@ class Minimization:
         steep = 1 / NEARER - 1
         return self.loss + (steep - 1) / 2 * fall, -steep * self.gradient
 
-    def _check_finite(self, loss: float) -> None:
-        if math.isfinite(loss):
+    def _require_finite(self) -> None:
+        """DivergedError where loss or gradient, from which a search would begin, are not finite."""
+        if math.isfinite(self.loss) and np.isfinite(self.gradient).all():
             return
-        error = DivergedError(f"[fit] the loss is not finite in epoch {self.done}; the model keeps its weights")
-        error.epoch, error.batch, error.layer = self.done, 0, "the loss"
+        what = "the gradient" if math.isfinite(self.loss) else "the loss"
+        error = DivergedError(f"[fit] {what} is not finite in epoch {self.done}; the model keeps its weights")
+        error.epoch, error.batch, error.layer = self.done, 0, what
         raise error
 
     def _end_epoch(self, theta: Vector) -> None:
         """After each iteration; StopIteration ends the minimization."""
         self.loss, self.gradient = self.objective(theta)
-        self._check_finite(self.loss)
+        self._require_finite()
         self.accepted = theta.copy()
         several = "loss_0" in self.columns
         found = self._evaluate_on(self.data, self.metrics) if self.metrics or several else {}
