@@ -32,6 +32,38 @@ const char* name(Precision precision) {
   return "";
 }
 
+const char* name(ElementType type) {
+  switch (type) {
+    case ElementType::float16:
+      return "float16";
+    case ElementType::float32:
+      return "float32";
+    case ElementType::float64:
+      return "float64";
+    case ElementType::int8:
+      return "int8";
+    case ElementType::int16:
+      return "int16";
+    case ElementType::int32:
+      return "int32";
+    case ElementType::int64:
+      return "int64";
+    case ElementType::uint8:
+      return "uint8";
+    case ElementType::uint16:
+      return "uint16";
+    case ElementType::uint32:
+      return "uint32";
+    case ElementType::uint64:
+      return "uint64";
+    case ElementType::boolean:
+      return "bool";
+    case ElementType::bfloat16:
+      return "bfloat16";
+  }
+  return "";
+}
+
 DType parse_dtype(const std::string& text) {
   for (DType dtype : {DType::float32, DType::float64})
     if (text == name(dtype)) return dtype;

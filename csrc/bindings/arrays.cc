@@ -136,11 +136,7 @@ Dim row_length(const ArrayView& view) {
   return count;
 }
 
-py::dtype numpy_dtype(ElementType type) {
-  constexpr const char* kNames[] = {"float16", "float32", "float64", "int8",   "int16",  "int32",
-                                    "int64",   "uint8",   "uint16",  "uint32", "uint64", "bool"};
-  return py::dtype(kNames[static_cast<std::size_t>(type)]);
-}
+py::dtype numpy_dtype(ElementType type) { return py::dtype(backpass::name(type)); }
 
 }  // namespace
 

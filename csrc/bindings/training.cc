@@ -53,16 +53,21 @@ Penalty to_penalty(const py::handle& given) {
           }};
 }
 
+std::optional<ElementType> narrow_type(const std::string& name) {
+  if (name.empty()) return {};
+  return name == "int8" ? ElementType::int8 : ElementType::bfloat16;
+}
+
 }  // namespace
 
 void bind_training(py::module_& module) {
   module.def("metric_rises", &metric_rises, py::arg("column"));
   py::class_<Session>(module, "Trainer")
       .def(py::init([](const Network& network, const std::vector<Loss>& losses, const Optimizer& optimizer, int threads,
-                       const std::vector<double>& loss_weights, bool recompute, bool narrow, const py::object& update,
-                       const py::list& weight_penalty) {
+                       const std::vector<double>& loss_weights, bool recompute, const std::string& activation_dtype,
+                       const py::object& update, const py::list& weight_penalty) {
              TrainerOptions options{threads, recompute};
-             if (narrow) options.activation_dtype = ElementType::bfloat16;
+             options.activation_dtype = narrow_type(activation_dtype);
              for (const py::handle each : weight_penalty) options.weight_penalty.push_back(to_penalty(each));
              if (!update.is_none())
                options.update = [held = hold(update)](Network&, Optimizer&) {
@@ -72,8 +77,8 @@ void bind_training(py::module_& module) {
              return Session{Trainer(network, Losses(losses, loss_weights), optimizer, options), network, losses.at(0)};
            }),
            py::arg("network"), py::arg("losses"), py::arg("optimizer"), py::arg("threads"),
-           py::arg("loss_weights") = std::vector<double>(), py::arg("recompute") = false, py::arg("narrow") = false,
-           py::arg("update") = py::none(), py::arg("weight_penalty") = py::list())
+           py::arg("loss_weights") = std::vector<double>(), py::arg("recompute") = false,
+           py::arg("activation_dtype") = "", py::arg("update") = py::none(), py::arg("weight_penalty") = py::list())
       .def("step", &step, py::arg("x"), py::arg("y"), py::arg("sample_weight"))
       .def("check", &check, py::arg("x"), py::arg("y"), py::arg("where"))
       .def("gradients", &gradients, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("random_step"))

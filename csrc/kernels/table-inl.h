@@ -1,7 +1,7 @@
 // The table of one instruction set, from the kernels compiled for it.
 #pragma once
 
-#include "kernels/bfloat16-inl.h"
+#include "kernels/narrow-inl.h"
 #include "kernels/elementwise-inl.h"
 #include "kernels/matmul-inl.h"
 #include "kernels/norm-inl.h"
@@ -53,6 +53,8 @@ constexpr Kernels<T> make_table() {
   kernels.clamp = &clamp<T>;
   kernels.narrow = &narrow<T>;
   kernels.widen = &widen<T>;
+  kernels.narrow_int8 = &narrow_int8<T>;
+  kernels.widen_int8 = &widen_int8<T>;
   return kernels;
 }
 

@@ -85,6 +85,8 @@ struct RandomStream {
   std::uint64_t step;  // which training step (low 32 bits are used)
 };
 
+inline constexpr Size kInt8Group = 128;  // elements that share a scale
+
 template <class T>
 struct Kernels {
   using ElementwiseKernel = void (*)(T* out, Size ldo, const T* a, Size lda, const T* b, Size ldb, T alpha, Size rows,
@@ -160,6 +162,11 @@ struct Kernels {
   // The nearest bfloat16, ties to even, and back; nan stays nan.
   void (*narrow)(std::uint16_t* out, const T* a, Size n) noexcept;
   void (*widen)(T* out, const std::uint16_t* a, Size n) noexcept;
+  // The nearest out * scale, ties to even, where scale is the largest magnitude of each kInt8Group elements / 127; but
+  // what is not zero keeps its sign, in steps of one. And back. Of a group with an infinity or nan nothing finite comes
+  // back.
+  void (*narrow_int8)(std::int8_t* out, float* scale, const T* a, Size n) noexcept;
+  void (*widen_int8)(T* out, const std::int8_t* a, const float* scale, Size n) noexcept;
 };
 
 // How many passes over k a product makes whose operands are copied.

@@ -103,13 +103,15 @@ CallPtr make_take_call(const RowsSpec& spec);
 template <class T>
 CallPtr make_scatter_add_call(const RowsSpec& spec);
 
-// A value stored as bfloat16, and back as float.
-struct BFloat16Spec {
+// A value of floats stored as bfloat16, or as int8 with scales before it, and back.
+struct NarrowSpec {
   int out = -1, a = -1;
   Dim elements = 0;
+  ElementType type = ElementType::bfloat16;
 };
-CallPtr make_narrow_call(const kernels::Kernels<float>& k, const BFloat16Spec& spec);
-CallPtr make_widen_call(const kernels::Kernels<float>& k, const BFloat16Spec& spec);
+std::size_t narrow_bytes(Dim elements, ElementType type);
+CallPtr make_narrow_call(const kernels::Kernels<float>& k, const NarrowSpec& spec);
+CallPtr make_widen_call(const kernels::Kernels<float>& k, const NarrowSpec& spec);
 
 // Values that go where they are kept, when everything before is done.
 struct AssignSpec {

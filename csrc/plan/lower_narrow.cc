@@ -1,4 +1,4 @@
-// Values that are kept for the backward pass as bfloat16, and widened when it comes to them.
+// Values that are kept for the backward pass in fewer bits, and widened when it comes to them.
 #include <algorithm>
 
 #include "kernels/dispatch.h"
@@ -38,9 +38,9 @@ void Lowering::narrow(const Tensor& t) {
   const auto found = narrow_.find(&t.op());
   if (found == narrow_.end()) return;
   const Dim elements = sources_.elements(t);
-  found->second = add_value(static_cast<std::size_t>(elements) * sizeof(std::uint16_t), t.kind() + " bfloat16");
+  found->second = add_value(narrow_bytes(elements, *spec_.narrow), t.kind() + ' ' + name(*spec_.narrow));
   plan_.calls_.push_back(make_narrow_call(kernels::table<float>(kernels::current_isa()),
-                                          {.out = found->second, .a = value_of(t), .elements = elements}));
+                                          {found->second, value_of(t), elements, *spec_.narrow}));
 }
 
 // Later clusters read the wide value.
@@ -49,7 +49,7 @@ void Lowering::widen(const Tensor& t) {
   if (found == narrow_.end()) return;
   const int wide = add_value(bytes_of(t), t.kind());
   plan_.calls_.push_back(make_widen_call(kernels::table<float>(kernels::current_isa()),
-                                         {.out = wide, .a = found->second, .elements = sources_.elements(t)}));
+                                         {wide, found->second, sources_.elements(t), *spec_.narrow}));
   plan_.calls_.back()->phase = Phase::backward;
   plan_.calls_.back()->late = true;
   values_[&t.op()] = wide;

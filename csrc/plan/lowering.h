@@ -84,7 +84,7 @@ class Lowering {
   std::unordered_set<const Op*> results_;         // what outputs resolve to
   std::vector<int> segments_;                     // by cluster of the forward pass; empty where nothing is made again
   std::unordered_map<const Op*, int> gone_;       // values that are made again with a segment, until they are
-  std::unordered_map<const Op*, int> narrow_;     // values that are kept as bfloat16, until they are widened: in which
+  std::unordered_map<const Op*, int> narrow_;     // values that are kept narrow, until they are widened: in which
   std::unordered_map<const Op*, Place> targets_;  // of outputs with a place of their own
   bool assigned_ = false, watching_ = false;
   std::unordered_set<int> watched_;  // gradients that their own calls look at

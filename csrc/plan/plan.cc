@@ -34,14 +34,17 @@ Plan::Plan(const PlanSpec& spec) : dtype_(spec.dtype), batch_(spec.batch), isa_(
 std::unique_ptr<Plan> compile(PlanSpec spec) {
   constexpr double kWorth = 0.9;
   spec.compact = spec.recompute || spec.narrow;
-  const bool narrow = std::exchange(spec.narrow, false), recompute = std::exchange(spec.recompute, false);
+  const auto narrow = std::exchange(spec.narrow, {});
+  const bool recompute = std::exchange(spec.recompute, false);
   auto plan = std::make_unique<Plan>(spec);
-  const auto take = [&](bool asked, bool& option) {
+  const auto take = [&](const auto& asked, auto& option) {
     if (!asked) return;
-    option = true;
+    option = asked;
     auto with = std::make_unique<Plan>(spec);
-    option = static_cast<double>(with->arena_bytes()) < kWorth * static_cast<double>(plan->arena_bytes());
-    if (option) plan = std::move(with);
+    if (static_cast<double>(with->arena_bytes()) < kWorth * static_cast<double>(plan->arena_bytes()))
+      plan = std::move(with);
+    else
+      option = {};
   };
   take(narrow, spec.narrow);  // first: whether something is rounded shall not depend on recomputation
   take(recompute, spec.recompute);

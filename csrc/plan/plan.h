@@ -88,8 +88,8 @@ struct PlanSpec {
   bool training = false;
   bool separate_phases = false;  // forward and backward are run apart
   bool recompute = false;        // forward values are made again for the backward pass, where that saves memory
-  bool narrow = false;           // forward values are kept for the backward pass as bfloat16
-  bool compact = false;          // lanes share no stage: all values of a stage live at once
+  std::optional<ElementType> narrow = {};  // bfloat16 or int8: so forward values are kept for the backward pass
+  bool compact = false;                    // lanes share no stage: all values of a stage live at once
   DType dtype = DType::float32;
   UpdatePhase update = {};  // skipped where the scalar `guard` is not finite
   Tensor guard = {};

@@ -91,7 +91,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
   if (penalty) in.loss = in.loss + penalty;
   PlanSpec spec = loss_spec(net(), in, batch, true);
   spec.recompute = options.recompute;
-  spec.narrow = options.activation_dtype.has_value();
+  spec.narrow = options.activation_dtype;
   assign_states(spec, net(), Phase::update);
   add_head_outputs(spec, net(), in, predict, in.weighted || ending == Ending::accumulate);
   const bool sweeps = ending == Ending::update && !updates_apart();
@@ -182,10 +182,12 @@ Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOpt
   losses.check(network.impl().outputs().size());
   optimizer.steps();  // throws where it is empty
   if (options.threads < 0) fail("Trainer", "threads must not be negative, got ", options.threads);
-  if (options.activation_dtype && *options.activation_dtype != ElementType::bfloat16)
-    fail("Trainer", "activation_dtype must be bfloat16 or absent");
-  if (options.activation_dtype && network.dtype() != DType::float32)
-    fail("Trainer", "activation_dtype bfloat16 needs a network of float32, got ", name(network.dtype()));
+  if (const auto narrow = options.activation_dtype) {
+    if (*narrow != ElementType::bfloat16 && *narrow != ElementType::int8)
+      fail("Trainer", "activation_dtype must be bfloat16, int8 or absent, got ", name(*narrow));
+    if (network.dtype() != DType::float32)
+      fail("Trainer", "activation_dtype ", name(*narrow), " needs a network of float32, got ", name(network.dtype()));
+  }
   impl_ = std::shared_ptr<Impl>(new Impl{.network = std::move(network),
                                          .losses = std::move(losses),
                                          .optimizer = std::move(optimizer),

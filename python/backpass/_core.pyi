@@ -305,7 +305,7 @@ class Trainer:
         threads: int,
         loss_weights: Sequence[float] = (),
         recompute: bool = False,
-        narrow: bool = False,
+        activation_dtype: str = "",
         update: Callable[[], bool] | None = None,
         weight_penalty: Sequence[tuple[str, Callable[[Tensor], Tensor]]] = (),
     ) -> None: ...

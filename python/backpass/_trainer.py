@@ -55,7 +55,8 @@ class Trainer(Sealed):
             same bits from less memory, in up to a third more time (other bits beside `activation_dtype`, for what is
             made again is not rounded). See `memory_estimate`.
         activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary digits;
-            arithmetic, sums and weights stay float32. None keeps them as they are.
+            "int8" in a quarter, rounded to 255 steps; arithmetic, sums and weights stay float32. None keeps them as
+            they are.
         weight_penalty: such as `L2(1e-4, "*.weight")`, `L1(...)`, `Penalty(...)`, a function, or a list of them: added
             to the loss in training. `evaluate` tells the loss of the data alone.
 
@@ -171,7 +172,7 @@ class Trainer(Sealed):
                 self._threads,
                 self._loss_weights,
                 recompute=self.recompute,
-                narrow=self.activation_dtype is not None,
+                activation_dtype=self.activation_dtype or "",
                 weight_penalty=native_penalties(self.weight_penalty),
                 update=_step_by_hand(self) if steps_by_hand(self.optimizer) else None,
             )
@@ -384,7 +385,7 @@ def _step_by_hand(trainer: Trainer) -> Callable[[], bool]:
 
 
 def _activation_dtype(where: str, value: str | None) -> str | None:
-    return None if value is None else _checks.choice(where, "activation_dtype", value, ("bfloat16",))
+    return None if value is None else _checks.choice(where, "activation_dtype", value, ("bfloat16", "int8"))
 
 
 def _transform(augment: Augmentation | Sequence[Augmentation] | None) -> Any:

@@ -128,7 +128,8 @@ class Training(Sealed):
                 same bits from less memory, in up to a third more time (other bits beside `activation_dtype`, for what
                 is made again is not rounded).
             activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary
-                digits; arithmetic, sums and weights stay float32. None keeps them as they are.
+                digits; "int8" in a quarter, rounded to 255 steps; arithmetic, sums and weights stay float32. None
+                keeps them as they are.
             weight_penalty: such as `L2(1e-4, "*.weight")`, `L1(...)`, `Penalty(function, pattern)` or a list of them:
                 added to the loss in training. "loss" has it in it, "weight_penalty" is its mean over the epoch;
                 "val_loss" and `evaluate` are of the data alone.

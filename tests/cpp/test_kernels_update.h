@@ -234,6 +234,19 @@ void test_bfloat16(const Kernels<T>& kernels, Size n, const std::string& label) 
 }
 
 template <class T>
+void test_int8(const Kernels<T>& kernels, Size n, const std::string& label) {
+  Guarded<T> x(n), back(n);
+  Guarded<std::int8_t> y(n);
+  Guarded<float> scale((n + kInt8Group - 1) / kInt8Group);
+  for (Size i = 0; i < n; ++i) x[i] = i % kInt8Group == 0 ? T(-254) : static_cast<T>(2 * (i % 127) - 60);
+  kernels.narrow_int8(y.data(), scale.data(), x.data(), n);
+  kernels.widen_int8(back.data(), y.data(), scale.data(), n);
+  bool good = true;
+  for (Size i = 0; i < n; ++i) good = good && x[i] == back[i];
+  check(good, label + "int8 " + std::to_string(n));
+}
+
+template <class T>
 void test_finite(const Kernels<T>& kernels, Size n, Numbers& numbers, const std::string& label) {
   Guarded<T> x(n);
   constexpr T kMost = std::numeric_limits<T>::max();
@@ -266,6 +279,8 @@ void test_updates(const Kernels<T>& kernels, const std::string& label) {
     test_clipping(kernels, n, numbers, label);
     test_finite(kernels, n, numbers, label);
     test_bfloat16(kernels, n, label);
+    test_int8(kernels, n, label);
+    test_int8(kernels, n + kInt8Group, label);
   }
   test_rounding_to_bfloat16(kernels, label);
 }

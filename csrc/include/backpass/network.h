@@ -52,8 +52,8 @@ struct LayerTrace {
   std::vector<std::pair<std::string, Tensor>> parameters;  // "weight"; those of layers within: "1.weight"
 };
 
-// Networks never share weights: one that is made of the layers or of tensors of another has parameters of its own, which
-// start anew. load_weights() takes over what the other has learnt.
+// Networks never share weights: one that is made of the layers or of tensors of another has parameters of its own,
+// which start anew. load_weights() takes over what the other has learnt.
 //
 // A shared handle. Calls that read a network (predict, profile, state_dict, save, clone) may come from several threads
 // at once; one that changes it is alone. Who is in the way of another gets std::runtime_error, not a race, and so does

@@ -88,8 +88,9 @@ struct TrainerOptions {
   // backward pass comes to it. The same bits, in less memory and more time (Chen et al. 2016);
   // with activation_dtype others: fewer values are kept, and so rounded.
   bool recompute = false;
-  // bfloat16: what is kept for the backward pass takes half the memory and is rounded to 8 binary digits. Arithmetic,
-  // sums and weights stay float32. Absent: nothing is rounded.
+  // What is kept for the backward pass is rounded, arithmetic, sums and weights stay float32. bfloat16: to 8 binary
+  // digits, half the memory; int8: to 255 steps, as far apart for each 128 neighbours as their largest needs, a
+  // quarter. Absent: nothing is rounded.
   std::optional<ElementType> activation_dtype = {};
   // Added to the loss in training: to what step returns and fit reports as "loss", which also has a column
   // "weight_penalty". evaluate and validation tell the loss of the data alone.

@@ -37,6 +37,7 @@ enum class ElementType : unsigned char {
 
 const char* name(DType dtype);
 const char* name(Precision precision);
+const char* name(ElementType type);
 DType parse_dtype(const std::string& name);          // "float32" or "float64"; throws std::invalid_argument
 Precision parse_precision(const std::string& name);  // "highest", "high" or "medium"; throws std::invalid_argument
 std::size_t size_of(DType dtype);                    // bytes
