@@ -7,7 +7,7 @@
 
 #include "arrays.h"
 #include "bindings.h"
-#include "graph/op.h"
+#include "graph/role.h"
 
 namespace backpass::python {
 namespace {
@@ -50,7 +50,7 @@ bool enters_product_unscaled(const Graph& graph, const Tensor& input) {
     if (sums_up(t.op().kind)) return false;
     if (!reads(raw)) continue;
     if (only_moves(t.op().kind)) raw.insert(&t.op());
-    enters = enters || t.op().kind == OpKind::matmul;
+    enters = enters || is_product(t.op());
   }
   return enters;
 }

@@ -2,8 +2,6 @@
 // per instruction set. Loops of integers and simple arithmetic, without a branch: the compiler turns them into vectors.
 #pragma once
 
-#include <algorithm>
-
 #include "kernels/table.h"
 
 namespace backpass::kernels {
@@ -31,8 +29,10 @@ void widen(T* __restrict out, const std::uint16_t* __restrict a, Size n) noexcep
 template <class T>
 float largest_magnitude(const T* a, Size n) {
   std::int32_t most = 0;
-  for (Size i = 0; i < n; ++i)
-    most = std::max(most, __builtin_bit_cast(std::int32_t, static_cast<float>(a[i])) & 0x7FFFFFFF);
+  for (Size i = 0; i < n; ++i) {
+    const std::int32_t magnitude = __builtin_bit_cast(std::int32_t, static_cast<float>(a[i])) & 0x7FFFFFFF;
+    most = magnitude > most ? magnitude : most;
+  }
   return __builtin_bit_cast(float, most);
 }
 
@@ -41,7 +41,7 @@ void narrow_int8(std::int8_t* __restrict out, float* __restrict scale, const T* 
   constexpr float kMost = 127, kLeast = 1e-36F;  // what is smaller counts as 0: its inverse would be infinite
   constexpr float kRound = 12582912;             // 1.5 * 2^23: a sum with it is rounded to an integer, ties to even
   for (Size begin = 0; begin < n; begin += kInt8Group) {
-    const Size count = std::min(kInt8Group, n - begin);
+    const Size count = n - begin < kInt8Group ? n - begin : kInt8Group;
     const float most = largest_magnitude(a + begin, count);
     const bool zero = most < kLeast;
     const float inverse = zero ? 0 : kMost / most;
@@ -59,7 +59,7 @@ void narrow_int8(std::int8_t* __restrict out, float* __restrict scale, const T* 
 template <class T>
 void widen_int8(T* __restrict out, const std::int8_t* __restrict a, const float* __restrict scale, Size n) noexcept {
   for (Size begin = 0; begin < n; begin += kInt8Group) {
-    const Size end = std::min(begin + kInt8Group, n);
+    const Size end = n - begin < kInt8Group ? n : begin + kInt8Group;
     const float own = scale[begin / kInt8Group];
     for (Size i = begin; i < end; ++i) out[i] = static_cast<T>(static_cast<float>(a[i]) * own);
   }

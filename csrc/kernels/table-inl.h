@@ -1,9 +1,9 @@
 // The table of one instruction set, from the kernels compiled for it.
 #pragma once
 
-#include "kernels/narrow-inl.h"
 #include "kernels/elementwise-inl.h"
 #include "kernels/matmul-inl.h"
+#include "kernels/narrow-inl.h"
 #include "kernels/norm-inl.h"
 #include "kernels/random-inl.h"
 #include "kernels/update-inl.h"

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/glob.h"
 #include "base/sizes.h"
+#include "graph/role.h"
 #include "nn/initialize.h"
 #include "nn/network_impl.h"
 #include "plan/boundary.h"
@@ -164,7 +165,7 @@ std::uint64_t Network::seed() const { return impl_->seed; }
 
 Precision Network::precision() const {
   for (const Tensor& t : impl_->graph.ops())
-    if (t.op().kind == OpKind::matmul) return t.op().precision;
+    if (is_product(t.op())) return t.op().precision;
   return Precision::highest;
 }
 

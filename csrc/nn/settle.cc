@@ -5,6 +5,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "graph/role.h"
 #include "nn/activation.h"
 
 namespace backpass {
@@ -62,7 +63,7 @@ class Settler {
     Op op = t.op();
     op.inputs = copies(op.inputs);
     if (op.layer) op.layer = copy_use(*op.layer);
-    if (op.kind == OpKind::matmul) op.precision = options_.precision.value_or(op.precision);
+    if (is_product(op)) op.precision = options_.precision.value_or(op.precision);
     if (op.dtype != DType::int32) op.dtype = options_.dtype.value_or(op.dtype);
     if (is_random(op) && op.stream == kNextStream) op.stream = next_stream_++;
     if (op.kind == OpKind::parameter || op.kind == OpKind::state) settle_parameter(t, op);
@@ -106,7 +107,7 @@ class Settler {
     for (reach(weight, before); !reached.empty(); reached.erase(reached.begin())) {
       const Tensor& t = graph_.ops()[reached.begin()->first];
       const unsigned reads = reached.begin()->second;
-      const bool product = t.op().kind == OpKind::matmul;
+      const bool product = is_product(t.op());
       if (reads & before) reach(t, product ? behind : before);
       if (product || !(reads & behind)) continue;
       if (is_activation(t)) return t;

@@ -36,9 +36,7 @@ class Generator {
   // Full values cover the cluster's space; beside them stand columns, one element per row.
   Layout kind(const Tensor& t) const {
     if (one_column()) return Layout::full;
-    const OpKind op = t.op().kind;
-    if (op == OpKind::log_sum_exp || op == OpKind::inverse_rms || op == OpKind::take_label || is_row_sum(t))
-      return Layout::column;
+    if (is_row_number(t)) return Layout::column;
     return sources_.elements(t) == program_.rows * program_.cols ? Layout::full : Layout::column;
   }
 

@@ -4,16 +4,15 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "graph/role.h"
+
 namespace backpass {
 
-bool is_leaf(const Tensor& t) {
-  const OpKind kind = t.op().kind;
-  return kind == OpKind::input || kind == OpKind::parameter || kind == OpKind::state || kind == OpKind::values;
-}
+bool is_leaf(const Tensor& t) { return role(t.op()) == Role::leaf; }
 
-bool is_generator(const Tensor& t) {
-  return t.op().kind == OpKind::random_keep || t.op().kind == OpKind::random_normal;
-}
+bool is_generator(const Tensor& t) { return role(t.op()) == Role::generator; }
+
+bool is_row_number(const Tensor& t) { return role(t.op()) == Role::row_number || is_row_sum(t); }
 
 bool is_total_sum(const Tensor& t) {
   return t.op().kind == OpKind::sum && t.op().dims.size() == t.op().inputs[0].shape().size();
@@ -34,12 +33,7 @@ Source Fusion::seen(const Tensor& t, std::size_t index, Sources& sources) const 
 
 namespace {
 
-bool is_row_op(const Tensor& t) {
-  const OpKind kind = t.op().kind;
-  return kind == OpKind::softmax || kind == OpKind::log_sum_exp || kind == OpKind::below_max ||
-         kind == OpKind::center || kind == OpKind::inverse_rms || kind == OpKind::take_label ||
-         kind == OpKind::put_label || is_row_sum(t);
-}
+bool is_row_op(const Tensor& t) { return role(t.op()) == Role::row || is_row_number(t); }
 
 class Fuser {
  public:
@@ -94,19 +88,36 @@ class Fuser {
   }
 
   void place(const Tensor& t) {
-    if (is_leaf(t) || is_generator(t) || fusion_.result_of.count(&t.op())) return;
-    const Op& op = t.op();
-    if (op.kind == OpKind::elementwise || is_total_sum(t) || is_row_op(t)) {
-      for (const Tensor& from : op.inputs) materialize_views(from);
-      join(t);
-      return;
+    if (fusion_.result_of.count(&t.op())) return;
+    switch (role(t.op())) {
+      case Role::leaf:
+      case Role::generator:
+      case Role::view:
+        return;
+      case Role::elementwise:
+      case Role::row:
+      case Role::row_number:
+        return place_in_program(t);
+      case Role::sum:
+        return is_total_sum(t) || is_row_sum(t) ? place_in_program(t) : place_alone(t, Cluster::Kind::reduce);
+      case Role::product:
+        return place_alone(t, Cluster::Kind::matmul);
+      case Role::movement:
+        return place_alone(t, Cluster::Kind::copy);
+      case Role::lookup:
+        return place_alone(t, Cluster::Kind::rows);
+      case Role::host:
+        return place_alone(t, Cluster::Kind::host);
     }
-    for (const Tensor& from : op.inputs) materialize(from);
-    Cluster::Kind kind = Cluster::Kind::copy;
-    if (op.kind == OpKind::matmul) kind = Cluster::Kind::matmul;
-    if (op.kind == OpKind::sum) kind = Cluster::Kind::reduce;
-    if (op.kind == OpKind::take || op.kind == OpKind::scatter_add) kind = Cluster::Kind::rows;
-    if (op.kind == OpKind::host) kind = Cluster::Kind::host;
+  }
+
+  void place_in_program(const Tensor& t) {
+    for (const Tensor& from : t.op().inputs) materialize_views(from);
+    join(t);
+  }
+
+  void place_alone(const Tensor& t, Cluster::Kind kind) {
+    for (const Tensor& from : t.op().inputs) materialize(from);
     add_cluster(kind, t, sources_.space(t));
   }
 
@@ -146,8 +157,7 @@ class Fuser {
       if (op.dims.size() == 1) return sources_.space(op.inputs[0]);
       return {rows, rows > 0 ? total / rows : 0};
     }
-    const bool reduces = is_total_sum(t) || op.kind == OpKind::log_sum_exp || op.kind == OpKind::take_label ||
-                         op.kind == OpKind::inverse_rms;
+    const bool reduces = is_total_sum(t) || is_row_number(t);
     const Space own = sources_.space(reduces ? op.inputs[0] : t);
     // One axis alone is one row for a row operation.
     if (is_row_op(t) && sources_.shape(reduces ? op.inputs[0] : t).size() == 1) return {1, own.rows};

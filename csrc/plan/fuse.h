@@ -36,6 +36,7 @@ bool is_leaf(const Tensor& t);       // lies in memory before the plan runs
 bool is_generator(const Tensor& t);  // random numbers
 bool is_total_sum(const Tensor& t);
 bool is_row_sum(const Tensor& t);
+bool is_row_number(const Tensor& t);    // a number for each row: sums of rows among them
 bool has_sums(const Cluster& cluster);  // of everything
 
 // Few rules: an elementwise op joins the call that produces its latest operand where both cover the same space (a

@@ -1,7 +1,9 @@
 // Lowering each kind of cluster to its call.
 #include <algorithm>
+#include <stdexcept>
 
 #include "base/sizes.h"
+#include "graph/role.h"
 #include "kernels/dispatch.h"
 #include "plan/lowering.h"
 
@@ -206,24 +208,32 @@ CopySpec Lowering::copy_spec(const Tensor& t) {
     const Shape a_shape = sources_.shape(from);
     CopyPart part{value_of(from), dims_of(a_shape), strides(shape), strides(a_shape), 0, 0};
     const std::vector<Dim> a_strides = part.a_strides;
-    if (op.kind == OpKind::transpose) {
-      part.dims = dims_of(shape);
-      for (std::size_t i = 0; i < shape.size(); ++i)
-        part.a_strides[i] = a_strides[static_cast<std::size_t>(op.dims[i])];
-    } else if (op.kind == OpKind::slice) {
-      part.dims = dims_of(shape);
-      part.a_offset = op.dims[1] * a_strides[static_cast<std::size_t>(op.dims[0])];
-    } else if (op.kind == OpKind::pad) {
-      part.out_offset = op.dims[1] * part.out_strides[static_cast<std::size_t>(op.dims[0])];
-    } else if (op.kind == OpKind::concat) {
-      const std::size_t axis = static_cast<std::size_t>(op.dims[0]);
-      part.out_offset = begin * part.out_strides[axis];
-      begin += a_shape[axis];
-    } else {  // broadcast
-      part.dims = dims_of(shape);
-      part.a_strides.assign(shape.size(), 0);
-      const std::size_t skip = shape.size() - a_shape.size();
-      for (std::size_t i = 0; i < a_shape.size(); ++i) part.a_strides[skip + i] = a_shape[i] == 1 ? 0 : a_strides[i];
+    switch (movement(op.kind)) {
+      case Movement::transpose:
+        part.dims = dims_of(shape);
+        for (std::size_t i = 0; i < shape.size(); ++i)
+          part.a_strides[i] = a_strides[static_cast<std::size_t>(op.dims[i])];
+        break;
+      case Movement::slice:
+        part.dims = dims_of(shape);
+        part.a_offset = op.dims[1] * a_strides[static_cast<std::size_t>(op.dims[0])];
+        break;
+      case Movement::pad:
+        part.out_offset = op.dims[1] * part.out_strides[static_cast<std::size_t>(op.dims[0])];
+        break;
+      case Movement::concat:
+        part.out_offset = begin * part.out_strides[static_cast<std::size_t>(op.dims[0])];
+        begin += a_shape[static_cast<std::size_t>(op.dims[0])];
+        break;
+      case Movement::broadcast: {
+        part.dims = dims_of(shape);
+        part.a_strides.assign(shape.size(), 0);
+        const std::size_t skip = shape.size() - a_shape.size();
+        for (std::size_t i = 0; i < a_shape.size(); ++i) part.a_strides[skip + i] = a_shape[i] == 1 ? 0 : a_strides[i];
+        break;
+      }
+      case Movement::none:
+        throw std::logic_error("[plan] a copy of what does not move");
     }
     spec.parts.push_back(std::move(part));
   }
