@@ -91,6 +91,13 @@ constexpr Session kSessions[] = {
      "    ... except bp.DivergedError as error:\n"
      "    ...     error.layer\n"
      "    'the loss'"},
+    {"NotFiniteError",
+     "    >>> import backpass as bp\n"
+     "    >>> model = bp.Sequential(bp.Dense(1), input_shape=1, seed=0)\n"
+     "    >>> model.flat_gradients[:] = float(\"nan\")\n"
+     "    >>> bp.SGD(0.1).step(model)\n"
+     "    Traceback (most recent call last):\n"
+     "    backpass.NotFiniteError: [SGD] nothing was updated: the gradient of \"0.weight\" is not finite"},
     {"input",
      "    >>> import backpass as bp\n"
      "    >>> x = bp.input((None, 3), name=\"x\")\n"

@@ -32,6 +32,21 @@ void translate_diverged(std::exception_ptr pointer) {
   }
 }
 
+constexpr const char* kNotFiniteDoc =
+    "An optimizer's `step` found that the gradient is not finite, or that a parameter or its state would not be: "
+    "nothing "
+    "was changed. A `step` of your own may raise it, too: where a `fit` makes the steps, that is a `DivergedError`.";
+
+PyObject* not_finite_error = nullptr;
+
+void translate_not_finite(std::exception_ptr pointer) {
+  try {
+    if (pointer) std::rethrow_exception(pointer);
+  } catch (const backpass::NotFiniteError& error) {
+    PyErr_SetString(not_finite_error, error.what());
+  }
+}
+
 // As Python's own functions raise it: FileNotFoundError, PermissionError, ...
 void translate_file_error(std::exception_ptr pointer) {
   try {
@@ -53,13 +68,20 @@ void translate_length_error(std::exception_ptr pointer) {
   }
 }
 
+PyObject* add_error(py::module_& module, const std::string& name, const char* doc, PyObject* base) {
+  const std::string full = "backpass." + name;
+  PyObject* error =
+      PyErr_NewExceptionWithDoc(full.c_str(), backpass::python::documented(name, doc).c_str(), base, nullptr);
+  if (error == nullptr) throw py::error_already_set();
+  module.add_object(name.c_str(), error);
+  return error;
+}
+
 void bind_errors(py::module_& module) {
-  diverged_error = PyErr_NewExceptionWithDoc("backpass.DivergedError",
-                                             backpass::python::documented("DivergedError", kDivergedDoc).c_str(),
-                                             PyExc_RuntimeError, nullptr);
-  if (diverged_error == nullptr) throw py::error_already_set();
-  module.add_object("DivergedError", diverged_error);
+  diverged_error = add_error(module, "DivergedError", kDivergedDoc, PyExc_RuntimeError);
+  not_finite_error = add_error(module, "NotFiniteError", kNotFiniteDoc, PyExc_ValueError);
   py::register_exception_translator(translate_diverged);
+  py::register_exception_translator(translate_not_finite);
   py::register_exception_translator(translate_file_error);
   py::register_exception_translator(translate_length_error);
 }

@@ -51,7 +51,8 @@ Optimizer::State::State(ComposedOptimizer own, const OptimizerOptions& with)
   composed = std::move(own);
 }
 
-// Everything new lies in the arena until all of it is there; the guard is nan where a weight would not be finite.
+// Everything new lies in the arena until all of it is there; the guard is nan where the gradient is not finite, or
+// something new would not be.
 PlanSpec Optimizer::State::composed_spec(const Network::Impl& net) const {
   groups.check(net.parameters);
   PlanSpec spec;
@@ -70,14 +71,17 @@ PlanSpec Optimizer::State::composed_spec(const Network::Impl& net) const {
                     step};
     for (std::size_t i = 0; i < slot_names.size(); ++i)
       in.slots.push_back(leaf(spec, info.shape, slot_names[i], {kFirstSlot + static_cast<int>(i), offset}));
+    Tensor zero = in.grad * 0.0;
     const double decay = groups.table()[entry].weight_decay;
     if (decay != 0) in.grad = in.grad + in.weight * decay;
     const std::vector<Tensor> results = composed->update(in);
     check_results(*composed, info, net.dtype, results);
-    for (std::size_t i = 0; i < results.size(); ++i)
+    for (std::size_t i = 0; i < results.size(); ++i) {
       spec.assigns.push_back({elementwise(Elementwise::copy, results[i]),
                               {i == 0 ? static_cast<int>(kParameters) : kFirstSlot + static_cast<int>(i) - 1, offset}});
-    spec.guard = spec.guard + sum(results[0] * 0.0);
+      zero = zero + results[i] * 0.0;
+    }
+    spec.guard = spec.guard + sum(zero);
   }
   spec.outputs.push_back({spec.guard, {}});
   return spec;

@@ -128,13 +128,19 @@ std::array<std::byte*, kFirstExternal> Optimizer::State::buffers(Network::Impl& 
   return all;
 }
 
-std::string Optimizer::State::why_refused(Network::Impl& network) const {
+const ParameterInfo* Optimizer::State::without_gradient(Network::Impl& network) {
   for (const ParameterInfo& info : network.parameters) {
     const std::byte* grad = network.gradient_data() + static_cast<std::size_t>(info.offset) * size_of(network.dtype);
     if (network.frozen.count(info.name) == 0 &&
         check_finite(grad, element_type(network.dtype), network.dtype, info.size) != Finite::yes)
-      return "the gradient of \"" + info.name + "\" is not finite";
+      return &info;
   }
+  return nullptr;
+}
+
+std::string Optimizer::State::why_refused(Network::Impl& network) const {
+  if (const ParameterInfo* info = without_gradient(network))
+    return "the gradient of \"" + info->name + "\" is not finite";
   if (!std::isfinite(last_norm)) return "the norm of the gradient is not finite";
   return "the step is too long: a parameter or the optimizer's state would not be finite; lower the learning rate, or "
          "the "
@@ -200,7 +206,8 @@ bool Optimizer::State::step(Network& network) {
 
 void Optimizer::step(Network& network) {
   const InUse use(network.impl().users, Use::changes);
-  if (!state_->step(network)) fail(type(), "nothing was updated: ", state_->why_refused(network.impl()));
+  if (!state_->step(network))
+    throw NotFiniteError(message(type(), "nothing was updated: ", state_->why_refused(network.impl())));
 }
 
 void Optimizer::count_step(Network& network) {

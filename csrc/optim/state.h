@@ -77,6 +77,8 @@ struct Optimizer::State {
   bool step_composed(Network::Impl& network);
   // What of the last step by hand was not finite, so that nothing was changed.
   std::string why_refused(Network::Impl& network) const;
+  // The first parameter that is trained and whose gradient is not finite; null where there is none.
+  static const ParameterInfo* without_gradient(Network::Impl& network);
 
   // New slots, with the arrays of `from` where there are some. Throws std::invalid_argument where they do not fit.
   Slots make_slots(const Network::Impl& network, const OptimizerState& from) const;

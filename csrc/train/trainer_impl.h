@@ -67,7 +67,11 @@ struct Trainer::Impl {
   // What can fail comes before the first step.
   void prepare() { options.update ? optimizer.state()->bind(network) : optimizer.state()->compile(network); }
   // From the gradients in the buffer; false where it would not be finite.
-  bool update() { return options.update ? options.update(network, optimizer) : optimizer.state()->step(network); }
+  bool update() try {
+    return options.update ? options.update(network, optimizer) : optimizer.state()->step(network);
+  } catch (const NotFiniteError&) {
+    return false;
+  }
   // The gradients become the mean over this batch and those of `weight` before it, which grows. Then: optimizer.step().
   double accumulate(const Batch& batch, double& weight);
   const std::byte* at(Place place) const { return workspace.arena() + place.offset; }

@@ -37,6 +37,7 @@ from backpass._classification_losses import BinaryCrossEntropy, CrossEntropy, Fo
 from backpass._core import (
     DivergedError,
     Graph,
+    NotFiniteError,
     Plan,
     Tensor,
     ThreadShortageWarning,
@@ -217,6 +218,7 @@ __all__ = [
     "Muon",
     "NAdam",
     "Network",
+    "NotFiniteError",
     "OneCycle",
     "Optimizer",
     "Penalty",

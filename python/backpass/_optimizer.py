@@ -74,7 +74,7 @@ class Optimizer(Sealed):
     would leave weights that are not finite is undone.
 
     Where the gradient is not finite, or a parameter or the state would not be, nothing is updated: `fit` raises
-    DivergedError, a trainer's `step` returns nan, `step` here raises ValueError.
+    DivergedError, a trainer's `step` returns nan, `step` here raises NotFiniteError. What is frozen has no gradient.
 
     Every optimizer takes these by keyword.
 
@@ -267,8 +267,9 @@ class Optimizer(Sealed):
         """Updates the parameters of a model from its gradients, which stay as they are where nothing clips them.
 
         Raises:
-            ValueError: where this optimizer belongs to another model, a group's pattern matches no parameter, or a
-                gradient is not finite, or a parameter or the state would not be. Nothing is updated then.
+            NotFiniteError: a ValueError, where a gradient is not finite, or a parameter or the state would not be.
+            ValueError: where this optimizer belongs to another model, or a group's pattern matches no parameter.
+                Nothing is updated in either case.
             RuntimeError: where the model has not been built.
 
         Example:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,12 +14,10 @@ from backpass import _checks, _core
 if TYPE_CHECKING:
     from backpass._network import Network
     from backpass._optimizer import Optimizer
+    from backpass._types import Array
 
+NotFiniteError = _core.NotFiniteError
 Update = Callable[[_core.Tensor, _core.Tensor, list[_core.Tensor], _core.Tensor, _core.Tensor], list[_core.Tensor]]
-
-
-class NotFiniteError(ValueError):
-    """What a step by hand has left is not finite; it was undone."""
 
 
 def guarded(step: Callable[[Any, Network], None]) -> Callable[[Any, Network], None]:
@@ -28,22 +26,33 @@ def guarded(step: Callable[[Any, Network], None]) -> Callable[[Any, Network], No
     @functools.wraps(step)
     def whole(self: Optimizer, model: Network) -> None:
         native = _checks.model(type(self).__name__, model)._built()
+        if name := _first_not_finite(model, model.flat_gradients, model.gradients):
+            where = type(self).__name__
+            raise NotFiniteError(f'[{where}] nothing was updated: the gradient of "{name}" is not finite')
         before, steps = model.flat_parameters.copy(), self.steps
         parameters = model.flat_parameters
         try:
             step(self, model)
-            if not np.isfinite(parameters).all():
+            if model.frozen:
+                _put_back(model, before)
+            if _first_not_finite(model, parameters, model.parameters):
                 raise NotFiniteError(f"[{type(self).__name__}] step left weights that are not finite: it was undone")
         except BaseException:
             parameters[:] = before
             raise
-        if model.frozen:
-            _put_back(model, before)
         if self.steps == steps:
             self._native.count_step(native)
 
     whole.is_by_hand = True  # type: ignore[attr-defined]
     return whole
+
+
+def _first_not_finite(model: Network, flat: Array, by_name: Callable[[], Mapping[str, Array]]) -> str:
+    """The name of the first parameter that is trained and whose part is not finite; "" where there is none."""
+    if np.isfinite(flat).all():
+        return ""
+    frozen = model.frozen
+    return next((name for name, part in by_name().items() if name not in frozen and not np.isfinite(part).all()), "")
 
 
 def steps_by_hand(optimizer: Optimizer) -> bool:

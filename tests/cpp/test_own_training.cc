@@ -25,6 +25,21 @@ bool near(const std::vector<float>& a, const std::vector<float>& b) {
   return all;
 }
 
+// w x from w = 0; of these rows the loss is finite and the gradient is not.
+Network flat() { return sequential({1}, {Dense{.units = 1, .weight_init = "zeros"}}, {.seed = 1}); }
+
+const std::vector<float> kSteep{1e30f}, kFar{1e15f};
+
+template <class Error, class Call>
+bool throws(Call call) {
+  try {
+    call();
+  } catch (const Error&) {
+    return true;
+  }
+  return false;
+}
+
 Optimizer heavy() {
   return Optimizer(ComposedOptimizer{.name = "Heavy",
                                      .learning_rate = 0.01,
@@ -72,6 +87,32 @@ void test_an_update_by_hand() {
   CHECK(std::isnan(trainer.step(column(kX), column(kY))) && calls == 3);
 }
 
+void test_an_update_by_hand_that_is_refused() {
+  Network network = flat();
+  Optimizer adam = Adam{};
+  TrainerOptions options;
+  options.update = [](Network& net, Optimizer& optimizer) {
+    optimizer.step(net);
+    return true;
+  };
+  Trainer trainer(network, MSE{}, adam, options);
+  const std::vector<float> before = parameters(network);
+  CHECK(std::isnan(trainer.step(column(kSteep), column(kFar))));
+  CHECK(throws<DivergedError>([&] { trainer.fit(column(kSteep), column(kFar)); }));
+  CHECK(throws<NotFiniteError>([&] { adam.step(network); }));
+  CHECK(parameters(network) == before && adam.steps() == 0);
+}
+
+void test_the_sign_of_a_gradient_that_is_not_finite() {
+  Network network = flat();
+  Optimizer signs(ComposedOptimizer{.name = "Signs", .update = [](const UpdateInputs& in) -> std::vector<Tensor> {
+                                      return {in.weight - in.learning_rate * sign(in.grad)};
+                                    }});
+  const std::vector<float> before = parameters(network);
+  CHECK(std::isnan(Trainer(network, MSE{}, signs).step(column(kSteep), column(kFar))));
+  CHECK(parameters(network) == before && signs.steps() == 0);
+}
+
 void test_reset_and_random_counters() {
   Network network = linear();
   const std::vector<float> first = parameters(network);
@@ -112,6 +153,8 @@ int main() {
   using namespace backpass;
   test_a_composed_optimizer_is_one_like_others();
   test_an_update_by_hand();
+  test_an_update_by_hand_that_is_refused();
+  test_the_sign_of_a_gradient_that_is_not_finite();
   test_reset_and_random_counters();
   test_rows_that_fill_no_batch();
   test_metrics_of_labels();

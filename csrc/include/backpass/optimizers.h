@@ -1,6 +1,8 @@
 // Optimizers: how parameters follow their gradients.
 #pragma once
 
+#include <stdexcept>
+
 #include "backpass/network.h"
 #include "backpass/schedules.h"
 
@@ -230,6 +232,13 @@ struct OptimizerState {
   std::map<std::string, std::map<std::string, Array>> slots = {};
 };
 
+// Optimizer::step found that the gradient is not finite, or that a parameter or its state would not be: nothing was
+// changed.
+class NotFiniteError : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
 // What a rule of one's own reads of one parameter.
 struct UpdateInputs {
   Tensor weight, grad;         // of the parameter's shape and name; weight decay is added to the gradient already
@@ -239,8 +248,8 @@ struct UpdateInputs {
 
 // An optimizer of one's own, composed of operations. `update` is called for each parameter when the update of a network
 // is compiled, and gives the new weight and behind it the new slots: tensors of the parameter's shape. A step whose
-// weights would not be finite changes nothing. Without `update` it only counts steps and keeps slots, for whoever
-// updates by hand.
+// gradient is not finite, or whose weights or slots would not be, changes nothing. Without `update` it only counts
+// steps and keeps slots, for whoever updates by hand.
 struct ComposedOptimizer {
   std::string name;  // its type()
   double learning_rate = 1e-3;
@@ -271,8 +280,7 @@ class Optimizer {
   double current_learning_rate() const;  // of the next step: learning_rate times the factor of its schedule
 
   // Updates the network's parameters from its gradient buffer, which is clipped in place where the options say so.
-  // Throws std::invalid_argument where a pattern matches no parameter, or where the gradient is not finite, or what it
-  // would change would not be; nothing has changed then.
+  // Throws std::invalid_argument where a pattern matches no parameter, and NotFiniteError; nothing has changed then.
   void step(Network& network);
   // Tells that a step has been made by hand: binds to the network and counts it.
   void count_step(Network& network);

@@ -96,8 +96,9 @@ struct TrainerOptions {
   // "weight_penalty". evaluate and validation tell the loss of the data alone.
   std::vector<Penalty> weight_penalty = {};
   // Makes the update, from the gradients in the network's buffer and by hand, in place of optimizer.step(): for
-  // optimizers of one's own that are not composed of operations. It counts its steps (optimizer.count_step()); false
-  // tells that the update would not be finite, and that nothing was changed. What it throws passes on.
+  // optimizers of one's own that are not composed of operations. It counts its steps (optimizer.count_step()); false,
+  // or a NotFiniteError, tells that the update would not be finite, and that nothing was changed. What else it throws
+  // passes on.
   std::function<bool(Network&, Optimizer&)> update = {};
 };
 
