@@ -44,6 +44,7 @@ CORE_TESTS = (
     "test_model_file",
     "test_numbers",
     "test_own_training",
+    "test_resume",
     "test_states",
 )
 

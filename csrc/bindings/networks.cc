@@ -24,11 +24,12 @@ py::tuple value_and_grad(const Loss& loss, const py::object& prediction, const p
 // `target_shape(shape)`, if it is there, the shape of its targets.
 struct PythonLoss {
   std::string name;
+  Attributes settings;
   bool labels;
   Callable build_tensor, shape_of_target;
 
   std::string type() const { return name; }
-  Attributes attributes() const { return {}; }
+  Attributes attributes() const { return settings; }
   bool takes_labels() const { return labels; }
   Shape target_shape(const Shape& prediction) const {
     if (!shape_of_target) return prediction;
@@ -75,11 +76,12 @@ void bind_losses(py::module_& m) {
         py::arg("sample_weight"));
   m.def(
       "python_loss",
-      [](const std::string& type, bool takes_labels, const py::object& build, const py::object& target_shape) {
-        return Loss(
-            PythonLoss{type, takes_labels, hold(build), target_shape.is_none() ? Callable() : hold(target_shape)});
+      [](const std::string& type, const py::dict& settings, bool takes_labels, const py::object& build,
+         const py::object& target_shape) {
+        return Loss(PythonLoss{type, to_attributes(settings), takes_labels, hold(build),
+                               target_shape.is_none() ? Callable() : hold(target_shape)});
       },
-      py::arg("type"), py::arg("takes_labels"), py::arg("build"), py::arg("target_shape"));
+      py::arg("type"), py::arg("settings"), py::arg("takes_labels"), py::arg("build"), py::arg("target_shape"));
   py::class_<Loss>(m, "Loss")
       .def_property_readonly("type", &Loss::type)
       .def_property_readonly("takes_labels", &Loss::takes_labels)

@@ -89,7 +89,8 @@ CheckpointState read_state(const std::string& text) try {
 Content read_content(const std::string& bytes) {
   const SafetensorsFile file = parse_safetensors(bytes_of(bytes.data(), bytes.size()));
   const auto format = file.metadata.find("format");
-  if (format == file.metadata.end() || format->second != kCheckpointFormat) fail(kWho, "the file is no checkpoint of a fit");
+  if (format == file.metadata.end() || format->second != kCheckpointFormat)
+    fail(kWho, "the file is no checkpoint of a fit");
   if (require(file.metadata, "format_version") != std::to_string(kVersion))
     fail(kWho, "the file has format version ", require(file.metadata, "format_version"), ", this backpass reads ",
          kVersion);
@@ -117,15 +118,23 @@ void check_belongs(const Content& content, const Network& network, const Optimiz
       write_graph(content.network.graph()) != write_graph(network.graph()))
     fail("resume", "the checkpoint is of another network");
   check_same("the optimizer", content.state.settings, optimizer_settings(optimizer));
-  const auto& written = content.state.fit.settings;
-  if (written.size() != state.settings.size()) fail("resume", "the checkpoint is of another fit");
-  for (std::size_t i = 0; i < written.size(); ++i) {
-    if (written[i].first != state.settings[i].first) fail("resume", "the checkpoint is of another fit");
-    check_same(written[i].first, written[i].second, state.settings[i].second);
-  }
+  const auto& written = content.state.fit.settings;  // in the same order; those of older files are fewer
+  auto next = written.begin();
+  for (const auto& [name, value] : state.settings)
+    if (next != written.end() && next->first == name) check_same(name, next++->second, value);
+  if (next != written.end()) fail("resume", "the checkpoint is of another fit");
   if (content.state.fit.history.columns.size() != state.history.columns.size())
     fail(kWho, "the history has ", content.state.fit.history.columns.size(), " columns");
   if (state.check) state.check(content.state.fit);
+}
+
+// What the file does not know: settings that older ones lack, and a learning rate that was changed since.
+void renew(CheckpointState& written, const FitState& now) {
+  FitState& fit = written.fit;
+  if (fit.initial_rate && now.initial_rate && *fit.initial_rate != *now.initial_rate)
+    written.optimizer.learning_rate = *now.initial_rate;
+  fit.settings = now.settings;
+  fit.initial_rate = now.initial_rate;
 }
 
 // Of networks of one graph.
@@ -165,6 +174,7 @@ bool read_checkpoint(const std::string& path, Network& network, Optimizer& optim
   if (!bytes) return false;
   Content content = read_content(*bytes);
   check_belongs(content, network, optimizer, state);
+  renew(content.state, state);
   const OptimizerState before = optimizer.state_dict();
   optimizer.load_state_dict(content.state.optimizer);
   try {

@@ -8,6 +8,7 @@
 #include "plan/sharing.h"
 #include "plan/team.h"
 #include "train/evaluate.h"
+#include "train/fit_settings.h"
 #include "train/keeper.h"
 #include "train/stream_feed.h"
 #include "train/ticker.h"
@@ -105,7 +106,10 @@ class Fit {
     add_columns("");
     if (options_.validation_data || options_.validation_stream) add_columns("val_");
     add_column("learning_rate");
-    if (keeper_.keeps()) state_.settings = settings_of(trainer_, options_, known_.x, known_.targets, state_.history);
+    if (keeper_.keeps()) {
+      state_.settings = settings_of(trainer_, options_, known_.x, known_.targets, state_.history);
+      state_.initial_rate = trainer_.optimizer.learning_rate();
+    }
     return shared;
   }
 
@@ -236,9 +240,8 @@ class Fit {
 
   // What was not finite, where the loss was.
   std::string refused() const {
-    Network::Impl& net = trainer_.net();
-    const Finite finite = check_finite(net.gradient_data(), element_type(net.dtype), net.dtype, net.n_parameters);
-    return finite == Finite::yes && std::isfinite(trainer_.gradient_norm) ? "the update" : "the gradient";
+    const bool gradient = Optimizer::State::without_gradient(trainer_.net()) || !std::isfinite(trainer_.gradient_norm);
+    return gradient ? "the gradient" : "the update";
   }
 
   // The one update of some batches.

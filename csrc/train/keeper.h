@@ -29,11 +29,6 @@ class Keeper {
   bool written_stopped_ = false;
 };
 
-// What must be the same where a fit goes on; x is null for a stream.
-std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl& trainer, const FitOptions& options,
-                                                             const ArrayViews* x, const AllTargets* targets,
-                                                             const History& history);
-
 // Throws std::invalid_argument where a checkpoint that belongs to this fit is damaged; `in_place`: the targets whose
 // rows keep their places in Gathered, or null; x as above.
 void check_written(const FitState& written, const Trainer::Impl& trainer, const ArrayViews* x, const Targets* in_place,

@@ -30,8 +30,10 @@ class Checkpoint(Sealed, Callback):
     the fit is, the history, and what other callbacks know (`Callback.state`). It is replaced as a whole: after a crash,
     also in the middle of writing, the last complete one is there. A fit that is resumed, with the same data and
     arguments, ends with the same bits as one that was never interrupted. A fit that was stopped (`trainer.stop()`) has
-    ended: resuming it gives its result. `epochs` may be another one. A file that does not belong is refused before
-    anything changes; only that a stream has fewer rows than were trained on shows later: the model is then as written.
+    ended: resuming it gives its result. `epochs` may be another one, and so may the optimizer's learning rate: where it
+    is not the one that the fit began with, training goes on with the new one. A file that does not belong, as one of
+    another loss, is refused before anything changes; only that a stream has fewer rows than were trained on shows
+    later: the model is then as written.
 
     Args:
         path: the file.

@@ -79,7 +79,9 @@ class Loss:
         if cls.value_and_grad is not Loss.value_and_grad:
             return _host_loss(self)
         if cls.forward is not Loss.forward:
-            return _composed_loss(cls.__name__, self.forward, self.takes_labels, _own_target_shape(self))
+            return _composed_loss(
+                cls.__name__, self.forward, self.takes_labels, _own_target_shape(self), _told_settings(self)
+            )
         raise NotImplementedError(f"[{cls.__name__}] a loss of your own needs forward or value_and_grad")
 
     def __repr__(self) -> str:
@@ -180,7 +182,7 @@ def native_loss(where: str, loss: Any) -> _core.Loss:
     if hasattr(loss, "value_and_grad"):
         return _host_loss(loss)
     if callable(loss):
-        return _composed_loss(getattr(loss, "__name__", type(loss).__name__), loss, False, None)
+        return _composed_loss(getattr(loss, "__name__", type(loss).__name__), loss, False, None, {})
     raise TypeError(f"[{where}] loss must be a loss such as MSE(), got {loss!r}")
 
 
@@ -192,8 +194,26 @@ def _own_target_shape(loss: Any) -> Callable[[Shape], Shape] | None:
     return lambda prediction: (None, *_checks.shape(name, "target_shape", loss.target_shape(prediction)[1:]))
 
 
+def _told_settings(loss: Any) -> dict[str, Any]:
+    """What a checkpoint compares of a loss of one's own: attributes that are numbers, texts or lists of numbers."""
+    if not isinstance(loss, Loss):
+        return {}
+    told = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(loss).items()}
+    return {name: value for name, value in told.items() if _can_be_told(value)}
+
+
+def _can_be_told(value: Any) -> bool:
+    if isinstance(value, tuple):
+        return all(type(each) in (bool, int, float) for each in value)
+    return isinstance(value, (bool, float, str)) or (isinstance(value, int) and abs(value) < 1 << 63)
+
+
 def _composed_loss(
-    name: str, function: Callable[..., Any], takes_labels: bool, target_shape: Callable[[Shape], Shape] | None
+    name: str,
+    function: Callable[..., Any],
+    takes_labels: bool,
+    target_shape: Callable[[Shape], Shape] | None,
+    settings: dict[str, Any],
 ) -> _core.Loss:
     def build(prediction: _core.Tensor, target: _core.Tensor, weight: _core.Tensor | None) -> _core.Tensor:
         value = function(prediction, target)
@@ -208,7 +228,7 @@ def _composed_loss(
         rows = _core.mean(value, list(range(1, len(value.shape)))) if len(value.shape) > 1 else value
         return _core.mean(rows) if weight is None else _over_weights(rows, weight)
 
-    return _core.python_loss(name, takes_labels, build, target_shape)
+    return _core.python_loss(name, settings, takes_labels, build, target_shape)
 
 
 def _over_weights(rows: _core.Tensor, weight: _core.Tensor) -> _core.Tensor:
@@ -241,4 +261,5 @@ def _host_loss(loss: Any) -> _core.Loss:
         inputs = [prediction, target] if weight is None else [prediction, target, weight]
         return _core.host_call(name, use.value, use.gradient, inputs, ())
 
-    return _core.python_loss(name, bool(getattr(loss, "takes_labels", False)), build, _own_target_shape(loss))
+    takes_labels = bool(getattr(loss, "takes_labels", False))
+    return _core.python_loss(name, _told_settings(loss), takes_labels, build, _own_target_shape(loss))

@@ -17,12 +17,13 @@ struct FitState {
   LossSums losses = {};                         // of the same
   double penalty_sum = 0;                       // of their penalties on weights, each times its rows
   double learning_rate = 0;                     // of the last update
+  std::optional<double> initial_rate = {};      // of the optimizer when fit was called; older files do not tell
   std::uint64_t order = 0;                      // of the rows of this epoch: number of a random stream
   std::uint64_t own_steps = 0, own_epochs = 0;  // counted from 0 where fit has a seed of its own
   bool stopped = false;
   History history = {};
   std::vector<Array> gathered = {};  // what metrics have of this epoch
-  // What must be the same when it goes on: batch_size, the columns of the history, a sample of the data, ...
+  // What must be the same when it goes on, as far as a file tells: batch_size, loss, a sample of the data, ...
   std::vector<std::pair<std::string, std::string>> settings = {};
   // Set by a fit that would go on, and called with what was written before anything changes: throws
   // std::invalid_argument where that cannot be of this fit.
@@ -44,8 +45,9 @@ void write_checkpoint(const std::string& path, const Network& network, const Opt
 
 // Puts back what was written; false where there is no such file. `accept` sees the notes after everything else has been
 // checked, and may refuse. Throws std::invalid_argument where the file is damaged, or is of another network, optimizer
-// or fit (state.settings); nothing has changed then. That a stream has fewer rows than were trained on shows later:
-// then the network is as it was written.
+// or fit (state.settings); nothing has changed then. The optimizer's learning rate is the file's, unless it comes with
+// another than the fit was called with (state.initial_rate): then that one. That a stream has fewer rows than were
+// trained on shows later: then the network is as it was written.
 bool read_checkpoint(const std::string& path, Network& network, Optimizer& optimizer, FitState& state,
                      const std::function<void(const CheckpointNotes&)>& accept = {});
 

@@ -1,0 +1,15 @@
+// What a fit that goes on must share with the one that was interrupted.
+#pragma once
+
+#include "train/trainer_impl.h"
+
+namespace backpass {
+
+// By names, some of which are there several times; x is null for a stream. Losses and optimizers are told by what they
+// call themselves and their settings: not by the code of one's own. New ones come without a change of the format:
+// a checkpoint is compared by what it tells.
+std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl& trainer, const FitOptions& options,
+                                                             const ArrayViews* x, const AllTargets* targets,
+                                                             const History& history);
+
+}  // namespace backpass
