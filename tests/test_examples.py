@@ -36,6 +36,22 @@ class Run(NamedTuple):
     result: dict
     printed: list
     left: list
+    losses: list  # of each model that it fitted, in order
+
+
+@contextlib.contextmanager
+def losses_of_fits():
+    """By model, those of all its fits one after the other."""
+    found, fit = {}, bp.Trainer.fit
+
+    def kept(self, *args, **options):
+        history = fit(self, *args, **options)
+        found.setdefault(id(self.model), (self.model, []))[1].extend(history["loss"])
+        return history
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bp.Trainer, "fit", kept)
+        yield found
 
 
 @functools.cache
@@ -44,10 +60,13 @@ def run(name):
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
     printed = io.StringIO()
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(printed):
+    with (tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(printed),
+          losses_of_fits() as fits):  # fmt: skip
         example, started = module(name), time.perf_counter()
         result = example.main()
-        return Run(time.perf_counter() - started, result, printed.getvalue().splitlines(), [*Path(folder).iterdir()])
+        seconds, left = time.perf_counter() - started, [*Path(folder).iterdir()]
+    losses = [losses for _, losses in fits.values()]
+    return Run(seconds, result, printed.getvalue().splitlines(), left, losses)
 
 
 def result_of(name):
@@ -55,11 +74,17 @@ def result_of(name):
     return run(name).result
 
 
+# Models that are there to show that they do not learn: deep and plain, or at a rate that is too high or too low.
+SHOWN_TO_FAIL = {"batch_norm": {0}, "highway": {0}, "learning_rate": {0, 1}, "residual": {0}}
+
+
 @pytest.mark.row("D5")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_loss_falls(name):
     loss = result_of(name)["loss"]
     assert loss[-1] < 0.9 * loss[0]
+    learns = {i: losses[-1] < 0.9 * losses[0] for i, losses in enumerate(run(name).losses)}
+    assert {i for i, falls in learns.items() if not falls} == SHOWN_TO_FAIL.get(name, set())
 
 
 @pytest.mark.parametrize("name", NAMES)
