@@ -429,7 +429,9 @@ def test_a_frozen_model_does_not_warn_of_gradients_that_are_zero():
     x, y = rows()
     model = network()
     model.freeze()
-    assert model.fit(x, y, optimizer=bp.SGD(0.1), **FIT).epochs == 1
+    with pytest.warns(bp.UserMistakeWarning, match=r"^\[fit\] all parameters are frozen") as heard:
+        assert model.fit(x, y, optimizer=bp.SGD(0.1), **FIT).epochs == 1
+    assert len(heard) == 1
 
 
 # Options that nobody knows, and those of another kind.

@@ -103,8 +103,10 @@ def test_nothing_is_done_before_the_first_layer_that_is_trained(data):
 
 def test_all_frozen(model, data):
     model.freeze()
-    assert fit(model, data) == set()
-    assert bp.Trainer(model, bp.MSE(), bp.SGD(0.1)).step(*data) > 0
+    with pytest.warns(bp.UserMistakeWarning, match=r"^\[fit\] all parameters are frozen: nothing is trained"):
+        assert fit(model, data) == set()
+    with pytest.warns(bp.UserMistakeWarning, match=r"^\[step\] all parameters are frozen: nothing is trained"):
+        assert bp.Trainer(model, bp.MSE(), bp.SGD(0.1)).step(*data) > 0
 
 
 def test_copies_keep_what_is_frozen_and_files_do_not(model, tmp_path):

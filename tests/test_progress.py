@@ -86,7 +86,21 @@ def test_a_program_without_stderr_trains_all_the_same(progress, both):
         .replace('["loss"]))', '["loss"])])')
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    lines = done.stdout.splitlines()
-    assert lines[-1] == "3"
-    assert len(lines) == (4 if progress is True and not both else 1)
-    assert done.stderr == ""
+    assert (done.stdout, done.stderr) == ("3\n", "")
+
+
+@pytest.mark.parametrize("progress", [True, "auto"])
+def test_a_closed_stderr_trains_all_the_same(progress):
+    code = FIT.format(before="sys.stderr.close()", progress=progress)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("3\n", "")
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_pipe_that_nobody_reads_ends_no_training(terminal):
+    """The bar is written to it where it claims to be a terminal."""
+    gone = "import os\nours, theirs = os.pipe()\nos.close(ours)\nsys.stderr = os.fdopen(theirs, 'w', 1)\n"
+    gone += "sys.stderr.isatty = lambda: True" if terminal else ""
+    code = FIT.format(before=gone, progress=True) + "os._exit(0)\n"
+    done = subprocess.run([sys.executable, "-u", "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("3\n", "")

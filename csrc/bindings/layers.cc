@@ -128,6 +128,10 @@ Tensor call_python(const std::string& name, const py::object& forward, const py:
                                               const ArrayView& grad) {
     const WithLock acquire;
     const py::object result = call_object(*f, to_arrays(grad, values));
+    if (result.is_none())
+      throw py::type_error("[" + name +
+                           "] backward must give an array, or a tuple with one (or None) for each input, " +
+                           "got None: is a return missing?");
     const DType dtype = real_dtype({grad});
     std::vector<Array> grads;
     if (py::isinstance<py::tuple>(result) || py::isinstance<py::list>(result))

@@ -20,17 +20,26 @@ py::tuple value_and_grad(const Loss& loss, const py::object& prediction, const p
   return py::make_tuple(result.first, to_numpy(result.second));
 }
 
+OutputKind to_output_kind(const std::string& name) {
+  if (name == "estimates") return OutputKind::estimates;
+  if (name == "means_and_variances") return OutputKind::means_and_variances;
+  if (name == "yes_no_logits") return OutputKind::yes_no_logits;
+  return name == "class_logits" ? OutputKind::class_logits : OutputKind::unknown;
+}
+
 // A class or function written in Python: `build(prediction, target, sample_weight)` of the object gives the tensor,
 // `target_shape(shape)`, if it is there, the shape of its targets.
 struct PythonLoss {
   std::string name;
   Attributes settings;
   bool labels;
+  OutputKind kind;
   Callable build_tensor, shape_of_target;
 
   std::string type() const { return name; }
   Attributes attributes() const { return settings; }
   bool takes_labels() const { return labels; }
+  OutputKind output_kind() const { return kind; }
   Shape target_shape(const Shape& prediction) const {
     if (!shape_of_target) return prediction;
     const WithLock acquire;
@@ -76,12 +85,13 @@ void bind_losses(py::module_& m) {
         py::arg("sample_weight"));
   m.def(
       "python_loss",
-      [](const std::string& type, const py::dict& settings, bool takes_labels, const py::object& build,
-         const py::object& target_shape) {
-        return Loss(PythonLoss{type, to_attributes(settings), takes_labels, hold(build),
+      [](const std::string& type, const py::dict& settings, bool takes_labels, const std::string& output_kind,
+         const py::object& build, const py::object& target_shape) {
+        return Loss(PythonLoss{type, to_attributes(settings), takes_labels, to_output_kind(output_kind), hold(build),
                                target_shape.is_none() ? Callable() : hold(target_shape)});
       },
-      py::arg("type"), py::arg("settings"), py::arg("takes_labels"), py::arg("build"), py::arg("target_shape"));
+      py::arg("type"), py::arg("settings"), py::arg("takes_labels"), py::arg("output_kind"), py::arg("build"),
+      py::arg("target_shape"));
   py::class_<Loss>(m, "Loss")
       .def_property_readonly("type", &Loss::type)
       .def_property_readonly("takes_labels", &Loss::takes_labels)

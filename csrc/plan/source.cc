@@ -96,7 +96,8 @@ double Sources::counted(const Op& op) const {
   double count = 1;
   for (Dim dim : op.dims) count *= static_cast<double>(dim == kBatch ? batch_ : dim);
   if (training_ && count < op.alpha)
-    fail(op.name, "needs at least ", op.alpha, " values per channel in training, got ", count);
+    fail(op.name, "needs at least ", op.alpha, " values per channel in training, got ", count,
+         ", which is a batch of few rows; drop_last leaves out a last one, and another batch_size makes it larger");
   return count;
 }
 

@@ -1,34 +1,27 @@
 // Metrics of decisions: how often each class was right, taken for another, or missed.
 #include <limits>
 
-#include "train/metrics.h"
+#include "train/decisions.h"
 
 namespace backpass {
 namespace {
 
 constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
-// Of one class, or of one output that says yes or no; four numbers of a tally.
+// Of one class, or of one output that says yes or no.
 struct Counts {
   double right, wrong, missed;  // said and true, said and not true, true and not said
   double rest;                  // neither; of yes and no only
 };
-constexpr std::size_t kCounts = 4;
 
-enum : std::size_t { kRight, kWrong, kMissed, kRest };
+enum : std::size_t { kRight, kWrong, kMissed, kCounts };  // of a class: doubles of a tally
 
 // A prediction that is not a number is never right.
-void count(std::span<double> tally, const Part& part, const Outputs& outputs, Dim) {
-  const bool yes_no = outputs.yes_no(part.columns());
-  const auto counts = [&](std::size_t column) { return tally.subspan(column * kCounts, kCounts); };
-  each_plain_row(part, outputs, [&](auto t, auto p) {
-    if (yes_no) check_columns(t.size(), p.size());
-    for (std::size_t i = 0; yes_no && i < p.size(); ++i) {
-      const bool yes = t[i] > 0.5, right = p[i] == p[i] && outputs.says_yes(p[i]) == yes;
-      ++counts(i)[right ? (yes ? kRight : kRest) : (yes ? kMissed : kWrong)];
-    }
-    if (yes_no) return;
+void count_classes(std::span<double> tally, const Part& part, const Outputs& outputs) {
+  const auto counts = [&](std::size_t c) { return tally.subspan(c * kCounts, kCounts); };
+  each_plain_row(part, outputs, [&](auto t, auto p, Dim i) {
     const std::size_t truth = class_of(t, p.size());
+    check_target(t, p.size(), outputs, part.row(i));
     if (any_nan(p)) {  // says nothing
       ++counts(truth)[kMissed];
       return;
@@ -39,17 +32,44 @@ void count(std::span<double> tally, const Part& part, const Outputs& outputs, Di
   });
 }
 
+void count(std::span<double> tally, const Part& part, const Outputs& outputs, Dim) {
+  const bool yes_no = outputs.yes_no(predicted_columns(part, outputs));
+  if (yes_no)
+    count_yes_no(tally, part, outputs);
+  else
+    count_classes(tally, part, outputs);
+}
+
+// Of one output, from its cells. A prediction that is not a number is wrong.
+Counts counts_of(std::span<const double> cells, double threshold) {
+  Counts c{};
+  for (const Truth truth : {kMinusOne, kNo, kYes})
+    for (std::size_t zone = 0; zone < kZones; ++zone) {
+      const double rows = cells[truth * kZones + zone];
+      const bool says_yes = zone > (threshold > 0 ? kLow : kZero);
+      if (truth == kYes)
+        (says_yes ? c.right : c.missed) += rows;
+      else
+        (says_yes || zone == kNotANumber ? c.wrong : c.rest) += rows;
+    }
+  return c;
+}
+
 // What has been counted, by class or output.
 struct Decisions {
   std::span<const double> tally;
   bool yes_no;
+  double threshold = 0;
 
-  Decisions(std::span<const double> counts, const Outputs& outputs)
-      : tally(counts), yes_no(outputs.yes_no(counts.size() / kCounts)) {}
-  std::size_t size() const { return tally.size() / kCounts; }
+  Decisions(std::span<const double> counts, const Outputs& outputs, std::size_t predicted)
+      : tally(counts), yes_no(outputs.yes_no(predicted)) {
+    if (yes_no) threshold = yes_threshold(tally, outputs);
+  }
+  std::size_t size() const { return tally.size() / (yes_no ? kCells : kCounts); }
   Counts operator[](std::size_t i) const {
+    if (yes_no) return counts_of(tally.subspan(i * kCells, kCells), threshold);
     const auto of = tally.subspan(i * kCounts, kCounts);
-    return {of[kRight], of[kWrong], of[kMissed], of[kRest]};
+    return {of[kRight], of[kWrong], of[kMissed], 0};
   }
 };
 
@@ -79,9 +99,9 @@ double balanced(const Counts& c) {
   return ((yes ? recall_of(c) : 0) + (no ? specificity_of(c) : 0)) / ((yes ? 1 : 0) + (no ? 1 : 0));
 }
 
-double accuracy(std::span<const double> tally, const Outputs& outputs) {
+double accuracy(std::span<const double> tally, const Outputs& outputs, std::size_t predicted) {
   double right = 0, all = 0;
-  const Decisions counted(tally, outputs);
+  const Decisions counted(tally, outputs, predicted);
   for (std::size_t i = 0; i < counted.size(); ++i) {
     const Counts c = counted[i];
     right += c.right + c.rest;
@@ -90,8 +110,8 @@ double accuracy(std::span<const double> tally, const Outputs& outputs) {
   return right / all;
 }
 
-double balanced_accuracy(std::span<const double> tally, const Outputs& outputs) {
-  const Decisions counted(tally, outputs);
+double balanced_accuracy(std::span<const double> tally, const Outputs& outputs, std::size_t predicted) {
+  const Decisions counted(tally, outputs, predicted);
   if (counted.yes_no) return macro(counted, balanced);
   double total = 0, classes = 0;
   for (std::size_t i = 0; i < counted.size(); ++i) {
@@ -104,16 +124,16 @@ double balanced_accuracy(std::span<const double> tally, const Outputs& outputs) 
 }
 
 template <double (*score)(const Counts&)>
-double macro_of(std::span<const double> tally, const Outputs& outputs) {
-  return macro({tally, outputs}, score);
+double macro_of(std::span<const double> tally, const Outputs& outputs, std::size_t predicted) {
+  return macro({tally, outputs, predicted}, score);
 }
 
 }  // namespace
 
-const Tallied kAccuracy{count, accuracy, 0, kCounts};
-const Tallied kBalancedAccuracy{count, balanced_accuracy, 0, kCounts};
-const Tallied kPrecision{count, macro_of<precision_of>, 0, kCounts};
-const Tallied kRecall{count, macro_of<recall_of>, 0, kCounts};
-const Tallied kF1{count, macro_of<f1_of>, 0, kCounts};
+const Tallied kAccuracy{count, accuracy, 0, kCounts, kCells};
+const Tallied kBalancedAccuracy{count, balanced_accuracy, 0, kCounts, kCells};
+const Tallied kPrecision{count, macro_of<precision_of>, 0, kCounts, kCells};
+const Tallied kRecall{count, macro_of<recall_of>, 0, kCounts, kCells};
+const Tallied kF1{count, macro_of<f1_of>, 0, kCounts, kCells};
 
 }  // namespace backpass

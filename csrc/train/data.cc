@@ -1,16 +1,32 @@
 // Checking what is trained on.
 #include "base/convert.h"
 #include "base/error.h"
+#include "train/metrics.h"
 #include "train/trainer_impl.h"
 
 namespace backpass {
 
-void check_metrics(const Network::Impl& net, const Metrics& metrics) {
+void check_metrics(const Network::Impl& net, const Metrics& metrics, const AllTargets* targets) {
   if (!metrics.empty() && net.outputs().size() != 1)
     fail("metrics", "need a network of one output, this one has ", net.outputs().size());
-  for (const auto& [name, compute] : metrics)
+  const auto columns = [&] { return element_count(with_rows(net.outputs()[0].shape(), 1)); };
+  for (const auto& [name, compute] : metrics) {
     if (!compute) fail("metrics", '"', name, "\" has no function");
+    const NamedMetric* named = compute.target<NamedMetric>();
+    if (named && targets) named->check_targets((*targets)[0].y, static_cast<std::size_t>(columns()));
+  }
 }
+
+namespace {
+
+// Softmax of one output is 1, whatever the target.
+void require_classes(const Loss& loss, const Shape& prediction) {
+  if (loss.output_kind() == OutputKind::class_logits && prediction.back() == 1)
+    fail(loss.type(), "needs an output for each class, got one output: two classes are Dense(2), or Dense(1) with ",
+         "BinaryCrossEntropy");
+}
+
+}  // namespace
 
 Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingData& data, AllTargets& targets) {
   const std::vector<Tensor>& outputs = net.outputs();
@@ -20,6 +36,7 @@ Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingDat
     fail("y", "expected one array for each of ", outputs.size(), " outputs, got ", data.y.size());
   targets.resize(outputs.size());
   for (std::size_t i = 0; i < outputs.size(); ++i) {
+    require_classes(losses.of(i), outputs[i].shape());
     const ArrayView& y = data.y[i];
     if (y.shape.empty() || y.rows() != rows)
       fail("y", "expected ", rows, " rows as x has, got shape ", to_string(y.shape));

@@ -102,14 +102,14 @@ Logs Trainer::evaluate(const TrainingData& data, const Metrics& metrics) {
   const InUse use(net.users, Use::calls_back);
   AllTargets targets;
   if (check_data(net, impl_->losses, data, targets) == 0) fail("evaluate", "needs at least one row");
-  check_metrics(net, metrics);
+  check_metrics(net, metrics, &targets);
   return evaluate_arrays(*impl_, data.x, targets, metrics, impl_->options.threads, "");
 }
 
 Logs Trainer::evaluate(const Stream& data, const Metrics& metrics, bool check_finite) {
   const InUse use(impl_->net().users, Use::calls_back);
   check_stream(data);
-  check_metrics(impl_->net(), metrics);
+  check_metrics(impl_->net(), metrics, nullptr);
   return evaluate_stream(*impl_, data, metrics, impl_->options.threads, check_finite, "");
 }
 

@@ -90,11 +90,12 @@ class Fit {
   }
 
   void check_validation() {
-    check_metrics(trainer_.net(), options_.metrics);
+    check_metrics(trainer_.net(), options_.metrics, options_.hooks.transform ? nullptr : known_.targets);
     if (options_.validation_stream) check_stream(*options_.validation_stream);
     const std::optional<TrainingData>& data = options_.validation_data;
     if (data && check_rows(trainer_, *data, "validation ", options_.check_finite, validation_targets_) == 0)
       fail("fit", "validation_data needs at least one row");
+    if (data) check_metrics(trainer_.net(), options_.metrics, &validation_targets_);
   }
 
   // What can fail or allocate comes before the first step, where rows are known. Whether workers share steps.

@@ -20,13 +20,13 @@ void check_targets(const Array& y, const Trainer::Impl& trainer, Dim rows) try {
 }  // namespace
 
 std::vector<Gathered::Entry> Gathered::entries(const Metrics& metrics, const Network::Impl& net) {
-  const Shape row = with_rows(net.outputs()[0].shape(), 1);
+  const std::size_t columns = static_cast<std::size_t>(element_count(with_rows(net.outputs()[0].shape(), 1)));
   std::vector<Entry> result;
   for (const auto& asked : metrics) {
     const NamedMetric* named = asked.second.target<NamedMetric>();
     if (named && !named->in_parts()) named = nullptr;
-    const std::size_t size = named ? named->tally_size(static_cast<std::size_t>(element_count(row))) : 0;
-    result.push_back({&asked, named, std::vector<double>(size)});
+    const std::size_t size = named ? named->tally_size(columns) : 0;
+    result.push_back({&asked, named, columns, std::vector<double>(size)});
   }
   return result;
 }
@@ -87,7 +87,8 @@ double Gathered::of_rows(const Metric& metric) const {
 void Gathered::compute(const std::string& prefix, Logs& logs) const {
   for (const Entry& entry : entries_) {
     const auto& [name, metric] = *entry.asked;
-    logs.emplace_back(prefix + name, entry.tallied ? entry.tallied->value(entry.tally) : of_rows(metric));
+    logs.emplace_back(prefix + name,
+                      entry.tallied ? entry.tallied->value(entry.tally, entry.columns) : of_rows(metric));
   }
 }
 

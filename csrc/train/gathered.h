@@ -27,6 +27,7 @@ class Gathered {
   struct Entry {
     const std::pair<std::string, Metric>* asked;
     const NamedMetric* tallied;  // null: needs all rows
+    std::size_t columns;         // of predictions
     std::vector<double> tally;
   };
   static std::vector<Entry> entries(const Metrics& metrics, const Network::Impl& net);

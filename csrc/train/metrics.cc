@@ -1,33 +1,33 @@
 // Metrics by name.
-#include "train/metrics.h"
-
 #include <charconv>
 
 #include "base/error.h"
+#include "train/decisions.h"
 
 namespace backpass {
 namespace {
 
 struct Entry {
   const char* name;
-  bool rises;  // whether larger is better
+  bool rises;    // whether larger is better
+  bool decides;  // whether targets are classes, or yes and no
   const Tallied* tallied;
   MetricOfRows* of_rows = nullptr;  // instead
 };
 
 constexpr Entry kMetrics[] = {
-    {"accuracy", true, &kAccuracy},
-    {"balanced_accuracy", true, &kBalancedAccuracy},
-    {"precision", true, &kPrecision},
-    {"recall", true, &kRecall},
-    {"f1", true, &kF1},
-    {"auc", true, nullptr, auc},
-    {"log_loss", false, &kLogLoss},
-    {"mae", false, &kMae},
-    {"mse", false, &kMse},
-    {"rmse", false, &kRmse},
-    {"r2", true, nullptr, r2},
-    {"max_error", false, &kMaxError},
+    {"accuracy", true, true, &kAccuracy},
+    {"balanced_accuracy", true, true, &kBalancedAccuracy},
+    {"precision", true, true, &kPrecision},
+    {"recall", true, true, &kRecall},
+    {"f1", true, true, &kF1},
+    {"auc", true, true, nullptr, auc},
+    {"log_loss", false, true, &kLogLoss},
+    {"mae", false, false, &kMae},
+    {"mse", false, false, &kMse},
+    {"rmse", false, false, &kRmse},
+    {"r2", true, false, nullptr, r2},
+    {"max_error", false, false, &kMaxError},
 };
 
 const Entry* find_metric(const std::string& name) {
@@ -51,25 +51,31 @@ std::string metric_names() {
   return names + "and top_k for a number k, such as top_5";
 }
 
-Outputs outputs_of(const Loss& loss) {
-  if (loss.type() == BinaryCrossEntropy{}.type()) return {Outputs::yes_no_logits, {}};
-  if (loss.type() == GaussianNLL{}.type()) return {Outputs::means_and_variances, {}};
-  return {loss.takes_labels() ? Outputs::class_logits : Outputs::numbers, loss.ignored_label()};
+Outputs outputs_of(const Loss& loss, std::string_view metric = {}) {
+  return {loss.output_kind(), loss.ignored_label(), metric};
 }
 
 }  // namespace
 
 Metric metric(const std::string& name, const Loss& loss) {
-  const Outputs outputs = outputs_of(loss);
-  if (const Dim k = find_k(name); k > 0) return NamedMetric(kTopK, outputs, k);
+  if (const Dim k = find_k(name); k > 0) return NamedMetric(kTopK, outputs_of(loss, "top_k"), true, k);
   const Entry* entry = find_metric(name);
   if (entry == nullptr) fail("metric", "unknown metric \"", name, "\"; there are ", metric_names());
-  return entry->tallied ? NamedMetric(*entry->tallied, outputs) : NamedMetric(entry->of_rows, outputs);
+  const Outputs outputs = outputs_of(loss, entry->name);
+  return entry->tallied ? NamedMetric(*entry->tallied, outputs, entry->decides)
+                        : NamedMetric(entry->of_rows, outputs, entry->decides);
 }
 
 Metric metric(Metric function, MetricInput input, const Loss& loss) {
   if (!function) fail("metric", "needs a function");
   return shown_as(std::move(function), input, outputs_of(loss));
+}
+
+void NamedMetric::check_targets(const ArrayView& y_true, std::size_t columns) const {
+  if (!decides_ || checked_by_loss(outputs_)) return;
+  RowsAsDoubles targets(y_true, nullptr, static_cast<std::size_t>(row_elements(y_true)));
+  for (Dim row = 0; row < y_true.rows(); ++row)
+    check_target(targets.at(row), outputs_.predicted(columns), outputs_, row);
 }
 
 double NamedMetric::operator()(const ArrayView& y_true, const ArrayView& y_pred) const {
@@ -79,7 +85,7 @@ double NamedMetric::operator()(const ArrayView& y_true, const ArrayView& y_pred)
   if (!in_parts()) return of_rows_(all, outputs_);
   std::vector<double> tally(tally_size(all.columns()));
   add(tally, all);
-  return value(tally);
+  return value(tally, all.columns());
 }
 
 // "val_f1_0" is the f1 of output 0; "top_5" has no output.

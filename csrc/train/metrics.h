@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "backpass/trainer.h"
 #include "base/convert.h"
@@ -9,14 +10,17 @@
 
 namespace backpass {
 
-// What metrics ask of the loss.
+// What metrics ask of the loss, and which one asks.
 struct Outputs {
-  enum Kind { numbers, means_and_variances, yes_no_logits, class_logits } kind = numbers;
+  OutputKind kind = OutputKind::unknown;
   std::optional<Dim> ignored = {};  // rows of this label do not count
+  std::string_view metric = {};
 
-  // Of one output per row, or of several that are told apart: the largest is the class.
-  bool yes_no(std::size_t columns) const { return kind == yes_no_logits || columns == 1; }
-  bool says_yes(double output) const { return output > (kind == yes_no_logits ? 0 : 0.5); }
+  std::size_t predicted(std::size_t columns) const {
+    return columns / (kind == OutputKind::means_and_variances ? 2 : 1);
+  }
+  // Of one prediction per row, or of several that are told apart: the largest is the class.
+  bool yes_no(std::size_t predicted) const { return kind == OutputKind::yes_no_logits || predicted == 1; }
 };
 
 inline Dim row_elements(const ArrayView& view) { return view.rows() > 0 ? element_count(view.shape) / view.rows() : 0; }
@@ -28,6 +32,7 @@ struct Part {
   const ArrayView& y_pred;
 
   std::size_t columns() const { return static_cast<std::size_t>(row_elements(y_pred)); }
+  Dim row(Dim i) const { return rows ? rows[i] : i; }  // of the targets, for prediction i
 };
 
 // Rows of an array as they are.
@@ -63,19 +68,19 @@ class RowsAsDoubles {
   std::vector<double> row_;
 };
 
-// Calls f(truth, prediction) for each row that counts. Of means and variances, the means are the prediction.
+// Calls f(truth, prediction, i) for each row i that counts. Of means and variances, the means are the prediction.
 template <class Truth, class Prediction, class F>
 void each_row(Truth truth, Prediction prediction, Dim rows, const Outputs& outputs, F f) {
   for (Dim row = 0; row < rows; ++row) {
     const auto t = truth.at(row);
     if (outputs.ignored && t.size() == 1 && static_cast<double>(t[0]) == static_cast<double>(*outputs.ignored))
       continue;
-    f(t, prediction.at(row));
+    f(t, prediction.at(row), row);
   }
 }
 
 inline std::size_t predicted_columns(const Part& part, const Outputs& outputs) {
-  return part.columns() / (outputs.kind == Outputs::means_and_variances ? 2 : 1);
+  return outputs.predicted(part.columns());
 }
 
 // With rows as spans of doubles.
@@ -137,8 +142,8 @@ std::size_t class_of(std::span<const T> truth, std::size_t classes) {
 // What a metric keeps of the rows so far, zero at first: to add a part, and the value of all. `k` is of top_k.
 struct Tallied {
   void (*add)(std::span<double> tally, const Part& part, const Outputs& outputs, Dim k);
-  double (*value)(std::span<const double> tally, const Outputs& outputs);
-  std::size_t size = 2, per_column = 0;  // of the tally
+  double (*value)(std::span<const double> tally, const Outputs& outputs, std::size_t predicted);
+  std::size_t size = 2, per_class = 0, per_yes_no = 0;  // of the tally
 };
 // classification_metrics.cc
 extern const Tallied kAccuracy, kBalancedAccuracy, kPrecision, kRecall, kF1;
@@ -152,25 +157,34 @@ using MetricOfRows = double(const Part& all, const Outputs& outputs);
 MetricOfRows auc, r2;
 
 // A metric that is shown something else than outputs; own_metrics.cc.
-Metric shown_as(Metric function, MetricInput input, const Outputs& outputs);
+Metric shown_as(Metric function, MetricInput input, Outputs outputs);
 
 // A metric by name: what metric() returns, as a function of all rows, and as one of rows that come in parts.
 class NamedMetric {
  public:
-  NamedMetric(const Tallied& tallied, const Outputs& outputs, Dim k = 0)
-      : tallied_(&tallied), outputs_(outputs), k_(k) {}
-  NamedMetric(MetricOfRows* of_rows, const Outputs& outputs) : of_rows_(of_rows), outputs_(outputs) {}
+  NamedMetric(const Tallied& tallied, const Outputs& outputs, bool decides, Dim k = 0)
+      : tallied_(&tallied), outputs_(outputs), decides_(decides), k_(k) {}
+  NamedMetric(MetricOfRows* of_rows, const Outputs& outputs, bool decides)
+      : of_rows_(of_rows), outputs_(outputs), decides_(decides) {}
+  // Throws std::invalid_argument that names the first row of targets that the metric is not defined for.
+  void check_targets(const ArrayView& y_true, std::size_t columns) const;
   // Throws std::invalid_argument where targets and predictions do not belong together.
   double operator()(const ArrayView& y_true, const ArrayView& y_pred) const;
   bool in_parts() const { return tallied_ != nullptr; }  // what follows is for those
-  std::size_t tally_size(std::size_t columns) const { return tallied_->size + tallied_->per_column * columns; }
+  std::size_t tally_size(std::size_t columns) const {
+    const std::size_t predicted = outputs_.predicted(columns);
+    return tallied_->size + predicted * (outputs_.yes_no(predicted) ? tallied_->per_yes_no : tallied_->per_class);
+  }
   void add(std::span<double> tally, const Part& part) const { tallied_->add(tally, part, outputs_, k_); }
-  double value(std::span<const double> tally) const { return tallied_->value(tally, outputs_); }
+  double value(std::span<const double> tally, std::size_t columns) const {
+    return tallied_->value(tally, outputs_, outputs_.predicted(columns));
+  }
 
  private:
   const Tallied* tallied_ = nullptr;
   MetricOfRows* of_rows_ = nullptr;
   Outputs outputs_;
+  bool decides_ = false;  // between classes, or yes and no
   Dim k_ = 0;
 };
 

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "train/metrics.h"
+#include "train/decisions.h"
 
 namespace backpass {
 namespace {
@@ -64,19 +64,19 @@ double expected(double t, double x) { return t != 0 ? t * x : 0; }
 // -sum t log p of a row.
 double surprise(std::span<const double> t, std::span<const double> p, const Outputs& outputs, double eps) {
   const auto truth = [&](std::size_t c) {
-    return t.size() == p.size() ? t[c] : c == class_of(t, p.size()) ? 1.0 : 0.0;
+    return t.size() == p.size() ? std::max(t[c], 0.0) : c == class_of(t, p.size()) ? 1.0 : 0.0;  // -1 is no
   };
   const auto log_of = [&](double q) { return std::log(std::clamp(q, eps, 1 - eps)); };
   double total = 0;
   if (outputs.yes_no(p.size())) {
     check_columns(t.size(), p.size());
     for (std::size_t i = 0; i < p.size(); ++i)
-      total += outputs.kind == Outputs::yes_no_logits
+      total += outputs.kind == OutputKind::yes_no_logits
                    ? expected(t[i], softplus_of(-p[i])) + expected(1 - t[i], softplus_of(p[i]))
-                   : -t[i] * log_of(p[i]) - (1 - t[i]) * log_of(1 - p[i]);
+                   : -truth(i) * log_of(p[i]) - (1 - truth(i)) * log_of(1 - p[i]);
     return total / static_cast<double>(p.size());
   }
-  const bool logits = outputs.kind == Outputs::class_logits;
+  const bool logits = outputs.kind == OutputKind::class_logits;
   const std::size_t best = argmax(p);
   const double above = logits ? std::log1p(others_than(p, best)) : 0;  // of the log-sum-exp, beside the greatest
   for (std::size_t c = 0; c < p.size(); ++c)
@@ -87,7 +87,9 @@ double surprise(std::span<const double> t, std::span<const double> p, const Outp
 void add_surprise(std::span<double> tally, const Part& part, const Outputs& outputs, Dim) {
   const double eps = part.y_pred.type == ElementType::float64 ? std::numeric_limits<double>::epsilon()
                                                               : std::numeric_limits<float>::epsilon();
-  each_row(part, outputs, [&](std::span<const double> t, std::span<const double> p) {
+  each_row(part, outputs, [&](std::span<const double> t, std::span<const double> p, Dim i) {
+    check_target(t, p.size(), outputs, part.row(i));
+    if (!checked_by_loss(outputs)) check_probabilities(p, outputs, part.row(i));
     tally[0] += surprise(t, p, outputs, eps);
     ++tally[1];
   });
@@ -95,10 +97,11 @@ void add_surprise(std::span<double> tally, const Part& part, const Outputs& outp
 
 // Of equal scores the class of the larger number comes first. A row with nan is wrong.
 void count_top(std::span<double> tally, const Part& part, const Outputs& outputs, Dim k) {
-  if (outputs.yes_no(part.columns()))
+  if (outputs.yes_no(predicted_columns(part, outputs)))
     fail("metric", "top_", k, " needs a score for each class, got outputs that say yes or no");
-  each_plain_row(part, outputs, [&](auto t, auto p) {
+  each_plain_row(part, outputs, [&](auto t, auto p, Dim i) {
     const std::size_t truth = class_of(t, p.size());
+    check_target(t, p.size(), outputs, part.row(i));
     Dim before = 0;
     for (std::size_t c = 0; c < p.size(); ++c) before += p[c] > p[truth] || (p[c] == p[truth] && c > truth);
     tally[0] += before < k && !any_nan(p);
@@ -106,20 +109,22 @@ void count_top(std::span<double> tally, const Part& part, const Outputs& outputs
   });
 }
 
-double mean(std::span<const double> tally, const Outputs&) { return tally[0] / tally[1]; }
+double mean(std::span<const double> tally, const Outputs&, std::size_t) { return tally[0] / tally[1]; }
 
 }  // namespace
 
 const Tallied kLogLoss{add_surprise, mean}, kTopK{count_top, mean};
 
 double auc(const Part& all, const Outputs& outputs) {
-  const std::size_t columns = all.columns();
+  const std::size_t columns = predicted_columns(all, outputs);
   const bool yes_no = outputs.yes_no(columns);
   std::vector<Scored> scored(columns);
   std::vector<double> scores(columns), terms;
-  each_row(all, outputs, [&](std::span<const double> t, std::span<const double> p) {
+  each_row(all, outputs, [&](std::span<const double> t, std::span<const double> p, Dim i) {
     if (yes_no) check_columns(t.size(), p.size());
-    if (outputs.kind == Outputs::class_logits)
+    check_target(t, columns, outputs, all.row(i));
+    if (!yes_no && outputs.kind == OutputKind::unknown) check_probabilities(p, outputs, all.row(i));
+    if (outputs.kind == OutputKind::class_logits)
       log_odds(p, scores, terms);
     else
       std::ranges::copy(p, scores.begin());

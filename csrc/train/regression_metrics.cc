@@ -9,7 +9,7 @@ namespace {
 // Calls f(targets, predictions) for each row.
 template <class F>
 void each_pair(const Part& part, const Outputs& outputs, F f) {
-  each_plain_row(part, outputs, [&](auto t, auto p) {
+  each_plain_row(part, outputs, [&](auto t, auto p, Dim) {
     check_columns(t.size(), p.size());
     f(t, p);
   });
@@ -59,9 +59,9 @@ void keep_largest(std::span<double> tally, const Part& part, const Outputs& outp
   });
 }
 
-double mean(std::span<const double> tally, const Outputs&) { return tally[0] / tally[1]; }
-double root_mean(std::span<const double> tally, const Outputs&) { return std::sqrt(tally[0] / tally[1]); }
-double largest(std::span<const double> tally, const Outputs&) { return tally[0]; }
+double mean(std::span<const double> tally, const Outputs&, std::size_t) { return tally[0] / tally[1]; }
+double root_mean(std::span<const double> tally, const Outputs&, std::size_t) { return std::sqrt(tally[0] / tally[1]); }
+double largest(std::span<const double> tally, const Outputs&, std::size_t) { return tally[0]; }
 
 }  // namespace
 

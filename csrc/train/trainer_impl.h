@@ -98,7 +98,8 @@ Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingDat
 // The same, and where `finite`, throws for what is not finite; messages name the arrays with `prefix`.
 Dim check_rows(const Trainer::Impl& trainer, const TrainingData& data, const std::string& prefix, bool finite,
                AllTargets& targets);
-// Metrics look at one output: throws std::invalid_argument where there are some, and several outputs.
-void check_metrics(const Network::Impl& net, const Metrics& metrics);
+// Metrics look at one output: throws std::invalid_argument where there are some, and several outputs. So it does where
+// a metric is not defined for targets, as far as they are known (else null).
+void check_metrics(const Network::Impl& net, const Metrics& metrics, const AllTargets* targets);
 
 }  // namespace backpass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backpass import _names
@@ -83,8 +83,10 @@ def _look_at_hook(owner: str, name: str, method: Callable[..., Any]) -> None:
 
 def checked_callbacks(callbacks: Callback | Sequence[Callback]) -> list[Callback]:
     """The callbacks as a list; one alone is one."""
-    several: list[Callback] = [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
+    several: list[Any] = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
     for callback in several:
+        if isinstance(callback, type) and issubclass(callback, Callback):
+            raise TypeError(f"[fit] callbacks must be instances of Callback, got a class: write {callback.__name__}()")
         if not isinstance(callback, Callback):
             raise TypeError(f"[fit] callbacks must be instances of Callback, got {callback!r}")
     return several

@@ -52,6 +52,11 @@ def numbers(where: str, name: str, value: Any) -> tuple[float, ...]:
         return tuple(number(where, name, each) for each in value)
     if getattr(value, "ndim", None) != 1:
         raise TypeError(f"[{where}] {name} must be a list of numbers, got {value!r}")
+    if hasattr(value, "index") and list(value.index) != list(range(len(value))):  # a column of pandas
+        raise ValueError(
+            f"[{where}] {name} must be in the order of 0, 1, ..., got the labels {list(value.index)}: "
+            "take .sort_index(), or .to_numpy() where the order is right"
+        )
     return tuple(_core.numbers(value, where, name).tolist())
 
 
@@ -114,6 +119,11 @@ def state(where: str, given: Any, *names: str) -> None:
     missing = names if not isinstance(given, Mapping) else [name for name in names if name not in given]
     if missing or not isinstance(given, Mapping):
         raise ValueError(f"[{where}] state must be a mapping with {', '.join(names) or 'names'}, got {given!r}")
+
+
+def shown(value: Any) -> str:
+    """A value that is refused; of a class, what was probably meant."""
+    return f"a class: write {value.__name__}(...)" if isinstance(value, type) else repr(value)
 
 
 def model(where: str, value: Any) -> Any:

@@ -30,7 +30,7 @@ class BinaryCrossEntropy(FixedLoss):
         (0.346574, [[-0.25], [0.0]])
     """
 
-    _of_logits = True
+    output_kind = "yes_no_logits"
     pos_weight: float | None = None
     label_smoothing: float = 0.0
 
@@ -70,7 +70,7 @@ class CrossEntropy(FixedLoss):
         (0.693147, [[0.5, -0.5], [0.0, 0.0]])
     """
 
-    _of_logits = True
+    output_kind = "class_logits"
     label_smoothing: float = 0.0
     ignore_index: int | None = None
     class_weight: tuple[float, ...] | None = None
@@ -123,7 +123,7 @@ class Focal(FixedLoss):
         0.173287
     """
 
-    _of_logits = True
+    output_kind = "class_logits"
     gamma: float = 2.0
     alpha: float | None = None
 

@@ -27,6 +27,12 @@ class Loss:
     `value_and_grad(prediction, target, sample_weight=None)`, which computes a number and the gradient by the prediction
     with NumPy. A function of (prediction, target) that composes operations is a loss too.
 
+    Class attributes of your own losses:
+        takes_labels: whether integers (rows,) are passed on as they are.
+        output_kind: what a model gives that is trained with it, for metrics such as "accuracy": "estimates" of the
+            targets in their unit, "yes_no_logits" (of each output for itself), "class_logits", "means_and_variances";
+            "unknown" may be any of these, or probabilities.
+
     Example:
         >>> import backpass as bp
         >>> def cube(prediction, target):
@@ -36,7 +42,8 @@ class Loss:
         True
     """
 
-    takes_labels = False  # whether integers (rows,) are passed on as they are
+    takes_labels = False
+    output_kind = "unknown"
 
     def value_and_grad(
         self, prediction: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None = None
@@ -79,9 +86,7 @@ class Loss:
         if cls.value_and_grad is not Loss.value_and_grad:
             return _host_loss(self)
         if cls.forward is not Loss.forward:
-            return _composed_loss(
-                cls.__name__, self.forward, self.takes_labels, _own_target_shape(self), _told_settings(self)
-            )
+            return _composed_loss(cls.__name__, self.forward, self)
         raise NotImplementedError(f"[{cls.__name__}] a loss of your own needs forward or value_and_grad")
 
     def __repr__(self) -> str:
@@ -96,6 +101,7 @@ class Loss:
         return hash((type(self), *vars(self).values()))
 
 
+OUTPUT_KINDS = ("unknown", "estimates", "means_and_variances", "yes_no_logits", "class_logits")
 LOSSES: dict[str, type[FixedLoss]] = {}  # ours, by name
 ALIASES = {
     "bce": "BinaryCrossEntropy",
@@ -109,7 +115,7 @@ ALIASES = {
 class FixedLoss(Loss):
     """Losses of ours: immutable. A setting that may be left out is a class attribute: its default."""
 
-    _of_logits = False  # whether predictions are squashed within, and must not be before
+    output_kind = "estimates"
 
     def __init_subclass__(cls) -> None:
         if cls.__module__.startswith("backpass."):
@@ -182,7 +188,7 @@ def native_loss(where: str, loss: Any) -> _core.Loss:
     if hasattr(loss, "value_and_grad"):
         return _host_loss(loss)
     if callable(loss):
-        return _composed_loss(getattr(loss, "__name__", type(loss).__name__), loss, False, None, {})
+        return _composed_loss(getattr(loss, "__name__", type(loss).__name__), loss, loss)
     raise TypeError(f"[{where}] loss must be a loss such as MSE(), got {loss!r}")
 
 
@@ -208,13 +214,14 @@ def _can_be_told(value: Any) -> bool:
     return isinstance(value, (bool, float, str)) or (isinstance(value, int) and abs(value) < 1 << 63)
 
 
-def _composed_loss(
-    name: str,
-    function: Callable[..., Any],
-    takes_labels: bool,
-    target_shape: Callable[[Shape], Shape] | None,
-    settings: dict[str, Any],
-) -> _core.Loss:
+def _python_loss(loss: Any, name: str, build: Callable[..., Any]) -> _core.Loss:
+    """With what an object or a function says of its targets and outputs."""
+    output_kind = _checks.choice(name, "output_kind", getattr(loss, "output_kind", "unknown"), OUTPUT_KINDS)
+    takes_labels = bool(getattr(loss, "takes_labels", False))
+    return _core.python_loss(name, _told_settings(loss), takes_labels, output_kind, build, _own_target_shape(loss))
+
+
+def _composed_loss(name: str, function: Callable[..., Any], loss: Any) -> _core.Loss:
     def build(prediction: _core.Tensor, target: _core.Tensor, weight: _core.Tensor | None) -> _core.Tensor:
         value = function(prediction, target)
         if not isinstance(value, _core.Tensor):
@@ -228,7 +235,7 @@ def _composed_loss(
         rows = _core.mean(value, list(range(1, len(value.shape)))) if len(value.shape) > 1 else value
         return _core.mean(rows) if weight is None else _over_weights(rows, weight)
 
-    return _core.python_loss(name, settings, takes_labels, build, target_shape)
+    return _python_loss(loss, name, build)
 
 
 def _over_weights(rows: _core.Tensor, weight: _core.Tensor) -> _core.Tensor:
@@ -261,5 +268,4 @@ def _host_loss(loss: Any) -> _core.Loss:
         inputs = [prediction, target] if weight is None else [prediction, target, weight]
         return _core.host_call(name, use.value, use.gradient, inputs, ())
 
-    takes_labels = bool(getattr(loss, "takes_labels", False))
-    return _core.python_loss(name, _told_settings(loss), takes_labels, build, _own_target_shape(loss))
+    return _python_loss(loss, name, build)

@@ -36,7 +36,7 @@ def _is_named(metric: Any) -> bool:
 def _asked(metric: Any) -> tuple[str, Any, str]:
     if isinstance(metric, str):
         return _checks.text("metrics", "a metric", metric), None, "outputs"
-    if callable(metric):
+    if callable(metric) and not isinstance(metric, type):
         return getattr(metric, "__name__", type(metric).__name__), metric, "outputs"
     if _is_named(metric):
         shown = metric[2] if len(metric) == 3 else "outputs"
@@ -44,5 +44,5 @@ def _asked(metric: Any) -> tuple[str, Any, str]:
         return name, metric[1], _checks.choice("metrics", f"what {metric[0]} is shown", shown, INPUTS)
     raise TypeError(
         "[metrics] a metric is a name, a function (y_true, y_pred) -> float, or a tuple (name, function) or "
-        f"(name, function, 'labels'), got {metric!r}"
+        f"(name, function, 'labels'), got {_checks.shown(metric)}"
     )

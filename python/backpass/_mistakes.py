@@ -53,7 +53,7 @@ def check_outputs(model: Network, network: _core.Network, loss: Any) -> None:
     for index, output in enumerate(network.graph.outputs):
         one = given[min(index, len(given) - 1)] if isinstance(given, list) else given
         layer = _SQUASHED.get(output.kind)
-        if layer and isinstance(one, FixedLoss) and one._of_logits and one._native is one._ours:
+        if layer and isinstance(one, FixedLoss) and one.output_kind.endswith("_logits") and one._native is one._ours:
             name = type(one).__name__
             warn_once(model, f"[{name}] takes logits, and the model ends in {layer}: leave {layer} out of the model")
 
@@ -65,15 +65,15 @@ _LARGE = 1e3
 _BRIGHT = 127  # of uint8: counts and flags stay below, images do not
 
 
-def check_inputs(model: Network, network: _core.Network, x: Any) -> None:
+def check_inputs(model: Network, where: str, network: _core.Network, x: Any) -> None:
     """Warns where features are large and enter the first product as they are; x is what fit takes, but no table."""
     inputs = network.graph.inputs
     for tensor, part, unscaled in zip(inputs, _parts(x, inputs), _core.unscaled_inputs(network), strict=False):
         if unscaled and (what := _size(part)):
             warn_once(
                 model,
-                f"[fit] {tensor.name} {what}: weights start for features of mean 0 and deviation 1; scale them by the "
-                "training rows, or begin with BatchNorm()",
+                f"[{where}] {tensor.name} {what}: weights start for features of mean 0 and deviation 1; scale them by "
+                "the training rows, or begin with BatchNorm()",
             )
 
 
@@ -111,14 +111,35 @@ def check_trained(model: Network, where: str) -> None:
         )
 
 
+def check_frozen(model: Network, where: str) -> None:
+    """Warns where nothing is trained: neither parameters, nor what moves beside them."""
+    native = model._built()
+    names = native.parameters().keys()
+    if names and names | native.states().keys() <= set(native.frozen):
+        warn_once(model, f"[{where}] all parameters are frozen: nothing is trained; unfreeze() those that should be")
+
+
+_OF_NO_LAYER = 2**63  # origins from here on
 _models: WeakSet[Network] = WeakSet()
 
 
-def check_shared(model: Network, native: _core.Network, layers: Sequence[Any] = ()) -> None:
-    """Warns where a model is made of layers or tensors of a trained one, and notes what it is made of."""
+def check_shared(
+    model: Network, native: _core.Network, layers: Sequence[Any] = (), *, of_tensors: bool = False
+) -> None:
+    """Warns where a model is made of parts of a trained one, and notes what it is made of.
+
+    Layers are recipes: whoever made them may use them again, for a model with weights of its own. Parts of a model are
+    meant where they were read off it (`model.layers`, `model.graph`, `model(x)`), or where tensors have parameters of
+    another model beside others, or those of no layer.
+    """
     model._origins = _core.origins(native) | {layer._native().number for layer in layers}
-    others = (other for other in list(_models) if other._trained and not other._origins.isdisjoint(model._origins))
-    if not model._trained and any(other is not model for other in others):
+
+    def is_part(other: Network) -> bool:
+        shares = other is not model and other._trained and not other._origins.isdisjoint(model._origins)
+        recipe = not of_tensors or (other._origins == model._origins and max(model._origins) < _OF_NO_LAYER)
+        return bool(shares and (other._was_read or not recipe))
+
+    if not model._trained and any(map(is_part, list(_models))):
         warn(
             f"[{type(model).__name__}] is made of layers of a trained model, and starts from weights of its own: "
             "models share none. new.load_weights({**new.state_dict(), **of_the_other}) takes over the same names"

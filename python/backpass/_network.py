@@ -73,7 +73,7 @@ class Network(Training):
         number = _checks.seed("Network", seed)
         native = _core.Network(given, wanted, number, precision, dtype)
         self._native = native
-        check_shared(self, native)
+        check_shared(self, native, of_tensors=True)
         _machine.tell_of_precision("Network", native.precision, native.dtype)
 
     @classmethod
@@ -118,6 +118,7 @@ class Network(Training):
     @property
     def graph(self) -> _core.Graph:
         """The operations from inputs to outputs; printing it shows one line each, `to_dot()` gives Graphviz text."""
+        self._was_read = True
         return self._built().graph
 
     def summary(self) -> Text:
@@ -292,6 +293,7 @@ class Network(Training):
             True
         """
         self._built().reset(_checks.seed("reset", seed))
+        self._trained = None if self.frozen else False
         self._forget_fits()
 
     def predict(self, x: ArrayLike, *, batch_size: int | None = None, threads: int | None = None) -> Any:
@@ -415,7 +417,8 @@ class Network(Training):
         self.__dict__.update(state, _native=None if state["_native"] is None else _from_state(state["_native"]))
 
     def __repr__(self) -> str:
-        shapes: list[Shape] = [tensor.shape for tensor in (*self.graph.inputs, *self.graph.outputs)]
+        graph = self._built().graph
+        shapes: list[Shape] = [tensor.shape for tensor in (*graph.inputs, *graph.outputs)]
         return f"{type(self).__name__}({' -> '.join(str(shape) for shape in shapes)})"
 
 

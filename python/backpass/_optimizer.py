@@ -403,7 +403,8 @@ def _checked(where: str, name: str, value: Any) -> Any:
 
 def _schedule(where: str, schedule: Any) -> Schedule | None:
     if schedule is not None and not isinstance(schedule, Schedule):
-        raise TypeError(f"[{where}] schedule must be a schedule such as CosineAnnealing(100), got {schedule!r}")
+        given = _checks.shown(schedule)
+        raise TypeError(f"[{where}] schedule must be a schedule such as CosineAnnealing(100), got {given}")
     return schedule
 
 

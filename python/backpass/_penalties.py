@@ -119,7 +119,7 @@ def checked_penalties(where: str, given: Any) -> list[Penalty]:
     several = [] if given is None else given if isinstance(given, (list, tuple)) else [given]
     for each in several:
         if isinstance(each, type) or not (isinstance(each, Penalty) or callable(each)):
-            raise TypeError(f"[{where}] weight_penalty must be penalties such as L2(1e-4), got {each!r}")
+            raise TypeError(f"[{where}] weight_penalty must be penalties such as L2(1e-4), got {_checks.shown(each)}")
     return [each if isinstance(each, Penalty) else Penalty(each) for each in several]
 
 

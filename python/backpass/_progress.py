@@ -6,7 +6,8 @@ import os
 import sys
 import textwrap
 import time
-from typing import TYPE_CHECKING, TextIO
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 from backpass._callbacks import Callback
 
@@ -19,20 +20,44 @@ USUAL_COLUMNS = 80
 
 def is_terminal() -> bool:
     """Whether somebody sees what is written to standard error."""
-    return sys.stderr is not None and sys.stderr.isatty()
+    try:
+        return sys.stderr is not None and sys.stderr.isatty()
+    except ValueError:  # it is closed
+        return False
 
 
 def shown_progress(rows: int | None, epochs: int) -> Progress:
-    """What suits standard error, or where there is none standard output."""
-    if is_terminal():
-        return ProgressBar(rows, epochs, sys.stderr)
-    return Progress(epochs, sys.stdout if sys.stderr is None else sys.stderr)
+    """What suits standard error; nothing is shown where there is none, as in programs without a console."""
+    stream = Forgiving(sys.stderr)
+    return ProgressBar(rows, epochs, stream) if is_terminal() else Progress(epochs, stream)
+
+
+class Forgiving:
+    """A stream, or none, that drops what it cannot write: a closed pipe must not end a training."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Writes where somebody reads."""
+        with suppress(OSError, ValueError):
+            if self._stream is not None:
+                self._stream.write(text)
+
+    def flush(self) -> None:
+        """Hands on what was written."""
+        with suppress(OSError, ValueError):
+            if self._stream is not None:
+                self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class Progress(Callback):
-    """A line for each epoch. `stream`: None where nobody can see it, as of programs without a console."""
+    """A line for each epoch."""
 
-    def __init__(self, epochs: int, stream: TextIO | None) -> None:
+    def __init__(self, epochs: int, stream: Forgiving) -> None:
         self._epochs, self._stream, self._begun = epochs, stream, time.monotonic()
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
@@ -47,8 +72,7 @@ class Progress(Callback):
         return f"epoch {int(logs['epoch']) + 1}/{self._epochs}: {', '.join(numbers)}"
 
     def _write(self, line: str) -> None:
-        if self._stream is not None:
-            print(line, file=self._stream, flush=True)
+        print(line, file=self._stream, flush=True)
 
 
 class ProgressBar(Progress):
@@ -57,7 +81,7 @@ class ProgressBar(Progress):
     `rows` of one epoch; None where nobody knows.
     """
 
-    def __init__(self, rows: int | None, epochs: int, stream: TextIO) -> None:
+    def __init__(self, rows: int | None, epochs: int, stream: Forgiving) -> None:
         from tqdm import tqdm
 
         super().__init__(epochs, stream)
@@ -92,9 +116,9 @@ class ProgressBar(Progress):
         self._bar.update(rows - self._bar.n)
 
 
-def _columns(stream: TextIO | None) -> int:
+def _columns(stream: Forgiving) -> int:
     """How wide the terminal is; some say 0 and mean that they do not know."""
     try:
-        return os.get_terminal_size(stream.fileno()).columns or USUAL_COLUMNS if stream else USUAL_COLUMNS
+        return os.get_terminal_size(stream.fileno()).columns or USUAL_COLUMNS
     except (OSError, ValueError):
         return USUAL_COLUMNS

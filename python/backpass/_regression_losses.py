@@ -129,6 +129,7 @@ class Poisson(FixedLoss):
         (1.0, [[0.0, -1.0]])
     """
 
+    output_kind = "unknown"  # logarithms, mostly
     log_input: bool = True
     full: bool = False
     eps: float = 1e-8
@@ -165,6 +166,7 @@ class GaussianNLL(FixedLoss):
         0.5381
     """
 
+    output_kind = "means_and_variances"
     eps: float = 1e-6
     full: bool = False
 

@@ -8,16 +8,15 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from backpass import _checks, _core, _machine
-from backpass._activations import ReLU, ReLU6
+from backpass._equal_units import equal_units
 from backpass._fixed import checked_layers, layer_from
 from backpass._foreign import reading
 from backpass._layer import Layer
-from backpass._layers import Dense
 from backpass._mistakes import check_shared, warn
 from backpass._network import Network
 
 if TYPE_CHECKING:
-    from backpass._types import ArrayLike
+    from backpass._types import Array, ArrayLike
 
 
 class Sequential(Network):
@@ -45,8 +44,6 @@ class Sequential(Network):
         True
     """
 
-    layers: tuple[Layer, ...]
-
     def __init__(
         self,
         *layers: Layer | str | Sequence[Layer | str],
@@ -55,7 +52,7 @@ class Sequential(Network):
         dtype: str = "float32",
         precision: str = "highest",
     ) -> None:
-        self._keep(layers=checked_layers("Sequential", layers))
+        self._layers = checked_layers("Sequential", layers)
         self._dtype = _checks.choice("Sequential", "dtype", dtype, ("float32", "float64"))
         self._precision = _checks.choice("Sequential", "precision", precision, ("highest", "high", "medium"))
         _machine.tell_of_precision("Sequential", precision, dtype)
@@ -68,14 +65,20 @@ class Sequential(Network):
     @classmethod
     def _loaded(cls, native: _core.Network) -> Sequential:
         model = cls._of(native)
-        model._keep(layers=tuple(layer_from(layer["type"], layer["settings"]) for layer in native.layers))
+        model._layers = tuple(layer_from(layer["type"], layer["settings"]) for layer in native.layers)
         model._dtype, model._seed, model._precision = native.dtype, native.seed, native.precision
         check_shared(
             model,
             native,
-            [layer for layer, info in zip(model.layers, native.layers, strict=True) if info["n_parameters"]],
+            [layer for layer, info in zip(model._layers, native.layers, strict=True) if info["n_parameters"]],
         )
         return model
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """What it is made of. Another model made of these layers has weights of its own."""
+        self._was_read = True
+        return self._layers
 
     def __call__(self, x: _core.Tensor) -> _core.Tensor:
         """The layers on a tensor, one after the other: a part of a `Network`, which has weights of its own.
@@ -87,7 +90,8 @@ class Sequential(Network):
             >>> bp.Network(x, bp.Dense(5)(encoder(x)), seed=0).n_parameters
             81
         """
-        for layer in self.layers:
+        self._was_read = True
+        for layer in self._layers:
             x = layer(x)
         return x
 
@@ -103,9 +107,10 @@ class Sequential(Network):
         """
         shape = _checks.shape("build", "input_shape", input_shape)
         if self._native is None:
-            self._warn_of_zeros()
-            self._native = self._draw(self.layers, shape)
-            check_shared(self, self._native)
+            native = self._draw(self._layers, shape)
+            self._warn_of_equal_units(native.parameters())
+            self._native = native
+            check_shared(self, native)
         elif shape != self.input_shape:
             raise ValueError(f"[build] the model takes rows of shape {self.input_shape}, got {shape}")
 
@@ -113,10 +118,11 @@ class Sequential(Network):
         native_layers = [layer._native() for layer in layers]
         return _core.sequential(shape, native_layers, self._seed, self._dtype, self._precision)
 
-    def _warn_of_zeros(self) -> None:
-        for index, layer in enumerate(self.layers):
-            if isinstance(layer, Dense) and layer.weight_init == "zeros" and self._stays_the_same(index, layer):
-                warn(f"[Dense {index}] all weights are zero: hidden units that start the same stay the same")
+    def _warn_of_equal_units(self, parameters: dict[str, Array]) -> None:
+        for index in equal_units(self._layers, parameters):
+            zero = not parameters[f"{index}.weight"].any()
+            what = "all weights are zero" if zero else "all units have the same weights"
+            warn(f"[Dense {index}] {what}: hidden units that start the same stay the same")
 
     def append(self, layer: Layer) -> None:
         """Puts a layer behind the last one. The others keep their weights, and new ones are drawn for it.
@@ -127,7 +133,7 @@ class Sequential(Network):
             TypeError: where it is no layer.
             ValueError: where it does not fit behind the others; nothing has changed then.
         """
-        self._change_layers((*self.layers, *checked_layers("append", (layer,))))
+        self._change_layers((*self._layers, *checked_layers("append", (layer,))))
 
     def pop(self) -> Layer:
         """Takes the last layer off and returns it. The others keep their weights.
@@ -147,10 +153,10 @@ class Sequential(Network):
             >>> model.predict([[1.0, 2.0, 3.0, 4.0]]).shape
             (1, 5)
         """
-        if len(self.layers) < 2:
+        if len(self._layers) < 2:
             raise ValueError("[pop] a model needs a layer: this is its only one")
-        last = self.layers[-1]
-        self._change_layers(self.layers[:-1])
+        last = self._layers[-1]
+        self._change_layers(self._layers[:-1])
         return last
 
     def _change_layers(self, layers: tuple[Layer, ...]) -> None:
@@ -165,7 +171,7 @@ class Sequential(Network):
             self._native.random_counters = old.random_counters
             if frozen := [name for name in old.frozen if name in self.parameters() or name in self.states()]:
                 self._native.freeze(frozen)
-        self._keep(layers=layers)
+        self._layers = layers
         self._forget_fits()
 
     def reset(self, seed: int | None = None) -> None:
@@ -174,15 +180,6 @@ class Sequential(Network):
         if self._native is not None:
             super().reset(given)
         self._seed = self._seed if given is None else given
-
-    def _stays_the_same(self, index: int, dense: Dense) -> bool:
-        """Whether units of a layer of zeros never differ: what follows is zero, too, or lets no gradient pass at 0."""
-        blocked = _is_flat(dense.activation)
-        for layer in self.layers[index + 1 :]:
-            if isinstance(layer, Dense):
-                return blocked or layer.weight_init == "zeros"
-            blocked = blocked or _is_flat(layer)
-        return False  # it is the last: its units get gradients of their own
 
     @contextmanager
     def _built_for(self, x: ArrayLike, where: str) -> Iterator[_core.Network]:
@@ -198,7 +195,7 @@ class Sequential(Network):
             raise
 
     def _is_untouched(self) -> bool:
-        again = self._draw(self.layers, self.input_shape or ())
+        again = self._draw(self._layers, self.input_shape or ())
         return bool((again.flat_parameters == self.flat_parameters).all())
 
     @property
@@ -224,7 +221,7 @@ class Sequential(Network):
         return self._seed if self._native is None else self._native.seed
 
     def __repr__(self) -> str:
-        return f"Sequential({', '.join(map(repr, self.layers))})"
+        return f"Sequential({', '.join(map(repr, self._layers))})"
 
 
 def _row_shape(x: ArrayLike, where: str) -> tuple[int, ...]:
@@ -235,11 +232,6 @@ def _row_shape(x: ArrayLike, where: str) -> tuple[int, ...]:
             "x.reshape(-1, 1) where that is their only feature, x[None] where it is one row"
         )
     return shape
-
-
-def _is_flat(activation: object) -> bool:
-    """Whether it has the derivative 0 at 0; a name or a layer."""
-    return isinstance(activation, (ReLU, ReLU6)) or activation in ("relu", "relu6")
 
 
 def load(path: str | bytes | os.PathLike[str]) -> Network:

@@ -17,14 +17,14 @@ from backpass._history import History, columns_of
 from backpass._lbfgs import LBFGS, Minimization, check_lbfgs
 from backpass._losses import native_losses, native_weights
 from backpass._metrics import asked_metrics
-from backpass._mistakes import check_inputs, check_outputs, warn
+from backpass._mistakes import check_frozen, check_inputs, check_outputs, warn
 from backpass._names import suggesting
 from backpass._optimizer import Optimizer
 from backpass._optimizers import SGD
 from backpass._own_optimizer import NotFiniteError, steps_by_hand
 from backpass._penalties import checked_penalties, native_penalties
 from backpass._sealed import Sealed
-from backpass._split import take
+from backpass._stalled import row_count, why_stalled
 from backpass._streams import Stream
 from backpass._tables import arrays_of, names_of
 
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from backpass._penalties import Penalty, WeightPenalty
     from backpass._types import ArrayLike, Metrics
     from backpass.augment import Augmentation
-
-ROWS_AT_ONCE = 1024  # where all are asked
 
 
 class Trainer(Sealed):
@@ -191,12 +189,13 @@ class Trainer(Sealed):
             The loss before the update. Where it is not finite, nothing is updated; nan where the gradient is not
             finite, or a parameter or the optimizer's state would not be: then nothing is updated, too.
         """
-        if self._native is not None and self._network is self.model._native and self.model._names is None:
+        model = self.model
+        if self._native is not None and self._network is model._native and model._names is None and model._trained:
             return self._native.step(x, y, sample_weight)  # the short way of every step but the first
-        with self.model._built_for(x, "step") as network:
+        with model._built_for(x, "step") as network:
             loss = self._for(network).step(x, y, sample_weight)
-            self._look(network, arrays_of(x, "[step] x", complete=False))
-        self.model._names, self.model._trained = self.model._names or names_of(x), True
+            self._look("step", network, arrays_of(x, "[step] x", complete=False))
+        model._names, model._trained = model._names or names_of(x), True
         return loss
 
     @suggesting
@@ -253,7 +252,7 @@ class Trainer(Sealed):
                 watcher._check_columns(columns)
             if isinstance(self.optimizer, LBFGS):
                 check_lbfgs(network, (data, validation), watchers, settings)
-            self._look(network, None if isinstance(given, Stream) or augment is not None else given[0])
+            self._look("fit", network, None if isinstance(given, Stream) or augment is not None else given[0])
             bar = _bar(progress, data, n_epochs, len(network.graph.inputs) > 1)
             settings["hooks"] = hooks_of(self, [*watchers, *bar])
             try:
@@ -266,45 +265,28 @@ class Trainer(Sealed):
             self.model._last_loss, self.model._last_loss_weights = self.loss, self.loss_weights
             self.model._trained = True
             self.model._names = given.names if isinstance(given, Stream) else names
-            if resume is None:  # what was resumed may have been at its end
-                self._warn_of_zero_gradients(network, data, history)
+            if resume is None and history.get("loss") and not isinstance(data, Stream):
+                self._warn_of_zero_gradients(network, data)  # what was resumed may have been at its end
             for watcher in watchers:
                 watcher.on_fit_end(self, {})
         return history
 
-    def _look(self, network: _core.Network, x: Any) -> None:
+    def _look(self, where: str, network: _core.Network, x: Any) -> None:
         """Warns, the first time, of what is probably a mistake; x is None where its size tells nothing."""
         if self._has_looked:
             return
         self._has_looked = True
         check_outputs(self.model, network, self.loss)
+        check_frozen(self.model, where)
         if x is not None and not isinstance(self.optimizer, LBFGS):
-            check_inputs(self.model, network, x)
+            check_inputs(self.model, where, network, x)
 
-    def _warn_of_zero_gradients(self, network: _core.Network, data: Any, columns: dict[str, list[float]]) -> None:
+    def _warn_of_zero_gradients(self, network: _core.Network, data: Any) -> None:
         """Tells who looks at a loss that stays where it is why it does."""
-        if not columns.get("loss") or network.flat_gradients.any() or isinstance(self.optimizer, LBFGS):
+        if isinstance(self.optimizer, LBFGS):
             return
-        if set(network.parameters()) <= set(network.frozen):
-            return
-        # Sparse tables leave nothing in this buffer, and streams cannot be asked again.
-        if isinstance(data, Stream) or any(op.kind == "take" for op in network.graph.ops):
-            return
-        if self._no_row_has_a_gradient(network, data):
-            warn("[fit] all gradients are zero: the model has stopped learning")
-
-    def _no_row_has_a_gradient(self, network: _core.Network, data: Any) -> bool:
-        """The last batch may have been one of rows without weight."""
-        twin = network.clone()
-        trainer = _core.Trainer(twin, self._losses, SGD(1.0)._native, self._threads, self._loss_weights)
-        graph = network.graph
-        for begin in range(0, _row_count(data[0], len(graph.inputs) > 1), ROWS_AT_ONCE):
-            rows = slice(begin, begin + ROWS_AT_ONCE)
-            x, y = take(data[0], rows, len(graph.inputs) > 1), take(data[1], rows, len(graph.outputs) > 1)
-            trainer.gradients(x, y, take(data[2], rows, False), 0)
-            if twin.flat_gradients.any():
-                return False
-        return True
+        if cause := why_stalled(network, self._losses, self._loss_weights, data):
+            warn(f"[fit] all gradients are zero: {cause}")
 
     def _run(
         self, network: _core.Network, data: Any, held_out: Any, settings: dict[str, Any], columns: list[str]
@@ -403,10 +385,5 @@ def _bar(progress: bool | str, data: Any, epochs: int, several: bool) -> list[An
         return []
     from backpass._progress import is_terminal, shown_progress
 
-    rows = None if isinstance(data, Stream) else _row_count(data[0], several)
+    rows = None if isinstance(data, Stream) else row_count(data[0], several)
     return [shown_progress(rows, epochs)] if progress is True or is_terminal() else []
-
-
-def _row_count(x: Any, several: bool) -> int:
-    first = next(iter(x.values()), ()) if isinstance(x, dict) else x[0] if several and len(x) else x
-    return len(first) if hasattr(first, "__len__") else 0

@@ -36,6 +36,7 @@ class Training(Sealed):
     _last_loss_weights: Sequence[float] | None = None
     _last_trainer: Trainer | None = None  # with its compiled plans, for a fit that goes on
     _trained: bool | None = False  # False: weights are as they were drawn; None: somebody may have changed them
+    _was_read: bool = False  # whether somebody has its layers or tensors from it
     _origins: Set[int] = frozenset()  # whose its parameters are, whatever network they are in
     _names: Names = None  # of the columns that it was trained with, where they have some
 
@@ -113,7 +114,10 @@ class Training(Sealed):
                 kept until its end; the others are added up batch by batch. Names, as scikit-learn defines them:
                 "accuracy", "balanced_accuracy", "precision", "recall", "f1" (of class 1 where there are two, else the
                 mean over classes), "auc", "log_loss", "top_5" for any number, "mae", "mse", "rmse", "max_error", "r2".
-                Each row counts once, whatever its weight. "auc" is nan where a class is missing.
+                Each row counts once, whatever its weight. "auc" is nan where a class is missing. Of one output,
+                targets are 0 and 1, told apart at 0.5 (logits at 0), or -1 and 1, told apart at 0; "accuracy" and the
+                like refuse others, as "log_loss" refuses what are no probabilities. `Loss.output_kind` tells what
+                outputs are under a loss of your own: where it does not, they must be in [0, 1] or targets -1 and 1.
             sample_weight: (rows,); means are divided by the sum of the weights.
             callbacks: such as `EarlyStopping()`, `ReduceOnPlateau()` or `EMA()`, and your own, called in this order.
                 Where several set the weights at the end (`EarlyStopping`, `EMA`, `SWA`), those of the last remain.

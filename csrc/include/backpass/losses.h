@@ -9,6 +9,10 @@ namespace backpass {
 // and sum to 1, but for rounding.
 enum class TargetDomain : unsigned char { any, not_negative, unit_interval, distributions };
 
+// What a network's outputs are, for metrics. `estimates`: of the targets, in their unit. `yes_no_logits`: yes above 0,
+// each output for itself. `class_logits`: softmax makes them probabilities. `unknown`: any of these, or probabilities.
+enum class OutputKind : unsigned char { unknown, estimates, means_and_variances, yes_no_logits, class_logits };
+
 // Any class with these is a loss. `weight` (batch) may be absent: the mean is then over rows, else divided by the sum
 // of the weights; where that is 0, so are the loss and its gradient.
 //   std::string type() const;  Attributes attributes() const;
@@ -18,6 +22,7 @@ enum class TargetDomain : unsigned char { any, not_negative, unit_interval, dist
 //   std::optional<Dim> ignored_label() const;           none; or the label of rows that count for nothing
 //   Shape target_shape(const Shape& prediction) const;  the prediction's; for targets that are not labels
 //   TargetDomain target_domain() const;                 any; what else is refused before a step is taken
+//   OutputKind output_kind() const;                     unknown; what metrics take predictions for
 //   Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 //                                                       `weight`: (batch), what rows count in the mean; none: the same
 class Loss {
@@ -31,6 +36,7 @@ class Loss {
   bool takes_labels() const { return self_->takes_labels(); }
   std::optional<Dim> ignored_label() const { return self_->ignored_label(); }
   TargetDomain target_domain() const { return self_->target_domain(); }
+  OutputKind output_kind() const { return self_->output_kind(); }
   Shape target_shape(const Shape& prediction) const { return self_->target_shape(prediction); }
   Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
     return self_->row_weight(prediction, target, weight);
@@ -51,6 +57,7 @@ class Loss {
     virtual bool takes_labels() const = 0;
     virtual std::optional<Dim> ignored_label() const = 0;
     virtual TargetDomain target_domain() const = 0;
+    virtual OutputKind output_kind() const = 0;
     virtual Shape target_shape(const Shape& prediction) const = 0;
     virtual Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const = 0;
     virtual Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const = 0;
@@ -71,6 +78,10 @@ class Loss {
     TargetDomain target_domain() const override {
       if constexpr (requires { loss.target_domain(); }) return loss.target_domain();
       return TargetDomain::any;
+    }
+    OutputKind output_kind() const override {
+      if constexpr (requires { loss.output_kind(); }) return loss.output_kind();
+      return OutputKind::unknown;
     }
     Shape target_shape(const Shape& prediction) const override {
       if constexpr (requires { loss.target_shape(prediction); }) return loss.target_shape(prediction);
@@ -113,6 +124,7 @@ class Losses {
 struct MSE {
   std::string type() const { return "MSE"; }
   Attributes attributes() const { return {}; }
+  OutputKind output_kind() const { return OutputKind::estimates; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -120,6 +132,7 @@ struct MSE {
 struct HalfMSE {
   std::string type() const { return "HalfMSE"; }
   Attributes attributes() const { return {}; }
+  OutputKind output_kind() const { return OutputKind::estimates; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -127,6 +140,7 @@ struct HalfMSE {
 struct MAE {
   std::string type() const { return "MAE"; }
   Attributes attributes() const { return {}; }
+  OutputKind output_kind() const { return OutputKind::estimates; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -137,6 +151,7 @@ struct Huber {
 
   std::string type() const { return "Huber"; }
   Attributes attributes() const { return {{"delta", delta}}; }
+  OutputKind output_kind() const { return OutputKind::estimates; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -144,6 +159,7 @@ struct Huber {
 struct LogCosh {
   std::string type() const { return "LogCosh"; }
   Attributes attributes() const { return {}; }
+  OutputKind output_kind() const { return OutputKind::estimates; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -155,6 +171,7 @@ struct Quantile {
 
   std::string type() const { return "Quantile"; }
   Attributes attributes() const { return {{"q", q}}; }
+  OutputKind output_kind() const { return OutputKind::estimates; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -169,6 +186,7 @@ struct Poisson {
   std::string type() const { return "Poisson"; }
   Attributes attributes() const { return {{"log_input", log_input}, {"full", full}, {"eps", eps}}; }
   TargetDomain target_domain() const { return TargetDomain::not_negative; }
+  OutputKind output_kind() const { return log_input ? OutputKind::unknown : OutputKind::estimates; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -183,6 +201,7 @@ struct GaussianNLL {
   std::string type() const { return "GaussianNLL"; }
   Attributes attributes() const { return {{"eps", eps}, {"full", full}}; }
   Shape target_shape(const Shape& prediction) const;
+  OutputKind output_kind() const { return OutputKind::means_and_variances; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -196,6 +215,7 @@ struct BinaryCrossEntropy {
   std::string type() const { return "BinaryCrossEntropy"; }
   Attributes attributes() const;
   TargetDomain target_domain() const { return TargetDomain::unit_interval; }
+  OutputKind output_kind() const { return OutputKind::yes_no_logits; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -215,6 +235,7 @@ struct CrossEntropy {
   TargetDomain target_domain() const { return TargetDomain::distributions; }
   std::optional<Dim> ignored_label() const { return ignore_index; }
   Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+  OutputKind output_kind() const { return OutputKind::class_logits; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
@@ -229,6 +250,7 @@ struct Focal {
   Attributes attributes() const;
   bool takes_labels() const { return true; }
   TargetDomain target_domain() const { return TargetDomain::distributions; }
+  OutputKind output_kind() const { return OutputKind::class_logits; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
