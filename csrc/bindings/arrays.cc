@@ -1,6 +1,7 @@
 // The boundary: Python objects in as views of their memory, arrays of ours out without a copy.
 #include "arrays.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -48,6 +49,13 @@ bool is_of_table(py::handle value) {
   return py::hasattr(value, "to_numpy") && (py::hasattr(value, "dtypes") || py::hasattr(value, "dtype"));
 }
 
+// What an object is that offers no elements, and how it would.
+std::string describe(py::handle value) {
+  const std::string kind = "an object of type " + type_name(value);
+  if (py::hasattr(value, "collect")) return kind + ": .collect() makes a table of it";
+  return py::isinstance<py::dict>(value) ? kind + ": give the array alone" : kind;
+}
+
 // Whatever offers its elements, as an ndarray of native byte order.
 py::array to_array(py::handle value, const std::string& where, const std::string& name) {
   const py::module_ numpy = py::module_::import("numpy");
@@ -59,14 +67,14 @@ py::array to_array(py::handle value, const std::string& where, const std::string
     return call(numpy.attr("from_dlpack"), value);
   const bool plain = py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value) ||
                      py::isinstance<py::float_>(value) || py::isinstance<py::int_>(value);
-  if (!plain && !py::hasattr(value, "__array__")) {
-    refuse(where, name, "an object of type " + type_name(value));
-  }
+  if (!plain && !py::hasattr(value, "__array__")) refuse(where, name, describe(value));
   try {
     return call(numpy.attr("asanyarray"), value);
   } catch (const py::error_already_set& error) {
-    if (!error.matches(PyExc_ValueError)) throw;
-    throw py::value_error(at(where, name) + " is not a rectangular array");
+    if (error.matches(PyExc_ValueError)) throw py::value_error(at(where, name) + " is not a rectangular array");
+    if (error.matches(PyExc_TypeError) && py::hasattr(value, "float"))  // a tensor of bfloat16, which NumPy has not
+      refuse(where, name, py::str(value.attr("dtype")).cast<std::string>() + ", which NumPy does not have: .float()");
+    throw;
   }
 }
 
@@ -75,12 +83,16 @@ py::array native_order(const py::array& array) {
   return call(array.attr("astype"), call(array.dtype().attr("newbyteorder"), "="));
 }
 
-const char* cure_of(char kind) {
-  switch (kind) {
+const char* cure_of(const py::dtype& dtype) {
+  switch (dtype.kind()) {
     case 'U':
     case 'S':
     case 'T':
       return ": strings become labels by numpy.unique(names, return_inverse=True)[1]";
+    case 'f':
+      return ": .astype(numpy.float64) makes numbers of 64 bits of it";
+    case 'V':  // of ml_dtypes, as bfloat16; records have fields
+      return dtype.attr("names").is_none() ? ": .astype(numpy.float32) makes numbers of it that are known here" : "";
     case 'O':
       return ": .astype(float) makes one of it, where all are numbers";
     default:
@@ -147,7 +159,7 @@ Argument argument(py::handle value, const std::string& where, const std::string&
     refuse(where, name, "a masked array: fill or drop what is masked first");
   }
   const std::optional<ElementType> type = element_type(array.dtype());
-  if (!type) refuse(where, name, "dtype " + py::str(array.dtype()).cast<std::string>() + cure_of(array.dtype().kind()));
+  if (!type) refuse(where, name, "dtype " + py::str(array.dtype()).cast<std::string>() + cure_of(array.dtype()));
   array = native_order(array);
   if (!has_dense_rows(array)) array = call(array.attr("copy"), "C");
   Shape shape(array.shape(), array.shape() + array.ndim());
@@ -177,6 +189,8 @@ std::string names_of(const std::vector<Tensor>& tensors) {
 std::vector<py::object> parts_by_name(const py::dict& by_name, const std::vector<Tensor>& tensors,
                                       const std::string& label) {
   std::vector<py::object> parts;
+  if (std::ranges::any_of(tensors, [](const Tensor& t) { return t.name().empty(); }))
+    throw std::invalid_argument(label + " must be a list of arrays, in the order of the tensors, which have no names");
   for (const Tensor& t : tensors) {
     if (!by_name.contains(t.name()))
       throw std::invalid_argument(label + " has no \"" + t.name() + "\"; the names are " + names_of(tensors));

@@ -20,7 +20,7 @@ INITIALIZERS = (
     "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
     "orthogonal", "normal",
 )  # fmt: skip
-
+DEEPEST = 500  # levels of blocks within blocks, into which building goes down
 
 Activation: TypeAlias = Callable[[_core.Tensor], _core.Tensor]
 Initializer: TypeAlias = "Callable[[tuple[int, ...], np.random.Generator], Any]"  # importing numpy.random takes time
@@ -141,7 +141,7 @@ class Residual(Fixed):
 
     Raises:
         TypeError: where a layer is not one.
-        ValueError: where there is none.
+        ValueError: where there is none, or blocks are within each other more than 500 times.
 
     Example:
         >>> import backpass as bp
@@ -151,9 +151,17 @@ class Residual(Fixed):
     """
 
     layers: tuple[Layer, ...]
+    _depth: int
 
     def __init__(self, *layers: Layer | str | Sequence[Layer | str]) -> None:
         self._keep(layers=checked_layers("Residual", layers))
+        within = [layer for layer in self.layers if isinstance(layer, Residual)]
+        depth = 1 + max((layer._depth for layer in within), default=0)
+        if depth > DEEPEST:
+            raise ValueError(f"[Residual] blocks can be within each other {DEEPEST} times at most; put them in a row")
+        for layer in within:
+            layer._native()  # from within: none of many levels waits for another
+        self.__dict__["_depth"] = depth
 
     def settings(self) -> dict[str, Any]:
         """The layers within, as pairs of a type and its settings."""

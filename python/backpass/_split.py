@@ -31,7 +31,11 @@ def split(
         count = round(share * rows)
         held, kept = np.sort(order[:count]), np.sort(order[count:])
     if len(held) == 0 or len(kept) == 0:
-        raise ValueError(f"[fit] validation_split {share} of {rows} rows leaves {len(kept)} and {len(held)} rows")
+        cure = ": each class is divided on its own; stratify is for labels, of which several rows have each"
+        raise ValueError(
+            f"[fit] validation_split {share} of {rows} rows leaves {len(kept)} and {len(held)} rows"
+            f"{cure if stratify else ''}"
+        )
     first, second = (tuple(take(part, chosen, many) for part, many in parts) for chosen in (kept, held))
     return first, second
 

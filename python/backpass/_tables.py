@@ -16,8 +16,8 @@ _SHOWN = 8  # names in a message
 
 
 def is_table(value: Any) -> bool:
-    """Whether it has columns, each of a type of its own."""
-    return hasattr(value, "columns") and hasattr(value, "dtypes")
+    """Whether it has columns, each of a type of its own. A lazy one has none yet, and is not asked: that takes time."""
+    return not hasattr(type(value), "collect") and hasattr(value, "columns") and hasattr(value, "dtypes")
 
 
 def is_of_table(value: Any) -> bool:
