@@ -19,7 +19,7 @@ class NoReturn(bp.Layer):
         return x**3
 
     def backward(self, grad, x):
-        grad * 3 * x**2  # noqa: B018
+        grad * 3 * x**2
 
 
 CASES = {
@@ -31,8 +31,8 @@ CASES = {
         lambda: fit(y=Y > 0.5, loss="cross_entropy"),
         r"^\[CrossEntropy\] needs an output for each class, got one output: two classes are Dense\(2\), or .*Binary",
     ),
-    "one output for one class": (lambda: fit(y=np.ones(33), loss="focal"), r"^\[Focal\] needs an output for each class"),
-    "a class as callback": (lambda: fit(callbacks=bp.EarlyStopping), r"\[fit\] callbacks .*class: write EarlyStopping\("),
+    "one output for one class": (lambda: fit(y=np.ones(33), loss="focal"), r"^\[Focal\] needs an output for each"),
+    "a class as callback": (lambda: fit(callbacks=bp.EarlyStopping), r"\[fit\] callbacks .* write EarlyStopping\("),
     "classes as callbacks": (lambda: fit(callbacks=[bp.EMA]), r"\[fit\] callbacks .*class: write EMA\("),
     "a number as callback": (lambda: fit(callbacks=5), r"\[fit\] callbacks must be instances of Callback, got 5"),
     "a class as loss": (lambda: fit(loss=bp.MSE), r"loss must be a loss, got a class: write MSE\(\)"),
@@ -100,7 +100,7 @@ def test_blocks_within_blocks_have_a_limit():
     for _ in range(500):
         layer = bp.Residual(layer)
     model = bp.Sequential(layer, input_shape=2)
-    np.testing.assert_array_equal(model.forward(X), X.astype(np.float32))
+    np.testing.assert_allclose(model.forward(X), 500 * X, rtol=1e-6)
     with pytest.raises(ValueError, match=r"^\[Residual\] blocks can be within each other 500 times at most"):
         bp.Residual(layer)
 
