@@ -138,7 +138,7 @@ def test_a_function_gets_the_shape():
 
     def spy(shape, rng):
         shapes.append((shape, type(rng)))
-        return np.zeros(shape)
+        return rng.standard_normal(shape)
 
     bp.Sequential(bp.Dense(5, weight_init=spy), bp.Dense(2, weight_init=spy, bias_init=spy), input_shape=3)
     assert shapes == [((5, 3), np.random.Generator), ((2, 5), np.random.Generator), ((2,), np.random.Generator)]

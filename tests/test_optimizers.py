@@ -163,8 +163,7 @@ def test_nothing_moves_at_a_stationary_point(case):
     y = model.predict(x)
     before = model.flat_parameters.copy()
     fit = {"loss": bp.MSE(), "epochs": 5, "batch_size": len(x), "seed": 0, "progress": False}
-    with pytest.warns(UserWarning, match=r"\[fit\] all gradients are zero: the model has stopped learning"):
-        history = model.fit(x, y, optimizer=case.make(), **fit)
+    history = model.fit(x, y, optimizer=case.make(), **fit)  # and nobody is warned: warnings are errors
     np.testing.assert_array_equal(model.flat_parameters, before)
     assert not model.flat_gradients.any()
     assert history["loss"] == [0.0] * 5

@@ -17,16 +17,16 @@ void check_metrics(const Network::Impl& net, const Metrics& metrics, const AllTa
   }
 }
 
-namespace {
-
-// Softmax of one output is 1, whatever the target.
-void require_classes(const Loss& loss, const Shape& prediction) {
-  if (loss.output_kind() == OutputKind::class_logits && prediction.back() == 1)
-    fail(loss.type(), "needs an output for each class, got one output: two classes are Dense(2), or Dense(1) with ",
-         "BinaryCrossEntropy");
+void require_classes(const Trainer::Impl& trainer) {
+  const std::vector<Tensor>& outputs = trainer.net().outputs();
+  trainer.losses.check(outputs.size());
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Loss& loss = trainer.losses.of(i);
+    if (loss.output_kind() == OutputKind::class_logits && outputs[i].shape().back() == 1)
+      fail(loss.type(), "needs an output for each class, got one output: two classes are Dense(2), or Dense(1) with ",
+           "BinaryCrossEntropy");
+  }
 }
-
-}  // namespace
 
 Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingData& data, AllTargets& targets) {
   const std::vector<Tensor>& outputs = net.outputs();
@@ -36,7 +36,6 @@ Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingDat
     fail("y", "expected one array for each of ", outputs.size(), " outputs, got ", data.y.size());
   targets.resize(outputs.size());
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    require_classes(losses.of(i), outputs[i].shape());
     const ArrayView& y = data.y[i];
     if (y.shape.empty() || y.rows() != rows)
       fail("y", "expected ", rows, " rows as x has, got shape ", to_string(y.shape));
