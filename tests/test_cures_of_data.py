@@ -29,9 +29,8 @@ CASES = {
     ),
     "one output for classes": (
         lambda: fit(y=Y > 0.5, loss="cross_entropy"),
-        r"^\[CrossEntropy\] needs an output for each class, got one output: two classes are Dense\(2\), or .*Binary",
+        r"^\[y\] .*; one output is one class: two are Dense\(2\), or Dense\(1\) with BinaryCrossEntropy",
     ),
-    "one output for one class": (lambda: fit(y=np.ones(33), loss="focal"), r"^\[Focal\] needs an output for each"),
     "a class as callback": (lambda: fit(callbacks=bp.EarlyStopping), r"\[fit\] callbacks .* write EarlyStopping\("),
     "classes as callbacks": (lambda: fit(callbacks=[bp.EMA]), r"\[fit\] callbacks .*class: write EMA\("),
     "a number as callback": (lambda: fit(callbacks=5), r"\[fit\] callbacks must be instances of Callback, got 5"),
@@ -118,3 +117,8 @@ def test_warnings_of_a_step_say_so():
     trainer = bp.Trainer(bp.Sequential(bp.Dense(1), seed=0), "mse", bp.SGD(1e-12))
     with pytest.warns(bp.UserMistakeWarning, match=r"^\[step\] x has values up to 1e\+06"):
         trainer.step(X * 1e6, Y)
+
+
+def test_one_class_trains_nothing_and_warns():
+    with pytest.warns(bp.UserMistakeWarning, match=r"^\[CrossEntropy\] of one output is 0 whatever the weights: two"):
+        fit(y=np.zeros(33, dtype=int), loss="cross_entropy")

@@ -56,7 +56,9 @@ bool is_in(TargetDomain domain, const Seen& seen, double rounding) {
       if (negative != y.end()) fail("y", who, " takes rows of probabilities, got ", *negative, " in row ", row);
       fail("y", who, " takes rows of probabilities that sum to 1, got a sum of ",
            std::accumulate(y.begin(), y.end(), 0.0), " in row ", row,
-           "; divide each row by its sum, or take BinaryCrossEntropy where several classes may be true at once");
+           y.size() == 1 ? "; one output is one class: two are Dense(2), or Dense(1) with BinaryCrossEntropy"
+                         : "; divide each row by its sum, or take BinaryCrossEntropy where several classes may be "
+                           "true at once");
   }
   fail("y", who, " does not take what is in row ", row);
 }

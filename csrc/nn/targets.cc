@@ -49,7 +49,10 @@ void check_labels(const ArrayView& y, Dim classes, std::optional<Dim> ignored) {
   std::ostringstream shown;
   shown << std::setprecision(whole ? 20 : 6) << label;
   fail("y", whole ? "labels must be in [0, " : "labels must be whole numbers in [0, ", classes, "), got ", shown.str(),
-       " in row ", bad, whole ? "" : "; a probability for each class has shape (rows, classes)");
+       " in row ", bad,
+       classes == 1 ? "; one output is one class: two are Dense(2), or Dense(1) with BinaryCrossEntropy"
+       : whole      ? ""
+                    : "; a probability for each class has shape (rows, classes)");
 }
 
 // Class numbers: a vector or a column, of any type where no values of that shape are expected.

@@ -17,17 +17,6 @@ void check_metrics(const Network::Impl& net, const Metrics& metrics, const AllTa
   }
 }
 
-void require_classes(const Trainer::Impl& trainer) {
-  const std::vector<Tensor>& outputs = trainer.net().outputs();
-  trainer.losses.check(outputs.size());
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const Loss& loss = trainer.losses.of(i);
-    if (loss.output_kind() == OutputKind::class_logits && outputs[i].shape().back() == 1)
-      fail(loss.type(), "needs an output for each class, got one output: two classes are Dense(2), or Dense(1) with ",
-           "BinaryCrossEntropy");
-  }
-}
-
 Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingData& data, AllTargets& targets) {
   const std::vector<Tensor>& outputs = net.outputs();
   const Dim rows = net.check_inputs(data.x);

@@ -314,7 +314,6 @@ History Trainer::fit(const TrainingData& data, const FitOptions& options) {
   const InUse use(impl_->net().users, Use::calls_back);
   const Interrupt interrupt(options.hooks.interrupt);
   check_options(options);
-  require_classes(*impl_);
   AllTargets targets;
   const Dim rows = check_rows(*impl_, data, "", options.check_finite, targets);
   if (rows == 0 || (options.drop_last && rows < options.batch_size)) fail_for_rows(options);
@@ -327,7 +326,6 @@ History Trainer::fit(const Stream& data, const FitOptions& options) {
   const InUse use(impl_->net().users, Use::calls_back);
   const Interrupt interrupt(options.hooks.interrupt);
   check_options(options);
-  require_classes(*impl_);
   StreamFeed feed(*impl_, data, {cut_of(options), options.check_finite, options.hooks.interrupt});
   return Fit(*impl_, options, feed, {}).run();
 }

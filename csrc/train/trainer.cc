@@ -199,7 +199,6 @@ Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOpt
 double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
   Network::Impl& net = impl_->net();
   const InUse use(net.users, impl_->options.update ? Use::calls_back : Use::changes);
-  require_classes(*impl_);
   const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
   impl_->training_plan(rows, impl_->step_targets, false);  // what can fail comes before the optimizer is bound
   impl_->prepare();
@@ -210,7 +209,6 @@ double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& 
 
 Dim Trainer::check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
   AllTargets targets;
-  require_classes(*impl_);
   return check_data(impl_->net(), impl_->losses, {x, y, sample_weight}, targets);
 }
 

@@ -93,8 +93,6 @@ PlanSpec loss_spec(const Network::Impl& net, const LossInputs& in, Dim batch, bo
 // What that plan gathers from, in its order.
 void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const AllTargets& targets);
 
-// Throws std::invalid_argument where a loss of classes gets one output: its softmax is 1, whatever the target.
-void require_classes(const Trainer::Impl& trainer);
 // Checks x and y together: as many rows, and what the network takes; fills `targets`. Throws std::invalid_argument.
 Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingData& data, AllTargets& targets);
 // The same, and where `finite`, throws for what is not finite; messages name the arrays with `prefix`.

@@ -126,8 +126,8 @@ def columns_of(outputs: int, metrics: Sequence[str], validated: bool, penalized:
 
 
 def check_column(where: str, name: str, column: str, columns: Sequence[str]) -> None:
-    """Raises ValueError where there will be no such column."""
-    if column in columns:
+    """Raises ValueError where there will be no such column, TypeError where it is no name."""
+    if _checks.text(where, name, column) in columns:
         return
     if column.startswith("val_") and column.removeprefix("val_") in columns and "val_loss" not in columns:
         cure = "give fit validation_data or validation_split"

@@ -56,6 +56,9 @@ def check_outputs(model: Network, network: _core.Network, loss: Any) -> None:
         if layer and isinstance(one, FixedLoss) and one.output_kind.endswith("_logits") and one._native is one._ours:
             name = type(one).__name__
             warn_once(model, f"[{name}] takes logits, and the model ends in {layer}: leave {layer} out of the model")
+        if getattr(one, "output_kind", "") == "class_logits" and output.shape[-1] == 1:
+            cure = "two classes are Dense(2), or Dense(1) with BinaryCrossEntropy"
+            warn_once(model, f"[{type(one).__name__}] of one output is 0 whatever the weights: {cure}")
 
 
 # Inputs that are far from the size that weights start for.
@@ -136,7 +139,7 @@ def check_shared(
 
     def is_part(other: Network) -> bool:
         shares = other is not model and other._trained and not other._origins.isdisjoint(model._origins)
-        recipe = not of_tensors or (other._origins == model._origins and max(model._origins) < _OF_NO_LAYER)
+        recipe = not of_tensors or (other._origins == model._origins and max(model._origins, default=0) < _OF_NO_LAYER)
         return bool(shares and (other._was_read or not recipe))
 
     if not model._trained and any(map(is_part, list(_models))):
