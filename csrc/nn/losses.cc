@@ -44,7 +44,7 @@ Losses::Losses(std::vector<Loss> losses, std::vector<double> weights)
 }
 
 void Losses::check(std::size_t outputs) const {
-  for (const Loss& loss : each_) loss.type();  // throws where it is empty
+  for (const Loss& loss : each_) loss.takes_labels();  // throws where it is empty; allocates nothing
   if (each_.size() != 1 && each_.size() != outputs)
     fail("loss", "expected one, or one for each of ", outputs, " outputs, got ", each_.size());
   if (!weights_.empty() && weights_.size() != outputs)

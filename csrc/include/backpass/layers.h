@@ -276,10 +276,9 @@ struct GaussianNoise {
 };
 
 // Rows of `weight` (num_embeddings, embedding_dim) by the integers of an int32 input (batch, ...): the output is
-// (batch,
-// ..., embedding_dim). Weights start normal with deviation 1. An index outside is an error of the call; `padding_idx`
-// gives zeros and is not trained. With `sparse` the gradient is kept by rows: a step costs what its batch costs and not
-// what the table costs; for SGD without momentum and (lazy) Adam, without weight decay or clipping.
+// (batch, ..., embedding_dim). Weights start normal with deviation 1. An index outside is an error of the call;
+// `padding_idx` gives zeros and is not trained. With `sparse` the gradient is kept by rows: a step costs what its batch
+// costs and not what the table costs; for SGD without momentum and (lazy) Adam, without weight decay or clipping.
 struct Embedding {
   Dim num_embeddings = 0, embedding_dim = 0;
   std::optional<Dim> padding_idx = {};
