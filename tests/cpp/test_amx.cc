@@ -58,7 +58,8 @@ void test_cost_model() {
   }
   check(cheapest_split(Precision::highest, 240, 512, 512).has_value(), "six products of large blocks");
   check(!cheapest_split(Precision::highest, 128, 128, 4096), "six products of small blocks");
-  check(cheapest_split(Precision::medium, 64, 64, 64).has_value(), "one product of small blocks");
+  check(cheapest_split(Precision::medium, 64, 256, 256).has_value(), "one product of blocks that repay their copies");
+  check(!cheapest_split(Precision::medium, 64, 64, 64), "one product of small blocks");
 }
 
 // An alternate signal stack that cannot hold the registers: the request fails with ENOSPC, and products take FMA.
