@@ -33,7 +33,7 @@ def trained(name, hidden, precision="highest", **options):
 
 
 def wide():
-    return [bp.Dense(256, activation="tanh"), bp.Dense(256, activation="tanh")]
+    return [bp.Dense(512, activation="tanh"), bp.Dense(512, activation="tanh")]
 
 
 def deep():

@@ -18,8 +18,8 @@ struct Split {
 // and 338 GFLOP/s at 128x512x512 for one, three and six products; 0.37 nanoseconds for an element that is split in
 // three by plain loops; FMA has 220 at most.
 constexpr double kFmaFlops = 220, kNanosecondsPerPart = 0.12;
-// Below so many multiply-adds a block never repaid what splitting and tiles cost, in plans on a Xeon with AMX: 64 x 64 x
-// 64 took 1.2 to 1.5 times as long as by FMA, 128 x 64 x 64 1.45, 128 x 128 x 54 1.2.
+// Below so many multiply-adds a block never repaid what splitting and tiles cost, in plans on a Xeon with AMX: blocks
+// of 64 x 64 x 64 took 1.2 to 1.5 times as long as by FMA, 128 x 64 x 64 1.45, 128 x 128 x 54 1.2.
 constexpr double kLeastWork = 1e6;
 
 // Six products gain least, so that the model's faults weigh most: large blocks only.
