@@ -34,8 +34,8 @@ void translate_diverged(std::exception_ptr pointer) {
 
 constexpr const char* kNotFiniteDoc =
     "An optimizer's `step` found that the gradient is not finite, or that a parameter or its state would not be: "
-    "nothing "
-    "was changed. A `step` of your own may raise it, too: where a `fit` makes the steps, that is a `DivergedError`.";
+    "nothing was changed. A `step` of your own may raise it, too: where a `fit` makes the steps, that is a "
+    "`DivergedError`.";
 
 PyObject* not_finite_error = nullptr;
 

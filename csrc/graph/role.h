@@ -23,6 +23,6 @@ Role role(const Op& op);
 inline bool is_product(const Op& op) { return role(op) == Role::product; }
 
 enum class Movement : unsigned char { none, broadcast, transpose, slice, pad, concat };
-Movement movement(OpKind kind);
+Movement movement(const Op& op);
 
 }  // namespace backpass

@@ -20,9 +20,9 @@ Dim class_at(const ArrayView& labels, Dim row, Dim classes) {
 }  // namespace
 
 std::vector<double> balanced_class_weights(const ArrayView& labels, Dim classes, std::optional<Dim> ignore_index) {
+  check_present("labels", labels);
   std::vector<double> counts(static_cast<std::size_t>(classes));
   double all = 0;
-  check_present("labels", labels);
   for (Dim row = 0; row < labels.rows(); ++row) {
     const double given = element(labels, row);
     if (ignore_index && given == static_cast<double>(*ignore_index)) continue;

@@ -208,7 +208,7 @@ CopySpec Lowering::copy_spec(const Tensor& t) {
     const Shape a_shape = sources_.shape(from);
     CopyPart part{value_of(from), dims_of(a_shape), strides(shape), strides(a_shape), 0, 0};
     const std::vector<Dim> a_strides = part.a_strides;
-    switch (movement(op.kind)) {
+    switch (movement(op)) {
       case Movement::transpose:
         part.dims = dims_of(shape);
         for (std::size_t i = 0; i < shape.size(); ++i)
