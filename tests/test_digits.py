@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import backpass as bp
-from backpass._cli import parser
-from backpass._digits import confusion, run
+from backpass.tools._cli import parser
+from backpass.tools._digits import confusion, run
 
 
 def test_the_digits_are_those_of_the_repository():

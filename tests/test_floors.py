@@ -1,11 +1,13 @@
 """The floors hold: a lower one never includes a higher one, and public headers need the standard library only."""
 
+import ast
 import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1] / "csrc"
+PACKAGE = Path(__file__).parents[1] / "python" / "backpass"
 FLOORS = {
     "base": 0,
     "kernels": 1,
@@ -26,6 +28,13 @@ PUBLIC = {
     "schedules.h": 4, "optimizers.h": 4, "penalties.h": 4, "averages.h": 5, "trainer.h": 5, "checkpoint.h": 5,
     "watchers.h": 5, "file_error.h": 6, "backpass.h": 7,
 }  # fmt: skip
+# The rooms of the Python package: a module imports from its own room and from lower ones. What lies beside the rooms is
+# below them all; tools import the package as users do.
+ROOMS = {
+    "layers": 1, "losses": 1, "data": 1, "ops": 2, "callbacks": 2, "optimizers": 3, "training": 4, "models": 5,
+    "tools": 6,
+}  # fmt: skip
+UPWARD = {("_lbfgs.py", "training")}  # a fit by L-BFGS drives the loop itself
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
 
 if not ROOT.is_dir():
@@ -83,3 +92,42 @@ def test_sources_compiled_per_instruction_set_include_kernels_only(path):
     allowed = {"cstddef", "cstdint", "limits", "bit", "type_traits"}
     for _, name in includes(path):
         assert name.startswith(("kernels/", "base/")) or name in allowed, f"{path.name} includes {name}"
+
+
+# Python.
+
+
+def imports(path):
+    """What a module imports of ours, wherever it does, but for annotations."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    unneeded = {inner for node in typing for inner in ast.walk(node)}
+    for node in ast.walk(tree):
+        if node in unneeded:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def room_of(parts):
+    return parts[0] if parts and parts[0] in ROOMS else ""
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_room_imports_a_higher_one(path):
+    parts = path.relative_to(PACKAGE).parts
+    own = room_of(parts)
+    if parts in (("__init__.py",), ("__main__.py",)):
+        return  # the package holds all rooms
+    for name in imports(path):
+        first, *rest = name.split(".")
+        room = room_of(rest)
+        if first == "backpass" and room != own and (path.name, room) not in UPWARD:
+            allowed = ROOMS.get(room, 0) < ROOMS.get(own, 0) if rest else own == "tools"
+            assert allowed, f"{path} imports {name}"
+
+
+def test_every_folder_of_the_package_is_a_room():
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} == {*ROOMS, "datasets"}

@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 import backpass as bp
-from backpass._callbacks import HOOKS
+from backpass.callbacks._callback import HOOKS
 
 
 def fit(callback):

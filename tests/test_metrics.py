@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import backpass as bp
 import reference
-from backpass._metrics import rises
+from backpass.losses._metrics import rises
 from registry import generator
 
 sklearn_metrics = pytest.importorskip("sklearn.metrics")

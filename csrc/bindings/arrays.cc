@@ -62,7 +62,7 @@ py::array to_array(py::handle value, const std::string& where, const std::string
   if (value.is_none()) refuse(where, name, "None");
   if (py::isinstance<Tensor>(value)) refuse(where, name, "a tensor, which has no elements while a graph is built");
   if (py::isinstance<py::str>(value) || py::isinstance<py::bytes>(value)) refuse(where, name, "a string");
-  if (is_of_table(value)) return call(py::module_::import("backpass._tables").attr("array_of"), value, at(where, name));
+  if (is_of_table(value)) return call(py::module_::import("backpass.data._tables").attr("array_of"), value, at(where, name));
   if (!py::hasattr(value, "__array__") && py::hasattr(value, "__dlpack__"))
     return call(numpy.attr("from_dlpack"), value);
   const bool plain = py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value) ||

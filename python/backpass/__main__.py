@@ -2,6 +2,6 @@
 
 import sys
 
-from backpass._cli import main
+from backpass.tools._cli import main
 
 sys.exit(main())

@@ -1,0 +1,205 @@
+"""Activation layers."""
+
+from __future__ import annotations
+
+from backpass import _checks
+from backpass.layers._fixed import Fixed
+
+
+class ReLU(Fixed):
+    """max(x, 0), with derivative 0 at 0 (Nair and Hinton 2010).
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.ReLU(), input_shape=3, dtype="float64")
+        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
+        [[0.0, 0.0, 2.0]]
+    """
+
+
+class LeakyReLU(Fixed):
+    """x where x > 0, slope x elsewhere; the derivative at 0 is the slope (Maas et al. 2013).
+
+    Args:
+        slope: a finite number.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.LeakyReLU(0.2)
+        LeakyReLU(slope=0.2)
+    """
+
+    slope: float = 0.01
+
+    def __init__(self, slope: float = 0.01) -> None:
+        self._keep(slope=_checks.number("LeakyReLU", "slope", slope))
+        if not abs(self.slope) < float("inf"):
+            raise ValueError(f"[LeakyReLU] slope must be finite, got {slope}")
+
+
+class Sigmoid(Fixed):
+    """a = 1 / (1 + exp(-x)), with derivative a (1 - a).
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Sigmoid(), input_shape=3, dtype="float64")
+        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
+        [[0.268941, 0.5, 0.880797]]
+    """
+
+
+class Tanh(Fixed):
+    """a = tanh(x), with derivative 1 - a^2.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Tanh(), input_shape=3, dtype="float64")
+        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
+        [[-0.761594, 0.0, 0.964028]]
+    """
+
+
+class GELU(Fixed):
+    """x Phi(x), where Phi is the standard normal distribution function (Hendrycks and Gimpel 2016).
+
+    Args:
+        approximate: "none", or "tanh" for x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
+
+    Raises:
+        ValueError: where `approximate` is something else.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.GELU("tanh")
+        GELU(approximate='tanh')
+    """
+
+    approximate: str = "none"
+
+    def __init__(self, approximate: str = "none") -> None:
+        self._keep(approximate=_checks.choice("GELU", "approximate", approximate, ("none", "tanh")))
+
+
+class ELU(Fixed):
+    """x where x > 0, alpha (exp(x) - 1) elsewhere; the derivative at 0 is alpha (Clevert et al. 2016).
+
+    Args:
+        alpha: positive and finite.
+
+    Raises:
+        ValueError: where `alpha` is outside.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.ELU(0.5)
+        ELU(alpha=0.5)
+    """
+
+    alpha: float = 1.0
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self._keep(alpha=_checks.number("ELU", "alpha", alpha))
+        if not 0 < self.alpha < float("inf"):
+            raise ValueError(f"[ELU] alpha must be positive and finite, got {alpha}")
+
+
+class SELU(Fixed):
+    """s x where x > 0, s alpha (exp(x) - 1) elsewhere, with s = 1.0507... and alpha = 1.6732... .
+
+    After weights of mean 0 and variance 1 / in (LeCun normal), activations keep mean 0 and variance 1 from layer to
+    layer (Klambauer et al. 2017). The derivative at 0 is s alpha.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.SELU(), input_shape=2, dtype="float64")
+        >>> model.predict([[-1e3, 1.0]]).round(6).tolist()
+        [[-1.758099, 1.050701]]
+    """
+
+
+class SiLU(Fixed):
+    """x sigmoid(x), also called swish (Elfwing et al. 2018).
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Sequential(bp.SiLU(), input_shape=1, dtype="float64").predict([[0.0], [1.0]]).round(6).tolist()
+        [[0.0], [0.731059]]
+    """
+
+
+class Mish(Fixed):
+    """x tanh(softplus(x)) (Misra 2020).
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Sequential(bp.Mish(), input_shape=1, dtype="float64").predict([[0.0], [1.0]]).round(6).tolist()
+        [[0.0], [0.865098]]
+    """
+
+
+class Hardtanh(Fixed):
+    """x within [min, max], the nearer bound beyond; the derivative at and beyond a bound is 0 (Collobert 2004).
+
+    Args:
+        min: the lower bound.
+        max: the upper bound, above `min`; both are finite.
+
+    Raises:
+        ValueError: where the bounds are not finite or not in order.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Hardtanh(max=2.0)
+        Hardtanh(max=2.0)
+    """
+
+    min: float = -1.0
+    max: float = 1.0
+
+    def __init__(self, min: float = -1.0, max: float = 1.0) -> None:
+        self._keep(min=_checks.number("Hardtanh", "min", min), max=_checks.number("Hardtanh", "max", max))
+        if not -float("inf") < self.min < self.max < float("inf"):
+            raise ValueError(f"[Hardtanh] min must be below max, and both finite, got {min} and {max}")
+
+
+class ReLU6(Fixed):
+    """min(max(x, 0), 6), with derivative 0 at 0 and 6 (Krizhevsky 2010).
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Sequential(bp.ReLU6(), input_shape=3).predict([[-1.0, 3.0, 9.0]]).tolist()
+        [[0.0, 3.0, 6.0]]
+    """
+
+
+class Softplus(Fixed):
+    """log(1 + exp(x)), without overflow; its derivative is the sigmoid.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Softplus(), input_shape=3, dtype="float64")
+        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
+        [[0.313262, 0.693147, 2.126928]]
+    """
+
+
+class Softmax(Fixed):
+    """exp(x_i) / sum_j exp(x_j) over the last axis. `CrossEntropy` takes logits: leave this layer out before it.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Softmax(), input_shape=3, dtype="float64")
+        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
+        [[0.04201, 0.114195, 0.843795]]
+    """
+
+
+class Identity(Fixed):
+    """x.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Identity(), input_shape=3, dtype="float64")
+        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
+        [[-1.0, 0.0, 2.0]]
+    """

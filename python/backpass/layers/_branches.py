@@ -1,0 +1,127 @@
+"""Layers that take rows of a table, and that bring branches together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from backpass import _checks, _core
+from backpass.layers._fixed import Fixed
+from backpass.layers._layer import initializer_of
+
+if TYPE_CHECKING:
+    from backpass.layers._dense import Initializer
+
+
+class Embedding(Fixed):
+    """Rows of a table by integers: what a category, a word or a user is to a network.
+
+    The parameter is `weight` (num_embeddings, embedding_dim), which starts normal with deviation 1. The input is int32,
+    (batch, ...); the output (batch, ..., embedding_dim). In a `Sequential` it comes first; on tensors it takes an
+    `Input(..., dtype="int32")`.
+
+    Args:
+        num_embeddings: rows of the table.
+        embedding_dim: numbers per row.
+        padding_idx: an index that gives zeros and is not trained; None for none.
+        sparse: whether the gradient is kept by rows: a training step then costs what its batch costs and not what the
+            table costs. For `SGD` without momentum and for `Adam`, whose moments of a row stand still while it does not
+            occur; without weight decay, clipping or accumulation. The table's part of `gradients()` stays as it is.
+        weight_init: the name of an initializer as `Dense` takes it, or a function (shape, generator) -> array.
+
+    Raises:
+        ValueError: where a setting is out of range; in a call, where an index is outside the table.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Embedding(1000, 4), bp.Flatten(), bp.Dense(1), input_shape=3, seed=0)
+        >>> model.forward([[3, 14, 159]]).shape
+        (1, 1)
+    """
+
+    num_embeddings: int
+    embedding_dim: int
+    padding_idx: int | None = None
+    sparse: bool = False
+    weight_init: str | Initializer = "normal"
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        sparse: bool = False,
+        weight_init: str | Initializer = "normal",
+    ) -> None:
+        self._keep(
+            num_embeddings=_checks.integer("Embedding", "num_embeddings", num_embeddings, minimum=1),
+            embedding_dim=_checks.integer("Embedding", "embedding_dim", embedding_dim, minimum=1),
+            padding_idx=None if padding_idx is None else _checks.integer("Embedding", "padding_idx", padding_idx),
+            sparse=_checks.flag("Embedding", "sparse", sparse),
+            weight_init=_initializer(weight_init),
+        )
+        if self.padding_idx is not None and not 0 <= self.padding_idx < self.num_embeddings:
+            raise ValueError(f"[Embedding] padding_idx must be in [0, {self.num_embeddings}), got {padding_idx}")
+
+    def _describe(self) -> _core.Layer:
+        if self._is_rewritten():
+            return super()._describe()
+        init = initializer_of(self.weight_init)
+        return _core.embedding(self.num_embeddings, self.embedding_dim, self.padding_idx, self.sparse, init)
+
+
+def _initializer(given: str | Callable[..., Any]) -> Any:
+    from backpass.layers._dense import INITIALIZERS
+
+    return given if callable(given) else _checks.choice("Embedding", "weight_init", given, INITIALIZERS)
+
+
+class Flatten(Fixed):
+    """(batch, a, b, ...) as (batch, a b ...).
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Sequential(bp.Flatten(), input_shape=(2, 3)).predict([[[1, 2, 3], [4, 5, 6]]]).shape
+        (1, 6)
+    """
+
+
+class Concat(Fixed):
+    """Several tensors side by side along an axis that is not the batch; it is called on them.
+
+    Args:
+        axis: counted from the end where negative.
+
+    Example:
+        >>> import backpass as bp
+        >>> x = bp.Input(3)
+        >>> bp.Concat()(x, bp.Dense(2)(x)).shape
+        (None, 5)
+    """
+
+    axis: int = -1
+
+    def __init__(self, axis: int = -1) -> None:
+        self._keep(axis=_checks.integer("Concat", "axis", axis))
+
+
+class Add(Fixed):
+    """The sum of several tensors, element by element; it is called on them.
+
+    Example:
+        >>> import backpass as bp
+        >>> x = bp.Input(3)
+        >>> bp.Network(x, bp.Add()(x, x)).predict([[1.0, 2.0, 3.0]]).tolist()
+        [[2.0, 4.0, 6.0]]
+    """
+
+
+class Multiply(Fixed):
+    """The product of several tensors, element by element; it is called on them. A gate is one.
+
+    Example:
+        >>> import backpass as bp
+        >>> x = bp.Input(3)
+        >>> bp.Network(x, bp.Multiply()(x, x)).predict([[1.0, 2.0, 3.0]]).tolist()
+        [[1.0, 4.0, 9.0]]
+    """

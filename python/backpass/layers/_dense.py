@@ -1,0 +1,174 @@
+"""Dense, Dropout and Residual: descriptions that a model turns into operations and parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from backpass import _checks, _core, _names
+from backpass.layers._fixed import ACTIVATION_ALIASES, Fixed, checked_layers
+from backpass.layers._layer import Layer, initializer_of
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ACTIVATIONS = (
+    "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "softplus", "elu", "selu", "silu", "mish",
+    "hardtanh", "relu6", "softmax", "identity",
+)  # fmt: skip
+INITIALIZERS = (
+    "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
+    "orthogonal", "normal",
+)  # fmt: skip
+DEEPEST = 500  # levels of blocks within blocks, into which building goes down
+
+Activation: TypeAlias = Callable[[_core.Tensor], _core.Tensor]
+Initializer: TypeAlias = "Callable[[tuple[int, ...], np.random.Generator], Any]"  # importing numpy.random takes time
+
+
+class Dense(Fixed):
+    """A fully connected layer: y = activation(x Wᵀ + b) over the last axis.
+
+    Parameters are `weight` (units, in) and `bias` (units). Weights start LeCun normal before SELU (Klambauer et al.
+    2017), He uniform before ReLU, LeakyReLU, ReLU6, ELU, GELU, SiLU, Mish and Softplus (He et al. 2015), Glorot uniform
+    otherwise (Glorot and Bengio 2010); "before" means the first activation that follows in the model, before another
+    product.
+
+    Args:
+        units: how many outputs each row has.
+        activation: "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "softplus", "elu", "selu", "silu",
+            "mish", "hardtanh", "relu6", "softmax", "identity", a function of a tensor, a layer, or None.
+        bias: whether b is there.
+        weight_init: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"
+            (LeCun et al. 1998), "orthogonal" (orthonormal rows or columns, whichever fit: Saxe et al. 2014), "ones",
+            "zeros", a function (shape, generator) -> array, or None for the choice above.
+        bias_init: one of the same names, or a function.
+
+    Raises:
+        ValueError: where `units` is not positive or a name is unknown.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Dense(3, activation="relu")
+        Dense(units=3, activation='relu')
+    """
+
+    units: int
+    activation: str | Activation | None = None
+    bias: bool = True
+    weight_init: str | Initializer | None = None
+    bias_init: str | Initializer = "zeros"
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | Activation | None = None,
+        bias: bool = True,
+        weight_init: str | Initializer | None = None,
+        bias_init: str | Initializer = "zeros",
+    ) -> None:
+        self._keep(
+            units=_checks.integer("Dense", "units", units, minimum=1),
+            activation=_activation(activation),
+            bias=_checks.flag("Dense", "bias", bias),
+            weight_init=_one_of("weight_init", weight_init, INITIALIZERS),
+            bias_init=_one_of("bias_init", bias_init, INITIALIZERS) or "zeros",
+        )
+
+    def _describe(self) -> _core.Layer:
+        if callable(self.activation) or type(self).forward is not Dense.forward:
+            return Layer._describe(self)
+        inits = initializer_of(self.weight_init), initializer_of(self.bias_init)
+        return _core.dense(self.units, self.activation or "", self.bias, *inits)
+
+    def forward(self, x: _core.Tensor) -> _core.Tensor:
+        """The same by operations, for an activation of one's own."""
+        z = _core.matmul(x, self.parameter("weight", (self.units, x.shape[-1]), self.weight_init), transpose_b=True)
+        if self.bias:
+            z = z + self.parameter("bias", (self.units,), self.bias_init)
+        _core.layer_z(z)
+        return self.activation(z) if callable(self.activation) else z
+
+
+def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> Any:
+    return value if value is None or callable(value) else _checks.choice("Dense", name, value, choices)
+
+
+def _activation(value: Any) -> Any:
+    """A name whatever its case, a function, a layer, or None."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise TypeError(
+            f"[Dense] activation must be a name or a function, got {value!r}: how many inputs a row has is inferred, "
+            f"so that PyTorch's Linear(in, out) is Dense(out)"
+        )
+    if isinstance(value, type) and issubclass(value, Layer):
+        raise TypeError(f"[Dense] activation must be a name or a function, got a class: write {value.__name__}()")
+    if not isinstance(value, str):
+        return _one_of("activation", value, ACTIVATIONS)
+    return _names.lookup("Dense", "activation", value, {name: name for name in ACTIVATIONS}, ACTIVATION_ALIASES)
+
+
+class Dropout(Fixed):
+    """In training each element is zero with probability `rate`, the others are divided by 1 - rate.
+
+    Outside training it does nothing (Srivastava et al. 2014, in the inverted form).
+
+    Args:
+        rate: at least 0, below 1.
+
+    Raises:
+        ValueError: where `rate` is outside.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Dropout(0.2)
+        Dropout(rate=0.2)
+    """
+
+    rate: float
+
+    def __init__(self, rate: float) -> None:
+        self._keep(rate=_checks.number("Dropout", "rate", rate))
+        if not 0 <= self.rate < 1:
+            raise ValueError(f"[Dropout] rate must be at least 0 and below 1, got {rate}")
+
+
+class Residual(Fixed):
+    """x + f(x), where f is some layers one after the other (He et al. 2016, equation 1).
+
+    Args:
+        layers: one by one or as one list; their output must have the shape of their input.
+
+    Raises:
+        TypeError: where a layer is not one.
+        ValueError: where there is none, or blocks are within each other more than 500 times.
+
+    Example:
+        >>> import backpass as bp
+        >>> block = bp.Residual(bp.Dense(4, activation="relu"), bp.Dense(4))
+        >>> list(bp.Sequential(block, bp.Dense(1), input_shape=4, seed=0).parameters())
+        ['0.0.weight', '0.0.bias', '0.1.weight', '0.1.bias', '1.weight', '1.bias']
+    """
+
+    layers: tuple[Layer, ...]
+    _depth: int
+
+    def __init__(self, *layers: Layer | str | Sequence[Layer | str]) -> None:
+        self._keep(layers=checked_layers("Residual", layers))
+        within = [layer for layer in self.layers if isinstance(layer, Residual)]
+        depth = 1 + max((layer._depth for layer in within), default=0)
+        if depth > DEEPEST:
+            raise ValueError(f"[Residual] blocks can be within each other {DEEPEST} times at most; put them in a row")
+        for layer in within:
+            layer._native()  # from within: none of many levels waits for another
+        self.__dict__["_depth"] = depth
+
+    def settings(self) -> dict[str, Any]:
+        """The layers within, as pairs of a type and its settings."""
+        return {"layers": [(type(layer).__name__, layer.settings()) for layer in self.layers]}
+
+    def _describe(self) -> _core.Layer:
+        return _core.residual([layer._native() for layer in self.layers])
+
+    def _changes(self) -> str:
+        return ", ".join(map(repr, self.layers))

@@ -1,0 +1,164 @@
+"""Layers that normalize, and that disturb: what keeps deep networks trainable."""
+
+from __future__ import annotations
+
+from backpass import _checks
+from backpass.layers._fixed import Fixed
+
+
+def _positive(where: str, name: str, value: float) -> float:
+    number = _checks.number(where, name, value)
+    if not 0 < number < float("inf"):
+        raise ValueError(f"[{where}] {name} must be positive and finite, got {value}")
+    return number
+
+
+def _rate(where: str, value: float) -> float:
+    rate = _checks.number(where, "rate", value)
+    if not 0 <= rate < 1:
+        raise ValueError(f"[{where}] rate must be at least 0 and below 1, got {value}")
+    return rate
+
+
+class BatchNorm(Fixed):
+    """Batch normalization over all axes but the last (Ioffe and Szegedy 2015).
+
+    y = (x - mean) / sqrt(variance + eps) * weight + bias, channel by channel. In training by the mean and the biased
+    variance of the batch; otherwise by `running_mean` and `running_var`, which each training step moves by `momentum`
+    towards the batch's mean and unbiased variance (PyTorch's definition). Parameters are `weight` and `bias`
+    (channels); the running values are states: saved and copied with the model, not trained. `freeze` keeps parameters
+    and running values as they are; in training the layer still normalises by the batch.
+
+    Args:
+        momentum: how far a step moves the running values, from 0 to 1.
+        eps: keeps the division finite; positive.
+        affine: whether weight and bias are there.
+
+    Raises:
+        ValueError: where a setting is out of range; in training, where a batch has one value per channel.
+        DivergedError: in a fit whose batch has a variance that its dtype cannot hold, as of 1e30 in float32.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.BatchNorm(momentum=0.5), input_shape=1, dtype="float64", seed=0)
+        >>> model.forward([[1.0], [3.0]]).round(3).tolist()
+        [[-1.0], [1.0]]
+        >>> {name: value.tolist() for name, value in model.states().items()}
+        {'0.running_mean': [1.0], '0.running_var': [1.5]}
+    """
+
+    momentum: float = 0.1
+    eps: float = 1e-5
+    affine: bool = True
+
+    def __init__(self, momentum: float = 0.1, eps: float = 1e-5, affine: bool = True) -> None:
+        self._keep(
+            momentum=_checks.number("BatchNorm", "momentum", momentum),
+            eps=_positive("BatchNorm", "eps", eps),
+            affine=_checks.flag("BatchNorm", "affine", affine),
+        )
+        if not 0 <= self.momentum <= 1:
+            raise ValueError(f"[BatchNorm] momentum must be between 0 and 1, got {momentum}")
+
+
+class LayerNorm(Fixed):
+    """Layer normalization over the last axis (Ba et al. 2016): (x - mean) / sqrt(variance + eps) * weight + bias.
+
+    Args:
+        eps: keeps the division finite; positive.
+        affine: whether weight and bias (features) are there.
+        bias: whether the bias is there.
+
+    Raises:
+        ValueError: where eps is not positive.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.LayerNorm(), input_shape=2, dtype="float64")
+        >>> model.predict([[1.0, 3.0]]).round(3).tolist()
+        [[-1.0, 1.0]]
+    """
+
+    eps: float = 1e-5
+    affine: bool = True
+    bias: bool = True
+
+    def __init__(self, eps: float = 1e-5, affine: bool = True, bias: bool = True) -> None:
+        self._keep(
+            eps=_positive("LayerNorm", "eps", eps),
+            affine=_checks.flag("LayerNorm", "affine", affine),
+            bias=_checks.flag("LayerNorm", "bias", bias),
+        )
+
+
+class RMSNorm(Fixed):
+    """x / sqrt(mean(x^2) + eps) * weight over the last axis (Zhang and Sennrich 2019).
+
+    Args:
+        eps: keeps the division finite; 0 takes the distance from 1 to the next number of the dtype, as PyTorch does.
+        affine: whether weight (features) is there.
+
+    Raises:
+        ValueError: where eps is negative or not finite.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Sequential(bp.RMSNorm(), input_shape=2, dtype="float64").predict([[3.0, 3.0]]).round(6).tolist()
+        [[1.0, 1.0]]
+    """
+
+    eps: float = 0.0
+    affine: bool = True
+
+    def __init__(self, eps: float = 0.0, affine: bool = True) -> None:
+        self._keep(eps=_checks.number("RMSNorm", "eps", eps), affine=_checks.flag("RMSNorm", "affine", affine))
+        if not 0 <= self.eps < float("inf"):
+            raise ValueError(f"[RMSNorm] eps must be finite and not negative, got {eps}")
+
+
+class AlphaDropout(Fixed):
+    """Dropout for networks of SELU: what is dropped takes the limit of SELU at minus infinity.
+
+    Then all is scaled and shifted so that mean 0 and variance 1 stay (Klambauer et al. 2017, section 3). Outside
+    training it does nothing.
+
+    Args:
+        rate: at least 0, below 1.
+
+    Raises:
+        ValueError: where `rate` is outside.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.AlphaDropout(0.1)
+        AlphaDropout(rate=0.1)
+    """
+
+    rate: float
+
+    def __init__(self, rate: float) -> None:
+        self._keep(rate=_rate("AlphaDropout", rate))
+
+
+class GaussianNoise(Fixed):
+    """In training normal noise is added to each element; nothing otherwise (Bishop 1995).
+
+    Args:
+        deviation: the noise's standard deviation, finite and not negative.
+
+    Raises:
+        ValueError: where `deviation` is outside.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.GaussianNoise(0.1), input_shape=2)
+        >>> model.predict([[1.0, 2.0]]).tolist()
+        [[1.0, 2.0]]
+    """
+
+    deviation: float
+
+    def __init__(self, deviation: float) -> None:
+        self._keep(deviation=_checks.number("GaussianNoise", "deviation", deviation))
+        if not 0 <= self.deviation < float("inf"):
+            raise ValueError(f"[GaussianNoise] deviation must be finite and not negative, got {deviation}")

@@ -1,0 +1,134 @@
+"""Losses of classes, from logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from backpass import _checks
+from backpass.losses._loss import FixedLoss
+
+
+class BinaryCrossEntropy(FixedLoss):
+    """Mean over all elements of -y log s(z) - (1 - y) log(1 - s(z)), with s the sigmoid: z is a logit, y in [0, 1].
+
+    A model that ends in `Sigmoid` is a mistake here. Each output is a yes or no of its own; targets are 0 and 1, or
+    probabilities. The gradient is (s(z) - y) / elements, and stays right at any logit. The metric "accuracy" counts a
+    logit above 0 as 1.
+
+    Args:
+        pos_weight: multiplies the first term: above 1 it raises recall, below 1 precision. None is 1.
+        label_smoothing: a in (1 - a) y + a / 2, which takes the place of y; in [0, 1].
+
+    Raises:
+        ValueError: where a setting is outside; where it is used, for targets outside [0, 1].
+
+    Example:
+        >>> import backpass as bp
+        >>> value, gradient = bp.BinaryCrossEntropy().value_and_grad([[0.0], [1e4]], [1, 1])
+        >>> round(value, 6), gradient.tolist()
+        (0.346574, [[-0.25], [0.0]])
+    """
+
+    output_kind = "yes_no_logits"
+    pos_weight: float | None = None
+    label_smoothing: float = 0.0
+
+    def __init__(self, pos_weight: float | None = None, label_smoothing: float = 0.0) -> None:
+        where = "BinaryCrossEntropy"
+        self._keep(
+            pos_weight=None if pos_weight is None else _checks.not_negative(where, "pos_weight", pos_weight),
+            label_smoothing=_checks.fraction(where, "label_smoothing", label_smoothing),
+        )
+
+
+class CrossEntropy(FixedLoss):
+    """-log softmax(prediction) at the label, mean over rows.
+
+    The prediction is logits: a model that ends in `Softmax` is a mistake here. A target of probability rows gives the
+    expectation, -sum_j target_j log softmax(prediction)_j. Its gradient is (softmax(prediction) - target) / rows.
+
+    Args:
+        label_smoothing: a in (1 - a) y + a / classes, which takes the place of the probabilities y (Szegedy et al.
+            2016); in [0, 1].
+        ignore_index: the label of rows that count for nothing, such as -100: any integer of 32 bits. The mean is over
+            the others; where there are none, the loss and its gradient are 0. None ignores none.
+        class_weight: a number for each class that multiplies its term; with labels the mean is then divided by the sum
+            of the weights of the rows' classes. See `balanced_class_weights`. It multiplies `sample_weight`.
+
+    Raises:
+        ValueError: where a setting is outside; where it is used, for labels that are no class, and rows that are
+            negative or do not sum to 1.
+
+    Example:
+        >>> import backpass as bp
+        >>> value, gradient = bp.CrossEntropy().value_and_grad([[0.0, 0.0]], [1])
+        >>> round(value, 6), gradient.tolist()
+        (0.693147, [[0.5, -0.5]])
+        >>> value, gradient = bp.CrossEntropy(ignore_index=-100).value_and_grad([[0.0, 0.0], [3.0, 1.0]], [1, -100])
+        >>> round(value, 6), gradient.tolist()
+        (0.693147, [[0.5, -0.5], [0.0, 0.0]])
+    """
+
+    output_kind = "class_logits"
+    label_smoothing: float = 0.0
+    ignore_index: int | None = None
+    class_weight: tuple[float, ...] | None = None
+
+    def __init__(
+        self,
+        label_smoothing: float = 0.0,
+        ignore_index: int | None = None,
+        class_weight: Sequence[float] | None = None,
+    ) -> None:
+        self._keep(
+            label_smoothing=_checks.fraction("CrossEntropy", "label_smoothing", label_smoothing),
+            ignore_index=None if ignore_index is None else _label(ignore_index),
+            class_weight=None if class_weight is None else _weights(class_weight),
+        )
+
+
+def _label(ignore_index: Any) -> int:
+    label = _checks.integer("CrossEntropy", "ignore_index", ignore_index)
+    if not -(2**31) <= label < 2**31:
+        raise ValueError(f"[CrossEntropy] ignore_index must be of 32 bits, got {label}")
+    return label
+
+
+def _weights(class_weight: Any) -> tuple[float, ...]:
+    given = _checks.numbers("CrossEntropy", "class_weight", class_weight)
+    weights = tuple(_checks.not_negative("CrossEntropy", "class_weight", weight) for weight in given)
+    if not weights:
+        raise ValueError("[CrossEntropy] class_weight must have a number for each class, got none")
+    return weights
+
+
+class Focal(FixedLoss):
+    """-alpha (1 - p)^gamma log p, p = softmax(prediction) at the label; mean over rows (Lin et al. 2017).
+
+    Rows that are right already count less, the more so the larger gamma is; gamma = 0 is `CrossEntropy`. The prediction
+    is logits; a target of probability rows gives the expectation.
+
+    Args:
+        gamma: finite and not negative.
+        alpha: multiplies the loss; positive and finite. None is 1.
+
+    Raises:
+        ValueError: where a setting is outside; where it is used, for targets that `CrossEntropy` refuses.
+
+    Example:
+        >>> import backpass as bp
+        >>> value, _ = bp.Focal().value_and_grad([[0.0, 0.0]], [1])
+        >>> round(value, 6)
+        0.173287
+    """
+
+    output_kind = "class_logits"
+    gamma: float = 2.0
+    alpha: float | None = None
+
+    def __init__(self, gamma: float = 2.0, alpha: float | None = None) -> None:
+        self._keep(
+            gamma=_checks.not_negative("Focal", "gamma", gamma),
+            alpha=None if alpha is None else _checks.positive("Focal", "alpha", alpha),
+        )

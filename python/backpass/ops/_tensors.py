@@ -1,0 +1,84 @@
+"""Inputs of graphs, in the words that describe a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from backpass import _checks, _core
+from backpass.layers._layer import initializer_of
+
+
+def Input(shape: int | tuple[int, ...], *, dtype: str = "float32", name: str = "x") -> _core.Tensor:
+    """An input of a `Network`: rows of some shape, as many as a call brings.
+
+    Args:
+        shape: of one row.
+        dtype: "float32", "float64" or "int32".
+        name: how it is called in messages and files.
+
+    Returns:
+        A tensor of shape (None, *shape), None being the batch. `input` makes one without a batch.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Input(3).shape
+        (None, 3)
+        >>> a = bp.input((2,), dtype="float64", name="a")
+        >>> slope, = bp.gradients(bp.sum(a * a), [a])
+        >>> bp.Graph([a], [slope])([1.0, 2.0])
+        [array([2., 4.])]
+    """
+    return _core.input((None, *_checks.shape("Input", "shape", shape)), dtype, name)
+
+
+def constant(value: Any, shape: Sequence[int | None] = (), dtype: str = "float32") -> _core.Tensor:
+    """A tensor whose elements are fixed.
+
+    Args:
+        value: a number for every element, or an array of the elements, which has a shape of its own.
+        shape: of the tensor, where the value is a number; None as first dimension is the batch.
+        dtype: "float32" or "float64".
+
+    Example:
+        >>> import backpass as bp
+        >>> x = bp.Input(2, dtype="float64")
+        >>> bp.Graph([x], [x * bp.constant([1, 10], dtype="float64")])([[1.0, 2.0]])
+        [array([[ 1., 20.]])]
+    """
+    if not hasattr(value, "__len__"):
+        return _core.constant(_checks.number("constant", "value", value), shape, dtype)
+    elements = np.asarray(value)
+    if elements.dtype.kind not in "fiu":
+        raise TypeError(f"[constant] value must be real numbers, got dtype {elements.dtype}")
+    return _core.constant_values(np.ascontiguousarray(elements, np.float64), dtype)
+
+
+def parameter(
+    shape: Sequence[int],
+    dtype: str = "float32",
+    name: str = "w",
+    initializer: str | Callable[..., Any] = "zeros",
+    gain: float = 1.0,
+) -> _core.Tensor:
+    """A value that training changes, by itself; layers make theirs with `Layer.parameter`.
+
+    Args:
+        shape: its dimensions.
+        dtype: "float32" or "float64".
+        name: how the model calls it.
+        initializer: a name as `Dense` takes it, or a function (shape, generator) -> array.
+        gain: multiplies the values.
+
+    Raises:
+        ValueError: where the name of the initializer is unknown, or it gives an array of another shape.
+
+    Example:
+        >>> import backpass as bp
+        >>> w = bp.parameter((3, 2), initializer="he_normal")
+        >>> bp.Network(x := bp.Input(3), x @ w, seed=0).parameters()["w"].shape
+        (3, 2)
+    """
+    return _core.parameter(shape, dtype, name, initializer_of(initializer), gain)

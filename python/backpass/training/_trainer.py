@@ -1,0 +1,392 @@
+"""Trainer: a model, a loss and an optimizer, stepped by hand or for whole epochs."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from backpass import _checks, _core
+from backpass._names import suggesting
+from backpass._sealed import Sealed
+from backpass._warnings import warn
+from backpass.callbacks._averages import Averaging
+from backpass.callbacks._callback import checked_callbacks, hooks_of
+from backpass.callbacks._checkpoint import reader_of, writer_of
+from backpass.callbacks._history import History, columns_of
+from backpass.data._class_weights import with_class_weights
+from backpass.data._data import HeldOut, checked_names, rows_of, shape_giver
+from backpass.data._streams import Stream
+from backpass.data._tables import arrays_of, names_of
+from backpass.losses import _loss as _losses
+from backpass.losses._loss import native_losses, native_weights
+from backpass.losses._metrics import asked_metrics
+from backpass.losses._penalties import checked_penalties, native_penalties
+from backpass.optimizers import _optimizer
+from backpass.optimizers._lbfgs import LBFGS, Minimization, check_lbfgs
+from backpass.optimizers._optimizer import Optimizer
+from backpass.optimizers._own_optimizer import NotFiniteError, steps_by_hand
+from backpass.optimizers._sgd import SGD
+from backpass.training._mistakes import check_frozen, check_inputs, check_outputs
+from backpass.training._stalled import row_count, why_stalled
+
+if TYPE_CHECKING:
+    from backpass._types import ArrayLike, Metrics
+    from backpass.augment import Augmentation
+    from backpass.callbacks._callback import Callback
+    from backpass.data._class_weights import ClassWeight
+    from backpass.losses._loss import AnyLoss
+    from backpass.losses._penalties import Penalty, WeightPenalty
+    from backpass.models._network import Network
+
+
+class Trainer(Sealed):
+    """A model, a loss and an optimizer: `step` makes one update, `fit` runs epochs.
+
+    `fit` and a loop of `step` over the same batches give the same bits.
+
+    Args:
+        model: what is trained; a model without shapes takes them from the first data.
+        loss: such as `MSE()`, its name, one of your own, or a list with one for each output.
+        optimizer: such as `SGD(...)` or `Adam(...)`, or a name for one with its defaults.
+        threads: how many; None is the default of `get_threads()`.
+        loss_weights: a number for each output that multiplies its loss; None counts each once.
+        recompute: whether most values between layers are computed again for the backward pass instead of kept: the
+            same bits from less memory, in up to a third more time (other bits beside `activation_dtype`, for what is
+            made again is not rounded). See `memory_estimate`.
+        activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary digits;
+            "int8" in a quarter, rounded to 255 steps; arithmetic, sums and weights stay float32. None keeps them as
+            they are.
+        weight_penalty: such as `L2(1e-4, "*.weight")`, `L1(...)`, `Penalty(...)`, a function, or a list of them: added
+            to the loss in training. `evaluate` tells the loss of the data alone.
+
+    Raises:
+        TypeError: where one of them is something else.
+        ValueError: where activation_dtype is another, or the model's dtype is float64.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.Dense(1), input_shape=1, seed=0)
+        >>> trainer = bp.Trainer(model, bp.MSE(), bp.SGD(0.1))
+        >>> losses = [trainer.step([[1.0], [2.0]], [[3.0], [5.0]]) for _ in range(200)]
+        >>> losses[-1] < 0.01
+        True
+    """
+
+    _instead = "make another trainer"
+    model: Network
+    loss: AnyLoss
+    optimizer: Optimizer
+    loss_weights: Sequence[float] | None
+    recompute: bool
+    activation_dtype: str | None
+    weight_penalty: list[Penalty]
+
+    def __init__(
+        self,
+        model: Network,
+        loss: AnyLoss,
+        optimizer: Optimizer | str,
+        *,
+        threads: int | None = None,
+        loss_weights: Sequence[float] | None = None,
+        recompute: bool = False,
+        activation_dtype: str | None = None,
+        weight_penalty: WeightPenalty = None,
+    ) -> None:
+        _checks.model("Trainer", model)
+        loss, optimizer = _losses.resolved("Trainer", loss), _optimizer.resolved("Trainer", optimizer)
+        if recompute and isinstance(optimizer, LBFGS):
+            raise ValueError("[LBFGS] takes no recompute")
+        if activation_dtype is not None and isinstance(optimizer, LBFGS):
+            raise ValueError("[LBFGS] takes no activation_dtype")
+        self._losses = native_losses("Trainer", loss)
+        self._loss_weights = native_weights("Trainer", loss_weights)
+        self._threads = _checks.threads("Trainer", threads)
+        recompute = _checks.flag("Trainer", "recompute", recompute)
+        activation_dtype = _activation_dtype("Trainer", activation_dtype)
+        if activation_dtype is not None and model.dtype != "float32":
+            raise ValueError(f"[Trainer] activation_dtype needs a model of float32, got {model.dtype}")
+        penalties = checked_penalties("Trainer", weight_penalty)
+        if penalties and isinstance(optimizer, LBFGS):
+            raise ValueError(
+                "[LBFGS] takes no weight_penalty: write it as a loss of your own, or use another optimizer"
+            )
+        self._native: _core.Trainer | None = None
+        self._network: _core.Network | None = None
+        self._keep(model=model, loss=loss, optimizer=optimizer, loss_weights=loss_weights)
+        self._keep(recompute=recompute, activation_dtype=activation_dtype, weight_penalty=penalties)
+        model._may_be_changed()
+        self._has_looked = False  # for mistakes
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made of: model and optimizer as they are now. Plans are compiled again."""
+        return {**vars(self), "_native": None, "_network": None, "_losses": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _losses=native_losses("Trainer", state["loss"]))
+
+    def __repr__(self) -> str:
+        if "loss" not in vars(self):  # made without arguments
+            return object.__repr__(self)
+        plain: dict[str, Any] = {
+            "loss_weights": None,
+            "recompute": False,
+            "activation_dtype": None,
+            "weight_penalty": [],
+        }
+        options = "".join(f", {name}={vars(self)[name]!r}" for name in plain if vars(self)[name] != plain[name])
+        threads = f", threads={self._threads}" if self._threads else ""
+        return f"Trainer({self.model!r}, {self.loss!r}, {self.optimizer!r}{options}{threads})"
+
+    def _continues(
+        self,
+        loss: AnyLoss,
+        optimizer: Optimizer,
+        threads: int | None,
+        loss_weights: Sequence[float] | None,
+        recompute: bool,
+        activation_dtype: str | None,
+        weight_penalty: WeightPenalty,
+    ) -> bool:
+        """Whether a fit with these can use this trainer and its plans."""
+        same = native_weights("fit", loss_weights) == self._loss_weights
+        return (
+            same
+            and _checks.flag("fit", "recompute", recompute) == self.recompute
+            and _activation_dtype("fit", activation_dtype) == self.activation_dtype
+            and checked_penalties("fit", weight_penalty) == self.weight_penalty
+            and loss is self.loss
+            and optimizer is self.optimizer
+            and _checks.threads("fit", threads) == self._threads
+        )
+
+    def _for(self, network: _core.Network) -> _core.Trainer:
+        if isinstance(self.optimizer, LBFGS):
+            raise TypeError("[LBFGS] makes no single steps: use fit")
+        if self._native is None or self._network is not network:
+            self._native = _core.Trainer(
+                network,
+                self._losses,
+                self.optimizer._native,
+                self._threads,
+                self._loss_weights,
+                recompute=self.recompute,
+                activation_dtype=self.activation_dtype or "",
+                weight_penalty=native_penalties(self.weight_penalty),
+                update=_step_by_hand(self) if steps_by_hand(self.optimizer) else None,
+            )
+            self._network = network
+        return self._native
+
+    def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """One forward, backward and update.
+
+        Args:
+            x: (rows, *input_shape).
+            y: targets, as the loss wants them.
+            sample_weight: (rows,).
+
+        Returns:
+            The loss before the update. Where it is not finite, nothing is updated; nan where the gradient is not
+            finite, or a parameter or the optimizer's state would not be: then nothing is updated, too.
+        """
+        model = self.model
+        if self._native is not None and self._network is model._native and model._names is None and model._trained:
+            return self._native.step(x, y, sample_weight)  # the short way of every step but the first
+        with model._built_for(x, "step") as network:
+            loss = self._for(network).step(x, y, sample_weight)
+            self._look("step", network, arrays_of(x, "[step] x", complete=False))
+        model._names, model._trained = model._names or names_of(x), True
+        return loss
+
+    @suggesting
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        epochs: int = 1,
+        batch_size: int = 32,
+        accumulate: int = 1,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        validation_data: Any = None,
+        validation_split: float = 0.0,
+        stratify: bool = False,
+        augment: Augmentation | Sequence[Augmentation] | None = None,
+        metrics: Metrics = (),
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight = None,
+        callbacks: Callback | Sequence[Callback] = (),
+        progress: bool | str = "auto",
+        resume: str | os.PathLike[str] | None = None,
+        seed: int | None = None,
+        check_finite: bool = True,
+    ) -> History:
+        """Trains for some epochs; arguments and results are those of `Sequential.fit`."""
+        n_epochs = _checks.integer("fit", "epochs", epochs, minimum=0, bits=32)
+        settings: dict[str, Any] = {
+            "epochs": n_epochs,
+            "batch_size": _checks.integer("fit", "batch_size", batch_size, minimum=1),
+            "accumulate": _checks.integer("fit", "accumulate", accumulate, minimum=1),
+            "shuffle": _checks.flag("fit", "shuffle", shuffle),
+            "drop_last": _checks.flag("fit", "drop_last", drop_last),
+            "seed": _checks.seed("fit", seed),
+            "threads": self._threads,
+            "check_finite": _checks.flag("fit", "check_finite", check_finite),
+            "metrics": asked_metrics(metrics),
+            "transform": _transform(augment),
+        }
+        watchers = checked_callbacks(callbacks)
+        settings["averages"] = [watcher._native for watcher in watchers if isinstance(watcher, Averaging)]
+        settings["checkpoint"], settings["resume"] = writer_of(watchers), reader_of(resume, watchers)
+        given = rows_of(x, y, sample_weight, "fit", check_finite, n_epochs)
+        held_out = HeldOut(validation_data, validation_split, stratify)
+        names = checked_names(self.model, x, given, "fit")
+        held_out.check_names(names)
+        with self.model._built_for(shape_giver(given, self.model), "fit") as network:
+            given = with_class_weights(given, class_weight, self._losses, network)
+            data, validation = held_out.divide(given, network, settings["seed"])
+            asked = [name for name, *_ in settings["metrics"]]
+            columns = columns_of(len(network.graph.outputs), asked, validation is not None, bool(self.weight_penalty))
+            for watcher in watchers:
+                watcher._check_columns(columns)
+            if isinstance(self.optimizer, LBFGS):
+                check_lbfgs(network, (data, validation), watchers, settings)
+            self._look("fit", network, None if isinstance(given, Stream) or augment is not None else given[0])
+            bar = _bar(progress, data, n_epochs, len(network.graph.inputs) > 1)
+            settings["hooks"] = hooks_of(self, [*watchers, *bar])
+            try:
+                for watcher in watchers:
+                    watcher.on_fit_begin(self, {})
+                history = History(self._run(network, data, validation, settings, columns))
+            finally:
+                for part in bar:
+                    part.close()
+            self.model._last_loss, self.model._last_loss_weights = self.loss, self.loss_weights
+            self.model._trained = True
+            self.model._names = given.names if isinstance(given, Stream) else names
+            if resume is None and history.get("loss") and not isinstance(data, Stream):
+                self._warn_of_zero_gradients(network, data)  # what was resumed may have been at its end
+            for watcher in watchers:
+                watcher.on_fit_end(self, {})
+        return history
+
+    def _look(self, where: str, network: _core.Network, x: Any) -> None:
+        """Warns, the first time, of what is probably a mistake; x is None where its size tells nothing."""
+        if self._has_looked:
+            return
+        self._has_looked = True
+        check_outputs(self.model, network, self.loss)
+        check_frozen(self.model, where)
+        if x is not None and not isinstance(self.optimizer, LBFGS):
+            check_inputs(self.model, where, network, x)
+
+    def _warn_of_zero_gradients(self, network: _core.Network, data: Any) -> None:
+        """Tells who looks at a loss that stays where it is why it does."""
+        if isinstance(self.optimizer, LBFGS):
+            return
+        if cause := why_stalled(network, self._losses, self._loss_weights, data):
+            warn(f"[fit] all gradients are zero: {cause}")
+
+    def _run(
+        self, network: _core.Network, data: Any, held_out: Any, settings: dict[str, Any], columns: list[str]
+    ) -> dict[str, list[float]]:
+        """The epochs: in the core, or as iterations of a minimizer."""
+        self._stopped = False
+        if not isinstance(self.optimizer, LBFGS):
+            return self._for(network).fit(data, held_out, settings)
+        return Minimization(self, data, held_out, settings, columns).run(self.optimizer)
+
+    def stop(self) -> None:
+        """Ends a running `fit` after its current batch; for callbacks."""
+        self._stopped = True
+        if self._native is not None:
+            self._native.stop()
+
+    @suggesting
+    def evaluate(
+        self, x: ArrayLike, y: ArrayLike | None = None, *, metrics: Metrics = (), sample_weight: ArrayLike | None = None
+    ) -> dict[str, float]:
+        """The loss and the metrics over all rows; see `Sequential.evaluate`."""
+        return evaluate_with(self.model, self.loss, x, y, metrics, sample_weight, True, self.loss_weights)
+
+    def plan(self, batch_size: int) -> _core.Plan:
+        """What a step on `batch_size` rows runs. Printing it shows every kernel call."""
+        rows = _checks.integer("plan", "batch_size", batch_size, minimum=1)
+        return self._for(self.model._built()).plan(rows)
+
+    def profile(self, batch_size: int, *, repeats: int = 20) -> _core.Plan:
+        """The plan of a step with the median time of each call; the model is left as it was."""
+        rows = _checks.integer("profile", "batch_size", batch_size, minimum=1)
+        times = _checks.integer("profile", "repeats", repeats, minimum=1, bits=32)
+        return self._for(self.model._built()).profile(rows, times)
+
+    def memory_estimate(self, batch_size: int) -> int:
+        """The bytes that a step on `batch_size` rows takes, the optimizer's state included."""
+        rows = _checks.integer("memory_estimate", "batch_size", batch_size, minimum=1)
+        return self._for(self.model._built()).memory_estimate(rows)
+
+
+def evaluate_with(
+    model: Network,
+    loss: AnyLoss,
+    x: ArrayLike,
+    y: ArrayLike | None,
+    metrics: Metrics,
+    sample_weight: ArrayLike | None,
+    check_finite: bool,
+    loss_weights: Sequence[float] | None,
+) -> dict[str, float]:
+    """What `evaluate` of models and trainers share."""
+    native = native_losses("evaluate", loss)
+    asked, finite = asked_metrics(metrics), _checks.flag("evaluate", "check_finite", check_finite)
+    data = rows_of(x, y, sample_weight, "evaluate", finite)
+    checked_names(model, x, data, "evaluate")
+    with model._built_for(shape_giver(data, model), "evaluate") as network:
+        columns_of(len(network.graph.outputs), [name for name, *_ in asked], validated=False)
+        weights = native_weights("evaluate", loss_weights)
+        trainer = _core.Trainer(network, native, SGD(1.0)._native, 0, weights)
+        check_outputs(model, network, loss)
+        return trainer.evaluate(data, asked, finite)
+
+
+def _step_by_hand(trainer: Trainer) -> Callable[[], bool]:
+    """A step in Python, called by the core trainer that `trainer` holds: so it does not hold `trainer`."""
+    held = weakref.ref(trainer)
+
+    def update() -> bool:
+        own = held()
+        assert own is not None  # it is one of its methods that runs
+        try:
+            own.optimizer.step(own.model)
+        except NotFiniteError:
+            return False
+        return True
+
+    return update
+
+
+def _activation_dtype(where: str, value: str | None) -> str | None:
+    return None if value is None else _checks.choice(where, "activation_dtype", value, ("bfloat16", "int8"))
+
+
+def _transform(augment: Augmentation | Sequence[Augmentation] | None) -> Any:
+    if augment is None:
+        return None
+    from backpass.augment import chain
+
+    return chain(augment)
+
+
+def _bar(progress: bool | str, data: Any, epochs: int, several: bool) -> list[Any]:
+    if not isinstance(progress, bool) and (not isinstance(progress, str) or progress != "auto"):
+        raise ValueError(f"[fit] progress must be True, False or 'auto', got {progress!r}")
+    if not progress:
+        return []
+    from backpass.callbacks._progress import is_terminal, shown_progress
+
+    rows = None if isinstance(data, Stream) else row_count(data[0], several)
+    return [shown_progress(rows, epochs)] if progress is True or is_terminal() else []

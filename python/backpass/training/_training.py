@@ -1,0 +1,406 @@
+"""Training of a model: fit, evaluate, gradients, and the Trainer beneath them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence, Set
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, NoReturn, cast
+
+from backpass import _core
+from backpass._names import missing_attribute, suggesting
+from backpass._sealed import Sealed
+from backpass.losses import _loss as _losses
+from backpass.losses._loss import native_losses
+from backpass.optimizers import _optimizer
+from backpass.optimizers._sgd import SGD
+from backpass.training._trainer import Trainer, evaluate_with
+
+if TYPE_CHECKING:
+    from backpass._types import Array, ArrayLike, Metrics
+    from backpass.augment import Augmentation
+    from backpass.callbacks._callback import Callback
+    from backpass.callbacks._history import History
+    from backpass.data._class_weights import ClassWeight
+    from backpass.data._tables import Names
+    from backpass.losses._loss import AnyLoss
+    from backpass.losses._penalties import WeightPenalty
+    from backpass.models._network import Network
+    from backpass.optimizers._optimizer import Optimizer
+    from backpass.training._objective import Objective
+
+
+class Training(Sealed):
+    """The methods of a model that need a loss."""
+
+    _instead = "only a class of your own has attributes of its own"
+    _last_loss: AnyLoss | None = None
+    _last_loss_weights: Sequence[float] | None = None
+    _last_trainer: Trainer | None = None  # with its compiled plans, for a fit that goes on
+    _trained: bool | None = False  # False: weights are as they were drawn; None: somebody may have changed them
+    _was_read: bool = False  # whether somebody has its layers or tensors from it
+    _origins: Set[int] = frozenset()  # whose its parameters are, whatever network they are in
+    _names: Names = None  # of the columns that it was trained with, where they have some
+
+    def _built_for(self, x: ArrayLike, where: str) -> AbstractContextManager[_core.Network]:
+        raise NotImplementedError
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise missing_attribute(self, name)
+
+    def _forget_fits(self) -> None:
+        self._last_loss = self._last_loss_weights = self._last_trainer = None
+
+    @suggesting
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        loss: AnyLoss,
+        optimizer: Optimizer | str,
+        epochs: int = 1,
+        batch_size: int = 32,
+        accumulate: int = 1,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        validation_data: Any = None,
+        validation_split: float = 0.0,
+        stratify: bool = False,
+        augment: Augmentation | Sequence[Augmentation] | None = None,
+        metrics: Metrics = (),
+        sample_weight: ArrayLike | None = None,
+        class_weight: ClassWeight = None,
+        loss_weights: Sequence[float] | None = None,
+        callbacks: Callback | Sequence[Callback] = (),
+        progress: bool | str = "auto",
+        resume: str | os.PathLike[str] | None = None,
+        recompute: bool = False,
+        activation_dtype: str | None = None,
+        weight_penalty: WeightPenalty = None,
+        threads: int | None = None,
+        seed: int | None = None,
+        check_finite: bool = True,
+    ) -> History:
+        """Trains the model: for every epoch, for every batch: forward, loss, backward, update.
+
+        Args:
+            x: (rows, *input_shape). Arrays with dense rows, memory-mapped ones too, are read in place. Or, with no y, a
+                `Stream`, or chunks (x, y) or (x, y, sample_weight): a function that gives an iterable of them, or an
+                iterable itself (an iterator for one epoch only).
+            y: targets, as the loss wants them: (rows, *output_shape), (rows,) for one output, or integer labels.
+            loss: such as `MSE()` or its name, "mse", with its defaults; one of your own; or a list with one for each
+                output.
+            optimizer: such as `Adam(...)`; one that has been used for this model goes on where it stopped. A name
+                such as "adam" is a fresh one with its defaults.
+            epochs: how often to go through all rows.
+            batch_size: rows of one batch; the last batch of an epoch may be smaller.
+            accumulate: batches of one update. Their gradients add up to that of one batch with all their rows, in the
+                memory of one of them; what is random, and statistics over a batch, are each batch's own.
+            shuffle: whether each epoch has an order of its own.
+            drop_last: whether rows at the end of an epoch that fill no batch are left out of it.
+            validation_data: (x, y), (x, y, sample_weight) or a stream, evaluated after each epoch as "val_loss" and so
+                on.
+            validation_split: instead, the share of the rows that is held out, at random by `seed` (0 without one: a
+                fit that goes on holds out the same rows). Rows to train on are then copied.
+            stratify: whether rows are held out class by class, for labels.
+            augment: a function (x, y, rng) -> (x, y), or several, on copies of each batch's rows; see `bp.augment`.
+            metrics: names, functions (y_true, y_pred) -> float, or tuples (name, function). A function is shown outputs
+                as they are; with "labels" as third of its tuple the classes that they decide for, int32 (rows,), or 0
+                and 1 (rows, outputs) of several yes-no outputs; with "probabilities" those of the classes
+                (rows, classes), or of yes, beside labels. These are what scikit-learn's functions take:
+                `("kappa", cohen_kappa_score, "labels")`. Rows whose label the loss ignores are then left out.
+                "auc", "r2" and functions look at all rows of an epoch, so predictions (of streams, targets too) are
+                kept until its end; the others are added up batch by batch. Names, as scikit-learn defines them:
+                "accuracy", "balanced_accuracy", "precision", "recall", "f1" (of class 1 where there are two, else the
+                mean over classes), "auc", "log_loss", "top_5" for any number, "mae", "mse", "rmse", "max_error", "r2".
+                Each row counts once, whatever its weight. "auc" is nan where a class is missing. Of one output,
+                targets are 0 and 1, told apart at 0.5 (logits at 0), or -1 and 1, told apart at 0; "accuracy" and the
+                like refuse others, as "log_loss" refuses what are no probabilities. `Loss.output_kind` tells what
+                outputs are under a loss of your own: where it does not, they must be in [0, 1] or targets -1 and 1.
+            sample_weight: (rows,); means are divided by the sum of the weights.
+            callbacks: such as `EarlyStopping()`, `ReduceOnPlateau()` or `EMA()`, and your own, called in this order.
+                Where several set the weights at the end (`EarlyStopping`, `EMA`, `SWA`), those of the last remain.
+            class_weight: of integer labels: {label: weight}, others 1, or "balanced": rows / (classes * rows of the
+                class). It multiplies `sample_weight`.
+            loss_weights: a number for each output that multiplies its loss; None counts each once.
+            progress: a bar on a terminal that leaves the numbers of the last epoch, elsewhere a line for each epoch:
+                True, False, or "auto" for only on a terminal.
+            resume: a file of `Checkpoint`: where it exists, training goes on from it, with the bits of a fit that was
+                never interrupted; else it starts from the beginning.
+            recompute: whether most values between layers are computed again for the backward pass instead of kept: the
+                same bits from less memory, in up to a third more time (other bits beside `activation_dtype`, for what
+                is made again is not rounded).
+            activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary
+                digits; "int8" in a quarter, rounded to 255 steps; arithmetic, sums and weights stay float32. None
+                keeps them as they are.
+            weight_penalty: such as `L2(1e-4, "*.weight")`, `L1(...)`, `Penalty(function, pattern)` or a list of them:
+                added to the loss in training. "loss" has it in it, "weight_penalty" is its mean over the epoch;
+                "val_loss" and `evaluate` are of the data alone.
+            threads: how many, for this call. The result does not depend on it.
+            seed: of shuffling and dropout; None goes on in the model's own stream.
+            check_finite: whether data with nan or infinity is refused: reads all of it once before the first epoch,
+                streams chunk by chunk.
+
+        Returns:
+            What happened: `history["loss"]` and every other column, one number per epoch. Where there are several
+            outputs, "loss_0" and so on are their losses.
+
+        Raises:
+            TypeError: where data is not an array of real numbers.
+            ValueError: where shapes, labels or settings do not fit, or data is not finite; nothing has changed then.
+            DivergedError: where a loss is not finite; the model keeps the weights from before that step.
+            KeyboardInterrupt: on Ctrl-C, or after it when a stream's generator that blocks goes on; the model is usable
+                as it is.
+        """
+        loss, optimizer = _losses.resolved("fit", loss), _optimizer.resolved("fit", optimizer)
+        trainer = self._last_trainer
+        if trainer is None or not trainer._continues(
+            loss, optimizer, threads, loss_weights, recompute, activation_dtype, weight_penalty
+        ):
+            trainer = Trainer(
+                cast("Network", self),
+                loss,
+                optimizer,
+                threads=threads,
+                loss_weights=loss_weights,
+                recompute=recompute,
+                activation_dtype=activation_dtype,
+                weight_penalty=weight_penalty,
+            )
+        with self._goes_on_with(trainer):
+            return trainer.fit(
+                x,
+                y,
+                epochs=epochs,
+                batch_size=batch_size,
+                accumulate=accumulate,
+                shuffle=shuffle,
+                drop_last=drop_last,
+                validation_data=validation_data,
+                validation_split=validation_split,
+                stratify=stratify,
+                augment=augment,
+                metrics=metrics,
+                sample_weight=sample_weight,
+                class_weight=class_weight,
+                callbacks=callbacks,
+                progress=progress,
+                resume=resume,
+                seed=seed,
+                check_finite=check_finite,
+            )
+
+    @contextmanager
+    def _goes_on_with(self, trainer: Trainer) -> Iterator[None]:
+        """The trainer of the next fit, where this one is not refused: it returns, or has made steps."""
+        steps = trainer.optimizer.steps
+        try:
+            yield
+        except BaseException:
+            if trainer.optimizer.steps != steps:
+                self._last_trainer = trainer
+            raise
+        self._last_trainer = trainer
+
+    @suggesting
+    def partial_fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        loss: AnyLoss | None = None,
+        optimizer: Optimizer | str | None = None,
+        batch_size: int = 32,
+        accumulate: int = 1,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        augment: Augmentation | Sequence[Augmentation] | None = None,
+        metrics: Metrics = (),
+        sample_weight: ArrayLike | None = None,
+        threads: int | None = None,
+        seed: int | None = None,
+        check_finite: bool = True,
+    ) -> History:
+        """One pass over these rows: rows that come bit by bit make one training.
+
+        Args:
+            x: rows, or a stream, as for `fit`.
+            y: targets, as for `fit`.
+            loss: None means the loss of the last fit.
+            optimizer: None means the optimizer of the last fit, which goes on where it stopped; so does the name of its
+                kind.
+            batch_size: as for `fit`, like all that follow.
+            accumulate: batches of one update.
+            shuffle: whether the rows have an order of their own.
+            drop_last: whether rows that fill no batch are left out.
+            augment: functions on copies of each batch's rows.
+            metrics: names, functions or tuples.
+            sample_weight: (rows,).
+            threads: how many, for this call.
+            seed: of shuffling and dropout; None goes on in the model's own stream.
+            check_finite: whether data with nan or infinity is refused.
+
+        Returns:
+            A history of one epoch.
+
+        Raises:
+            ValueError: as `fit`, and where there was no call before to go on from.
+
+        Example:
+            >>> import backpass as bp, numpy as np
+            >>> model = bp.Sequential(bp.Dense(1), seed=0)
+            >>> x = np.random.default_rng(0).standard_normal((64, 2))
+            >>> first = model.partial_fit(x, x[:, 0], loss=bp.MSE(), optimizer=bp.SGD(0.1))
+            >>> for _ in range(50):
+            ...     last = model.partial_fit(x, x[:, 0])
+            >>> last["loss"][0] < 1e-3 < first["loss"][0]
+            True
+        """
+        last = self._last_trainer
+        if loss is not None:
+            loss_weights = None
+        elif last:
+            loss, loss_weights = last.loss, last.loss_weights
+        else:  # of a copy, which has no trainer yet
+            loss, loss_weights = self._last_loss, self._last_loss_weights
+        optimizer = _optimizer.going_on("partial_fit", optimizer, last.optimizer if last else None)
+        if loss is None or optimizer is None:
+            missing = "loss" if loss is None else "optimizer"
+            raise ValueError(
+                f"[partial_fit] {missing} must be given: this model has no fit or partial_fit of its own to go on from"
+            )
+        return self.fit(
+            x,
+            y,
+            loss=loss,
+            optimizer=optimizer,
+            loss_weights=loss_weights,
+            batch_size=batch_size,
+            accumulate=accumulate,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            augment=augment,
+            metrics=metrics,
+            sample_weight=sample_weight,
+            progress=False,
+            recompute=last.recompute if last else False,
+            activation_dtype=last.activation_dtype if last else None,
+            weight_penalty=last.weight_penalty if last else None,
+            threads=threads,
+            seed=seed,
+            check_finite=check_finite,
+        )
+
+    @suggesting
+    def evaluate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        loss: AnyLoss | None = None,
+        metrics: Metrics = (),
+        sample_weight: ArrayLike | None = None,
+        loss_weights: Sequence[float] | None = None,
+        check_finite: bool = True,
+    ) -> dict[str, float]:
+        """The loss and the metrics over all rows, with nothing dropped.
+
+        Args:
+            x: (rows, *input_shape), or a stream, evaluated chunk by chunk; for "auc", "r2" and functions its targets
+                and predictions are gathered.
+            y: targets, as for `fit`.
+            loss: None means the loss of the last fit, with its weights.
+            metrics: names, functions or tuples, as for `fit`.
+            sample_weight: (rows,).
+            loss_weights: a number for each output that multiplies its loss.
+            check_finite: whether data with nan or infinity is refused.
+
+        Returns:
+            "loss", "loss_0" and so on where there are several outputs, and one entry per metric.
+
+        Raises:
+            ValueError: where no loss is known, or shapes do not fit.
+        """
+        chosen = loss if loss is not None else self._last_loss
+        if chosen is None:
+            raise ValueError("[evaluate] loss must be given: this model has none from a fit")
+        weights = self._last_loss_weights if loss is None and loss_weights is None else loss_weights
+        return evaluate_with(cast("Network", self), chosen, x, y, metrics, sample_weight, check_finite, weights)
+
+    @suggesting
+    def value_and_grad(
+        self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, dict[str, Array]]:
+        """The loss and its gradient by every parameter, from one forward and one backward run; updates nothing.
+
+        Returns:
+            The loss in training, and fresh arrays by name. The model's gradient buffer holds the same numbers.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
+            >>> model.parameters()["0.weight"][:] = 3
+            >>> model.value_and_grad([[2.0]], [[1.0]], bp.HalfMSE())
+            (12.5, {'0.weight': array([[10.]])})
+        """
+        with self._built_for(x, "value_and_grad") as native:
+            trainer = _core.Trainer(native, native_losses("value_and_grad", loss), SGD(1.0)._native, 0)
+            value = trainer.gradients(x, y, sample_weight, -1)
+            return value, {name: gradient.copy() for name, gradient in native.gradients().items()}
+
+    @suggesting
+    def objective(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None) -> Objective:
+        """The loss as a function of all parameters, with gradient and Hessian-vector product, for SciPy and its like.
+
+        The model holds the parameters that were asked for last: a minimizer's last question, not always its answer.
+
+        Args:
+            x: (rows, *input_shape).
+            y: targets, as the loss wants them.
+            loss: a loss.
+            sample_weight: (rows,); means are divided by the sum of the weights.
+
+        Returns:
+            An object with `x0`, `fun`, `jac` and `hessp`, which is also a function: theta -> (value, gradient).
+
+        Raises:
+            ValueError: where shapes do not fit.
+
+        Example:
+            >>> import backpass as bp
+            >>> from scipy.optimize import minimize
+            >>> model = bp.Sequential(bp.Dense(1), input_shape=1, dtype="float64", seed=0)
+            >>> objective = model.objective([[0.0], [1.0], [2.0]], [[1.0], [3.0], [5.0]], bp.MSE())
+            >>> found = minimize(objective, objective.x0, jac=True, method="L-BFGS-B")
+            >>> model.flat_parameters[:] = found.x
+            >>> model.flat_parameters.round(4).tolist()
+            [2.0, 1.0]
+        """
+        from backpass.training._objective import Objective
+
+        return Objective(cast("Network", self), x, y, loss, sample_weight)
+
+    @suggesting
+    def backprop(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> list[dict[str, Array]]:
+        """Everything that one forward and one backward run know, layer by layer; updates nothing.
+
+        Dropout draws the masks of `random_step=0`.
+
+        Returns:
+            One dict per layer, in the order of `summary()`. "z" is what goes into its activation, "a" what comes out,
+            "delta" the gradient of the loss by z, and "weight" and "bias" its gradients by the parameters, where it has
+            any; those of layers within it are "0.weight" and so on.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(1, activation="sigmoid"), input_shape=1, dtype="float64", seed=0)
+            >>> layer, = model.backprop([[1.0]], [[1.0]], bp.HalfMSE())
+            >>> sorted(layer)
+            ['a', 'bias', 'delta', 'weight', 'z']
+        """
+        from backpass.training._backprop import backprop
+
+        return backprop(cast("Network", self), x, y, loss)
