@@ -2,26 +2,22 @@
 #include "backpass/layers.h"
 #include "base/error.h"
 #include "graph/op.h"
-#include "nn/activation.h"
 
 namespace backpass {
 
-Attributes Embedding::attributes() const {
-  return {{"num_embeddings", num_embeddings},
-          {"embedding_dim", embedding_dim},
-          {"padding_idx", padding_idx ? Attribute(*padding_idx) : Attribute(std::string())},
-          {"sparse", sparse},
-          {"weight_init", weight_init.name}};
+Fields Embedding::fields() {
+  return {{"num_embeddings", &num_embeddings, "rows of the table", kCount},
+          {"embedding_dim", &embedding_dim, "numbers per row", kCount},
+          {"padding_idx", &padding_idx, "an index that gives zeros and is not trained"},
+          {"sparse", &sparse, "whether the gradient is kept by rows"},
+          {"weight_init", &weight_init, "how the table starts"}};
 }
 
 Tensor Embedding::build(LayerContext& context, const Tensor& indices) const {
-  if (num_embeddings < 1) fail("Embedding", "num_embeddings must be positive, got ", num_embeddings);
-  if (embedding_dim < 1) fail("Embedding", "embedding_dim must be positive, got ", embedding_dim);
   if (padding_idx && (*padding_idx < 0 || *padding_idx >= num_embeddings))
     fail("Embedding", "padding_idx must be in [0, ", num_embeddings, "), got ", *padding_idx);
   if (indices.dtype() != DType::int32)
     fail("Embedding", "takes integers: an input of dtype int32, got ", name(indices.dtype()));
-  check_initializer("Embedding", weight_init);
   const Tensor weight = context.parameter("weight", {num_embeddings, embedding_dim}, weight_init, sparse);
   return take_for("Embedding", weight, indices, padding_idx ? std::vector<Dim>{*padding_idx} : std::vector<Dim>{});
 }
@@ -31,6 +27,8 @@ Tensor Flatten::build(LayerContext&, const Tensor& x) const {
     fail("Flatten", "needs the batch as first dimension, got ", to_string(x.shape()));
   return reshape(x, {kBatch, element_count(Shape(x.shape().begin() + 1, x.shape().end()))});
 }
+
+Fields Concat::fields() { return {{"axis", &axis, "along which"}}; }
 
 Tensor Concat::build(LayerContext&, const std::vector<Tensor>& xs) const { return concat(xs, axis); }
 

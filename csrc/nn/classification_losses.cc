@@ -11,10 +11,6 @@ namespace {
 
 const std::vector<Dim> kLast{-1};
 
-void check_smoothing(const char* who, double smoothing) {
-  if (!(smoothing >= 0 && smoothing <= 1)) fail(who, "label_smoothing must be in [0, 1], got ", smoothing);
-}
-
 // Logits (batch, classes), and labels or rows of probabilities.
 void check_classes(const char* who, const Tensor& prediction, const Tensor& target) {
   if (prediction.shape().size() != 2)
@@ -29,28 +25,31 @@ Tensor along_classes(const Tensor& per_row, const Shape& shape) {
 
 }  // namespace
 
-Attributes BinaryCrossEntropy::attributes() const {
-  Attributes attributes{{"label_smoothing", label_smoothing}};
-  if (pos_weight) attributes.emplace_back("pos_weight", *pos_weight);
-  return attributes;
+Fields BinaryCrossEntropy::fields() {
+  return {{"label_smoothing", &label_smoothing, "a in (1 - a) y + a / 2, which takes the place of y", kFraction},
+          {"pos_weight", &pos_weight, "multiplies the first term", kNotNegative}};
 }
 
 // -log s(z) is softplus(-z), and -log(1 - s(z)) is softplus(z), which neither overflow nor cancel.
 Tensor BinaryCrossEntropy::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
-  check_smoothing("BinaryCrossEntropy", label_smoothing);
-  if (pos_weight && (!(*pos_weight >= 0) || !std::isfinite(*pos_weight)))
-    fail("BinaryCrossEntropy", "pos_weight must be finite and not negative, got ", *pos_weight);
   check_target("BinaryCrossEntropy", prediction.shape(), target);
   const Tensor y = label_smoothing > 0 ? target * (1 - label_smoothing) + 0.5 * label_smoothing : target;
   const Tensor positive = expected(y, softplus(-prediction)), negative = expected(1.0 - y, softplus(prediction));
   return over_elements((pos_weight ? positive * *pos_weight : positive) + negative, weight);
 }
 
-Attributes CrossEntropy::attributes() const {
-  Attributes attributes{{"label_smoothing", label_smoothing}};
-  if (ignore_index) attributes.emplace_back("ignore_index", std::int64_t{*ignore_index});
-  if (!class_weight.empty()) attributes.emplace_back("class_weight", class_weight);
-  return attributes;
+namespace {
+
+constexpr Range kLabel{"of 32 bits", std::numeric_limits<std::int32_t>::min(),
+                       std::numeric_limits<std::int32_t>::max()};
+
+}  // namespace
+
+Fields CrossEntropy::fields() {
+  return {{"label_smoothing", &label_smoothing,
+           "a in (1 - a) y + a / classes, which takes the place of the probabilities y", kFraction},
+          {"ignore_index", &ignore_index, "the label of rows that count for nothing", kLabel},
+          {"class_weight", &class_weight, "a number for each class that multiplies its term", kNotNegative}};
 }
 
 namespace {
@@ -58,16 +57,8 @@ namespace {
 void check_class_weight(const std::vector<double>& weights, Dim classes, DType dtype) {
   if (!weights.empty() && static_cast<Dim>(weights.size()) != classes)
     fail("CrossEntropy", "class_weight must have a number for each of ", classes, " classes, got ", weights.size());
-  for (const double w : weights) {
-    if (!(w >= 0) || !std::isfinite(w)) fail("CrossEntropy", "class_weight must be finite and not negative, got ", w);
+  for (const double w : weights)
     if (!weight_fits(w, dtype)) fail("CrossEntropy", "class_weight ", out_of_range(dtype), w, kScaleWeights);
-  }
-}
-
-void check_ignored(std::optional<Dim> label) {
-  using Limits = std::numeric_limits<std::int32_t>;
-  if (label && (*label < Limits::min() || *label > Limits::max()))
-    fail("CrossEntropy", "ignore_index must be of 32 bits, got ", *label);
 }
 
 // The weight of each class, or 1, beside each of the logits.
@@ -107,10 +98,8 @@ Tensor CrossEntropy::row_weight(const Tensor& prediction, const Tensor& target, 
 }
 
 Tensor CrossEntropy::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
-  check_smoothing("CrossEntropy", label_smoothing);
   check_classes("CrossEntropy", prediction, target);
   check_class_weight(class_weight, prediction.shape()[1], prediction.dtype());
-  check_ignored(ignore_index);
   if (target.dtype() == DType::int32) {
     const Tensor rows = surprise_at_labels(*this, prediction, target);
     const Tensor total = row_weight(prediction, target, weight);
@@ -124,19 +113,15 @@ Tensor CrossEntropy::build(const Tensor& prediction, const Tensor& target, const
   return over_rows(sum(y, kLast) * log_sum_exp(z) - sum(expected(y, z), kLast), weight);
 }
 
-Attributes Focal::attributes() const {
-  Attributes attributes{{"gamma", gamma}};
-  if (alpha) attributes.emplace_back("alpha", *alpha);
-  return attributes;
+Fields Focal::fields() {
+  return {{"gamma", &gamma, "how much less rows count that are right already", kNotNegative},
+          {"alpha", &alpha, "multiplies the loss", kPositive}};
 }
 
 // With s = -log p, the power (1 - p)^gamma is exp(gamma log(1 - exp(-s))), and 1 - exp(-s) is -elu(-s), which keeps
 // small s. Where p is 1 its logarithm is held at that of the smallest number, through which no gradient flows: the
 // limits there are 0.
 Tensor Focal::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
-  if (!(gamma >= 0) || !std::isfinite(gamma)) fail("Focal", "gamma must be finite and not negative, got ", gamma);
-  if (alpha && (!(*alpha > 0) || !std::isfinite(*alpha)))
-    fail("Focal", "alpha must be positive and finite, got ", *alpha);
   check_classes("Focal", prediction, target);
   const Tensor z = below_max(prediction), lse = log_sum_exp(z);
   const Tensor least = like(prediction, std::numeric_limits<float>::min());

@@ -78,22 +78,19 @@ Initializer initializer_before(const Tensor& activation) {
   return {start->initializer, start->fn == Elementwise::leaky_relu ? 1 / std::sqrt(1 + alpha * alpha) : 1.0};
 }
 
-Attributes Dense::attributes() const {
-  return {{"units", units},
-          {"activation", activation},
-          {"bias", bias},
-          {"weight_init", weight_init.name},
-          {"bias_init", bias_init.name}};
+Fields Dense::fields() {
+  return {{"units", &units, "how many outputs each row has", kCount},
+          {"activation", &activation, "what is applied to the output"},
+          {"bias", &bias, "whether b is there"},
+          {"weight_init", &weight_init, "how the weights start"},
+          {"bias_init", &bias_init, "how b starts"}};
 }
 
 Tensor Dense::build(LayerContext& context, const Tensor& x) const {
-  if (units < 1) fail("Dense", "units must be positive, got ", units);
   if (x.shape().size() < 2) fail("Dense", "needs an input of shape (batch, ..., features), got ", to_string(x.shape()));
   const Activation* own = activation.empty() ? nullptr : find_activation(activation);
   if (!activation.empty() && own == nullptr)
     fail("Dense", "unknown activation \"", activation, "\"; there are ", activation_names());
-  check_initializer("Dense", weight_init);
-  check_initializer("Dense", bias_init);
   const Tensor weight = context.parameter("weight", {units, x.shape().back()}, weight_init);
   Tensor z = matmul(x, weight, false, true);
   if (bias) z = z + context.parameter("bias", {units}, bias_init);
@@ -101,30 +98,28 @@ Tensor Dense::build(LayerContext& context, const Tensor& x) const {
   return own == nullptr ? z : own->build(z);
 }
 
-Tensor Dropout::build(LayerContext&, const Tensor& x) const {
-  if (!(rate >= 0 && rate < 1)) fail("Dropout", "rate must be at least 0 and below 1, got ", rate);
-  return dropout(x, rate);
-}
+Fields Dropout::fields() { return {{"rate", &rate, "how likely each element is dropped", kBelowOne}}; }
 
-Tensor AlphaDropout::build(LayerContext&, const Tensor& x) const {
-  if (!(rate >= 0 && rate < 1)) fail("AlphaDropout", "rate must be at least 0 and below 1, got ", rate);
-  return alpha_dropout(x, rate);
-}
+Tensor Dropout::build(LayerContext&, const Tensor& x) const { return dropout(x, rate); }
 
-Tensor GaussianNoise::build(LayerContext&, const Tensor& x) const {
-  if (!(deviation >= 0) || !std::isfinite(deviation))
-    fail("GaussianNoise", "deviation must be finite and not negative, got ", deviation);
-  return gaussian_noise(x, deviation);
-}
+Fields AlphaDropout::fields() { return {{"rate", &rate, "how likely each element is dropped", kBelowOne}}; }
 
-Tensor LeakyReLU::build(LayerContext&, const Tensor& x) const {
-  if (!std::isfinite(slope)) fail("LeakyReLU", "slope must be finite, got ", slope);
-  return leaky_relu(x, slope);
-}
+Tensor AlphaDropout::build(LayerContext&, const Tensor& x) const { return alpha_dropout(x, rate); }
 
-Tensor ELU::build(LayerContext&, const Tensor& x) const {
-  if (!(alpha > 0) || !std::isfinite(alpha)) fail("ELU", "alpha must be positive and finite, got ", alpha);
-  return elu(x, alpha);
+Fields GaussianNoise::fields() { return {{"deviation", &deviation, "the noise's standard deviation", kNotNegative}}; }
+
+Tensor GaussianNoise::build(LayerContext&, const Tensor& x) const { return gaussian_noise(x, deviation); }
+
+Fields LeakyReLU::fields() { return {{"slope", &slope, "the slope where x <= 0"}}; }
+
+Tensor LeakyReLU::build(LayerContext&, const Tensor& x) const { return leaky_relu(x, slope); }
+
+Fields ELU::fields() { return {{"alpha", &alpha, "how far below 0 the output comes", kPositive}}; }
+
+Tensor ELU::build(LayerContext&, const Tensor& x) const { return elu(x, alpha); }
+
+Fields Hardtanh::fields() {
+  return {{"min", &low, "the lower bound", kNumber}, {"max", &high, "the upper bound", kNumber}};
 }
 
 Tensor Hardtanh::build(LayerContext&, const Tensor& x) const {
@@ -133,11 +128,9 @@ Tensor Hardtanh::build(LayerContext&, const Tensor& x) const {
   return hardtanh(x, low, high);
 }
 
-Tensor GELU::build(LayerContext&, const Tensor& x) const {
-  if (approximate != "none" && approximate != "tanh")
-    fail("GELU", "approximate must be \"none\" or \"tanh\", got \"", approximate, '"');
-  return approximate == "tanh" ? gelu_tanh(x) : gelu(x);
-}
+Fields GELU::fields() { return {{"approximate", &approximate, "how Phi is computed", {"none", "tanh"}}}; }
+
+Tensor GELU::build(LayerContext&, const Tensor& x) const { return approximate == "tanh" ? gelu_tanh(x) : gelu(x); }
 
 Tensor ReLU::build(LayerContext&, const Tensor& x) const { return relu(x); }
 Tensor Sigmoid::build(LayerContext&, const Tensor& x) const { return sigmoid(x); }
@@ -150,11 +143,7 @@ Tensor ReLU6::build(LayerContext&, const Tensor& x) const { return relu6(x); }
 Tensor Softmax::build(LayerContext&, const Tensor& x) const { return softmax(x); }
 Tensor Identity::build(LayerContext&, const Tensor& x) const { return x; }
 
-Attributes Residual::attributes() const {
-  std::vector<Description> inner;
-  for (const Layer& layer : layers) inner.push_back(layer.description());
-  return {{"layers", std::move(inner)}};
-}
+Fields Residual::fields() { return {{"layers", &layers, "what f is, one after the other"}}; }
 
 Tensor Residual::build(LayerContext&, const Tensor& x) const {
   if (layers.empty()) fail("Residual", "needs at least one layer");

@@ -4,30 +4,14 @@
 #include <cmath>
 
 #include "base/convert.h"
-#include "nn/attributes.h"
 #include "nn/loss_means.h"
+#include "nn/make.h"
 #include "nn/targets.h"
 
 namespace backpass {
 
-Loss make_loss(const std::string& type, const Attributes& a) {
-  if (type == "MSE") return MSE{};
-  if (type == "HalfMSE") return HalfMSE{};
-  if (type == "MAE") return MAE{};
-  if (type == "Huber") return Huber{get(a, "delta", Huber{}.delta)};
-  if (type == "LogCosh") return LogCosh{};
-  if (type == "Quantile") return Quantile{get(a, "q", Quantile{}.q)};
-  if (type == "Poisson")
-    return Poisson{get(a, "log_input", Poisson{}.log_input), get(a, "full", Poisson{}.full),
-                   get(a, "eps", Poisson{}.eps)};
-  if (type == "GaussianNLL") return GaussianNLL{get(a, "eps", GaussianNLL{}.eps), get(a, "full", GaussianNLL{}.full)};
-  if (type == "BinaryCrossEntropy")
-    return BinaryCrossEntropy{find<double>(a, "pos_weight"), get(a, "label_smoothing", 0.0)};
-  if (type == "CrossEntropy")
-    return CrossEntropy{get(a, "label_smoothing", 0.0), find<std::int64_t>(a, "ignore_index"),
-                        get(a, "class_weight", std::vector<double>{})};
-  if (type == "Focal") return Focal{get(a, "gamma", Focal{}.gamma), find<double>(a, "alpha")};
-  fail("loss", "unknown type \"", type, '"');
+Loss make_loss(const std::string& type, const Attributes& attributes) {
+  return make_of<Loss>(LossTypes{}, "loss", type, attributes, [](auto description) -> Loss { return description; });
 }
 
 Tensor Loss::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {

@@ -1,6 +1,5 @@
 // Normalization layers.
 #include <algorithm>
-#include <cmath>
 #include <limits>
 
 #include "backpass/layers.h"
@@ -10,12 +9,11 @@
 namespace backpass {
 namespace {
 
-void check(const char* who, const Tensor& x, double eps, double least) {
+void check(const char* who, const Tensor& x) {
   if (x.shape().size() < 2) fail(who, "needs an input of shape (batch, ..., features), got ", to_string(x.shape()));
-  if (!(eps >= least) || !std::isfinite(eps)) fail(who, "eps must be finite and positive, got ", eps);
 }
 
-constexpr double kLeastEps = std::numeric_limits<double>::min();
+constexpr const char* kEps = "keeps the division finite";
 
 // One per channel, so that elements are multiplied and not divided. A variance that overflows makes it nan and ends the
 // step: 1 / inf would make all of them 0 without a word.
@@ -40,9 +38,14 @@ Tensor shifted(LayerContext& context, const Tensor& x) { return x + context.para
 
 }  // namespace
 
+Fields BatchNorm::fields() {
+  return {{"momentum", &momentum, "how far a step moves the running values", kPart},
+          {"eps", &eps, kEps, kPositive},
+          {"affine", &affine, "whether weight and bias are there"}};
+}
+
 Tensor BatchNorm::build(LayerContext& context, const Tensor& x) const {
-  check("BatchNorm", x, eps, kLeastEps);
-  if (!(momentum >= 0 && momentum <= 1)) fail("BatchNorm", "momentum must be between 0 and 1, got ", momentum);
+  check("BatchNorm", x);
   std::vector<Dim> axes;
   for (std::size_t i = 0; i + 1 < x.shape().size(); ++i) axes.push_back(static_cast<Dim>(i));
   const Tensor running_mean = context.state("running_mean", channels(x), "zeros");
@@ -56,15 +59,25 @@ Tensor BatchNorm::build(LayerContext& context, const Tensor& x) const {
   return track(y, running_var, batch_var * (n / (n - 1.0)), momentum);
 }
 
+Fields LayerNorm::fields() {
+  return {{"eps", &eps, kEps, kPositive},
+          {"affine", &affine, "whether weight and bias (features) are there"},
+          {"bias", &bias, "whether the bias is there"}};
+}
+
 Tensor LayerNorm::build(LayerContext& context, const Tensor& x) const {
-  check("LayerNorm", x, eps, kLeastEps);
+  check("LayerNorm", x);
   const Tensor y = unit_rms(center(x), eps);
   if (!affine) return y;
   return bias ? shifted(context, scaled(context, y)) : scaled(context, y);
 }
 
+Fields RMSNorm::fields() {
+  return {{"eps", &eps, kEps, kNotNegative}, {"affine", &affine, "whether weight (features) is there"}};
+}
+
 Tensor RMSNorm::build(LayerContext& context, const Tensor& x) const {
-  check("RMSNorm", x, eps, 0);
+  check("RMSNorm", x);
   const double own = x.dtype() == DType::float64 ? std::numeric_limits<double>::epsilon()
                                                  : static_cast<double>(std::numeric_limits<float>::epsilon());
   const Tensor y = unit_rms(x, eps > 0 ? eps : own);

@@ -1,5 +1,4 @@
 // Losses of numbers: errors, counts, and the likelihood of a normal distribution.
-#include <cmath>
 #include <numbers>
 
 #include "base/error.h"
@@ -10,10 +9,6 @@ namespace backpass {
 namespace {
 
 constexpr double kLogTwoPi = 1.8378770664093454836;
-
-void check_positive(const char* who, const char* name, double value) {
-  if (!(value > 0) || !std::isfinite(value)) fail(who, name, " must be positive and finite, got ", value);
-}
 
 Tensor error_of(const char* who, const Tensor& prediction, const Tensor& target) {
   check_target(who, prediction.shape(), target);
@@ -36,9 +31,10 @@ Tensor MAE::build(const Tensor& prediction, const Tensor& target, const Tensor& 
   return over_elements(abs(error_of("MAE", prediction, target)), weight);
 }
 
+Fields Huber::fields() { return {{"delta", &delta, "where the line begins", kPositive}}; }
+
 // With m = min(|e|, delta) both branches are m (|e| - m / 2).
 Tensor Huber::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
-  check_positive("Huber", "delta", delta);
   const Tensor size = abs(error_of("Huber", prediction, target)), m = minimum(size, like(size, delta));
   return over_elements(m * (size - m * 0.5), weight);
 }
@@ -47,14 +43,20 @@ Tensor LogCosh::build(const Tensor& prediction, const Tensor& target, const Tens
   return over_elements(log_cosh(error_of("LogCosh", prediction, target)), weight);
 }
 
+Fields Quantile::fields() { return {{"q", &q, "which quantile", kWithin}}; }
+
 Tensor Quantile::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
-  if (!(q > 0 && q < 1)) fail("Quantile", "q must be between 0 and 1, got ", q);
   const Tensor error = error_of("Quantile", prediction, target);
   return over_elements(relu(-error) * q + relu(error) * (1 - q), weight);
 }
 
+Fields Poisson::fields() {
+  return {{"log_input", &log_input, "whether the prediction p is the logarithm of the rate"},
+          {"full", &full, "whether y log y - y + log(2 pi y) / 2 is added where y > 1"},
+          {"eps", &eps, "keeps the logarithm of a rate of 0 finite", kPositive}};
+}
+
 Tensor Poisson::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
-  check_positive("Poisson", "eps", eps);
   check_target("Poisson", prediction.shape(), target);
   Tensor each = log_input ? exp(prediction) - target * prediction : prediction - target * log(prediction + eps);
   if (full) {
@@ -62,6 +64,11 @@ Tensor Poisson::build(const Tensor& prediction, const Tensor& target, const Tens
     each = each + (y * log(y) - y + (log(y) + kLogTwoPi) * 0.5) * greater(target, one);
   }
   return over_elements(each, weight);
+}
+
+Fields GaussianNLL::fields() {
+  return {{"eps", &eps, "the least variance", kPositive},
+          {"full", &full, "whether the constant log(2 pi) / 2 is added"}};
 }
 
 Shape GaussianNLL::target_shape(const Shape& prediction) const {
@@ -75,7 +82,6 @@ Shape GaussianNLL::target_shape(const Shape& prediction) const {
 
 // The clamped variance passes its gradient on, so that one that is too small can grow again.
 Tensor GaussianNLL::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
-  check_positive("GaussianNLL", "eps", eps);
   const Shape shape = target_shape(prediction.shape());
   check_target("GaussianNLL", shape, target);
   const Dim d = shape.back();

@@ -1,7 +1,6 @@
 // The rules of Adam and its kin: what they share, and what each step corrects.
 #include <cmath>
 
-#include "base/error.h"
 #include "optim/rule.h"
 
 namespace backpass {
@@ -11,16 +10,17 @@ using kernels::UpdateRule;
 using kernels::UpdateSettings;
 
 // Two moments; `advance` is left to each.
-Rule moments(const Settings& s, UpdateRule kernel) {
-  const double beta1 = s.below_one("beta1", "betas"), beta2 = s.below_one("beta2", "betas"), eps = s.positive("eps");
+template <class A>
+Rule moments(const A& adam, UpdateRule kernel) {
+  const auto [beta1, beta2] = adam.betas;
   return {kernel,
           {"exp_avg", "exp_avg_sq"},
-          {.weight_decay = s.not_negative("weight_decay"),
+          {.weight_decay = adam.weight_decay,
            .beta1 = beta1,
            .fresh1 = 1 - beta1,
            .beta2 = beta2,
            .fresh2 = 1 - beta2,
-           .eps = eps}};
+           .eps = adam.eps}};
 }
 
 // What a running mean that began at zero lacks after t steps.
@@ -64,50 +64,92 @@ class Lookahead {
   std::int64_t steps_ = 0;  // that the product is of
 };
 
-}  // namespace
+constexpr const char *kCoupled = "added to the gradient as weight_decay * w",
+                     *kDecoupled = "the part of the weights that a step of size 1 takes away";
 
-Rule adam_rule(const Settings& s) {
-  const bool amsgrad = s.flag("amsgrad");
-  Rule rule = moments(s, amsgrad ? UpdateRule::amsgrad : UpdateRule::adam);
-  if (amsgrad) rule.slots[2] = "max_exp_avg_sq";
+// What all of them have; `decay` says how weights decay.
+template <class A>
+Fields with_moments(A& adam, const char* decay) {
+  return {{"learning_rate", &adam.learning_rate, "the step size", kNotNegative},
+          {"betas", &adam.betas, "b1 and b2", kBelowOne},
+          {"eps", &adam.eps, "keeps the division finite", kAboveZero},
+          {"weight_decay", &adam.weight_decay, decay, kNotNegative}};
+}
+
+Fields with_moments(auto& adam, const char* decay, Field own) {
+  Fields fields = with_moments(adam, decay);
+  fields.push_back(std::move(own));
+  return fields;
+}
+
+constexpr const char* kAmsgrad = "whether the largest v so far is divided by";
+
+template <class A>
+Rule rule_of_either(const A& adam) {
+  Rule rule = moments(adam, adam.amsgrad ? UpdateRule::amsgrad : UpdateRule::adam);
+  if (adam.amsgrad) rule.slots[2] = "max_exp_avg_sq";
   rule.advance = correct;
   rule.by_rows = true;
   return rule;
 }
 
-Rule adamw_rule(const Settings& s) {
-  Rule rule = adam_rule(s);
+}  // namespace
+
+Fields Adam::fields() { return with_moments(*this, kCoupled, {"amsgrad", &amsgrad, kAmsgrad}); }
+Fields AdamW::fields() { return with_moments(*this, kDecoupled, {"amsgrad", &amsgrad, kAmsgrad}); }
+
+Rule rule_of(const Adam& adam) { return rule_of_either(adam); }
+
+Rule rule_of(const AdamW& adamw) {
+  Rule rule = rule_of_either(adamw);
   rule.settings.decoupled = true;
   return rule;
+}
+
+Fields Muon::fields() {
+  return {
+      {"learning_rate", &learning_rate, "the step size", kNotNegative},
+      {"momentum", &momentum, "how much of b is kept", kBelowOne},
+      {"nesterov", &nesterov, "whether to look ahead along b"},
+      {"weight_decay", &weight_decay, kDecoupled, kNotNegative},
+      {"steps", &steps, "of the iteration", {"from 1 to 1000", 1, 1000}},
+      {"adjust", &adjust, "how scale follows from a matrix of n rows and m columns", {"original", "match_rms_adamw"}},
+      {"betas", &betas, "of AdamW", kBelowOne},
+      {"eps", &eps, "of AdamW", kAboveZero}};
 }
 
 // AdamW for what is no matrix.
-Rule muon_rule(const Settings& s) {
-  Rule rule = moments(s, UpdateRule::adam);
+Rule rule_of(const Muon& muon) {
+  Rule rule = moments(muon, UpdateRule::adam);
   rule.settings.decoupled = true;
   rule.advance = correct;
-  const std::string& adjust = s.text("adjust");
-  if (adjust != "original" && adjust != "match_rms_adamw")
-    fail("Muon", "adjust must be one of original, match_rms_adamw, got \"", adjust, '"');
-  rule.direction = {s.below_one("momentum"), s.flag("nesterov"), adjust == "match_rms_adamw",
-                    static_cast<int>(s.count("steps"))};
+  rule.direction = {muon.momentum, muon.nesterov, muon.adjust == "match_rms_adamw", static_cast<int>(muon.steps)};
   return rule;
 }
 
-Rule nadam_rule(const Settings& s) {
-  Rule rule = moments(s, UpdateRule::nadam);
-  rule.advance = Lookahead(s.not_negative("momentum_decay"));
+Fields NAdam::fields() {
+  return with_moments(*this, kCoupled,
+                      {"momentum_decay", &momentum_decay, "how quickly the momentum comes to b1", kNotNegative});
+}
+
+Rule rule_of(const NAdam& nadam) {
+  Rule rule = moments(nadam, UpdateRule::nadam);
+  rule.advance = Lookahead(nadam.momentum_decay);
   return rule;
 }
 
-Rule radam_rule(const Settings& s) {
-  Rule rule = moments(s, UpdateRule::radam);
+Fields RAdam::fields() { return with_moments(*this, kCoupled); }
+
+Rule rule_of(const RAdam& radam) {
+  Rule rule = moments(radam, UpdateRule::radam);
   rule.advance = rectify;
   return rule;
 }
 
-Rule adamax_rule(const Settings& s) {
-  Rule rule = moments(s, UpdateRule::adamax);
+Fields Adamax::fields() { return with_moments(*this, kCoupled); }
+
+Rule rule_of(const Adamax& adamax) {
+  Rule rule = moments(adamax, UpdateRule::adamax);
   rule.slots[1] = "exp_inf";
   rule.advance = [](UpdateSettings& next, std::int64_t t) {
     next.step_size = next.learning_rate / correction(next.beta1, t);

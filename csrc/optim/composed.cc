@@ -19,8 +19,10 @@ Description described(const ComposedOptimizer& own) {
   return {own.name, std::move(all)};
 }
 
-Rule decay_rule(const Settings& settings) {
-  return {.settings = {.weight_decay = settings.not_negative("weight_decay")}};
+Rule decay_rule(ComposedOptimizer own) {
+  check_fields(own.name, {{"learning_rate", &own.learning_rate, "the step size", kNotNegative},
+                          {"weight_decay", &own.weight_decay, "added to the gradient", kNotNegative}});
+  return {.settings = {.weight_decay = own.weight_decay}, .learning_rate = own.learning_rate};
 }
 
 // What lies somewhere when the plan runs.
@@ -43,7 +45,7 @@ void check_results(const ComposedOptimizer& own, const ParameterInfo& info, DTyp
 }  // namespace
 
 Optimizer::State::State(ComposedOptimizer own, const OptimizerOptions& with)
-    : State(described(own), with, decay_rule(Settings(described(own)))) {
+    : State(described(own), with, decay_rule(own)) {
   slot_names = own.slots;
   for (std::size_t i = 0; i < slot_names.size(); ++i)
     if (slot_names[i].empty() || std::count(slot_names.begin(), slot_names.end(), slot_names[i]) > 1)

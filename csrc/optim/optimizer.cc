@@ -40,8 +40,8 @@ Optimizer::State::State(const Description& made_from, const OptimizerOptions& wi
     : description(made_from),
       options(with),
       rule(std::move(made)),
-      groups(made_from.type, with, Settings(made_from).not_negative("learning_rate"), rule.settings.weight_decay),
-      learning_rate(Settings(made_from).not_negative("learning_rate")),
+      groups(made_from.type, with, rule.learning_rate, rule.settings.weight_decay),
+      learning_rate(rule.learning_rate),
       next(groups.table().size() * (rule.direction ? 2 : 1)) {
   check_limit(made_from.type, "clip_norm", with.clip_norm);
   check_limit(made_from.type, "clip_value", with.clip_value);

@@ -25,35 +25,23 @@ struct Rule {
   double initial = 0;    // elements of the first slot
   bool by_rows = false;  // what has no gradient may be left as it is
   std::optional<Direction> direction = {};
+  double learning_rate = 0;  // that it begins with
 };
 
-// Settings by name, each once; throws std::invalid_argument where one is missing or out of range.
-class Settings {
- public:
-  explicit Settings(const Description& description) : d_(description) {}
-  double not_negative(const char* name) const;
-  double positive(const char* name) const;
-  // And not negative; `called`: what the user knows it by.
-  double below_one(const char* name, const char* called = nullptr) const;
-  bool flag(const char* name) const;
-  std::int64_t count(const char* name) const;  // at least 1
-  const std::string& text(const char* name) const;
+// The rule of each; settings are within their ranges.
+Rule rule_of(const SGD& sgd);
+Rule rule_of(const Adam& adam);
+Rule rule_of(const AdamW& adamw);
+Rule rule_of(const NAdam& nadam);
+Rule rule_of(const RAdam& radam);
+Rule rule_of(const Adamax& adamax);
+Rule rule_of(const RMSprop& rmsprop);
+Rule rule_of(const Adagrad& adagrad);
+Rule rule_of(const Adadelta& adadelta);
+Rule rule_of(const Lion& lion);
+Rule rule_of(const Muon& muon);
 
- private:
-  template <class T>
-  T get(const char* name) const;
-  const Description& d_;
-};
-
-using MakeRule = Rule (*)(const Settings&);
-Rule adam_rule(const Settings& s);
-Rule adamw_rule(const Settings& s);
-Rule nadam_rule(const Settings& s);
-Rule radam_rule(const Settings& s);
-Rule adamax_rule(const Settings& s);
-Rule muon_rule(const Settings& s);
-
-// The rule of a description; throws std::invalid_argument where its type is unknown or a setting is out of range.
+// Throws std::invalid_argument where the type is unknown or a setting is out of range.
 Rule rule_of(const Description& description);
 void check_learning_rate(const std::string& who, double value);
 

@@ -4,22 +4,11 @@
 #include <numbers>
 
 #include "backpass/schedules.h"
-#include "base/error.h"
+#include "nn/attributes.h"
+#include "nn/make.h"
 
 namespace backpass {
 namespace {
-
-void check_positive(const char* who, const char* what, std::int64_t value) {
-  if (value < 1) fail(who, what, " must be positive, got ", value);
-}
-
-void check_positive(const char* who, const char* what, double value) {
-  if (!(value > 0) || !std::isfinite(value)) fail(who, what, " must be finite and above 0, got ", value);
-}
-
-void check_part(const char* who, const char* what, double value) {
-  if (!(value >= 0 && value <= 1)) fail(who, what, " must be between 0 and 1, got ", value);
-}
 
 // From 1 to 0 as `part` goes from 0 to 1, along half a cosine.
 double half_cosine(double part) { return (1 + std::cos(std::numbers::pi * part)) / 2; }
@@ -44,21 +33,27 @@ double Schedule::factor(double t) const {
   return t < warmup ? (t + 1) / warmup : self_->factor(t - warmup);
 }
 
-void StepDecay::check() const {
-  check_positive("StepDecay", "every", every);
-  check_positive("StepDecay", "gamma", gamma);
+Schedule make_schedule(const std::string& type, const Attributes& attributes) {
+  const std::string per = get<std::string>(attributes, "per", "step");
+  if (per != "step" && per != "epoch") fail(type, "per must be one of step, epoch, got \"", per, '"');
+  const ScheduleOptions options{get<std::int64_t>(attributes, "warmup", 0), per == "epoch" ? Per::epoch : Per::step};
+  return make_of<Schedule>(ScheduleTypes{}, "schedule", type, attributes,
+                           [&](auto description) { return Schedule(description, options); });
+}
+
+Fields StepDecay::fields() {
+  return {{"every", &every, "how many steps (or epochs) the rate stays the same", kCount},
+          {"gamma", &gamma, "what it is multiplied by then", kAboveZero}};
 }
 
 double StepDecay::factor(double t) const { return std::pow(gamma, std::floor(t / static_cast<double>(every))); }
 
-Attributes MultiStepDecay::attributes() const {
-  std::string list;
-  for (const std::int64_t milestone : milestones) list += (list.empty() ? "" : ", ") + std::to_string(milestone);
-  return {{"milestones", list}, {"gamma", gamma}};
+Fields MultiStepDecay::fields() {
+  return {{"milestones", &milestones, "when the rate falls"},
+          {"gamma", &gamma, "what it is multiplied by then", kAboveZero}};
 }
 
 void MultiStepDecay::check() const {
-  check_positive("MultiStepDecay", "gamma", gamma);
   for (std::size_t i = 0; i < milestones.size(); ++i)
     if (milestones[i] <= (i == 0 ? 0 : milestones[i - 1]))
       fail("MultiStepDecay", "milestones must be positive and rise, got ", milestones[i], " at ", i);
@@ -70,14 +65,20 @@ double MultiStepDecay::factor(double t) const {
   return std::pow(gamma, static_cast<double>(passed - milestones.begin()));
 }
 
-void ExponentialDecay::check() const { check_positive("ExponentialDecay", "gamma", gamma); }
+Fields ExponentialDecay::fields() {
+  return {{"gamma", &gamma, "what the rate is multiplied by at every step (or epoch)", kAboveZero}};
+}
 
 double ExponentialDecay::factor(double t) const { return std::pow(gamma, t); }
 
+Fields CosineAnnealing::fields() {
+  return {{"steps", &steps, "how many steps (or epochs) the way down takes", kCount},
+          {"minimum", &minimum, "the lowest factor", kPart},
+          {"restarts", &restarts, "whether it begins anew"},
+          {"multiplier", &multiplier, "how much longer each period is than the one before", kCount}};
+}
+
 void CosineAnnealing::check() const {
-  check_positive("CosineAnnealing", "steps", steps);
-  check_part("CosineAnnealing", "minimum", minimum);
-  check_positive("CosineAnnealing", "multiplier", multiplier);
   if (multiplier > 1 && !restarts) fail("CosineAnnealing", "multiplier needs restarts");
 }
 
@@ -89,13 +90,14 @@ double CosineAnnealing::factor(double t) const {
   return between(1, minimum, half_cosine(t / period));
 }
 
-void OneCycle::check() const {
-  check_positive("OneCycle", "steps", steps);
-  check_part("OneCycle", "pct_start", pct_start);
-  check_positive("OneCycle", "div_factor", div_factor);
-  check_positive("OneCycle", "final_div_factor", final_div_factor);
-  if (anneal_strategy != "cos" && anneal_strategy != "linear")
-    fail("OneCycle", "anneal_strategy must be cos or linear, got ", anneal_strategy);
+Fields OneCycle::fields() {
+  return {
+      {"steps", &steps, "how many steps (or epochs) the whole cycle takes", kCount},
+      {"pct_start", &pct_start, "the part of them on the way up", kPart},
+      {"anneal_strategy", &anneal_strategy, "along a half cosine, \"cos\", or a line, \"linear\"", {"cos", "linear"}},
+      {"div_factor", &div_factor, "how many times smaller than the highest rate the first one is", kAboveZero},
+      {"final_div_factor", &final_div_factor, "how many times smaller than the first rate the last one is",
+       kAboveZero}};
 }
 
 double OneCycle::factor(double t) const {
@@ -107,17 +109,19 @@ double OneCycle::factor(double t) const {
   return anneal(1, 1 / (div_factor * final_div_factor), t < last ? (t - peak) / (last - peak) : 1.0);
 }
 
-void PolynomialDecay::check() const {
-  check_positive("PolynomialDecay", "steps", steps);
-  check_positive("PolynomialDecay", "power", power);
-  check_part("PolynomialDecay", "minimum", minimum);
+Fields PolynomialDecay::fields() {
+  return {{"steps", &steps, "how many steps (or epochs) the way down takes", kCount},
+          {"power", &power, "1 is a line", kAboveZero},
+          {"minimum", &minimum, "the lowest factor", kPart}};
 }
 
 double PolynomialDecay::factor(double t) const {
   return between(1, minimum, std::pow(1 - std::min(t / static_cast<double>(steps), 1.0), power));
 }
 
-void InverseSquareRoot::check() const { check_positive("InverseSquareRoot", "steps", steps); }
+Fields InverseSquareRoot::fields() {
+  return {{"steps", &steps, "how many steps (or epochs) the way up takes", kCount}};
+}
 
 double InverseSquareRoot::factor(double t) const {
   const double part = (t + 1) / static_cast<double>(steps);

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "backpass/fields.h"
 #include "backpass/graph.h"
 
 namespace backpass {
@@ -57,6 +58,7 @@ class LayerContext {
 // Any class with these three is a layer; one of several inputs takes std::vector<Tensor> in place of x:
 //   std::string type() const;  Attributes attributes() const;
 //   Tensor build(LayerContext&, const Tensor& x) const;
+// One that lists its settings (see fields.h) has their ranges checked when it is called.
 // Copies are the same layer: called twice, it uses its parameters twice.
 class Layer {
  public:
@@ -86,6 +88,7 @@ class Layer {
     std::string type() const override { return layer.type(); }
     Attributes attributes() const override { return layer.attributes(); }
     Tensor build(LayerContext& context, const std::vector<Tensor>& xs) const override {
+      check_fields(layer);
       if constexpr (requires { layer.build(context, xs); })
         return layer.build(context, xs);
       else
@@ -120,7 +123,8 @@ struct Dense {
   Initializer bias_init = "zeros";
 
   std::string type() const { return "Dense"; }
-  Attributes attributes() const;
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
@@ -129,7 +133,8 @@ struct Dropout {
   double rate = 0.5;
 
   std::string type() const { return "Dropout"; }
-  Attributes attributes() const { return {{"rate", rate}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
@@ -137,7 +142,8 @@ struct LeakyReLU {
   double slope = 0.01;
 
   std::string type() const { return "LeakyReLU"; }
-  Attributes attributes() const { return {{"slope", slope}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
@@ -145,7 +151,8 @@ struct ELU {
   double alpha = 1;  // positive and finite
 
   std::string type() const { return "ELU"; }
-  Attributes attributes() const { return {{"alpha", alpha}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
@@ -154,7 +161,8 @@ struct Hardtanh {
   double low = -1, high = 1;
 
   std::string type() const { return "Hardtanh"; }
-  Attributes attributes() const { return {{"min", low}, {"max", high}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
@@ -162,7 +170,8 @@ struct GELU {
   std::string approximate = "none";  // or "tanh"
 
   std::string type() const { return "GELU"; }
-  Attributes attributes() const { return {{"approximate", approximate}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
@@ -231,7 +240,8 @@ struct BatchNorm {
   bool affine = true;  // weight and bias, (channels) each
 
   std::string type() const { return "BatchNorm"; }
-  Attributes attributes() const { return {{"momentum", momentum}, {"eps", eps}, {"affine", affine}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
@@ -242,7 +252,8 @@ struct LayerNorm {
   bool bias = true;
 
   std::string type() const { return "LayerNorm"; }
-  Attributes attributes() const { return {{"eps", eps}, {"affine", affine}, {"bias", bias}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
@@ -253,7 +264,8 @@ struct RMSNorm {
   bool affine = true;
 
   std::string type() const { return "RMSNorm"; }
-  Attributes attributes() const { return {{"eps", eps}, {"affine", affine}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
@@ -262,7 +274,8 @@ struct AlphaDropout {
   double rate = 0.5;
 
   std::string type() const { return "AlphaDropout"; }
-  Attributes attributes() const { return {{"rate", rate}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
@@ -271,7 +284,8 @@ struct GaussianNoise {
   double deviation = 0.1;  // finite and not negative
 
   std::string type() const { return "GaussianNoise"; }
-  Attributes attributes() const { return {{"deviation", deviation}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
@@ -286,7 +300,8 @@ struct Embedding {
   Initializer weight_init = "normal";
 
   std::string type() const { return "Embedding"; }
-  Attributes attributes() const;
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this, LeftOut::empty_text); }
   Tensor build(LayerContext& context, const Tensor& indices) const;
 };
 
@@ -301,7 +316,8 @@ struct Concat {
   Dim axis = -1;
 
   std::string type() const { return "Concat"; }
-  Attributes attributes() const { return {{"axis", axis}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const std::vector<Tensor>& xs) const;
 };
 
@@ -321,11 +337,24 @@ struct Residual {
   std::vector<Layer> layers;
 
   std::string type() const { return "Residual"; }
-  Attributes attributes() const;
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
-// From type and attributes, as saved. Throws std::invalid_argument where either is unknown.
-Layer make_layer(const std::string& type, const Attributes& attributes);
+// All of these.
+using LayerTypes = Types<Dense, Embedding, Residual, BatchNorm, LayerNorm, RMSNorm, Dropout, AlphaDropout,
+                         GaussianNoise, LeakyReLU, GELU, ELU, Hardtanh, Concat, Add, Multiply, Flatten, ReLU, Sigmoid,
+                         Tanh, Softplus, SELU, SiLU, Mish, ReLU6, Softmax, Identity>;
+
+// What attributes cannot say: initializers that are functions, and layers that stand elsewhere too. By setting.
+struct LayerParts {
+  std::map<std::string, Initializer> initializers = {};
+  std::map<std::string, std::vector<Layer>> layers = {};
+};
+
+// From type and attributes, as saved; what is absent has its default, and what `parts` has comes before its attribute.
+// Throws std::invalid_argument where the type is unknown, or an attribute is of another type than its setting.
+Layer make_layer(const std::string& type, const Attributes& attributes, const LayerParts& parts = {});
 
 }  // namespace backpass

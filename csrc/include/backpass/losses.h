@@ -1,6 +1,7 @@
 // Losses: a scalar tensor from a prediction and a target.
 #pragma once
 
+#include "backpass/fields.h"
 #include "backpass/graph.h"
 
 namespace backpass {
@@ -17,6 +18,7 @@ enum class OutputKind : unsigned char { unknown, estimates, means_and_variances,
 // of the weights; where that is 0, so are the loss and its gradient.
 //   std::string type() const;  Attributes attributes() const;
 //   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
+// One that lists its settings (see fields.h) has their ranges checked when it is built.
 // It may have these too; else it is as if they gave what is said behind them.
 //   bool takes_labels() const;                          false; or a target may be class numbers, int32 (batch)
 //   std::optional<Dim> ignored_label() const;           none; or the label of rows that count for nothing
@@ -93,6 +95,7 @@ class Loss {
       return weight;
     }
     Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const override {
+      check_fields(loss);
       return loss.build(prediction, target, weight);
     }
     L loss;
@@ -150,7 +153,8 @@ struct Huber {
   double delta = 1;
 
   std::string type() const { return "Huber"; }
-  Attributes attributes() const { return {{"delta", delta}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   OutputKind output_kind() const { return OutputKind::estimates; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
@@ -170,7 +174,8 @@ struct Quantile {
   double q = 0.5;
 
   std::string type() const { return "Quantile"; }
-  Attributes attributes() const { return {{"q", q}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   OutputKind output_kind() const { return OutputKind::estimates; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
@@ -184,7 +189,8 @@ struct Poisson {
   double eps = 1e-8;
 
   std::string type() const { return "Poisson"; }
-  Attributes attributes() const { return {{"log_input", log_input}, {"full", full}, {"eps", eps}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   TargetDomain target_domain() const { return TargetDomain::not_negative; }
   OutputKind output_kind() const { return log_input ? OutputKind::unknown : OutputKind::estimates; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
@@ -199,7 +205,8 @@ struct GaussianNLL {
   bool full = false;
 
   std::string type() const { return "GaussianNLL"; }
-  Attributes attributes() const { return {{"eps", eps}, {"full", full}}; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   Shape target_shape(const Shape& prediction) const;
   OutputKind output_kind() const { return OutputKind::means_and_variances; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
@@ -213,7 +220,8 @@ struct BinaryCrossEntropy {
   double label_smoothing = 0;
 
   std::string type() const { return "BinaryCrossEntropy"; }
-  Attributes attributes() const;
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   TargetDomain target_domain() const { return TargetDomain::unit_interval; }
   OutputKind output_kind() const { return OutputKind::yes_no_logits; }
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
@@ -230,7 +238,8 @@ struct CrossEntropy {
   std::vector<double> class_weight = {};
 
   std::string type() const { return "CrossEntropy"; }
-  Attributes attributes() const;
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   bool takes_labels() const { return true; }
   TargetDomain target_domain() const { return TargetDomain::distributions; }
   std::optional<Dim> ignored_label() const { return ignore_index; }
@@ -247,7 +256,8 @@ struct Focal {
   std::optional<double> alpha = {};
 
   std::string type() const { return "Focal"; }
-  Attributes attributes() const;
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   bool takes_labels() const { return true; }
   TargetDomain target_domain() const { return TargetDomain::distributions; }
   OutputKind output_kind() const { return OutputKind::class_logits; }
@@ -261,7 +271,12 @@ std::vector<double> balanced_class_weights(const ArrayView& labels, Dim classes,
 std::vector<double> class_sample_weights(const ArrayView& labels, const std::vector<double>& class_weight,
                                          const ArrayView& sample_weight = {});
 
-// From type and attributes; what is absent has its default. Throws std::invalid_argument where either is unknown.
+// All of these.
+using LossTypes =
+    Types<MSE, HalfMSE, MAE, Huber, LogCosh, Quantile, Poisson, GaussianNLL, BinaryCrossEntropy, CrossEntropy, Focal>;
+
+// From type and attributes; what is absent has its default. Throws std::invalid_argument where the type is unknown, or
+// an attribute is of another type than its setting.
 Loss make_loss(const std::string& type, const Attributes& attributes);
 
 }  // namespace backpass

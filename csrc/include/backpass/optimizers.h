@@ -18,13 +18,8 @@ struct SGD {
   double dampening = 0.0;
 
   std::string type() const { return "SGD"; }
-  Attributes attributes() const {
-    return {{"learning_rate", learning_rate},
-            {"momentum", momentum},
-            {"nesterov", nesterov},
-            {"weight_decay", weight_decay},
-            {"dampening", dampening}};
-  }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
 };
 
 // Kingma and Ba 2015, algorithm 1; weight_decay is coupled (added to the gradient). amsgrad divides by the largest
@@ -37,10 +32,8 @@ struct Adam {
   bool amsgrad = false;
 
   std::string type() const { return "Adam"; }
-  Attributes attributes() const {
-    return {{"learning_rate", learning_rate}, {"beta1", betas.first}, {"beta2", betas.second}, {"eps", eps},
-            {"weight_decay", weight_decay},   {"amsgrad", amsgrad}};
-  }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
 };
 
 // The same with the decay decoupled (Loshchilov and Hutter 2019): w <- (1 - learning_rate * weight_decay) w, then Adam.
@@ -52,10 +45,8 @@ struct AdamW {
   bool amsgrad = false;
 
   std::string type() const { return "AdamW"; }
-  Attributes attributes() const {
-    return {{"learning_rate", learning_rate}, {"beta1", betas.first}, {"beta2", betas.second}, {"eps", eps},
-            {"weight_decay", weight_decay},   {"amsgrad", amsgrad}};
-  }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
 };
 
 // Adam that looks ahead along its momentum (Dozat 2016), in PyTorch's form: the momentum of step t is
@@ -68,11 +59,8 @@ struct NAdam {
   double momentum_decay = 4e-3;
 
   std::string type() const { return "NAdam"; }
-  Attributes attributes() const {
-    return {{"learning_rate", learning_rate}, {"beta1", betas.first},
-            {"beta2", betas.second},          {"eps", eps},
-            {"weight_decay", weight_decay},   {"momentum_decay", momentum_decay}};
-  }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
 };
 
 // Adam whose first steps, while the second moment says too little, go without it (Liu et al. 2020).
@@ -83,13 +71,8 @@ struct RAdam {
   double weight_decay = 0.0;  // coupled
 
   std::string type() const { return "RAdam"; }
-  Attributes attributes() const {
-    return {{"learning_rate", learning_rate},
-            {"beta1", betas.first},
-            {"beta2", betas.second},
-            {"eps", eps},
-            {"weight_decay", weight_decay}};
-  }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
 };
 
 // Adam by the decayed maximum of |g| (Kingma and Ba 2015, algorithm 2).
@@ -100,13 +83,8 @@ struct Adamax {
   double weight_decay = 0.0;  // coupled
 
   std::string type() const { return "Adamax"; }
-  Attributes attributes() const {
-    return {{"learning_rate", learning_rate},
-            {"beta1", betas.first},
-            {"beta2", betas.second},
-            {"eps", eps},
-            {"weight_decay", weight_decay}};
-  }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
 };
 
 // Tieleman and Hinton 2012, in PyTorch's form: v <- alpha v + (1 - alpha) g^2; w <- w - learning_rate * g / (sqrt(v) +
@@ -121,10 +99,8 @@ struct RMSprop {
   bool centered = false;
 
   std::string type() const { return "RMSprop"; }
-  Attributes attributes() const {
-    return {{"learning_rate", learning_rate}, {"alpha", alpha},      {"eps", eps}, {"momentum", momentum},
-            {"weight_decay", weight_decay},   {"centered", centered}};
-  }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
 };
 
 // Duchi et al. 2011: s <- s + g^2; w <- w - learning_rate / (1 + (t - 1) learning_rate_decay) * g / (sqrt(s) + eps).
@@ -136,13 +112,8 @@ struct Adagrad {
   double eps = 1e-10;
 
   std::string type() const { return "Adagrad"; }
-  Attributes attributes() const {
-    return {{"learning_rate", learning_rate},
-            {"learning_rate_decay", learning_rate_decay},
-            {"weight_decay", weight_decay},
-            {"initial_accumulator_value", initial_accumulator_value},
-            {"eps", eps}};
-  }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
 };
 
 // Zeiler 2012: v <- rho v + (1 - rho) g^2; d = sqrt(u + eps) / sqrt(v + eps) * g; u <- rho u + (1 - rho) d^2;
@@ -154,9 +125,8 @@ struct Adadelta {
   double weight_decay = 0.0;  // coupled
 
   std::string type() const { return "Adadelta"; }
-  Attributes attributes() const {
-    return {{"learning_rate", learning_rate}, {"rho", rho}, {"eps", eps}, {"weight_decay", weight_decay}};
-  }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
 };
 
 // Chen et al. 2023: w <- (1 - learning_rate * weight_decay) w - learning_rate * sign(beta1 m + (1 - beta1) g);
@@ -167,12 +137,8 @@ struct Lion {
   double weight_decay = 0.0;  // decoupled
 
   std::string type() const { return "Lion"; }
-  Attributes attributes() const {
-    return {{"learning_rate", learning_rate},
-            {"beta1", betas.first},
-            {"beta2", betas.second},
-            {"weight_decay", weight_decay}};
-  }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
 };
 
 // Matrices move along the orthogonal factor of their momentum, found by Newton and Schulz's iteration (Jordan et al.
@@ -191,14 +157,12 @@ struct Muon {
   double eps = 1e-8;
 
   std::string type() const { return "Muon"; }
-  Attributes attributes() const {
-    return {{"learning_rate", learning_rate}, {"momentum", momentum},  {"nesterov", nesterov},
-            {"weight_decay", weight_decay},   {"steps", steps},        {"adjust", adjust},
-            {"beta1", betas.first},           {"beta2", betas.second}, {"eps", eps}};
-  }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
 };
 
-// The types of the optimizers above.
+// All of these, and what they are called.
+using OptimizerTypes = Types<SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad, Adadelta, Lion, Muon>;
 std::vector<std::string> optimizer_types();
 
 // Settings of their own for the parameters whose names match: '*' stands for anything, '?' for one character.

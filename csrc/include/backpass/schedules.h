@@ -1,9 +1,7 @@
 // Schedules: the learning rate as a function of how far training has come.
 #pragma once
 
-#include <concepts>
-
-#include "backpass/types.h"
+#include "backpass/fields.h"
 
 namespace backpass {
 
@@ -15,7 +13,8 @@ struct ScheduleOptions {
   Per per = Per::step;
 };
 
-// Any class with these is a schedule; with `void check() const`, its settings are checked when it becomes one.
+// Any class with these is a schedule. When it becomes one, the ranges of settings that it lists (see fields.h) are
+// checked, and `void check() const` is called where it has one.
 //   std::string type() const;  Attributes attributes() const;  double factor(double t) const;
 class Schedule {
  public:
@@ -26,6 +25,7 @@ class Schedule {
            }) Schedule(S schedule, ScheduleOptions options = {})
       : options_(options) {  // NOLINT: descriptions convert
     check_warmup(schedule.type());
+    check_fields(schedule);
     if constexpr (requires { schedule.check(); }) schedule.check();
     self_ = std::make_shared<Model<S>>(std::move(schedule));
   }
@@ -70,8 +70,8 @@ struct StepDecay {
   double gamma = 0.1;
 
   std::string type() const { return "StepDecay"; }
-  Attributes attributes() const { return {{"every", every}, {"gamma", gamma}}; }
-  void check() const;
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   double factor(double t) const;
 };
 
@@ -81,7 +81,8 @@ struct MultiStepDecay {
   double gamma = 0.1;
 
   std::string type() const { return "MultiStepDecay"; }
-  Attributes attributes() const;
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   void check() const;
   double factor(double t) const;
 };
@@ -91,8 +92,8 @@ struct ExponentialDecay {
   double gamma = 0.99;
 
   std::string type() const { return "ExponentialDecay"; }
-  Attributes attributes() const { return {{"gamma", gamma}}; }
-  void check() const;
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   double factor(double t) const;
 };
 
@@ -105,9 +106,8 @@ struct CosineAnnealing {
   std::int64_t multiplier = 1;
 
   std::string type() const { return "CosineAnnealing"; }
-  Attributes attributes() const {
-    return {{"steps", steps}, {"minimum", minimum}, {"restarts", restarts}, {"multiplier", multiplier}};
-  }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   void check() const;
   double factor(double t) const;
 };
@@ -122,14 +122,8 @@ struct OneCycle {
   double final_div_factor = 1e4;
 
   std::string type() const { return "OneCycle"; }
-  Attributes attributes() const {
-    return {{"steps", steps},
-            {"pct_start", pct_start},
-            {"anneal_strategy", anneal_strategy},
-            {"div_factor", div_factor},
-            {"final_div_factor", final_div_factor}};
-  }
-  void check() const;
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   double factor(double t) const;
 };
 
@@ -140,8 +134,8 @@ struct PolynomialDecay {
   double minimum = 0.0;
 
   std::string type() const { return "PolynomialDecay"; }
-  Attributes attributes() const { return {{"steps", steps}, {"power", power}, {"minimum", minimum}}; }
-  void check() const;
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   double factor(double t) const;
 };
 
@@ -150,9 +144,17 @@ struct InverseSquareRoot {
   std::int64_t steps = 1;
 
   std::string type() const { return "InverseSquareRoot"; }
-  Attributes attributes() const { return {{"steps", steps}}; }
-  void check() const;
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
   double factor(double t) const;
 };
+
+// All of these.
+using ScheduleTypes = Types<ConstantRate, StepDecay, MultiStepDecay, ExponentialDecay, CosineAnnealing, OneCycle,
+                            PolynomialDecay, InverseSquareRoot>;
+
+// From type and attributes, "warmup" and "per" among them; what is absent has its default. Throws std::invalid_argument
+// where the type is unknown, an attribute is of another type than its setting, or a setting is out of range.
+Schedule make_schedule(const std::string& type, const Attributes& attributes);
 
 }  // namespace backpass
