@@ -30,22 +30,21 @@ def plain_numbers(axis: Any, text: str = "{:g}") -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def ratio_bars(axes: Axes, names: list[str], ratios: list[float], labels: list[str]) -> None:
-    """Our time as a part of the best peer's, on a logarithmic axis about 1: to the right of it a case is lost."""
+def speedup_bars(axes: Axes, names: list[str], speedups: list[float], labels: list[str]) -> None:
+    """How many times as fast as the best peer, on a logarithmic axis around 1: to the left of it a case is lost."""
     places = range(len(names))
-    colors = [LOST if is_lost(ratio) else OURS for ratio in ratios]
-    axes.barh(places, [ratio - 1 for ratio in ratios], left=1, color=colors, height=0.7)
-    for place, ratio, label in zip(places, ratios, labels, strict=True):
-        side = "right" if ratio <= 1 else "left"
-        axes.annotate(f"{ratio:.2f}  {label}" if ratio > 1 else f"{label}  {ratio:.2f}", (ratio, place),
-                      xytext=(-4 if ratio <= 1 else 4, 0), textcoords="offset points", ha=side, va="center",
-                      fontsize=8)  # fmt: skip
+    colors = [LOST if is_lost(speedup) else OURS for speedup in speedups]
+    axes.barh(places, [speedup - 1 for speedup in speedups], left=1, color=colors, height=0.7)
+    for place, speedup, label in zip(places, speedups, labels, strict=True):
+        axes.annotate(f"{speedup:.2f}x  {label}" if speedup >= 1 else f"{label}  {speedup:.2f}x", (speedup, place),
+                      xytext=(4 if speedup >= 1 else -4, 0), textcoords="offset points",
+                      ha="left" if speedup >= 1 else "right", va="center", fontsize=8)  # fmt: skip
     axes.axvline(1, color="black", linewidth=1)
     axes.set(xscale="log", yticks=places, yticklabels=names, ylim=(len(names) - 0.4, -0.6))
-    least, most = min(ratios), max(*ratios, 1)
-    axes.set_xlim(min(least, 0.9) / 3.2, max(most, 1.1) * (3.2 if most > 1 else 1.15))
-    axes.set_xticks([tick for tick in (0.05, 0.1, 0.2, 0.5, 1, 2, 5) if axes.get_xlim()[0] < tick < axes.get_xlim()[1]])
-    plain_numbers(axes.xaxis)
+    least, most = min(speedups), max(speedups)
+    axes.set_xlim(min(least, 0.9) / (2.5 if least < 1 else 1.1), max(most, 1.1) * 2)
+    axes.set_xticks([tick for tick in (0.2, 0.5, 1, 2, 5, 10, 20) if axes.get_xlim()[0] < tick < axes.get_xlim()[1]])
+    plain_numbers(axes.xaxis, "{:g}x")
     axes.grid(axis="x", alpha=0.3)
 
 

@@ -42,11 +42,14 @@ def microseconds(seconds: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def is_lost(ratio: float) -> bool:
-    """Whether we take longer than a peer, as far as two digits tell."""
-    return round(ratio, 2) > 1
+SPEEDUP = "The speedup is the time of the best peer divided by that of backpass: above 1x, backpass is faster."
 
 
-def quotient(ratio: float | None) -> str:
-    """Our time as a part of a peer's: a case that is lost says so."""
-    return "-" if ratio is None else f"{ratio:.2f}" + " lost" * is_lost(ratio)
+def is_lost(speedup: float) -> bool:
+    """Whether a peer is faster, as far as two digits tell."""
+    return round(speedup, 2) < 1
+
+
+def times_as_fast(speedup: float | None) -> str:
+    """How many times as fast as a peer: "2.10x". A case that is lost says so."""
+    return "-" if speedup is None else f"{speedup:.2f}x" + " lost" * is_lost(speedup)

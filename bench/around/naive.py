@@ -68,8 +68,8 @@ def measure(width: int, effort: Effort) -> dict[str, Any]:
 def table() -> Table:
     return Table(
         "The gradient: a forward for each parameter against one backward",
-        ["parameters", "forwards", "naive", "backprop", "naive / backprop", "10 ratio / N"],
-        "Median microseconds. The last column is at least 1 where the quotient grows with a tenth of the parameters.",
+        ["parameters", "forwards", "naive", "backprop", "speedup", "10 speedup / N"],
+        "Median microseconds. The last column is at least 1 where the speedup grows with a tenth of the parameters.",
     )
 
 
@@ -79,6 +79,6 @@ def row(found: dict[str, Any]) -> list[str]:
         f"{found['parameters']:,}",
         f"{found['forwards']:,}",
         *times,
-        f"{found['ratio']:,.0f}",
+        f"{found['ratio']:,.0f}x",
         f"{10 * found['ratio'] / found['parameters']:.1f}",
     ]

@@ -30,9 +30,9 @@ def measure(problem: Problem, effort: Effort) -> dict[str, Any]:
 
 
 def table() -> Table:
-    return Table("A step from Python", ["case", "native step", "Trainer.step", "quotient"], "Median microseconds.")
+    return Table("A step from Python", ["case", "native step", "Trainer.step", "overhead"], "Median microseconds.")
 
 
 def row(name: str, found: dict[str, Any]) -> list[str]:
     times = (microseconds(found[kind]["median"]) for kind in ("native", "python"))
-    return [name, *times, f"{found['ratio']:.2f}"]
+    return [name, *times, f"{found['ratio'] - 1:+.0%}"]

@@ -41,7 +41,7 @@ def table() -> Table:
     return Table(
         f"Backward against forward: {DEPTH} layers, {ROWS} rows",
         ["width", "parameters", "forward", "backward", "backward / forward", "in FLOPs"],
-        "Median microseconds on one thread; quotients within rounds.",
+        "Median microseconds on one thread; ratios within rounds.",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..measure import Effort, Run, interleaved
-from ..table import Table, microseconds, quotient
+from ..table import SPEEDUP, Table, microseconds, times_as_fast
 from ..train.cases import Array, Problem, make_problem
 
 CASES = ("tabular", "mnist-mid")
@@ -107,13 +107,12 @@ def problems(names: tuple[str, ...], rows: int, threads: int, precision: str) ->
 
 
 def table(names: list[str]) -> Table:
-    return Table(
-        "Predictions", ["case and rows", *names, "backpass / best"], "Median microseconds of a call.", first=20
-    )
+    note = f"Median microseconds of a call. {SPEEDUP}"
+    return Table("Predictions", ["case and rows", *names, "speedup"], note, first=20)
 
 
 def row(label: str, names: list[str], found: dict[str, Any]) -> list[str]:
     medians = {name: timing["median"] for name, timing in found["timings"].items()}
     peers = [median for name, median in medians.items() if name != "backpass"]
     cells = [microseconds(medians[name]) if name in medians else "WRONG" for name in names]
-    return [label, *cells, quotient(medians["backpass"] / min(peers) if peers and "backpass" in medians else None)]
+    return [label, *cells, times_as_fast(min(peers) / medians["backpass"] if peers and "backpass" in medians else None)]

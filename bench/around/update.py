@@ -10,7 +10,7 @@ import numpy as np
 
 from ..machine import Limits, bandwidth
 from ..measure import Effort, Run, interleaved
-from ..table import Table, quotient
+from ..table import SPEEDUP, Table, times_as_fast
 from ..train.cases import Array, Case, Problem
 from ..train.reference import Optimizer
 
@@ -99,8 +99,8 @@ def measure(problem: Problem, names: list[str], effort: Effort | None) -> dict[s
 def table(names: list[str]) -> Table:
     return Table(
         "Adam's update, GB/s",
-        ["parameters", *names, "backpass / best", "of the triad", "which lies in"],
-        f"{BYTES} bytes a parameter, over the median time; the triad runs where the four arrays lie.",
+        ["parameters", *names, "speedup", "of the triad", "which lies in"],
+        f"{BYTES} bytes a parameter, over the median time; the triad runs where the four arrays lie. {SPEEDUP}",
     )
 
 
@@ -112,4 +112,10 @@ def row(names: list[str], found: dict[str, Any], limits: Limits, threads: int) -
     cells = [f"{rates[name] / 1e9:.1f}" if name in rates else "WRONG" for name in names]
     ours = medians.get("backpass")
     share = f"{rates['backpass'] / limit:.0%}" if ours else "-"
-    return [f"{found['parameters']:,}", *cells, quotient(ours / min(peers) if ours and peers else None), share, level]
+    return [
+        f"{found['parameters']:,}",
+        *cells,
+        times_as_fast(min(peers) / ours if ours and peers else None),
+        share,
+        level,
+    ]

@@ -38,9 +38,9 @@ def measure(problem: Problem, effort: Effort) -> dict[str, Any]:
 
 def table() -> Table:
     title = f"Validation on {ROWS:,} rows against prediction"
-    return Table(title, ["case", "evaluate", "predict", "quotient"], "Median microseconds.")
+    return Table(title, ["case", "evaluate", "predict", "overhead"], "Median microseconds.")
 
 
 def row(name: str, found: dict[str, Any]) -> list[str]:
     times = (microseconds(found[kind]["median"]) for kind in ("validate", "predict"))
-    return [name, *times, f"{found['ratio']:.2f}"]
+    return [name, *times, f"{found['ratio'] - 1:+.0%}"]

@@ -38,8 +38,8 @@ def panel(axes: Axes, cases: list[dict[str, Any]], peak: float) -> None:
         places = [place + (i - (len(names) - 1) / 2) * height for place in range(len(cases))]
         axes.barh(places, [one.get(name, 0) for one in found], height, label=name, color=COLORS[name.split("-")[-1]])
     axes.axvline(peak / 1e9, color="black", linewidth=1, linestyle="--", label="FMA peak")
-    labels = [f"{case['m']}, {case['k']}, {case['n']}" + (" lost" if is_lost(case["ratio"] or 0) else "")
-              for case in cases]  # fmt: skip
+    lost = [is_lost(one["backpass"] / max(one.values())) for one in found]
+    labels = [f"{case['m']}, {case['k']}, {case['n']}" + " lost" * one for one, case in zip(lost, cases, strict=True)]
     axes.set(yticks=range(len(cases)), yticklabels=labels, ylim=(len(cases) - 0.4, -0.6), xlabel="GFLOP/s")
     for tick, label in zip(axes.get_yticklabels(), labels, strict=True):
         tick.set(fontsize=8, color="tab:red" if label.endswith("lost") else "black")

@@ -9,7 +9,7 @@ from typing import Any
 from ..machine import Limits, peak
 from ..measure import Effort, Others, Timing, interleaved
 from ..outcome import Outcome, disturbed, is_asked_for
-from ..table import Table, quotient
+from ..table import SPEEDUP, Table, times_as_fast
 from .cases import CASES as ALL
 from .cases import QUICK, Case, make_problem
 from .contender import CONTENDERS, OURS, REDUCED, load_contender
@@ -65,7 +65,7 @@ def best(timings: dict[str, Timing], ours: bool) -> tuple[str, float] | None:
 
 
 def cells(case: Case, names: list[str], found: dict[str, Any], limit: float) -> list[str]:
-    """GFLOP/s of each, the best peer, our time as a part of its time, our part of the peak."""
+    """GFLOP/s of each, the best peer, our speedup over it, our share of the peak."""
     timings, lines = found["timings"], [case.name]
     for name in names:
         timing = timings.get(name)
@@ -73,7 +73,7 @@ def cells(case: Case, names: list[str], found: dict[str, Any], limit: float) -> 
         lines.append("WRONG" if name in found["wrong"] else rate)
     ours, peer = best(timings, True), best(timings, False)
     share = f"{case.flops / ours[1] / limit:.0%}" if ours else "-"
-    return [*lines, peer[0] if peer else "-", quotient(ours[1] / peer[1] if ours and peer else None), share]
+    return [*lines, peer[0] if peer else "-", times_as_fast(peer[1] / ours[1] if ours and peer else None), share]
 
 
 def as_json(case: Case, found: dict[str, Any]) -> dict[str, Any]:
@@ -86,15 +86,15 @@ def as_json(case: Case, found: dict[str, Any]) -> dict[str, Any]:
         "timings": {name: asdict(timing) for name, timing in timings.items()},
         "best_of_ours": ours and ours[0],
         "best_peer": peer and peer[0],
-        "ratio": ours[1] / peer[1] if ours and peer else None,
+        "speedup": peer[1] / ours[1] if ours and peer else None,
         "others": found["others"],
     }
 
 
 def run(options: argparse.Namespace, limits: Limits) -> Outcome:
     names = contenders(options)
-    columns = ["m x k x n", *names, "best peer", "backpass / best", "of FMA peak"]
-    note = "Median GFLOP/s, ± half the distance between the quartiles." if not options.check else ""
+    columns = ["m x k x n", *names, "best peer", "speedup", "of FMA peak"]
+    note = "" if options.check else f"Median GFLOP/s, ± half the distance between the quartiles. {SPEEDUP}"
     table = Table("A matrix product alone", columns, note, first=28).begin()
     data, complaints = {}, []
     for case in chosen(options):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..measure import Effort, Timing, interleaved, paired
 from ..outcome import Outcome, cases_of, is_asked_for
-from ..table import Table, microseconds, quotient
+from ..table import SPEEDUP, Table, microseconds, times_as_fast
 from ..train.cases import CASES, SLOW, Problem, make_problem
 from ..train.contender import Contender
 from ..train.contest import missing, prove_all
@@ -18,7 +18,7 @@ from .loops import LOOPS, loop
 
 PEERS = ["torch-eager", "torch-by-hand", "jax-jit", "jax-scan"]
 NEIGHBOURS = (1, 2)
-MOST = 1.3  # times one thread
+LEAST = 0.77  # of the speed on one thread
 # Rounds of many time slices: a round is either lucky or not, and the mean within it is what a user waits for.
 FULL, BRIEF = Effort(9, 0.2, 4.0, 5), Effort(3, 0.05, 0.3, 3)
 
@@ -30,24 +30,24 @@ class Found:
     loops: dict[str, tuple[Timing, Timing]] = field(default_factory=dict)  # at all threads, at one
     peers: dict[str, Timing] = field(default_factory=dict)
 
-    def ratios(self) -> dict[str, float]:
-        """Each loop by itself on one thread."""
-        return {name: paired(*timings) for name, timings in self.loops.items()}
+    def speedups(self) -> dict[str, float]:
+        """How many times as fast each loop is as itself on one thread."""
+        return {name: paired(one, many) for name, (many, one) in self.loops.items()}
 
     def best_peer(self) -> tuple[str, float] | None:
         medians = [(timing.median, name) for name, timing in self.peers.items()]
         return (min(medians)[1], min(medians)[0]) if medians else None
 
     def against_peers(self) -> float | None:
-        """The faster of step and fit by the fastest peer."""
+        """How many times as fast the faster of step and fit is as the fastest peer."""
         best = self.best_peer()
         ours = [self.loops[name][0].median for name in ("step", "fit") if name in self.loops]
-        return min(ours) / best[1] if best and ours else None
+        return best[1] / min(ours) if best and ours else None
 
     def as_json(self) -> dict[str, Any]:
         loops = {name: {"threads": asdict(many), "one": asdict(one)} for name, (many, one) in self.loops.items()}
         peers = {name: asdict(timing) for name, timing in self.peers.items()}
-        return {"ratios": self.ratios(), "backpass / best": self.against_peers(), "loops": loops, "peers": peers}
+        return {"speedups": self.speedups(), "against_best": self.against_peers(), "loops": loops, "peers": peers}
 
 
 def measure(problem: Problem, peers: dict[str, Contender], neighbours: int, effort: Effort) -> Found:
@@ -83,18 +83,18 @@ def table(neighbours: int) -> Table:
     beside = f"{neighbours} busy process{'es' if neighbours > 1 else ''}"
     return Table(
         f"Beside {beside}",
-        ["case", "step on one", *LOOPS, "best peer", "its step", "backpass / best"],
-        "Step on one thread, and of the best peer, in microseconds; each loop at all threads by itself on one thread, "
-        f"the median within rounds: over {MOST} is marked. Last: the faster of step and fit by the best peer.",
+        ["case", "step on one", *LOOPS, "best peer", "its step", "speedup"],
+        "Step on one thread, and of the best peer, in microseconds. Each loop at all threads: how many times as fast "
+        f"as itself on one thread, the median within rounds; below {LEAST}x is marked. {SPEEDUP}",
         width=13,
     )
 
 
 def row(name: str, found: Found) -> list[str]:
     best = found.best_peer()
-    marked = (f"{ratio:.2f}" + " over" * (round(ratio, 2) > MOST) for ratio in found.ratios().values())
+    marked = (f"{ratio:.2f}x" + " slow" * (round(ratio, 2) < LEAST) for ratio in found.speedups().values())
     peer = (best[0], microseconds(best[1])) if best else ("-", "-")
-    return [name, microseconds(found.loops["step"][1].median), *marked, *peer, quotient(found.against_peers())]
+    return [name, microseconds(found.loops["step"][1].median), *marked, *peer, times_as_fast(found.against_peers())]
 
 
 def run(options: argparse.Namespace, _limits: object) -> Outcome:

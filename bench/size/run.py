@@ -13,7 +13,7 @@ from ..table import Table, microseconds
 from ..train.cases import make_problem
 from ..train.contender import CONTENDERS, REDUCED
 from ..train.contest import missing, prove_all
-from ..train.scaling import DEFAULT, default_to_best, scale, thread_counts
+from ..train.scaling import DEFAULT, default_against_best, scale, thread_counts
 from .sweeps import LARGEST_CHECKED, LARGEST_QUICK, SWEEPS, THREADS, Sweep, relu, windows
 
 CASES = [*SWEEPS, "threads"]
@@ -96,7 +96,7 @@ def scaled(options: argparse.Namespace) -> tuple[Table, dict[str, Any]]:
     """The widths of THREADS at every number of threads."""
     counts = thread_counts(options.threads)
     names = [f"{n} thread{'s' if n > 1 else ''}" for n in counts]
-    table = Table("A step against threads: 64-w-w-10 on 128 rows", ["width", *names, "by default", "default / best"])
+    table = Table("A step against threads: 64-w-w-10 on 128 rows", ["width", *names, "by default", "speedup"])
     table.begin()
     data = {}
     for width in THREADS[:2] if options.quick else THREADS:
@@ -104,7 +104,7 @@ def scaled(options: argparse.Namespace) -> tuple[Table, dict[str, Any]]:
         timings = scale(make_problem(case, options.threads, options.precision), BRIEF if options.quick else FULL)
         data[str(width)] = {name: asdict(timing) for name, timing in timings.items()}
         cells = [microseconds(timings[name].median) for name in [*map(str, counts), DEFAULT]]
-        table.add(str(width), *cells, f"{default_to_best(timings):.2f}")
+        table.add(str(width), *cells, f"{default_against_best(timings):.2f}x")
     return table, data
 
 

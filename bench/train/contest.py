@@ -41,10 +41,10 @@ class Result:
         return name, seconds
 
     @property
-    def ratio(self) -> float | None:
-        """Our time as a part of the best peer's."""
+    def speedup(self) -> float | None:
+        """How many times as fast as the best peer."""
         ours, peer = self.best(ours=True), self.best(ours=False)
-        return ours[1] / peer[1] if ours and peer else None
+        return peer[1] / ours[1] if ours and peer else None
 
 
 def missing(names: list[str]) -> dict[str, str]:

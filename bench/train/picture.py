@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..picture import OURS, PEER, figure, plain_numbers, ratio_bars, save
+from ..picture import OURS, PEER, figure, plain_numbers, save, speedup_bars
 from .scaling import DEFAULT
 
 MARKERS = "osDv^<>Pp*Xhd"
@@ -20,11 +20,11 @@ def seconds(entry: dict[str, Any], which: str) -> float:
 
 
 def bars(axes: Axes, cases: dict[str, Any]) -> None:
-    against = {name: case for name, case in cases.items() if case["ratio"]}
+    against = {name: case for name, case in cases.items() if case["best_peer"]}
     if against:
-        labels = [case["best_peer"] for case in against.values()]
-        ratio_bars(axes, [*against], [case["ratio"] for case in against.values()], labels)
-    axes.set(title="time of a step, as a part of the best peer's\n(red: lost)", xlabel="backpass / best peer")
+        speedups = [seconds(case, "best_peer") / seconds(case, "best_of_ours") for case in against.values()]
+        speedup_bars(axes, [*against], speedups, [case["best_peer"] for case in against.values()])
+    axes.set(title="speed of backpass\n(1x: as fast as the best peer)", xlabel="times as fast as the best peer")
 
 
 def roofline(axes: Axes, cases: dict[str, Any], limits: dict[str, Any], threads: str) -> None:

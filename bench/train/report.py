@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from ..table import Table, microseconds, quotient
+from ..table import SPEEDUP, Table, microseconds, times_as_fast
 from .contest import Entry, Result
-from .scaling import DEFAULT, default_to_best
+from .scaling import DEFAULT, default_against_best
 
 
 def cell(entry: Entry) -> str:
@@ -19,8 +19,8 @@ def cell(entry: Entry) -> str:
 def contest_table(names: list[str], timed: bool) -> Table:
     return Table(
         "A training step: forward, loss, backward, update",
-        ["case", *names, "best peer", "backpass / best"],
-        "Median microseconds of a step, ± half the distance between the quartiles." if timed else "",
+        ["case", *names, "best peer", "speedup"],
+        f"Median microseconds of a step, ± half the distance between the quartiles. {SPEEDUP}" if timed else "",
         13,
     )
 
@@ -28,22 +28,23 @@ def contest_table(names: list[str], timed: bool) -> Table:
 def contest_row(result: Result, names: list[str]) -> list[str]:
     peer = result.best(ours=False)
     cells = [cell(result.entries[name]) for name in names]
-    return [result.case.name, *cells, peer[0] if peer else "-", quotient(result.ratio)]
+    return [result.case.name, *cells, peer[0] if peer else "-", times_as_fast(result.speedup)]
 
 
 def scaling_table(counts: list[int]) -> Table:
     threads = [f"{n} thread{'s' if n > 1 else ''}" for n in counts]
     return Table(
         "Threads: a step of ours within fit",
-        ["case", *threads, "by default", "default / best"],
-        "Median microseconds; the last column is the median over the rounds of the quotient within a round.",
+        ["case", *threads, "by default", "speedup"],
+        "Median microseconds. The speedup is that of the default over the best fixed number of threads: the median "
+        "over the rounds of the ratio within a round.",
     )
 
 
 def scaling_row(result: Result, counts: list[int]) -> list[str]:
     timings = result.scaling
     cells = [microseconds(timings[name].median) for name in [*map(str, counts), DEFAULT]]
-    return [result.case.name, *cells, f"{default_to_best(timings):.2f}"]
+    return [result.case.name, *cells, f"{default_against_best(timings):.2f}x"]
 
 
 def complaints(results: list[Result]) -> list[str]:
@@ -61,13 +62,13 @@ def complaints(results: list[Result]) -> list[str]:
 
 
 def as_json(results: list[Result]) -> dict[str, Any]:
-    """Seconds per step; a ratio below 1 means that backpass was faster than every peer."""
+    """Seconds per step; a speedup above 1 means that backpass was faster than every peer."""
     return {
         result.case.name: {
             "contenders": {name: asdict(entry) for name, entry in result.entries.items()},
             "best_peer": (result.best(ours=False) or [None])[0],
             "best_of_ours": (result.best(ours=True) or [None])[0],
-            "ratio": result.ratio,
+            "speedup": result.speedup,
             "flops": result.flops,
             "bytes": result.bytes,
             "scaling": {name: asdict(timing) for name, timing in result.scaling.items()},

@@ -27,7 +27,7 @@ def contenders(options: argparse.Namespace) -> list[str]:
 
 
 def too_slow(results: list[Result], limit: float | None) -> list[str]:
-    slow = [result.case.name for result in results if limit and (result.ratio or 0) > limit]
+    slow = [result.case.name for result in results if limit and result.speedup and 1 / result.speedup > limit]
     return [f"slower than {limit} times the best peer: {', '.join(slow)}"] if slow else []
 
 

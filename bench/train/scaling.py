@@ -28,7 +28,7 @@ def scale(problem: Problem, effort: Effort) -> dict[str, Timing]:
     return interleaved(runs, {name: contender.steps_per_call for name, contender in contenders.items()}, effort)
 
 
-def default_to_best(timings: dict[str, Timing]) -> float:
-    """How long the default takes as a part of the best fixed number of threads, paired."""
+def default_against_best(timings: dict[str, Timing]) -> float:
+    """How many times as fast the default is as the best fixed number of threads, paired."""
     best = min((timing for name, timing in timings.items() if name != DEFAULT), key=lambda timing: timing.median)
-    return paired(timings[DEFAULT], best)
+    return paired(best, timings[DEFAULT])
