@@ -7,7 +7,7 @@ import pytest
 
 import backpass as bp
 from backpass.tools._cli import parser
-from backpass.tools._digits import confusion, run
+from backpass.tools._digits import FOLDS, confusion, cross_validate, folds, run
 
 
 def test_the_digits_are_those_of_the_repository():
@@ -42,6 +42,25 @@ def test_digits_are_learned_over_ten_seeds_of_the_split():
     for each in runs:
         assert each.history["loss"][-1] < each.history["loss"][0]
         assert each.accuracy == pytest.approx(each.history["val_accuracy"][-1])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_folds_hold_every_digit_once_and_each_class_evenly(seed):
+    _, y = bp.datasets.load_digits()
+    found = folds(y, seed)
+    np.testing.assert_array_equal(np.sort(np.concatenate(found)), np.arange(len(y)))
+    np.testing.assert_array_equal(found[0], bp.datasets.stratified_split(y, seed=seed)[1])
+    for rows in found:
+        assert np.abs(np.bincount(y[rows]) - np.bincount(y) / FOLDS).max() <= 1
+
+
+@pytest.mark.slow
+def test_the_demonstration_shows_with_its_default_seed_what_other_seeds_show():
+    def accuracy(*options):
+        runs = cross_validate(parser().parse_args(["train", *options]), progress=False)
+        return sum((each.predicted == each.y_test).sum() for each in runs) / sum(len(each.y_test) for each in runs)
+
+    assert accuracy() == pytest.approx(statistics.median(accuracy("--seed", str(seed)) for seed in range(5)), abs=0.003)
 
 
 def test_the_confusion_matrix_counts_rows_by_truth():

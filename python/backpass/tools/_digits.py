@@ -1,4 +1,4 @@
-"""`backpass train`: handwritten digits from data to a saved model, and where it goes wrong."""
+"""`backpass train`: handwritten digits from data to a saved model, cross-validated, and where it goes wrong."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from backpass._types import Array, Logs
 
 
+FOLDS = 5
+
+
 @dataclass
 class Run:
-    """A training run and what came out of it."""
+    """Training on all folds but one, and what came out of it."""
 
     model: bp.Sequential
     history: bp.History
@@ -58,10 +61,21 @@ def make_model(hidden: list[int], dropout: float, seed: int) -> bp.Sequential:
     return bp.Sequential(*layers, bp.Dense(10), input_shape=64, seed=seed)
 
 
-def run(options: argparse.Namespace, *, progress: bool | str = "auto") -> Run:
-    """Trains on four fifths of the digits; the rest is looked at, never chosen by."""
+def folds(y: Array, seed: int) -> list[Array]:
+    """The rows of each fold: all rows once, with the same share of every class in each."""
+    rest, found = np.arange(len(y)), []
+    for left in range(FOLDS, 1, -1):
+        kept, held_out = bp.datasets.stratified_split(y[rest], 1 / left, seed=seed)
+        found.append(rest[held_out])
+        rest = rest[kept]
+    return [*found, rest]
+
+
+def run(options: argparse.Namespace, fold: int = 0, *, progress: bool | str = "auto") -> Run:
+    """Trains on the other folds; this one is looked at, never chosen by."""
     x, y = bp.datasets.load_digits()
-    train_rows, test_rows = bp.datasets.stratified_split(y, seed=options.seed)
+    test_rows = folds(y, options.seed)[fold]
+    train_rows = np.setdiff1d(np.arange(len(y)), test_rows)
     model = make_model(options.hidden, options.dropout, options.seed)
     watcher = GradientNorms()
     start = time.perf_counter()
@@ -84,6 +98,21 @@ def run(options: argparse.Namespace, *, progress: bool | str = "auto") -> Run:
     return result
 
 
+def cross_validate(options: argparse.Namespace, *, progress: bool | str = "auto") -> list[Run]:
+    """One run for each fold, so that every digit is held out once."""
+    runs = []
+    for fold in range(FOLDS):
+        runs.append(run(options, fold, progress=progress))
+        print(f"fold {fold + 1} of {FOLDS}: {runs[-1].accuracy:.2%} of {len(runs[-1].y_test)} held-out digits right",
+              flush=True)  # fmt: skip
+    return runs
+
+
+def middle(runs: list[Run]) -> int:
+    """Which run has the median accuracy."""
+    return sorted(range(len(runs)), key=lambda i: runs[i].accuracy)[len(runs) // 2]
+
+
 def confusion(y_true: Array, y_pred: Array) -> Array:
     """How often digit i was taken for digit j."""
     counts = np.zeros((10, 10), dtype=np.int64)
@@ -91,9 +120,9 @@ def confusion(y_true: Array, y_pred: Array) -> Array:
     return counts
 
 
-def report(result: Run) -> str:
-    """Accuracy, the confusion matrix and the most frequent mistakes."""
-    counts = confusion(result.y_test, result.predicted)
+def report(runs: list[Run]) -> str:
+    """Accuracy over all folds, the confusion matrix and the most frequent mistakes."""
+    counts = sum((confusion(each.y_test, each.predicted) for each in runs), np.zeros((10, 10), dtype=np.int64))
     header = ["digit", *map(str, range(10)), "right"]
     rows = []
     for digit in range(10):
@@ -102,10 +131,10 @@ def report(result: Run) -> str:
     wrong = sorted(((int(counts[i, j]), i, j) for i in range(10) for j in range(10) if i != j and counts[i, j]),
                    reverse=True)  # fmt: skip
     worst = ", ".join(f"{i} taken for {j} ({n})" for n, i, j in wrong[:5]) or "nowhere"
-    right = int(counts.trace())
+    right, total, seconds = int(counts.trace()), int(counts.sum()), sum(each.seconds for each in runs)
     return (
-        f"held-out accuracy {result.accuracy:.2%} ({right} of {len(result.y_test)}), "
-        f"trained in {result.seconds:.2f} s\n\n"
+        f"held-out accuracy {right / total:.2%} ({right} of {total}, each held out once), "
+        f"{len(runs)} models trained in {seconds:.2f} s\n\n"
         f"Rows: the digit; columns: what it was taken for.\n{table(header, rows)}\n\nWhere it went wrong: {worst}"
     )
 
@@ -122,12 +151,13 @@ def train(options: argparse.Namespace) -> int:
     """`backpass train`."""
     check_files(options)
     print(make_model(options.hidden, options.dropout, options.seed).summary(), end="\n\n", flush=True)
-    result = run(options)
-    result.model.save(options.out)  # before anything that may fail is printed or drawn
-    drawn = picture(result, options)
-    print(epochs_table(result.history), end="\n\n")
-    print(report(result), end="\n\n")
-    print(f"model    {options.out}")
+    runs = cross_validate(options)
+    chosen = middle(runs)
+    runs[chosen].model.save(options.out)  # before anything that may fail is printed or drawn
+    drawn = picture(runs[chosen], options)
+    print(f"\nfold {chosen + 1}, the median:\n{epochs_table(runs[chosen].history)}", end="\n\n")
+    print(report(runs), end="\n\n")
+    print(f"model    {options.out}, of fold {chosen + 1}")
     print(f"picture  {drawn}")
     return 0
 
