@@ -124,7 +124,7 @@ def exists(path):
 
 @pytest.mark.parametrize("page", **by_page(MAPS))
 def test_files_that_are_named_exist(page):
-    """`csrc/plan/fuse.cc`, or within csrc/ `plan/fuse.cc`; not those that a recipe makes."""
+    """`csrc/plan/compile/fuse.cc`, or within csrc/ `plan/compile/fuse.cc`; not those that a recipe makes."""
     text = page.read_text(encoding="utf-8")
     made = set(re.findall(r"^New file `([^`]+)`:", text, re.MULTILINE))
     for name in named(text) - made:

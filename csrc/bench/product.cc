@@ -1,8 +1,8 @@
 // A plan of two inputs and a product.
 #include "bench/product.h"
 
-#include "plan/sharing.h"
-#include "plan/team.h"
+#include "plan/workers/sharing.h"
+#include "plan/workers/team.h"
 
 namespace backpass::bench {
 

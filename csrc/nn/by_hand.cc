@@ -7,7 +7,7 @@
 #include "graph/reach.h"
 #include "nn/network_impl.h"
 #include "plan/boundary.h"
-#include "plan/sharing.h"
+#include "plan/workers/sharing.h"
 
 namespace backpass {
 namespace {

@@ -5,8 +5,8 @@
 #include "base/interrupt.h"
 #include "nn/network_impl.h"
 #include "plan/boundary.h"
-#include "plan/sharing.h"
-#include "plan/team.h"
+#include "plan/workers/sharing.h"
+#include "plan/workers/team.h"
 
 namespace backpass {
 namespace {

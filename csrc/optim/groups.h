@@ -2,7 +2,7 @@
 #pragma once
 
 #include "backpass/optimizers.h"
-#include "plan/calls.h"
+#include "plan/calls/calls.h"
 
 namespace backpass {
 

@@ -7,7 +7,7 @@
 #include "nn/network_impl.h"
 #include "optim/muon.h"
 #include "optim/state.h"
-#include "plan/sharing.h"
+#include "plan/workers/sharing.h"
 
 namespace backpass {
 namespace {

@@ -6,8 +6,6 @@
 namespace backpass {
 
 RowSource row_source(const ArrayView& view);
-// Whether a plan can read these rows of `cols` elements where they are: of its type, aligned, one after the other.
-bool readable_in_place(const RowSource& source, DType dtype, Dim rows, Dim cols) noexcept;
 // Throws std::invalid_argument `[who] expected shape ..., got ..., for ...`; the number of rows.
 // Throws where a view has a shape that holds something, and no memory.
 void check_present(const std::string& who, const ArrayView& view);

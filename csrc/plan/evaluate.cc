@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "kernels/dispatch.h"
 #include "plan/boundary.h"
-#include "plan/sharing.h"
+#include "plan/workers/sharing.h"
 #include "plan/workspace.h"
 
 namespace backpass {
@@ -16,12 +16,6 @@ PlanKey plan_key(Dim batch, int variant, int freezes) {
 
 RowSource row_source(const ArrayView& view) {
   return {static_cast<const std::byte*>(view.data), view.type, view.row_stride};
-}
-
-bool readable_in_place(const RowSource& source, DType dtype, Dim rows, Dim cols) noexcept {
-  const std::size_t size = size_of(dtype);
-  return source.type == element_type(dtype) && (rows <= 1 || source.row_stride == cols * static_cast<Dim>(size)) &&
-         (reinterpret_cast<std::uintptr_t>(source.data) & (size - 1)) == 0;
 }
 
 namespace {

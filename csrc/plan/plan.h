@@ -11,9 +11,9 @@
 #include "base/aligned.h"
 #include "graph/op.h"
 #include "plan/arena.h"
-#include "plan/calls.h"
-#include "plan/team.h"
-#include "plan/tickets.h"
+#include "plan/calls/calls.h"
+#include "plan/workers/team.h"
+#include "plan/workers/tickets.h"
 
 namespace backpass {
 

@@ -7,9 +7,9 @@
 #include "base/error.h"
 #include "base/float_mode.h"
 #include "nn/network_impl.h"
-#include "plan/sharing.h"
-#include "plan/team.h"
-#include "plan/tickets.h"
+#include "plan/workers/sharing.h"
+#include "plan/workers/team.h"
+#include "plan/workers/tickets.h"
 #include "train/column.h"
 
 namespace backpass {

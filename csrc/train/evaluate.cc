@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/interrupt.h"
-#include "plan/sharing.h"
-#include "plan/team.h"
+#include "plan/workers/sharing.h"
+#include "plan/workers/team.h"
 #include "train/stream_feed.h"
 
 namespace backpass {

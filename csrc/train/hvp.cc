@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "graph/op.h"
 #include "plan/boundary.h"
-#include "plan/sharing.h"
+#include "plan/workers/sharing.h"
 #include "train/trainer_impl.h"
 
 namespace backpass {

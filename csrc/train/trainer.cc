@@ -8,7 +8,7 @@
 #include "base/convert.h"
 #include "base/error.h"
 #include "plan/boundary.h"
-#include "plan/sharing.h"
+#include "plan/workers/sharing.h"
 #include "train/accumulate.h"
 #include "train/gradients.h"
 

@@ -9,7 +9,7 @@
 
 #include "backpass/backpass.h"
 #include "io_check.h"
-#include "plan/crew.h"
+#include "plan/workers/crew.h"
 
 namespace backpass {
 namespace {

@@ -1,0 +1,213 @@
+// The kinds of call that graphs are lowered to, and how each is cut into tasks.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "plan/calls/program.h"
+
+namespace backpass {
+
+using CallPtr = std::unique_ptr<Call>;
+
+// c (m, n) = a * b, then the epilogue on each finished block while it is in cache.
+struct MatmulSpec {
+  int c = -1, a = -1, b = -1;  // values
+  Dim m = 0, n = 0, k = 0;
+  Dim a_row = 0, a_k = 0;  // A(i, p) = a[i * a_row + p * a_k]
+  Dim b_k = 0, b_col = 0;  // B(p, j) = b[p * b_k + j * b_col]
+  Precision precision = Precision::highest;
+  Program epilogue;       // over (m, n); empty where there is none
+  Lanes lanes;            // of the plan
+  bool packed_a = false;  // a holds what a pack call has left
+  bool watched = false;   // c is a gradient: whether it is ordinary is noted
+};
+// How lanes cut a product: not at all; by rows of A and C; or by rows of A, transposed, and B: each lane leaves a sum
+// over its own in c (count, m, n).
+enum class LaneCut : unsigned char { none, rows, sums };
+template <class T>
+LaneCut lane_cut(const MatmulSpec& spec);
+template <class T>
+CallPtr make_matmul_call(const kernels::Kernels<T>& k, MatmulSpec spec);
+template <class T>
+Dim matmul_tasks(const kernels::Kernels<T>& k, const MatmulSpec& spec);
+// Whether A should be packed by a call of its own: many blocks read it.
+template <class T>
+bool pays_to_pack_a(const kernels::Kernels<T>& k, const MatmulSpec& spec);
+
+// A of a product, copied as its blocks read it: block of rows after block of rows, out (m * k).
+template <class T>
+CallPtr make_pack_call(const kernels::Kernels<T>& k, int out, const MatmulSpec& spec);
+
+// A program over its whole space, cut into lanes where its rows are theirs. program_tasks() says how many tasks, for
+// the slots of its sums.
+template <class T>
+CallPtr make_program_call(const kernels::Kernels<T>& k, Program program, const Lanes& lanes);
+Dim program_tasks(const Program& program, const Lanes& lanes);
+
+// out (outer, inner) = sum over r of a (outer, r, inner). partials: reduce_partials doubles.
+struct ReduceSpec {
+  int out = -1, a = -1, partials = -1;
+  Dim outer = 1, reduced = 1, inner = 1;
+  Lanes lanes;
+  std::optional<double> alpha = {};  // times it, as of a mean, which is exact where what it is of is all the same
+  bool watched = false;              // as in MatmulSpec
+};
+template <class T>
+CallPtr make_reduce_call(const kernels::Kernels<T>& k, const ReduceSpec& spec);
+std::size_t reduce_partials(const ReduceSpec& spec);
+
+// out (elements) = parts (count, elements), added in order.
+struct AddSpec {
+  int out = -1, parts = -1;
+  Dim count = 0, elements = 0;
+  bool watched = false;  // as in MatmulSpec
+};
+template <class T>
+CallPtr make_add_call(const kernels::Kernels<T>& k, const AddSpec& spec);
+
+// Moves elements: out[i . out_strides + out_offset] = a[i . a_strides + a_offset] for every index i below dims.
+struct CopyPart {
+  int a = -1;
+  std::vector<Dim> dims, out_strides, a_strides;
+  Dim out_offset = 0, a_offset = 0;
+};
+struct CopySpec {
+  int out = -1;
+  Dim zero_elements = 0;  // how many elements of out are cleared first
+  std::vector<CopyPart> parts;
+};
+template <class T>
+CallPtr make_copy_call(CopySpec spec);
+
+// Rows of gathered input `source` into value `out`, cast to its type.
+struct GatherSpec {
+  int out = -1, source = 0;
+  DType dtype = DType::float32;
+  Dim rows = 0, cols = 0;
+  Lanes lanes;
+};
+CallPtr make_gather_call(const GatherSpec& spec);
+// Whether rows of `cols` elements can be read where they are: of this type, aligned, one after the other.
+bool readable_in_place(const RowSource& source, DType dtype, Dim rows, Dim cols) noexcept;
+// Where the rows of this run lie, if they can be; else null.
+const std::byte* rows_in_place(const GatherSpec& spec, const Context& context) noexcept;
+
+// Rows of a table by indices: out (count, row) = table[indices]; or their sums: out (rows, row) += value, by indices.
+struct RowsSpec {
+  int out = -1, a = -1, indices = -1;
+  Dim rows = 0, row = 0, count = 0;  // of the table, elements of a row, how many indices
+  std::optional<Dim> ignore = {};    // an index that gives zeros, or is left out of the sums
+  std::string who = {};
+};
+template <class T>
+CallPtr make_take_call(const RowsSpec& spec);
+template <class T>
+CallPtr make_scatter_add_call(const RowsSpec& spec);
+
+// A value of floats stored as bfloat16, or as int8 with scales before it, and back.
+struct NarrowSpec {
+  int out = -1, a = -1;
+  Dim elements = 0;
+  ElementType type = ElementType::bfloat16;
+};
+std::size_t narrow_bytes(Dim elements, ElementType type);
+CallPtr make_narrow_call(const kernels::Kernels<float>& k, const NarrowSpec& spec);
+CallPtr make_widen_call(const kernels::Kernels<float>& k, const NarrowSpec& spec);
+
+// Values that go where they are kept, when everything before is done.
+struct AssignSpec {
+  struct Part {
+    int to = -1, from = -1;
+    std::size_t bytes = 0;
+    DType dtype = DType::float32;
+  };
+  std::vector<Part> parts;
+  Phase phase = Phase::update;
+  int norm = -1;  // of the gradient; where it is not finite, nothing is written
+};
+CallPtr make_assign_call(AssignSpec spec);
+
+// A function of the host program, on whole arrays.
+struct HostSpec {
+  struct Input {
+    int value = -1;
+    DType dtype = DType::float32;
+    Shape shape;
+  };
+  std::shared_ptr<const HostFunction> function;
+  int out = -1;
+  DType dtype = DType::float32;
+  Shape shape;
+  std::vector<Input> inputs;
+};
+CallPtr make_host_call(HostSpec spec);
+
+// Notes in the context where a gradient is not ordinary.
+struct WatchSpec {
+  struct Part {
+    int value = -1;
+    Dim elements = 0;
+    Dim times = 1;  // how many of them may be added up
+  };
+  std::vector<Part> parts;
+};
+template <class T>
+CallPtr make_watch_call(const kernels::Kernels<T>& k, const WatchSpec& spec);
+
+// A run of the flat buffers that is updated with one entry of the settings.
+struct Segment {
+  Dim begin = 0, end = 0;  // elements
+  int settings = 0;
+  bool operator==(const Segment&) const = default;
+};
+// How sweeps over segments are cut into tasks: none crosses a segment.
+std::vector<Segment> cut_segments(const std::vector<Segment>& segments);
+
+// One sweep of an update kernel over the flat buffers (values).
+struct UpdateSpec {
+  kernels::UpdateRule rule = kernels::UpdateRule::sgd;
+  std::string name;
+  int weight = -1, grad = -1;
+  std::array<int, 3> slots = {-1, -1, -1};  // the rule's state
+  int norm = -1;                            // of the gradient; where it is not finite, nothing is updated
+  std::optional<double> limit = {};         // of what clipping leaves of a gradient
+  bool looks = false;                       // at the gradient itself, whether it is ordinary: nobody else notes it
+  std::vector<Segment> segments = {};
+};
+template <class T>
+CallPtr make_update_call(const kernels::Kernels<T>& k, const UpdateSpec& spec);
+
+// The rows of a table that some lookups name, updated with the sums of their gradients. order: 8 bytes per index.
+struct RowsUpdateSpec {
+  struct Part {
+    int indices = -1, grad = -1;
+    Dim count = 0;
+    std::optional<Dim> ignore = {};
+  };
+  kernels::UpdateRule rule = kernels::UpdateRule::sgd;
+  std::string name = {};
+  int settings = 0;
+  int weight = -1, order = -1;
+  std::array<int, 3> slots = {-1, -1, -1};
+  Dim rows = 0, row = 0, count = 0;  // of the table, elements of a row, indices of all parts
+  std::vector<Part> parts = {};
+};
+CallPtr make_sort_rows_call(const RowsUpdateSpec& spec);
+template <class T>
+CallPtr make_rows_update_call(const kernels::Kernels<T>& k, const RowsUpdateSpec& spec);
+
+// The gradient clamped into [-clip_value, clip_value], then measured: its Euclidean norm, one double. partials: a
+// double for each of cut_segments.
+struct ClipSpec {
+  int grad = -1, norm = -1, partials = -1;
+  double clip_norm = 0, clip_value = 0;  // infinite where nothing is clipped
+  std::vector<Segment> segments = {};
+};
+template <class T>
+CallPtr make_measure_call(const kernels::Kernels<T>& k, const ClipSpec& spec);
+// And scaled so that its norm is at most clip_norm (Pascanu et al. 2013).
+template <class T>
+CallPtr make_scale_call(const kernels::Kernels<T>& k, const ClipSpec& spec);
+
+}  // namespace backpass

@@ -1,0 +1,127 @@
+// Calls that move elements: transpose, slice, pad, concat, broadcast; and gathering rows with a cast.
+#include <algorithm>
+#include <cstring>
+#include <sstream>
+
+#include "base/convert.h"
+#include "plan/calls/calls.h"
+
+namespace backpass {
+namespace {
+
+template <class T>
+void copy_strided(T* out, const T* a, const CopyPart& part, std::size_t axis) noexcept {
+  const Dim n = part.dims[axis], so = part.out_strides[axis], sa = part.a_strides[axis];
+  if (axis + 1 < part.dims.size()) {
+    for (Dim i = 0; i < n; ++i) copy_strided(out + i * so, a + i * sa, part, axis + 1);
+    return;
+  }
+  for (Dim i = 0; i < n; ++i) out[i * so] = a[i * sa];
+}
+
+template <class T>
+class CopyCall final : public Call {
+ public:
+  explicit CopyCall(CopySpec spec) : s_(std::move(spec)) {
+    name = "copy";
+    writes = {s_.out};
+    for (CopyPart& part : s_.parts) {
+      part.dims.insert(part.dims.begin(), 1);  // so that a scalar has an axis too
+      part.out_strides.insert(part.out_strides.begin(), 0);
+      part.a_strides.insert(part.a_strides.begin(), 0);
+      reads.push_back(part.a);
+      Dim elements = 1;
+      for (Dim dim : part.dims) elements *= dim;
+      bytes += 2.0 * sizeof(T) * static_cast<double>(elements);
+    }
+    cost = kNanosecondsPerCall + bytes / 4;
+  }
+
+  void run(const Context& context, Dim, std::byte*) const noexcept override {
+    T* out = reinterpret_cast<T*>(context.address[s_.out]);
+    std::fill_n(out, s_.zero_elements, T(0));
+    for (const CopyPart& part : s_.parts)
+      copy_strided(out + part.out_offset, reinterpret_cast<const T*>(context.address[part.a]) + part.a_offset, part, 0);
+  }
+
+ private:
+  CopySpec s_;
+};
+
+constexpr Dim kGatherElements = 16384;  // per task
+
+// Rows i, i + 1, ... up to here follow each other in the source.
+Dim end_of_run(const std::int64_t* rows, Dim i, Dim end) noexcept {
+  if (!rows) return end;
+  for (++i; i < end && rows[i] == rows[i - 1] + 1;) ++i;
+  return i;
+}
+
+const std::byte* first_row(const RowSource& source, const Context& context) noexcept {
+  return source.data + (context.rows ? context.rows[0] * source.row_stride : 0);
+}
+
+class GatherCall final : public Call {
+ public:
+  explicit GatherCall(const GatherSpec& spec)
+      : s_(spec), rows_per_task_(std::max<Dim>(1, kGatherElements / std::max<Dim>(1, s_.cols))) {
+    in_lanes = static_cast<bool>(s_.lanes);
+    name = "gather";
+    std::ostringstream text;
+    text << '(' << s_.rows << ", " << s_.cols << ") " << backpass::name(s_.dtype);
+    detail = text.str();
+    tasks = in_lanes ? s_.lanes.count : std::max<Dim>(1, ceil_div(s_.rows, rows_per_task_));
+    writes = by_rows = {s_.out};
+    bytes = 2.0 * static_cast<double>(size_of(s_.dtype)) * static_cast<double>(s_.rows * s_.cols);
+    cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / kBytesPerNanosecond;
+  }
+
+  void run(const Context& context, Dim task, std::byte*) const noexcept override {
+    const RowSource& source = context.sources[s_.source];
+    const Dim begin = in_lanes ? s_.lanes.begin(task) : task * rows_per_task_;
+    const Dim end = in_lanes ? s_.lanes.begin(task + 1) : std::min(s_.rows, begin + rows_per_task_);
+    std::byte* out = context.address[s_.out];
+    if (begin >= end || out == first_row(source, context)) return;  // they are read where they are
+    const std::size_t row_bytes = static_cast<std::size_t>(s_.cols) * size_of(s_.dtype);
+    const bool dense = source.row_stride == s_.cols * static_cast<Dim>(size_of(source.type));
+    for (Dim i = begin, next; i < end; i = next) {
+      const std::int64_t row = context.rows ? context.rows[i] : i;
+      next = dense ? end_of_run(context.rows, i, end) : i + 1;
+      convert(out + static_cast<std::size_t>(i) * row_bytes, s_.dtype, source.data + row * source.row_stride,
+              source.type, (next - i) * s_.cols);
+    }
+  }
+
+ private:
+  GatherSpec s_;
+  Dim rows_per_task_;
+};
+
+}  // namespace
+
+template <class T>
+CallPtr make_copy_call(CopySpec spec) {
+  return std::make_unique<CopyCall<T>>(std::move(spec));
+}
+
+CallPtr make_gather_call(const GatherSpec& spec) { return std::make_unique<GatherCall>(spec); }
+
+bool readable_in_place(const RowSource& source, DType dtype, Dim rows, Dim cols) noexcept {
+  const std::size_t size = size_of(dtype);
+  return source.type == element_type(dtype) && (rows <= 1 || source.row_stride == cols * static_cast<Dim>(size)) &&
+         (reinterpret_cast<std::uintptr_t>(source.data) & (size - 1)) == 0;
+}
+
+const std::byte* rows_in_place(const GatherSpec& spec, const Context& context) noexcept {
+  if (spec.rows == 0) return nullptr;
+  RowSource source = context.sources[spec.source];
+  source.data = first_row(source, context);
+  const bool lies_so = readable_in_place(source, spec.dtype, spec.rows, spec.cols) &&
+                       end_of_run(context.rows, 0, spec.rows) == spec.rows;
+  return lies_so ? source.data : nullptr;
+}
+
+template CallPtr make_copy_call<float>(CopySpec);
+template CallPtr make_copy_call<double>(CopySpec);
+
+}  // namespace backpass

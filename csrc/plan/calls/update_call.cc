@@ -1,0 +1,108 @@
+// The update phase: one sweep over the flat parameters.
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
+#include "plan/calls/calls.h"
+#include "plan/calls/ordinary.h"
+
+namespace backpass {
+namespace {
+
+constexpr Dim kUpdateElements = 16384;  // per task: 256 KiB of four float32 streams, within L2
+
+constexpr double kFlops[] = {2, 12, 13, 14, 12, 9, 14, 9, 8};  // per parameter, by UpdateRule
+static_assert(std::size(kFlops) == kernels::kUpdateRules);
+
+template <class T>
+class UpdateCall final : public Call {
+ public:
+  UpdateCall(const kernels::Kernels<T>& k, const UpdateSpec& spec)
+      : k_(k), update_(k.update[static_cast<int>(spec.rule)]), s_(spec), pieces_(cut_segments(spec.segments)) {
+    name = s_.name;
+    phase = Phase::update;
+    keeps = true;
+    tasks = static_cast<Dim>(pieces_.size());
+    Dim count = 0;
+    for (const Segment& segment : s_.segments) count += segment.end - segment.begin;
+    detail = std::to_string(count) + " parameters";
+    if (s_.segments.size() > 1) detail += " in " + std::to_string(s_.segments.size()) + " segments";
+    reads = {s_.weight, s_.grad};
+    writes = {s_.weight};
+    if (s_.norm >= 0) reads.push_back(s_.norm);
+    int streams = 3;
+    for (int slot : s_.slots)
+      if (slot >= 0) {
+        reads.push_back(slot);
+        writes.push_back(slot);
+        streams += 2;
+      }
+    bytes = static_cast<double>(count) * streams * sizeof(T);
+    flops = static_cast<double>(count) * kFlops[static_cast<int>(s_.rule)];
+    cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / kBytesPerNanosecond;
+  }
+
+  void run(const Context& context, Dim task, std::byte*) const noexcept override {
+    if (s_.norm >= 0 && !std::isfinite(*reinterpret_cast<const double*>(context.address[s_.norm]))) return;
+    const Segment& piece = pieces_[static_cast<std::size_t>(task)];
+    const auto at = [&](int value) { return address(context, value, piece.begin); };
+    update_(at(s_.weight), at(s_.grad), at(s_.slots[0]), at(s_.slots[1]), at(s_.slots[2]),
+            context.settings[piece.settings], piece.end - piece.begin);
+  }
+
+  bool stays_finite(const Context& context, std::byte*) const noexcept override {
+    if (step_is_ordinary(context)) return true;
+    constexpr double kNone = std::numeric_limits<double>::infinity();
+    return std::ranges::all_of(s_.segments, [&](const Segment& segment) {
+      const auto at = [&](int value) -> const T* { return address(context, value, segment.begin); };
+      return update_stays_finite<T>(k_, update_, at(s_.weight), at(s_.grad),
+                                    {at(s_.slots[0]), at(s_.slots[1]), at(s_.slots[2])}, s_.limit.value_or(kNone),
+                                    context.settings[segment.settings], segment.end - segment.begin);
+    });
+  }
+
+ private:
+  bool step_is_ordinary(const Context& context) const noexcept {
+    return has_ordinary_gradient(context) && std::ranges::all_of(s_.segments, [&](const Segment& segment) {
+             return are_ordinary<T>(context.settings[segment.settings]);
+           });
+  }
+
+  bool has_ordinary_gradient(const Context& context) const noexcept {
+    if (s_.limit) return *s_.limit <= static_cast<double>(kOrdinaryGradient<T>);
+    if (!s_.looks) return !context.extraordinary->load(std::memory_order_relaxed);
+    return std::ranges::all_of(s_.segments, [&](const Segment& segment) {
+      return is_ordinary<T>(k_, address(context, s_.grad, segment.begin), segment.end - segment.begin);
+    });
+  }
+
+  // Null where the rule keeps no such state.
+  static T* address(const Context& context, int value, Dim begin) noexcept {
+    return value >= 0 ? reinterpret_cast<T*>(context.address[value]) + begin : nullptr;
+  }
+
+  const kernels::Kernels<T>& k_;
+  typename kernels::Kernels<T>::UpdateKernel update_;
+  UpdateSpec s_;
+  std::vector<Segment> pieces_;  // by task
+};
+
+}  // namespace
+
+std::vector<Segment> cut_segments(const std::vector<Segment>& segments) {
+  std::vector<Segment> pieces;
+  for (const Segment& segment : segments)
+    for (Dim begin = segment.begin; begin < segment.end; begin += kUpdateElements)
+      pieces.push_back({begin, std::min(begin + kUpdateElements, segment.end), segment.settings});
+  return pieces;
+}
+
+template <class T>
+CallPtr make_update_call(const kernels::Kernels<T>& k, const UpdateSpec& spec) {
+  return std::make_unique<UpdateCall<T>>(k, spec);
+}
+
+template CallPtr make_update_call<float>(const kernels::Kernels<float>&, const UpdateSpec&);
+template CallPtr make_update_call<double>(const kernels::Kernels<double>&, const UpdateSpec&);
+
+}  // namespace backpass

@@ -1,0 +1,245 @@
+// Code generation: one instruction or two per op, then registers by last use.
+#include "plan/compile/codegen.h"
+
+#include <map>
+
+#include "plan/compile/registers.h"
+
+namespace backpass {
+namespace {
+
+class Generator {
+ public:
+  Generator(std::size_t index, const Fusion& fusion, Sources& sources, const ValueOf& value_of, int product,
+            int partials)
+      : index_(index),
+        cluster_(fusion.clusters[index]),
+        fusion_(fusion),
+        sources_(sources),
+        value_of_(value_of),
+        product_(product),
+        partials_(partials) {
+    program_.rows = cluster_.space.rows;
+    program_.cols = cluster_.space.cols;
+    program_.whole_rows = cluster_.whole_rows;
+  }
+
+  Program run() {
+    for (const Tensor& t : cluster_.ops) emit(t);
+    allocate_registers(program_);
+    return std::move(program_);
+  }
+
+ private:
+  bool one_column() const { return program_.cols == 1; }
+
+  // Full values cover the cluster's space; beside them stand columns, one element per row.
+  Layout kind(const Tensor& t) const {
+    if (one_column()) return Layout::full;
+    if (is_row_number(t)) return Layout::column;
+    return sources_.elements(t) == program_.rows * program_.cols ? Layout::full : Layout::column;
+  }
+
+  void emit(const Tensor& t) {
+    const Op& op = t.op();
+    switch (op.kind) {
+      case OpKind::elementwise:
+        emit_elementwise(t);
+        break;
+      case OpKind::softmax:
+      case OpKind::log_sum_exp:
+        emit_softmax(t, op.inputs[0]);
+        break;
+      case OpKind::below_max:
+        emit_softmax(t, t);
+        break;
+      case OpKind::center:
+        push({.code = Code::center, .a = dense(operand(op.inputs[0], Layout::full))}, t);
+        break;
+      case OpKind::inverse_rms:
+        push({.code = Code::inverse_rms, .alpha = op.alpha, .a = operand(op.inputs[0], Layout::full)}, t);
+        break;
+      case OpKind::take_label:
+        push({.code = Code::take_label,
+              .ignore = ignored_index(op),
+              .a = operand(op.inputs[0], Layout::full),
+              .b = memory(op.inputs[1], Layout::column)},
+             t);
+        break;
+      case OpKind::put_label:
+        push({.code = Code::put_label,
+              .ignore = ignored_index(op),
+              .a = operand(op.inputs[0], Layout::column),
+              .b = memory(op.inputs[1], Layout::column)},
+             t);
+        break;
+      case OpKind::sum:
+        is_total_sum(t) ? emit_total(t) : emit_row_sum(t);
+        break;
+      case OpKind::random_keep:
+      case OpKind::random_normal:
+        emit_random(t);
+        break;
+      case OpKind::matmul:
+        made_[&op] = {Layout::full, false, product_};
+        break;
+      case OpKind::input:
+      case OpKind::parameter:
+      case OpKind::state:
+      case OpKind::constant:
+      case OpKind::values:
+      case OpKind::count:
+      case OpKind::broadcast:
+      case OpKind::reshape:
+      case OpKind::transpose:
+      case OpKind::slice:
+      case OpKind::pad:
+      case OpKind::concat:
+      case OpKind::take:
+      case OpKind::scatter_add:
+      case OpKind::by_mode:
+      case OpKind::track:
+      case OpKind::stop_gradient:
+      case OpKind::host:
+        emit_copy(t);
+        break;
+    }
+  }
+
+  void emit_elementwise(const Tensor& t) {
+    const Op& op = t.op();
+    const Layout want = kind(t);
+    if (const auto scaled = sources_.scaling(t); scaled && op.fn != Elementwise::negate) return emit_scale(t, *scaled);
+    const bool adds = op.fn == Elementwise::add || op.fn == Elementwise::subtract;
+    if (adds)
+      if (const Source b = sources_.of(op.inputs[1]); b.constant)
+        return push({.fn = Elementwise::shift,
+                     .alpha = op.fn == Elementwise::add ? *b.constant : -*b.constant,
+                     .a = operand(op.inputs[0], want)},
+                    t);
+    Instruction i{.fn = op.fn, .alpha = op.alpha, .a = operand(op.inputs[0], want)};
+    if (op.inputs.size() > 1) i.b = operand(op.inputs[1], want);
+    push(i, t);
+  }
+
+  void emit_scale(const Tensor& t, const std::pair<double, Tensor>& scaled) {
+    const Operand a = operand(scaled.second, kind(t));
+    push({.fn = Elementwise::scale, .alpha = scaled.first, .a = a}, t);
+  }
+
+  // softmax and log-sum-exp of one tensor z come from one pass, and so does z where it is below_max: then t is z.
+  void emit_softmax(const Tensor& t, const Tensor& z) {
+    if (made_.count(&t.op())) return;
+    const bool shifts = t == z;
+    Instruction i{.code = Code::softmax, .a = dense(operand(shifts ? z.op().inputs[0] : z, Layout::full))};
+    if (shifts) i.out3 = made_[&z.op()] = destination(z);
+    for (const Tensor& u : cluster_.ops) {
+      if (u.op().inputs.empty() || !(u.op().inputs[0] == z) || made_.count(&u.op())) continue;
+      Operand* out = u.op().kind == OpKind::softmax ? &i.out : u.op().kind == OpKind::log_sum_exp ? &i.out2 : nullptr;
+      if (out != nullptr && out->layout == Layout::none) *out = made_[&u.op()] = destination(u);
+    }
+    program_.instructions.push_back(i);
+  }
+
+  void emit_row_sum(const Tensor& t) { push({.code = Code::row_sum, .a = operand(t.op().inputs[0], Layout::full)}, t); }
+
+  void emit_total(const Tensor& t) {
+    const Tensor& x = t.op().inputs[0];
+    const Layout want = kind(x);
+    const auto scaled = fusion_.scaled_sums.find(&t.op());
+    const Tensor& result = scaled == fusion_.scaled_sums.end() ? t : scaled->second.result;
+    program_.sums.push_back(
+        {value_of_.at(&result.op()), partials_, scaled == fusion_.scaled_sums.end() ? 1 : scaled->second.alpha});
+    program_.instructions.push_back(
+        {.code = Code::total_sum, .sum = static_cast<int>(program_.sums.size()) - 1, .a = dense(operand(x, want))});
+  }
+
+  void emit_random(const Tensor& t) {
+    const Code code = t.op().kind == OpKind::random_keep ? Code::random_keep : Code::random_normal;
+    push({.code = code, .alpha = t.op().alpha, .stream = t.op().stream}, t);
+  }
+
+  // A view or a constant that must lie in memory.
+  void emit_copy(const Tensor& t) { push({.fn = Elementwise::copy, .a = view(sources_.of(t), Layout::full)}, t); }
+
+  void push(Instruction i, const Tensor& t) {
+    i.out = made_[&t.op()] = destination(t);
+    program_.instructions.push_back(i);
+  }
+
+  Operand destination(const Tensor& t) {
+    const auto value = value_of_.find(&t.op());
+    if (value != value_of_.end()) return {kind(t), false, value->second};
+    return temporary(kind(t));
+  }
+
+  Operand temporary(Layout layout) { return {layout, true, program_.registers++}; }
+
+  Operand memory(const Tensor& t, Layout layout) const {
+    return {layout, false, value_of_.at(&sources_.of(t).root.op())};
+  }
+
+  // What instruction operands read: registers, memory, or a temporary that spreads a constant or a column.
+  Operand operand(const Tensor& t, Layout want) { return view(fusion_.seen(t, index_, sources_), want); }
+
+  Operand view(const Source& source, Layout want) {
+    if (source.constant) return spread({.code = Code::fill, .alpha = *source.constant}, want);
+    const auto made = made_.find(&source.root.op());
+    if (made != made_.end()) return fit(made->second, want);
+    const auto value = value_of_.find(&source.root.op());
+    if (value == value_of_.end()) {  // a generator: drawn here
+      if (!is_generator(source.root)) throw std::logic_error("[plan] an operand of a program is nowhere");
+      emit_random(source.root);
+      return fit(made_.at(&source.root.op()), want);
+    }
+    if (source.layout == Layout::scalar)
+      return spread({.code = Code::load_scalar, .a = {Layout::scalar, false, value->second}}, want);
+    if (source.layout == Layout::row) return {Layout::row, false, value->second};
+    const bool column = source.layout == Layout::column || want == Layout::column;
+    return fit({column && !one_column() ? Layout::column : Layout::full, false, value->second}, want);
+  }
+
+  Operand fit(const Operand& operand, Layout want) {
+    if (operand.layout != Layout::column || want != Layout::full) return operand;
+    Operand& out = spread_columns_[{operand.in_register, operand.index}];
+    if (out.layout == Layout::none) {
+      out = temporary(Layout::full);
+      program_.instructions.push_back({.code = Code::broadcast_column, .out = out, .a = operand});
+    }
+    return out;
+  }
+
+  // One row is enough for a full operand: it is read with stride 0.
+  Operand spread(Instruction i, Layout want) {
+    i.out = temporary(want == Layout::full && !one_column() ? Layout::row : want);
+    program_.instructions.push_back(i);
+    return i.out;
+  }
+
+  // As full rows, for reductions that count elements.
+  Operand dense(const Operand& a) {
+    if (a.layout != Layout::row) return a;
+    const Operand out = temporary(Layout::full);
+    program_.instructions.push_back({.fn = Elementwise::copy, .out = out, .a = a});
+    return out;
+  }
+
+  std::size_t index_;
+  const Cluster& cluster_;
+  const Fusion& fusion_;
+  Sources& sources_;
+  const ValueOf& value_of_;
+  int product_, partials_;
+  Program program_;
+  std::unordered_map<const Op*, Operand> made_;
+  std::map<std::pair<bool, int>, Operand> spread_columns_;
+};
+
+}  // namespace
+
+Program generate(std::size_t index, const Fusion& fusion, Sources& sources, const ValueOf& value_of, int product,
+                 int partials) {
+  return Generator(index, fusion, sources, value_of, product, partials).run();
+}
+
+}  // namespace backpass

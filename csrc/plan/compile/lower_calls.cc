@@ -1,0 +1,243 @@
+// Lowering each kind of cluster to its call.
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/sizes.h"
+#include "graph/role.h"
+#include "kernels/dispatch.h"
+#include "plan/compile/lowering.h"
+
+namespace backpass {
+namespace {
+
+std::vector<Dim> dims_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
+
+std::vector<Dim> strides(const Shape& shape) {
+  std::vector<Dim> result(shape.size(), 1);
+  for (std::size_t i = shape.size(); i-- > 1;) result[i - 1] = result[i] * shape[i];
+  return result;
+}
+
+void add_once(std::vector<int>& list, int value) {
+  if (value >= 0 && std::find(list.begin(), list.end(), value) == list.end()) list.push_back(value);
+}
+
+}  // namespace
+
+void Lowering::lower(std::size_t index) {
+  const Cluster& cluster = fusion_.clusters[index];
+  CallPtr call = spec_.dtype == DType::float64 ? lower_as<double>(index) : lower_as<float>(index);
+  call->phase = cluster.phase;
+  plan_.calls_.push_back(std::move(call));
+}
+
+template <class T>
+CallPtr Lowering::lower_as(std::size_t index) {
+  const Cluster& cluster = fusion_.clusters[index];
+  switch (cluster.kind) {
+    case Cluster::Kind::matmul:
+      return lower_matmul<T>(index);
+    case Cluster::Kind::program:
+      return lower_program<T>(index);
+    case Cluster::Kind::reduce:
+      return lower_reduce<T>(cluster.ops[0]);
+    case Cluster::Kind::copy:
+      return make_copy_call<T>(copy_spec(cluster.ops[0]));
+    case Cluster::Kind::rows:
+      return lower_rows<T>(cluster.ops[0]);
+    case Cluster::Kind::host:
+      return make_host_call(host_spec(cluster.ops[0]));
+  }
+  return nullptr;
+}
+
+// Every value that the program's operands name, and the slots of its sums.
+void Lowering::read_and_write(Call& call, const Program& program) {
+  std::vector<int> whole;
+  const auto add = [&](std::vector<int>& list, const Operand& operand) {
+    if (operand.layout == Layout::none || operand.in_register) return;
+    add_once(list, operand.index);
+    add_once(operand.layout == Layout::full || operand.layout == Layout::column ? call.by_rows : whole, operand.index);
+  };
+  for (const Instruction& i : program.instructions) {
+    for (const Operand* operand : {&i.a, &i.b}) add(call.reads, *operand);
+    for (const Operand* operand : {&i.out, &i.out2, &i.out3}) add(call.writes, *operand);
+  }
+  for (int value : whole) std::erase(call.by_rows, value);
+  for (const TotalSum& sum : program.sums) {
+    add_once(call.writes, sum.value);
+    add_once(call.writes, sum.partials);
+  }
+  std::erase_if(call.reads, [&](int value) {
+    return std::find(call.writes.begin(), call.writes.end(), value) != call.writes.end();
+  });
+}
+
+template <class T>
+CallPtr Lowering::lower_program(std::size_t index) {
+  const int partials = has_sums(fusion_.clusters[index]) ? add_value(0, "partials") : -1;
+  const Program program = generate(index, fusion_, sources_, values_, -1, partials);
+  if (partials >= 0)
+    plan_.values_[static_cast<std::size_t>(partials)].life.bytes = product_of_sizes(
+        static_cast<std::size_t>(program_tasks(program, lanes_)), program.sums.size() * sizeof(double));
+  CallPtr call = make_program_call(kernels::table<T>(kernels::current_isa()), program, lanes_);
+  read_and_write(*call, program);
+  return call;
+}
+
+// Where the product lies until its epilogue is done: in its own value, or in that of an epilogue's result that is
+// written when the product is no longer needed and shares no memory with what the epilogue reads.
+int Lowering::product_value(const Cluster& cluster) {
+  const Tensor& product = cluster.ops[0];
+  if (stored_.count(&product.op())) return value_of(product);
+  std::size_t last_use = 0;
+  for (std::size_t i = 1; i < cluster.ops.size(); ++i)
+    for (const Tensor& from : cluster.ops[i].op().inputs)
+      if (const Source s = sources_.of(from); s.root && s.root == product) last_use = i;
+  for (std::size_t i = std::max<std::size_t>(last_use, 1); i < cluster.ops.size(); ++i) {
+    const Tensor& t = cluster.ops[i];
+    if (stored_.count(&t.op()) && !is_total_sum(t) && !shared_with_leaf(t)) return value_of(t);
+  }
+  return add_value(bytes_of(product), "product");
+}
+
+// A gradient that is added to lies where its old value is read.
+bool Lowering::shared_with_leaf(const Tensor& t) {
+  const Plan::Value& value = plan_.values_[static_cast<std::size_t>(value_of(t))];
+  return std::any_of(spec_.leaves.begin(), spec_.leaves.end(), [&](const auto& leaf) {
+    return value.slot != kArena && leaf.second.slot == value.slot && leaf.second.offset == value.life.offset;
+  });
+}
+
+template <class T>
+CallPtr Lowering::lower_matmul(std::size_t index) {
+  const Cluster& cluster = fusion_.clusters[index];
+  const kernels::Kernels<T>& k = kernels::table<T>(kernels::current_isa());
+  const Op& op = cluster.ops[0].op();
+  const Space a = sources_.space(op.inputs[0]), b = sources_.space(op.inputs[1]);
+  MatmulSpec spec;
+  spec.a = value_of(op.inputs[0]);
+  spec.b = value_of(op.inputs[1]);
+  spec.m = op.transpose_a ? a.cols : a.rows;
+  spec.k = op.transpose_a ? a.rows : a.cols;
+  spec.n = op.transpose_b ? b.rows : b.cols;
+  spec.a_row = op.transpose_a ? 1 : a.cols;
+  spec.a_k = op.transpose_a ? a.cols : 1;
+  spec.b_k = op.transpose_b ? 1 : b.cols;
+  spec.b_col = op.transpose_b ? b.cols : 1;
+  spec.precision = op.precision;
+  spec.lanes = lanes_;
+  const bool sums_lanes = cluster.ops.size() == 1 && lane_cut<T>(spec) == LaneCut::sums;
+  spec.c =
+      sums_lanes
+          ? add_value(product_of_sizes(static_cast<std::size_t>(spec.lanes.count), bytes_of(cluster.ops[0])), "by lane")
+          : product_value(cluster);
+  if (pays_to_pack_a(k, spec)) {
+    const int packed = add_value(static_cast<std::size_t>(spec.m * spec.k) * sizeof(T), "packed");
+    plan_.calls_.push_back(make_pack_call(k, packed, spec));
+    plan_.calls_.back()->phase = cluster.phase;
+    spec.a = packed;
+    spec.packed_a = true;
+  }
+  const int partials = has_sums(cluster) ? add_value(0, "partials") : -1;
+  if (cluster.ops.size() > 1) spec.epilogue = generate(index, fusion_, sources_, values_, spec.c, partials);
+  if (partials >= 0)
+    plan_.values_[static_cast<std::size_t>(partials)].life.bytes =
+        product_of_sizes(static_cast<std::size_t>(matmul_tasks(k, spec)), spec.epilogue.sums.size() * sizeof(double));
+  const int result = cluster.ops.size() == 1 ? value_of(cluster.ops[0]) : -1;
+  const bool watched = result >= 0 && watch_where_made(result);
+  spec.watched = watched && !sums_lanes;
+  CallPtr call = make_matmul_call(k, spec);
+  add_once(call->writes, spec.c);
+  add_once(call->reads, spec.a);
+  add_once(call->reads, spec.b);
+  call->by_rows = {spec.a, sums_lanes ? spec.b : spec.c};
+  read_and_write(*call, spec.epilogue);
+  if (!sums_lanes) {
+    std::erase(call->by_rows, spec.b);
+    return call;
+  }
+  call->phase = cluster.phase;
+  plan_.calls_.push_back(std::move(call));
+  return make_add_call(k, {result, spec.c, spec.lanes.count, spec.m * spec.n, watched});
+}
+
+template <class T>
+CallPtr Lowering::lower_reduce(const Tensor& t) {
+  const Shape shape = sources_.shape(t.op().inputs[0]);
+  const auto at = [&](Dim axis) { return shape.begin() + axis; };
+  ReduceSpec spec;
+  const auto scaled = fusion_.scaled_sums.find(&t.op());
+  if (scaled != fusion_.scaled_sums.end()) spec.alpha = scaled->second.alpha;
+  spec.out = value_of(scaled == fusion_.scaled_sums.end() ? t : scaled->second.result);
+  spec.a = value_of(t.op().inputs[0]);
+  spec.outer = element_count(Shape(shape.begin(), at(t.op().dims.front())));
+  spec.reduced = element_count(Shape(at(t.op().dims.front()), at(t.op().dims.back() + 1)));
+  spec.inner = element_count(Shape(at(t.op().dims.back() + 1), shape.end()));
+  spec.lanes = lanes_;
+  spec.partials = add_value(product_of_sizes(reduce_partials(spec), sizeof(double)), "partials");
+  spec.watched = watch_where_made(spec.out);
+  return make_reduce_call(kernels::table<T>(kernels::current_isa()), spec);
+}
+
+template <class T>
+CallPtr Lowering::lower_rows(const Tensor& t) {
+  const Op& op = t.op();
+  const bool takes = op.kind == OpKind::take;
+  const Dim rows = sources_.shape(takes ? op.inputs[0] : t)[0];
+  const Dim count = sources_.elements(op.inputs[1]), table = sources_.elements(takes ? op.inputs[0] : t);
+  RowsSpec spec{value_of(t), value_of(op.inputs[0]), value_of(op.inputs[1]), rows, rows > 0 ? table / rows : 0, count};
+  if (!op.dims.empty()) spec.ignore = op.dims[0];
+  spec.who = op.name;
+  return takes ? make_take_call<T>(spec) : make_scatter_add_call<T>(spec);
+}
+
+HostSpec Lowering::host_spec(const Tensor& t) {
+  HostSpec spec{t.op().host, value_of(t), t.dtype(), sources_.shape(t), {}};
+  for (const Tensor& from : t.op().inputs) spec.inputs.push_back({value_of(from), from.dtype(), sources_.shape(from)});
+  return spec;
+}
+
+// transpose, slice, pad, concat and broadcasts of any rank are copies between strides.
+CopySpec Lowering::copy_spec(const Tensor& t) {
+  const Op& op = t.op();
+  const Shape shape = sources_.shape(t);
+  CopySpec spec{value_of(t), op.kind == OpKind::pad ? element_count(shape) : 0, {}};
+  Dim begin = 0;
+  for (const Tensor& from : op.inputs) {
+    const Shape a_shape = sources_.shape(from);
+    CopyPart part{value_of(from), dims_of(a_shape), strides(shape), strides(a_shape), 0, 0};
+    const std::vector<Dim> a_strides = part.a_strides;
+    switch (movement(op)) {
+      case Movement::transpose:
+        part.dims = dims_of(shape);
+        for (std::size_t i = 0; i < shape.size(); ++i)
+          part.a_strides[i] = a_strides[static_cast<std::size_t>(op.dims[i])];
+        break;
+      case Movement::slice:
+        part.dims = dims_of(shape);
+        part.a_offset = op.dims[1] * a_strides[static_cast<std::size_t>(op.dims[0])];
+        break;
+      case Movement::pad:
+        part.out_offset = op.dims[1] * part.out_strides[static_cast<std::size_t>(op.dims[0])];
+        break;
+      case Movement::concat:
+        part.out_offset = begin * part.out_strides[static_cast<std::size_t>(op.dims[0])];
+        begin += a_shape[static_cast<std::size_t>(op.dims[0])];
+        break;
+      case Movement::broadcast: {
+        part.dims = dims_of(shape);
+        part.a_strides.assign(shape.size(), 0);
+        const std::size_t skip = shape.size() - a_shape.size();
+        for (std::size_t i = 0; i < a_shape.size(); ++i) part.a_strides[skip + i] = a_shape[i] == 1 ? 0 : a_strides[i];
+        break;
+      }
+      case Movement::none:
+        throw std::logic_error("[plan] a copy of what does not move");
+    }
+    spec.parts.push_back(std::move(part));
+  }
+  return spec;
+}
+
+}  // namespace backpass

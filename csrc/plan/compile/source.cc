@@ -1,0 +1,152 @@
+// Resolving tensors: constant folding and views.
+#include "plan/compile/source.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace backpass {
+namespace {
+
+Source itself(const Tensor& t) { return {t, Layout::full, {}}; }
+Source constant_source(double value) { return {Tensor(), Layout::scalar, value}; }
+
+// The functions that gradients apply to constants; nothing where it is not worth folding.
+std::optional<double> fold(const Op& op, double a, double b) {
+  const auto is = [&](Elementwise fn) { return op.fn == fn; };
+  if (is(Elementwise::negate)) return -a;
+  if (is(Elementwise::square)) return a * a;
+  if (is(Elementwise::reciprocal)) return 1 / a;
+  if (is(Elementwise::scale)) return op.alpha * a;
+  if (is(Elementwise::shift)) return a + op.alpha;
+  if (is(Elementwise::add)) return a + b;
+  if (is(Elementwise::subtract)) return a - b;
+  if (is(Elementwise::multiply)) return a * b;
+  if (is(Elementwise::divide)) return a / b;
+  return {};
+}
+
+// How `inner`, aligned at the last axis, covers `outer`.
+std::optional<Layout> broadcast_layout(const Shape& inner, const Shape& outer) {
+  const std::size_t skip = outer.size() - inner.size();
+  bool ones = true, leading_ones = true, leading_equal = true;
+  for (std::size_t i = 0; i < outer.size(); ++i) {
+    const Dim dim = i < skip ? 1 : inner[i - skip];
+    ones = ones && dim == 1;
+    if (i + 1 == outer.size()) break;
+    leading_ones = leading_ones && dim == 1;
+    leading_equal = leading_equal && dim == outer[i];
+  }
+  const Dim last = inner.empty() ? 1 : inner.back(), outer_last = outer.empty() ? 1 : outer.back();
+  if (leading_equal && last == outer_last) return Layout::full;
+  if (ones) return Layout::scalar;
+  if (leading_ones && last == outer_last && outer.size() > 1) return Layout::row;
+  if (leading_equal && last == 1 && outer.size() > 1) return Layout::column;
+  return {};
+}
+
+}  // namespace
+
+Shape Sources::shape(const Tensor& t) const {
+  Shape shape = t.shape();
+  for (Dim& dim : shape)
+    if (dim == kBatch) dim = batch_;
+  return shape;
+}
+
+Space Sources::space(const Tensor& t) const {
+  const Shape dims = shape(t);
+  if (dims.empty()) return {};
+  if (dims.size() == 1) return {dims[0], 1};
+  return {element_count(Shape(dims.begin(), dims.end() - 1)), dims.back()};
+}
+
+Source Sources::of(const Tensor& t) {
+  const auto found = known_.find(&t.op());
+  if (found != known_.end()) return found->second;
+  // Inputs first, in order of making: a chain of thousands of ops must not recurse.
+  const Source source = resolve(t);
+  known_.emplace(&t.op(), source);
+  return source;
+}
+
+Source Sources::resolve(const Tensor& t) {
+  const Op& op = t.op();
+  if (op.kind == OpKind::constant) return constant_source(op.alpha);
+  if (op.kind == OpKind::values && op.values.size() == 1) return constant_source(op.values[0]);
+  if (op.kind == OpKind::count) return constant_source(counted(op));
+  if (op.kind == OpKind::random_keep && (!training_ || op.alpha == 0)) return constant_source(1);
+  if (op.kind == OpKind::random_normal && !training_) return constant_source(0);
+  if (op.kind == OpKind::by_mode) return of(op.inputs[training_ ? 0 : 1]);
+  if (op.kind == OpKind::stop_gradient || op.kind == OpKind::track) return of(op.inputs[0]);
+  if (op.kind == OpKind::reshape || sums_single_values(op)) return resolve_reshape(t);
+  if (op.kind == OpKind::broadcast) return resolve_broadcast(t);
+  if (op.kind == OpKind::elementwise) return resolve_elementwise(t);
+  return itself(t);
+}
+
+// Over axes of one element each, as the batch is in online learning; a sum of everything stays one.
+bool Sources::sums_single_values(const Op& op) const {
+  if (op.kind != OpKind::sum || op.dims.size() == op.inputs[0].shape().size()) return false;
+  const Shape from = shape(op.inputs[0]);
+  return std::ranges::all_of(op.dims, [&](Dim axis) { return from[static_cast<std::size_t>(axis)] == 1; });
+}
+
+double Sources::counted(const Op& op) const {
+  double count = 1;
+  for (Dim dim : op.dims) count *= static_cast<double>(dim == kBatch ? batch_ : dim);
+  if (training_ && count < op.alpha)
+    fail(op.name, "needs at least ", op.alpha, " values per channel in training, got ", count,
+         ", which is a batch of few rows; drop_last leaves out a last one, and another batch_size makes it larger");
+  return count;
+}
+
+Source Sources::resolve_elementwise(const Tensor& t) {
+  const Op& op = t.op();
+  const Source a = of(op.inputs[0]), b = op.inputs.size() > 1 ? of(op.inputs[1]) : Source{};
+  const bool binary = op.inputs.size() > 1;
+  if (a.constant && (!binary || b.constant)) {
+    const std::optional<double> value = fold(op, *a.constant, b.constant.value_or(0));
+    if (value) return constant_source(*value);
+  }
+  // What changes nothing is not done.
+  if (op.fn == Elementwise::scale && op.alpha == 1) return a;
+  if (op.fn == Elementwise::shift && op.alpha == 0) return a;
+  if ((op.fn == Elementwise::multiply || op.fn == Elementwise::divide) && b.constant == 1.0) return a;
+  if (op.fn == Elementwise::multiply && a.constant == 1.0) return b;
+  if ((op.fn == Elementwise::add || op.fn == Elementwise::subtract) && b.constant == 0.0) return a;
+  if (op.fn == Elementwise::add && a.constant == 0.0) return b;
+  return itself(t);
+}
+
+Source Sources::resolve_reshape(const Tensor& t) {
+  const Tensor& from = t.op().inputs[0];
+  const Source inner = of(from);
+  if (inner.constant || inner.layout == Layout::full || inner.layout == Layout::scalar) return inner;
+  if (space(t) == space(from)) return inner;
+  return {from, Layout::full, {}};  // the broadcast is written out, then seen in another shape
+}
+
+Source Sources::resolve_broadcast(const Tensor& t) {
+  const Tensor& from = t.op().inputs[0];
+  const Source inner = of(from);
+  if (inner.constant || inner.layout == Layout::scalar) return inner;
+  const std::optional<Layout> layout = broadcast_layout(shape(from), shape(t));
+  if (!layout) return itself(t);
+  if (*layout == Layout::full) return inner;
+  return {inner.layout == Layout::full ? inner.root : from, *layout, {}};
+}
+
+std::optional<std::pair<double, Tensor>> Sources::scaling(const Tensor& t) {
+  const Op& op = t.op();
+  if (op.kind != OpKind::elementwise) return {};
+  if (op.fn == Elementwise::scale) return {{op.alpha, op.inputs[0]}};
+  if (op.fn == Elementwise::negate) return {{-1.0, op.inputs[0]}};
+  if (op.fn != Elementwise::multiply && op.fn != Elementwise::divide) return {};
+  const Source a = of(op.inputs[0]), b = of(op.inputs[1]);
+  if (b.constant) return {{op.fn == Elementwise::multiply ? *b.constant : 1 / *b.constant, op.inputs[0]}};
+  if (a.constant && op.fn == Elementwise::multiply) return {{*a.constant, op.inputs[1]}};
+  return {};
+}
+
+}  // namespace backpass
