@@ -12,6 +12,8 @@ template <int rows, int vectors, int narrow_rows, int dot_rows, int dot_cols, in
 struct BlockSizes {
   static constexpr int kRows = rows, kVectors = vectors, kNarrowRows = narrow_rows;
   static constexpr int kDotRows = dot_rows, kDotCols = dot_cols, kDepth = depth;
+  // So far the same for all: mc, and the blocks that C is cut into.
+  static constexpr int kPackedRows = 768, kBlockRows = 264, kBlockCols = 512, kFewRows = 120;
 };
 
 template <class T>

@@ -5,8 +5,6 @@
 
 namespace backpass::kernels {
 
-inline constexpr Size kBlockRows = 768;  // mc: rows of A that are packed at a time
-
 // Of split operands: rows of a tile; rows and depth that are packed at a time, so that three parts of them stay in L2;
 // 32-bit words of one part of a panel of B, two tiles wide.
 inline constexpr Size kTile = 16, kSplitRows = 256, kSplitDepth = 512, kSplitPanel = 2 * kTile * kSplitDepth / 2;

@@ -116,7 +116,7 @@ void blocked(const MatmulBlock<T>& x) noexcept {
   T* scratch_a = x.scratch + nr * Blocks<T>::kDepth;
   for (Size pass = 0; pass < passes.count; ++pass) {
     const Size p = passes.begin(pass), k = passes[pass];
-    const Parts row_blocks(x.m, packs_a ? kBlockRows : x.m);
+    const Parts row_blocks(x.m, packs_a ? Size{Blocks<T>::kPackedRows} : x.m);
     for (Size block = 0, i0 = 0; block < row_blocks.count; i0 += row_blocks[block++]) {
       const Parts rows(row_blocks[block], limit);
       if (packs_a) pack_rows(scratch_a, rows, x.a + i0 * x.a_row + p * x.a_k, x.a_row, x.a_k, k);

@@ -40,7 +40,7 @@ Size matmul_scratch(const Kernels<T>& kernels, MatmulPath path, Size m, Size n, 
     return std::max(words, matmul_scratch(kernels, MatmulPath::pack_ab, m, n, k));
   }
   const Size panel = kernels.nr * kernels.kc;
-  const Size rows = path == MatmulPath::pack_ab ? std::min(m, kBlockRows) : 0;
+  const Size rows = path == MatmulPath::pack_ab ? std::min(m, kernels.mc) : 0;
   return panel + rows * std::min(k, kernels.kc);
 }
 

@@ -17,8 +17,12 @@ constexpr Kernels<T> make_table() {
   kernels.mr = Blocks<T>::kRows;
   kernels.nr = Blocks<T>::kVectors * Vec<T>::kLanes;
   kernels.kc = Blocks<T>::kDepth;
+  kernels.mc = Blocks<T>::kPackedRows;
   kernels.dot_rows = Blocks<T>::kDotRows;
   kernels.dot_cols = Blocks<T>::kDotCols;
+  kernels.block_rows = Blocks<T>::kBlockRows;
+  kernels.block_cols = Blocks<T>::kBlockCols;
+  kernels.few_rows = Blocks<T>::kFewRows;
   kernels.vector = Vec<T>::kLanes;
   kernels.matmul = &matmul<T>;
   kernels.pack_a = &pack_a<T>;

@@ -95,9 +95,14 @@ struct Kernels {
                                 const UpdateSettings& settings, Size n) noexcept;
 
   Size mr, nr, kc;          // register tile (mr, nr); inner dimension per pass
+  Size mc;                  // rows of A that are packed at a time
   Size dot_rows, dot_cols;  // the tile of dot products
-  Size vector;              // elements in a vector
-  bool tiles;               // whether matmul takes the paths of split operands; see amx_permission.h
+  // Blocks of C: at most so many rows, of which A, kc deep, stays in L2 while panel after panel of B meets them; and so
+  // many columns, which stay there with the rest until the epilogue has run. Fewer than few_rows do not pay for a copy
+  // of B of their own.
+  Size block_rows, block_cols, few_rows;
+  Size vector;  // elements in a vector
+  bool tiles;   // whether matmul takes the paths of split operands; see amx_permission.h
 
   // c = a * b, over the whole of k; see MatmulBlock.
   void (*matmul)(const MatmulBlock<T>& block) noexcept;

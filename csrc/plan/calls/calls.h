@@ -26,7 +26,7 @@ struct MatmulSpec {
 // over its own in c (count, m, n).
 enum class LaneCut : unsigned char { none, rows, sums };
 template <class T>
-LaneCut lane_cut(const MatmulSpec& spec);
+LaneCut lane_cut(const kernels::Kernels<T>& k, const MatmulSpec& spec);
 template <class T>
 CallPtr make_matmul_call(const kernels::Kernels<T>& k, MatmulSpec spec);
 template <class T>

@@ -15,7 +15,7 @@ class MatmulCall final : public Call {
   MatmulCall(const kernels::Kernels<T>& k, MatmulSpec spec)
       : k_(k),
         s_(std::move(spec)),
-        lane_cut_(lane_cut<T>(s_)),
+        lane_cut_(lane_cut(k, s_)),
         depth_(matmul_depth<T>(s_, lane_cut_)),
         cut_(cut_blocks(k, s_)) {
     const Dim rows = std::min(cut_.rows, s_.m), cols = std::min(cut_.cols, s_.n);

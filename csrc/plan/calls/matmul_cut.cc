@@ -10,11 +10,6 @@
 namespace backpass {
 namespace {
 
-// At most this many rows of A, kc deep, stay in L2 while panel after panel of B meets them; and columns of C, with the
-// rest, until the epilogue has run.
-constexpr Dim kBlockRows = 264, kBlockCols = 512;
-// Fewer rows do not pay for a copy of B of their own.
-constexpr Dim kFewRows = 120;
 // A task: one below the first (two microseconds at the FMA peak of one core) costs too much to hand out; beyond kTasks
 // of them, to cut finer than the second costs more in copies than it gains in balance.
 constexpr double kSmallTaskFlops = 160e3, kTaskFlops = 2.5e6;
@@ -46,9 +41,10 @@ Dim wanted_tasks(const MatmulSpec& s) {
 }
 
 // Both operands are copied, by every block that needs them: blocks nearly square.
-BlockCut cut_square(Side down, Side across, Dim tasks) {
-  down.cut(ceil_div(down.length, kBlockRows));
-  across.cut(ceil_div(across.length, kBlockCols));
+template <class T>
+BlockCut cut_square(const kernels::Kernels<T>& k, Side down, Side across, Dim tasks) {
+  down.cut(ceil_div(down.length, k.block_rows));
+  across.cut(ceil_div(across.length, k.block_cols));
   while (down.blocks * across.blocks < tasks) {
     Side& longer = across.tiles() >= down.tiles() ? across : down;
     if (longer.tiles() < 2) break;
@@ -58,23 +54,26 @@ BlockCut cut_square(Side down, Side across, Dim tasks) {
 }
 
 // B is copied by every block that needs it: rather many rows.
-BlockCut cut_tall(Side down, Side across, Dim tasks) {
-  down.cut(std::max(ceil_div(down.length, kBlockRows), std::min(tasks, down.length / kFewRows)));
-  across.cut(std::max(ceil_div(across.length, kBlockCols), ceil_div(tasks, down.blocks)));
+template <class T>
+BlockCut cut_tall(const kernels::Kernels<T>& k, Side down, Side across, Dim tasks) {
+  down.cut(std::max(ceil_div(down.length, k.block_rows), std::min(tasks, down.length / k.few_rows)));
+  across.cut(std::max(ceil_div(across.length, k.block_cols), ceil_div(tasks, down.blocks)));
   if (down.blocks * across.blocks < tasks) down.cut(ceil_div(tasks, across.blocks));
   return {down.size, across.size, down.blocks, across.blocks};
 }
 
 // A is there as blocks read it, B is copied by every block that needs it: few blocks of rows.
-BlockCut cut_wide(Side down, Side across, Dim tasks) {
-  down.cut(ceil_div(down.length, kBlockRows));
-  across.cut(std::max(ceil_div(across.length, kBlockCols), ceil_div(tasks, down.blocks)));
+template <class T>
+BlockCut cut_wide(const kernels::Kernels<T>& k, Side down, Side across, Dim tasks) {
+  down.cut(ceil_div(down.length, k.block_rows));
+  across.cut(std::max(ceil_div(across.length, k.block_cols), ceil_div(tasks, down.blocks)));
   return {down.size, across.size, down.blocks, across.blocks};
 }
 
+template <class T>
 auto cut_for(kernels::MatmulPath path) {
-  if (path == kernels::MatmulPath::pack_ab) return &cut_square;
-  return path == kernels::MatmulPath::packed_a ? &cut_wide : &cut_tall;
+  if (path == kernels::MatmulPath::pack_ab) return &cut_square<T>;
+  return path == kernels::MatmulPath::packed_a ? &cut_wide<T> : &cut_tall<T>;
 }
 
 // A product of x and gradients, both by rows: the gradient of a weight.
@@ -109,10 +108,10 @@ Dim matmul_depth(const MatmulSpec& s, LaneCut lane_cut) {
 // Paths of split operands, which are both copied, where they pay.
 template <class T>
 BlockCut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
-  const LaneCut lane_cut = backpass::lane_cut<T>(s);
+  const LaneCut lane_cut = backpass::lane_cut(k, s);
   const Dim tasks = wanted_tasks(s), depth = matmul_depth<T>(s, lane_cut);
   const std::optional<BlockCut> in_lanes = cut_in_lanes(s, lane_cut);
-  BlockCut cut = in_lanes ? *in_lanes : cut_square({s.m, kernels::kTile}, {s.n, kernels::kTile}, tasks);
+  BlockCut cut = in_lanes ? *in_lanes : cut_square(k, {s.m, kernels::kTile}, {s.n, kernels::kTile}, tasks);
   const Dim rows = std::min(cut.rows, s.m), cols = std::min(cut.cols, s.n);
   if (const auto path = kernels::choose_split_path(k, s.precision, rows, cols, depth)) {
     cut.path = *path;
@@ -121,26 +120,26 @@ BlockCut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
   const auto path = s.packed_a ? kernels::MatmulPath::packed_a
                                : kernels::choose_matmul_path(k, s.m, s.n, depth, s.a_row, s.a_k, s.b_k, s.b_col);
   const bool dot = path == kernels::MatmulPath::dot;
-  if (!in_lanes) cut = cut_for(path)({s.m, dot ? k.dot_rows : k.mr}, {s.n, dot ? k.dot_cols : k.nr}, tasks);
+  if (!in_lanes) cut = cut_for<T>(path)(k, {s.m, dot ? k.dot_rows : k.mr}, {s.n, dot ? k.dot_cols : k.nr}, tasks);
   cut.path = path;
   return cut;
 }
 
 template <class T>
-LaneCut lane_cut(const MatmulSpec& s) {
+LaneCut lane_cut(const kernels::Kernels<T>& k, const MatmulSpec& s) {
   // And of at most half the elements that a lane's rows have before and behind it.
   const auto fits = [&](Dim in, Dim out) {
     return stays_near<T>(in * out) && 2 * in * out <= s.lanes.most_rows() * (in + out);
   };
   if (!s.lanes) return LaneCut::none;
-  if (s.m == s.lanes.rows && s.a_k == 1 && s.k <= kChunk && s.n <= kBlockCols && fits(s.k, s.n)) return LaneCut::rows;
+  if (s.m == s.lanes.rows && s.a_k == 1 && s.k <= kChunk && s.n <= k.block_cols && fits(s.k, s.n)) return LaneCut::rows;
   const bool over_rows = s.k == s.lanes.rows && sums_over_rows(s);
   return over_rows && s.epilogue.instructions.empty() && fits(s.m, s.n) ? LaneCut::sums : LaneCut::none;
 }
 
 template <class T>
 bool pays_to_pack_a(const kernels::Kernels<T>& k, const MatmulSpec& s) {
-  if (lane_cut<T>(s) != LaneCut::none || s.k > kChunk || s.m < kPackedRows || s.n < kPackedPanels * k.nr) return false;
+  if (lane_cut(k, s) != LaneCut::none || s.k > kChunk || s.m < kPackedRows || s.n < kPackedPanels * k.nr) return false;
   const double flops = 2.0 * static_cast<double>(s.m * s.n) * static_cast<double>(s.k);
   const kernels::MatmulPath path = cut_blocks(k, s).path;
   return flops >= kPackedFlops && (path == kernels::MatmulPath::pack_b || path == kernels::MatmulPath::pack_ab);
@@ -156,8 +155,8 @@ template Dim matmul_depth<float>(const MatmulSpec&, LaneCut);
 template Dim matmul_depth<double>(const MatmulSpec&, LaneCut);
 template BlockCut cut_blocks<float>(const kernels::Kernels<float>&, const MatmulSpec&);
 template BlockCut cut_blocks<double>(const kernels::Kernels<double>&, const MatmulSpec&);
-template LaneCut lane_cut<float>(const MatmulSpec&);
-template LaneCut lane_cut<double>(const MatmulSpec&);
+template LaneCut lane_cut<float>(const kernels::Kernels<float>&, const MatmulSpec&);
+template LaneCut lane_cut<double>(const kernels::Kernels<double>&, const MatmulSpec&);
 template bool pays_to_pack_a<float>(const kernels::Kernels<float>&, const MatmulSpec&);
 template bool pays_to_pack_a<double>(const kernels::Kernels<double>&, const MatmulSpec&);
 template Dim matmul_tasks<float>(const kernels::Kernels<float>&, const MatmulSpec&);

@@ -127,7 +127,7 @@ CallPtr Lowering::lower_matmul(std::size_t index) {
   spec.b_col = op.transpose_b ? b.cols : 1;
   spec.precision = op.precision;
   spec.lanes = lanes_;
-  const bool sums_lanes = cluster.ops.size() == 1 && lane_cut<T>(spec) == LaneCut::sums;
+  const bool sums_lanes = cluster.ops.size() == 1 && lane_cut(k, spec) == LaneCut::sums;
   spec.c =
       sums_lanes
           ? add_value(product_of_sizes(static_cast<std::size_t>(spec.lanes.count), bytes_of(cluster.ops[0])), "by lane")
