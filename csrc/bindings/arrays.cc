@@ -62,7 +62,8 @@ py::array to_array(py::handle value, const std::string& where, const std::string
   if (value.is_none()) refuse(where, name, "None");
   if (py::isinstance<Tensor>(value)) refuse(where, name, "a tensor, which has no elements while a graph is built");
   if (py::isinstance<py::str>(value) || py::isinstance<py::bytes>(value)) refuse(where, name, "a string");
-  if (is_of_table(value)) return call(py::module_::import("backpass.data._tables").attr("array_of"), value, at(where, name));
+  if (is_of_table(value))
+    return call(py::module_::import("backpass.data._tables").attr("array_of"), value, at(where, name));
   if (!py::hasattr(value, "__array__") && py::hasattr(value, "__dlpack__"))
     return call(numpy.attr("from_dlpack"), value);
   const bool plain = py::isinstance<py::list>(value) || py::isinstance<py::tuple>(value) ||
@@ -148,7 +149,7 @@ Dim row_length(const ArrayView& view) {
   return count;
 }
 
-py::dtype numpy_dtype(ElementType type) { return py::dtype(backpass::name(type)); }
+py::dtype element_dtype(ElementType type) { return py::dtype(backpass::name(type)); }
 
 }  // namespace
 
@@ -224,7 +225,7 @@ Argument typed_argument(py::handle value, const Tensor& tensor, const std::strin
   const bool real = type == ElementType::float16 || type == ElementType::float32 || type == ElementType::float64;
   if (tensor.dtype() == DType::int32 && real)
     throw py::type_error(at(where, name) + " must be an array of integers, got " +
-                         py::str(numpy_dtype(type)).cast<std::string>() + ": .astype(int), where they are whole");
+                         py::str(element_dtype(type)).cast<std::string>() + ": .astype(int), where they are whole");
   return given;
 }
 
@@ -307,8 +308,15 @@ py::array to_numpy(const Array& array) {
   return writable_view(held->data(), held->dtype(), held->shape(), owner);
 }
 
+py::object to_numpy(const std::vector<Array>& arrays) {
+  if (arrays.size() == 1) return to_numpy(arrays[0]);
+  py::list list;
+  for (const Array& array : arrays) list.append(to_numpy(array));
+  return list;
+}
+
 py::array to_numpy(const ArrayView& view) {
-  py::array result(numpy_dtype(view.type), view.shape);
+  py::array result(element_dtype(view.type), view.shape);
   const Dim bytes = row_length(view) * static_cast<Dim>(size_of(view.type));
   const char* from = static_cast<const char*>(view.data);
   char* to = static_cast<char*>(result.mutable_data());

@@ -44,8 +44,9 @@ void require_castable(const ArrayView& view, DType dtype, const std::string& whe
 void require_castable(const Arguments& arguments, DType dtype, const std::string& where, const std::string& name);
 
 py::dtype numpy_dtype(DType dtype);
-py::array to_numpy(const Array& array);     // shares the memory
-py::array to_numpy(const ArrayView& view);  // a copy: what is viewed may go before Python does
+py::array to_numpy(const Array& array);                 // shares the memory
+py::object to_numpy(const std::vector<Array>& arrays);  // one alone, or a list where there are several
+py::array to_numpy(const ArrayView& view);              // a copy: what is viewed may go before Python does
 // Writable; `owner` keeps the memory alive.
 py::array writable_view(void* data, DType dtype, const Shape& shape, const py::object& owner);
 // A Python object that threads without the interpreter's lock may copy and drop.

@@ -60,14 +60,6 @@ Stream to_stream(const py::object& given, const Network& network, const std::str
 
 namespace {
 
-// One array alone, else a list of them: as fit takes them.
-py::object to_python(const std::vector<Array>& arrays) {
-  if (arrays.size() == 1) return to_numpy(arrays[0]);
-  py::list list;
-  for (const Array& array : arrays) list.append(to_numpy(array));
-  return list;
-}
-
 bool is_integer(ElementType type) {
   return type != ElementType::float16 && type != ElementType::bfloat16 && type != ElementType::float32 &&
          type != ElementType::float64 && type != ElementType::boolean;
@@ -100,7 +92,7 @@ std::function<void(BatchArrays&, std::uint64_t, std::uint64_t)> to_transform(con
   if (function.is_none()) return {};
   return [held = hold(function), network](BatchArrays& batch, std::uint64_t seed, std::uint64_t step) {
     const WithLock acquire;
-    const py::tuple changed = call(*held, to_python(batch.x), to_python(batch.y), seed, step);
+    const py::tuple changed = call(*held, to_numpy(batch.x), to_numpy(batch.y), seed, step);
     const Data data(network, changed[0], changed[1], py::none(), "augment");
     batch = {copies(data.x, network.graph().inputs(), "x"), copies(data.y, network.graph().outputs(), "y")};
   };

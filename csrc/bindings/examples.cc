@@ -55,11 +55,11 @@ constexpr Example kExamples[] = {
     {"concat", "(3,)", "bp.concat([x, -x], axis=0)", "[1.0, 2.0, 3.0]", "[array([ 1.,  2.,  3., -1., -2., -3.])]"},
 };
 
-struct Session {
+struct Doctest {
   const char *name, *text;
 };
 
-constexpr Session kSessions[] = {
+constexpr Doctest kDoctests[] = {
     {"Tensor",
      "    >>> import backpass as bp\n"
      "    >>> x = bp.Input(3)\n"
@@ -133,7 +133,7 @@ constexpr Session kSessions[] = {
 };
 
 std::string example_of(const std::string& name) {
-  for (const Session& session : kSessions)
+  for (const Doctest& session : kDoctests)
     if (name == session.name) return session.text;
   for (const Example& e : kExamples)
     if (name == e.name)

@@ -38,7 +38,7 @@ Metrics to_metrics(const py::list& given, const Loss& loss) {
   return metrics;
 }
 
-py::dict to_dict(const Logs& logs) {
+py::dict logs_to_dict(const Logs& logs) {
   py::dict result;
   for (const auto& [name, value] : logs) result[py::str(name)] = value;
   return result;
@@ -63,7 +63,7 @@ FitHooks to_hooks(const py::dict& functions) {
   if (const Callable function = find("epoch_end")) {
     hooks.epoch_end = [function](int epoch, const Logs& logs) {
       const WithLock acquire;
-      call(*function, epoch, to_dict(logs));
+      call(*function, epoch, logs_to_dict(logs));
     };
   }
   hooks.interrupt = &WithoutLock::check_signals;
@@ -176,7 +176,7 @@ Logs evaluate_arrays(Session& session, const Data& data, const Metrics& metrics,
 py::dict evaluate(Session& session, const py::object& data, const py::list& metrics, bool check_finite) {
   const Metrics asked = to_metrics(metrics, session.loss);
   if (py::isinstance<py::tuple>(data))
-    return to_dict(
+    return logs_to_dict(
         evaluate_arrays(session, Data(session.network, data.cast<py::tuple>(), "evaluate"), asked, check_finite));
   const Stream stream = to_stream(data, session.network, "evaluate");
   Logs logs;
@@ -184,7 +184,7 @@ py::dict evaluate(Session& session, const py::object& data, const py::list& metr
     const WithoutLock release;
     logs = session.trainer.evaluate(stream, asked, check_finite);
   }
-  return to_dict(logs);
+  return logs_to_dict(logs);
 }
 
 }  // namespace backpass::python

@@ -96,7 +96,7 @@ py::tuple to_arrays(const ArrayView& first, std::vector<ArrayView> views) {
 }
 
 // What a function written in Python gave, as an array of ours; None is no gradient.
-Array to_array(const py::handle& given, DType dtype, const std::string& who) {
+Array result_array(const py::handle& given, DType dtype, const std::string& who) {
   if (given.is_none()) return {};
   const Argument result = argument(given, who, "its result");
   Array array(dtype, result.view.shape);
@@ -122,7 +122,7 @@ Tensor call_python(const std::string& name, const py::object& forward, const py:
     const WithLock acquire;
     const py::object result = call_object(*f, to_arrays(values));
     if (result.is_none()) throw py::type_error("[" + name + "] forward must give an array, got None");
-    return to_array(result, real_dtype(values), name);
+    return result_array(result, real_dtype(values), name);
   };
   function.backward = [=, f = hold(backward)](const std::vector<ArrayView>& values, const ArrayView&,
                                               const ArrayView& grad) {
@@ -135,9 +135,9 @@ Tensor call_python(const std::string& name, const py::object& forward, const py:
     const DType dtype = real_dtype({grad});
     std::vector<Array> grads;
     if (py::isinstance<py::tuple>(result) || py::isinstance<py::list>(result))
-      for (const py::handle part : result) grads.push_back(to_array(part, dtype, name));
+      for (const py::handle part : result) grads.push_back(result_array(part, dtype, name));
     else
-      grads.push_back(to_array(result, dtype, name));
+      grads.push_back(result_array(result, dtype, name));
     return grads;
   };
   return host_call(std::move(function), inputs, to_shape(shape, name));

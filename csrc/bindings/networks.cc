@@ -192,14 +192,6 @@ py::list trace_of(const Network& network) {
   return layers;
 }
 
-// One array alone, or a list where there are several.
-py::object to_python(const std::vector<Array>& arrays) {
-  if (arrays.size() == 1) return to_numpy(arrays[0]);
-  py::list list;
-  for (const Array& array : arrays) list.append(to_numpy(array));
-  return list;
-}
-
 py::object predict(Network& network, const py::object& x, Dim batch_size, int threads) {
   const Arguments rows = arguments(x, network.graph().inputs(), "predict", "x");
   require_castable(rows, network.dtype(), "predict", "x");
@@ -208,7 +200,7 @@ py::object predict(Network& network, const py::object& x, Dim batch_size, int th
     const WithoutLock release;
     results = network.predict_all(rows.views, batch_size, threads);
   }
-  return to_python(results);
+  return to_numpy(results);
 }
 
 py::object forward(Network& network, const py::object& x, bool training, std::int64_t random_step) {
@@ -219,7 +211,7 @@ py::object forward(Network& network, const py::object& x, bool training, std::in
     const WithoutLock release;
     results = network.forward_all(rows.views, training, random_step);
   }
-  return to_python(results);
+  return to_numpy(results);
 }
 
 py::object backward(Network& network, const py::object& grad_output) {
@@ -230,7 +222,7 @@ py::object backward(Network& network, const py::object& grad_output) {
     const WithoutLock release;
     results = network.backward_all(grads.views);
   }
-  return to_python(results);
+  return to_numpy(results);
 }
 
 py::list evaluate_tensors(Network& network, const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,
@@ -263,7 +255,7 @@ void load_arrays(Network& network, const py::dict& arrays) {
   network.load_weights(views);
 }
 
-py::dict state_dict(const Network& network) {
+py::dict network_state(const Network& network) {
   std::vector<std::pair<std::string, Array>> copies;
   {
     const WithoutLock release;
@@ -355,7 +347,7 @@ void bind_network(py::module_& m) {
       .def_static("deserialize", &deserialize, py::arg("data"))
       .def("load_weights", py::overload_cast<const std::string&>(&Network::load_weights), py::arg("path"),
            py::call_guard<WithoutLock>())
-      .def("state_dict", &state_dict)
+      .def("state_dict", &network_state)
       .def("load_arrays", &load_arrays, py::arg("arrays"))
       .def(
           "clone",

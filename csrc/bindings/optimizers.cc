@@ -22,7 +22,7 @@ OptimizerOptions to_options(const py::dict& given) {
   return options;
 }
 
-py::dict state_dict(const Optimizer& optimizer) {
+py::dict optimizer_state(const Optimizer& optimizer) {
   OptimizerState state;
   {
     const WithoutLock release;
@@ -43,7 +43,7 @@ py::dict state_dict(const Optimizer& optimizer) {
 }
 
 // Through float64, which holds every number of both types.
-Array to_array(py::handle given, const std::string& where, const std::string& name) {
+Array slot_array(py::handle given, const std::string& where, const std::string& name) {
   const Argument source = argument(given, where, name);
   Array array(DType::float64, source.view.shape);
   const py::array dense = call(source.owner.attr("astype"), "float64", "C");
@@ -51,13 +51,13 @@ Array to_array(py::handle given, const std::string& where, const std::string& na
   return array;
 }
 
-void load_state_dict(Optimizer& optimizer, const std::string& type, std::int64_t steps, double learning_rate,
-                     std::int64_t epochs, const py::dict& slots) {
+void load_optimizer_state(Optimizer& optimizer, const std::string& type, std::int64_t steps, double learning_rate,
+                          std::int64_t epochs, const py::dict& slots) {
   OptimizerState state{type, steps, learning_rate, epochs};
   for (const auto& [slot, arrays] : slots)
     for (const auto& [name, array] : py::reinterpret_borrow<py::dict>(arrays)) {
       const std::string parameter = name.cast<std::string>();
-      state.slots[slot.cast<std::string>()].emplace(parameter, to_array(array, optimizer.type(), parameter));
+      state.slots[slot.cast<std::string>()].emplace(parameter, slot_array(array, optimizer.type(), parameter));
     }
   const WithoutLock release;
   optimizer.load_state_dict(std::move(state));
@@ -96,8 +96,8 @@ void bind_optimizers(py::module_& m) {
       .def("step", &Optimizer::step, py::arg("network"), py::call_guard<WithoutLock>())
       .def("count_step", &Optimizer::count_step, py::arg("network"))
       .def("slot", &slot, py::arg("network"), py::arg("name"))
-      .def("state_dict", &state_dict)
-      .def("load_state_dict", &load_state_dict, py::arg("type"), py::arg("steps"), py::arg("learning_rate"),
+      .def("state_dict", &optimizer_state)
+      .def("load_state_dict", &load_optimizer_state, py::arg("type"), py::arg("steps"), py::arg("learning_rate"),
            py::arg("epochs"), py::arg("slots"));
   m.def(
       "make_optimizer",

@@ -9,7 +9,7 @@
 namespace backpass::python {
 namespace {
 
-py::dict to_dict(const WatcherState& state) {
+py::dict state_to_dict(const WatcherState& state) {
   py::dict result;
   for (const auto& [name, value] : state.numbers) result[py::str(name)] = value;
   for (const auto& [name, array] : state.arrays) result[py::str(name)] = to_numpy(array).attr("copy")();
@@ -95,7 +95,7 @@ void bind_watchers(py::module_& m) {
       .def("epoch_begin", &Watcher::epoch_begin, py::arg("network"), py::arg("optimizer"))
       .def("epoch_end", &epoch_end, py::arg("network"), py::arg("optimizer"), py::arg("logs"))
       .def("fit_end", &Watcher::fit_end, py::arg("network"))
-      .def("state", [](const Watcher& self) { return to_dict(self.state()); })
+      .def("state", [](const Watcher& self) { return state_to_dict(self.state()); })
       .def(
           "load_state", [](Watcher& self, const py::dict& state) { self.load_state(to_state(state)); },
           py::arg("state"));

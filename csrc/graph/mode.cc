@@ -7,7 +7,7 @@
 namespace backpass {
 namespace {
 
-void check_real(const char* who, const Tensor& x) {
+void check_choice(const char* who, const Tensor& x) {
   if (!x || x.dtype() == DType::int32) fail(who, "takes a tensor of float32 or float64");
 }
 
@@ -24,8 +24,8 @@ Tensor random_keep(const Tensor& like, double rate, std::uint32_t stream) {
 }  // namespace
 
 Tensor by_mode(const Tensor& training, const Tensor& otherwise) {
-  check_real("by_mode", training);
-  check_real("by_mode", otherwise);
+  check_choice("by_mode", training);
+  check_choice("by_mode", otherwise);
   if (training.shape() != otherwise.shape() || training.dtype() != otherwise.dtype())
     fail("by_mode", "takes two tensors of one shape and type, got ", to_string(training.shape()), " and ",
          to_string(otherwise.shape()));
@@ -34,8 +34,8 @@ Tensor by_mode(const Tensor& training, const Tensor& otherwise) {
 }
 
 Tensor track(const Tensor& y, const Tensor& state, const Tensor& value, double momentum) {
-  check_real("track", y);
-  check_real("track", value);
+  check_choice("track", y);
+  check_choice("track", value);
   if (!state || state.op().kind != OpKind::state)
     fail("track", "moves a state, got ", state ? state.kind() : "nothing");
   if (value.shape() != state.shape() || value.dtype() != state.dtype())
@@ -54,13 +54,13 @@ Grads by_mode_derivative(const Tensor&, const Tensor& g) {
 Grads track_derivative(const Tensor&, const Tensor& g) { return {g, {}, {}}; }
 
 Tensor dropout(const Tensor& x, double rate, std::uint32_t stream) {
-  check_real("dropout", x);
+  check_choice("dropout", x);
   check_rate("dropout", rate);
   return x * random_keep(x, rate, stream);
 }
 
 Tensor gaussian_noise(const Tensor& x, double deviation, std::uint32_t stream) {
-  check_real("gaussian_noise", x);
+  check_choice("gaussian_noise", x);
   if (!(deviation >= 0) || !std::isfinite(deviation))
     fail("gaussian_noise", "deviation must be finite and not negative, got ", deviation);
   const Tensor noise =
@@ -71,7 +71,7 @@ Tensor gaussian_noise(const Tensor& x, double deviation, std::uint32_t stream) {
 // With q = 1 - rate and l the limit of selu at minus infinity, x or l is scaled by (q (1 + rate l^2))^(-1/2) and
 // shifted so that the mean stays.
 Tensor alpha_dropout(const Tensor& x, double rate, std::uint32_t stream) {
-  check_real("alpha_dropout", x);
+  check_choice("alpha_dropout", x);
   check_rate("alpha_dropout", rate);
   const double kept = 1 - rate, limit = -kSeluScale * kSeluAlpha;
   const double scale = 1 / std::sqrt(kept * (1 + rate * limit * limit));

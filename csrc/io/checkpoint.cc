@@ -15,7 +15,7 @@
 namespace backpass {
 namespace {
 
-constexpr const char* kWho = "checkpoint";
+constexpr const char* kCheckpoint = "checkpoint";
 constexpr int kVersion = 1;
 // Names of tensors begin with what they belong to.
 const std::string kNetwork = "network", kOptimizer = "optimizer/", kGathered = "gathered/", kNotes = "notes/";
@@ -41,7 +41,7 @@ Array to_array(const TensorEntry& tensor) {
     if (!tensor.bytes.empty()) std::memcpy(array.data(), tensor.bytes.data(), tensor.bytes.size());
     return array;
   }
-  fail(kWho, "tensor \"", tensor.name, "\" is of a type that is not used there");
+  fail(kCheckpoint, "tensor \"", tensor.name, "\" is of a type that is not used there");
 }
 
 // Everything of a file, read and checked as far as it can be alone.
@@ -55,7 +55,7 @@ struct Content {
 void read_slot(OptimizerState& state, const TensorEntry& tensor) {
   const std::string name = tensor.name.substr(kOptimizer.size());
   const std::size_t slash = name.find('/');
-  if (slash == std::string::npos) fail(kWho, "tensor \"", tensor.name, "\" is of no parameter");
+  if (slash == std::string::npos) fail(kCheckpoint, "tensor \"", tensor.name, "\" is of no parameter");
   state.slots[name.substr(0, slash)].emplace(name.substr(slash + 1), to_array(tensor));
 }
 
@@ -70,35 +70,29 @@ void read_tensor(Content& content, const TensorEntry& tensor) {
     content.notes.arrays.emplace_back(tensor.name.substr(kNotes.size()),
                                       ArrayView(tensor.bytes.data(), tensor.type, tensor.shape));
   else
-    fail(kWho, "tensor \"", tensor.name, "\" is unknown");
-}
-
-const std::string& require(const Metadata& metadata, const char* key) {
-  const auto found = metadata.find(key);
-  if (found == metadata.end()) fail(kWho, "metadata \"", key, "\" is missing");
-  return found->second;
+    fail(kCheckpoint, "tensor \"", tensor.name, "\" is unknown");
 }
 
 // An error within embedded JSON says where it is.
 CheckpointState read_state(const std::string& text) try {
   return read_checkpoint_state(text);
 } catch (const std::invalid_argument& error) {
-  fail(kWho, "state: ", error.what());
+  fail(kCheckpoint, "state: ", error.what());
 }
 
 Content read_content(const std::string& bytes) {
   const SafetensorsFile file = parse_safetensors(bytes_of(bytes.data(), bytes.size()));
   const auto format = file.metadata.find("format");
   if (format == file.metadata.end() || format->second != kCheckpointFormat)
-    fail(kWho, "the file is no checkpoint of a fit");
-  if (require(file.metadata, "format_version") != std::to_string(kVersion))
-    fail(kWho, "the file has format version ", require(file.metadata, "format_version"), ", this backpass reads ",
-         kVersion);
+    fail(kCheckpoint, "the file is no checkpoint of a fit");
+  if (require(kCheckpoint, file.metadata, "format_version") != std::to_string(kVersion))
+    fail(kCheckpoint, "the file has format version ", require(kCheckpoint, file.metadata, "format_version"),
+         ", this backpass reads ", kVersion);
   Content content;
-  content.state = read_state(require(file.metadata, "state"));
-  content.notes.text = require(file.metadata, "notes");
+  content.state = read_state(require(kCheckpoint, file.metadata, "state"));
+  content.notes.text = require(kCheckpoint, file.metadata, "notes");
   for (const TensorEntry& tensor : file.tensors) read_tensor(content, tensor);
-  if (!content.network) fail(kWho, "the network is missing");
+  if (!content.network) fail(kCheckpoint, "the network is missing");
   return content;
 }
 
@@ -124,7 +118,7 @@ void check_belongs(const Content& content, const Network& network, const Optimiz
     if (next != written.end() && next->first == name) check_same(name, next++->second, value);
   if (next != written.end()) fail("resume", "the checkpoint is of another fit");
   if (content.state.fit.history.columns.size() != state.history.columns.size())
-    fail(kWho, "the history has ", content.state.fit.history.columns.size(), " columns");
+    fail(kCheckpoint, "the history has ", content.state.fit.history.columns.size(), " columns");
   if (state.check) state.check(content.state.fit);
 }
 

@@ -139,6 +139,7 @@ std::string to_text(const Attribute& attribute) {
 
 JsonValue checkpoint_to_json(const CheckpointState& state) {
   JsonObject optimizer, network, json;
+  optimizer.reserve(5), network.reserve(2), json.reserve(3);
   optimizer.emplace_back("type", state.optimizer.type);
   optimizer.emplace_back("settings", state.settings);
   optimizer.emplace_back("steps", state.optimizer.steps);

@@ -15,12 +15,10 @@
 namespace backpass {
 namespace {
 
-constexpr std::size_t kChunk = std::size_t{1} << 30;  // macOS refuses 2 GiB and more at once
-
 // The bytes read, 0 at the end of the file.
 std::size_t read_some(int fd, char* out, std::size_t size, const std::string& path) {
   for (;;) {
-    const ssize_t got = ::read(fd, out, std::min(size, kChunk));
+    const ssize_t got = ::read(fd, out, std::min(size, kMostBytes));
     if (got >= 0) return static_cast<std::size_t>(got);
     if (errno != EINTR) throw FileError("read", path, errno);
   }

@@ -1,12 +1,15 @@
 // Files: read as a whole, replaced as a whole.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
 #include "backpass/file_error.h"
 
 namespace backpass {
+
+inline constexpr std::size_t kMostBytes = std::size_t{1} << 30;  // of one call: macOS refuses 2 GiB and more
 
 // The content of a regular file: what never ends, such as a device, and what may wait for somebody, such as a pipe, is
 // refused. Throws FileError; std::invalid_argument where the path holds NUL.

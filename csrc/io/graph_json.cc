@@ -110,7 +110,7 @@ void write_attributes(JsonObject& json, const Op& op) {
   }
 }
 
-JsonArray numbers_to_json(const std::vector<Tensor>& tensors, const OpNumbers& numbers) {
+JsonArray op_numbers_to_json(const std::vector<Tensor>& tensors, const OpNumbers& numbers) {
   JsonArray json;
   for (const Tensor& tensor : tensors) json.emplace_back(numbers.at(&tensor.op()));
   return json;
@@ -120,7 +120,7 @@ JsonObject op_to_json(const Op& op, const OpNumbers& numbers, const UseNumbers& 
   JsonObject json;
   json.reserve(8);
   json.emplace_back("kind", name(op.kind));
-  if (!op.inputs.empty()) json.emplace_back("inputs", numbers_to_json(op.inputs, numbers));
+  if (!op.inputs.empty()) json.emplace_back("inputs", op_numbers_to_json(op.inputs, numbers));
   json.emplace_back("shape", shape_to_json(op.shape));
   json.emplace_back("dtype", name(op.dtype));
   write_attributes(json, op);
@@ -166,8 +166,8 @@ std::string write_graph(const Graph& graph) {
   for (const Tensor& tensor : graph.ops()) add(tensor);
   if (numbers.size() > kMaxGraphOps)
     fail("graph", "has ", numbers.size(), " ops, at most ", kMaxGraphOps, " can be saved");
-  text += "],\"inputs\":" + write_json(numbers_to_json(graph.inputs(), numbers));
-  return text + ",\"outputs\":" + write_json(numbers_to_json(graph.outputs(), numbers)) + "}";
+  text += "],\"inputs\":" + write_json(op_numbers_to_json(graph.inputs(), numbers));
+  return text + ",\"outputs\":" + write_json(op_numbers_to_json(graph.outputs(), numbers)) + "}";
 }
 
 }  // namespace backpass

@@ -12,7 +12,7 @@ namespace {
 JsonValue descriptions_to_json(const std::vector<Description>& layers);
 std::vector<Description> descriptions_from_json(const JsonValue& json);
 
-JsonValue numbers_to_json(const std::vector<double>& numbers) {
+JsonValue list_to_json(const std::vector<double>& numbers) {
   JsonArray json;
   for (const double number : numbers) json.emplace_back(number_to_json(number));
   return json;
@@ -32,7 +32,7 @@ JsonValue attribute_to_json(const Attribute& attribute) {
   if (const auto* text = std::get_if<std::string>(&attribute)) return *text;
   if (const auto* number = std::get_if<double>(&attribute)) return number_to_json(*number);
   if (const auto* whole = std::get_if<std::int64_t>(&attribute)) return *whole;
-  if (const auto* numbers = std::get_if<std::vector<double>>(&attribute)) return numbers_to_json(*numbers);
+  if (const auto* numbers = std::get_if<std::vector<double>>(&attribute)) return list_to_json(*numbers);
   return std::get<bool>(attribute);
 }
 
@@ -104,6 +104,7 @@ UseNumbers number_uses(const Graph& graph) {
 
 JsonValue use_to_json(const LayerUse& use, const UseNumbers& uses, const OpNumbers& ops) {
   JsonObject json;
+  json.reserve(8);
   json.emplace_back("layer", uses.layers.at(use.layer));
   json.emplace_back("call", uses.calls.at(use.call));
   if (const auto parent = uses.calls.find(use.parent); parent != uses.calls.end())

@@ -9,22 +9,16 @@
 namespace backpass {
 namespace {
 
-constexpr const char* kWho = "model";
+constexpr const char* kModel = "model";
 constexpr const char* kFormat = "backpass";
 
-const std::string& require(const Metadata& metadata, const char* key) {
-  const auto found = metadata.find(key);
-  if (found == metadata.end()) fail(kWho, "metadata \"", key, "\" is missing");
-  return found->second;
-}
-
 std::uint64_t read_number(const Metadata& metadata, const char* key) {
-  const std::string& text = require(metadata, key);
+  const std::string& text = require(kModel, metadata, key);
   const char* end = text.data() + text.size();
   std::uint64_t value = 0;
   const auto result = std::from_chars(text.data(), end, value);
   if (result.ec != std::errc() || result.ptr != end)
-    fail(kWho, "metadata \"", key, "\" is not a number: \"", text, '"');
+    fail(kModel, "metadata \"", key, "\" is not a number: \"", text, '"');
   return value;
 }
 
@@ -35,14 +29,14 @@ void refuse_checkpoint(const char* who, const Metadata& metadata) {
 }
 
 void check_format(const Metadata& metadata) {
-  refuse_checkpoint(kWho, metadata);
+  refuse_checkpoint(kModel, metadata);
   const auto format = metadata.find("format");
   if (format == metadata.end() || format->second != kFormat) {
-    fail(kWho, "not a model of this library; load_weights() reads the tensors of other safetensors files");
+    fail(kModel, "not a model of this library; load_weights() reads the tensors of other safetensors files");
   }
   const std::uint64_t version = read_number(metadata, "format_version");
   if (version == 0 || version > kFormatVersion) {
-    fail(kWho, "the file has format version ", version, "; this version of backpass reads 1 to ", kFormatVersion);
+    fail(kModel, "the file has format version ", version, "; this version of backpass reads 1 to ", kFormatVersion);
   }
 }
 
@@ -50,7 +44,7 @@ void check_format(const Metadata& metadata) {
 Graph read_embedded_graph(const std::string& text) try {
   return read_graph(text);
 } catch (const std::invalid_argument& error) {
-  fail(kWho, "graph: ", error.what());
+  fail(kModel, "graph: ", error.what());
 }
 
 // What could not be loaded is not saved: the reader decides, so that the two cannot differ.
@@ -59,18 +53,18 @@ std::string write_readable_graph(const Graph& graph) {
   try {
     read_graph(text);
   } catch (const std::invalid_argument& error) {
-    fail(kWho, "cannot be saved, for it could not be loaded again: ", error.what());
+    fail(kModel, "cannot be saved, for it could not be loaded again: ", error.what());
   }
   return text;
 }
 
 void check_match(const Tensor& parameter, const TensorEntry& tensor, DType dtype) {
   if (tensor.shape != parameter.shape()) {
-    fail(kWho, "parameter \"", tensor.name, "\" has shape ", to_string(parameter.shape()), " in the graph, ",
+    fail(kModel, "parameter \"", tensor.name, "\" has shape ", to_string(parameter.shape()), " in the graph, ",
          to_string(tensor.shape), " as a tensor");
   }
   if (tensor.type != element_type(dtype) || parameter.dtype() != dtype) {
-    fail(kWho, "parameter \"", tensor.name, "\" is not ", name(dtype), " throughout");
+    fail(kModel, "parameter \"", tensor.name, "\" is not ", name(dtype), " throughout");
   }
 }
 
@@ -78,19 +72,19 @@ void check_match(const Tensor& parameter, const TensorEntry& tensor, DType dtype
 std::vector<TensorEntry> match(const Graph& graph, const std::vector<TensorEntry>& tensors, DType dtype) {
   std::map<std::string, const TensorEntry*> by_name;
   for (const TensorEntry& tensor : tensors) {
-    if (!by_name.emplace(tensor.name, &tensor).second) fail(kWho, "two tensors are named \"", tensor.name, '"');
+    if (!by_name.emplace(tensor.name, &tensor).second) fail(kModel, "two tensors are named \"", tensor.name, '"');
   }
   std::vector<TensorEntry> ordered;
   std::vector<Tensor> kept = graph.parameters();
   for (const Tensor& state : graph.states()) kept.push_back(state);
   for (const Tensor& parameter : kept) {
     const auto found = by_name.find(parameter.name());
-    if (found == by_name.end()) fail(kWho, "no tensor is left for parameter \"", parameter.name(), '"');
+    if (found == by_name.end()) fail(kModel, "no tensor is left for parameter \"", parameter.name(), '"');
     check_match(parameter, *found->second, dtype);
     ordered.push_back(*found->second);
     by_name.erase(found);  // so that two parameters of one name are refused
   }
-  if (!by_name.empty()) fail(kWho, "tensor \"", by_name.begin()->first, "\" is no parameter of the graph");
+  if (!by_name.empty()) fail(kModel, "tensor \"", by_name.begin()->first, "\" is no parameter of the graph");
   return ordered;
 }
 
@@ -109,8 +103,8 @@ std::string write_model(const Graph& graph, const std::vector<TensorEntry>& para
 ModelFile read_model(std::span<const std::byte> bytes) {
   const SafetensorsFile file = parse_safetensors(bytes);
   check_format(file.metadata);
-  const DType dtype = parse_dtype(require(file.metadata, "dtype"));
-  ModelFile model{.graph = read_embedded_graph(require(file.metadata, "graph")),
+  const DType dtype = parse_dtype(require(kModel, file.metadata, "dtype"));
+  ModelFile model{.graph = read_embedded_graph(require(kModel, file.metadata, "graph")),
                   .parameters = {},
                   .dtype = dtype,
                   .seed = read_number(file.metadata, "seed")};

@@ -19,13 +19,12 @@
 namespace backpass {
 namespace {
 
-constexpr std::size_t kChunk = std::size_t{1} << 30;  // macOS refuses 2 GiB and more at once
-constexpr int kMaxLinks = 40;                         // as Linux follows
-constexpr int kMaxTemporaries = 1000;                 // of one file, by savers at work or out of our reach
+constexpr int kMaxLinks = 40;          // as Linux follows
+constexpr int kMaxTemporaries = 1000;  // of one file, by savers at work or out of our reach
 
 bool write_all(int fd, std::string_view bytes) {
   while (!bytes.empty()) {
-    const ssize_t done = ::write(fd, bytes.data(), std::min(bytes.size(), kChunk));
+    const ssize_t done = ::write(fd, bytes.data(), std::min(bytes.size(), kMostBytes));
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) return false;
     bytes.remove_prefix(static_cast<std::size_t>(done));

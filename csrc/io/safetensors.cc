@@ -19,10 +19,10 @@ constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the safe
 constexpr std::size_t kAlignment = 64;                  // of the first element within the file
 constexpr const char* kMetadataKey = "__metadata__";
 
-constexpr const char* kWho = "safetensors";
+constexpr const char* kSafetensors = "safetensors";
 
 [[noreturn]] void fail_tensor(const std::string& name, const std::string& what) {
-  fail(kWho, "tensor \"", name, "\": ", what);
+  fail(kSafetensors, "tensor \"", name, "\": ", what);
 }
 
 constexpr std::pair<const char*, ElementType> kTypes[] = {
@@ -81,16 +81,17 @@ std::string write_header(const std::vector<TensorEntry>& tensors, const Metadata
   std::string text = write_json(std::move(header));
   const std::size_t end = kLengthBytes + text.size();
   text.append((kAlignment - end % kAlignment) % kAlignment, ' ');  // the format allows spaces behind the header
-  if (text.size() > kMaxHeaderBytes) fail(kWho, "the header would exceed 100 MB");
+  if (text.size() > kMaxHeaderBytes) fail(kSafetensors, "the header would exceed 100 MB");
   return text;
 }
 
 std::uint64_t read_length(std::span<const std::byte> bytes) {
-  if (bytes.size() < kLengthBytes) fail(kWho, "the file is too short");
+  if (bytes.size() < kLengthBytes) fail(kSafetensors, "the file is too short");
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < kLengthBytes; ++i) length |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
-  if (length > kMaxHeaderBytes) fail(kWho, "header length ", length, " exceeds 100 MB: not a safetensors file?");
-  if (length > bytes.size() - kLengthBytes) fail(kWho, "the file ends within its header");
+  if (length > kMaxHeaderBytes)
+    fail(kSafetensors, "header length ", length, " exceeds 100 MB: not a safetensors file?");
+  if (length > bytes.size() - kLengthBytes) fail(kSafetensors, "the file ends within its header");
   return length;
 }
 
@@ -133,7 +134,7 @@ void check_cover(const std::vector<TensorEntry>& tensors, std::span<const std::b
     if (tensor.bytes.data() != at) fail_tensor(tensor.name, "its bytes overlap others, or leave a hole");
     at += tensor.bytes.size();
   }
-  if (at != data.data() + data.size()) fail(kWho, "there are bytes that belong to no tensor");
+  if (at != data.data() + data.size()) fail(kSafetensors, "there are bytes that belong to no tensor");
 }
 
 SafetensorsFile read_header(std::span<const std::byte> bytes, std::span<const std::byte> data) try {
@@ -149,7 +150,7 @@ SafetensorsFile read_header(std::span<const std::byte> bytes, std::span<const st
   header.end();
   return file;
 } catch (const std::invalid_argument& error) {
-  fail(kWho, "header: ", error.what());
+  fail(kSafetensors, "header: ", error.what());
 }
 
 }  // namespace
@@ -180,6 +181,12 @@ std::string write_safetensors(const std::vector<TensorEntry>& tensors, const Met
     out.append(reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size());
   }
   return out;
+}
+
+const std::string& require(const char* who, const Metadata& metadata, const char* key) {
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) fail(who, "metadata \"", key, "\" is missing");
+  return found->second;
 }
 
 SafetensorsFile parse_safetensors(std::span<const std::byte> bytes) {

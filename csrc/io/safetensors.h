@@ -21,6 +21,9 @@ struct TensorEntry {
 
 using Metadata = std::map<std::string, std::string>;
 
+// Throws std::invalid_argument in the name of `who` where the key is missing.
+const std::string& require(const char* who, const Metadata& metadata, const char* key);
+
 struct SafetensorsFile {
   std::vector<TensorEntry> tensors;  // in the order of their elements; views into the parsed bytes
   Metadata metadata;

@@ -12,7 +12,7 @@
 namespace backpass {
 namespace {
 
-constexpr const char* kWho = "load_weights";
+constexpr const char* kLoadWeights = "load_weights";
 constexpr std::size_t kShownNames = 16;  // in a message
 
 // Calls f(elements, offset, count) for each dense row of `from`; offset counts the elements before it.
@@ -25,11 +25,11 @@ void for_each_row(const ParameterInfo& info, const ArrayView& from, F f) {
 
 void check(const ParameterInfo& info, const ArrayView& from, DType dtype) {
   if (from.shape != info.shape)
-    fail(kWho, '"', info.name, "\" must have shape ", to_string(info.shape), ", got ", to_string(from.shape));
+    fail(kLoadWeights, '"', info.name, "\" must have shape ", to_string(info.shape), ", got ", to_string(from.shape));
   check_present(info.name, from);
   for_each_row(info, from, [&](const std::byte* row, Dim, Dim count) {
     if (overflows(row, from.type, dtype, count))
-      fail(kWho, '"', info.name, "\" has a number that is too large for ", name(dtype));
+      fail(kLoadWeights, '"', info.name, "\" has a number that is too large for ", name(dtype));
   });
 }
 
@@ -66,12 +66,12 @@ void check(const Network::Impl& net, const std::map<std::string, ArrayView>& arr
     kept.insert(info.name);
     const auto found = arrays.find(info.name);
     if (found == arrays.end())
-      fail(kWho, '"', info.name, "\" is missing; found ", found_names(arrays, kept_by(net).size()));
+      fail(kLoadWeights, '"', info.name, "\" is missing; found ", found_names(arrays, kept_by(net).size()));
     check(info, found->second, net.dtype);
   }
   for (const auto& entry : arrays)
     if (kept.count(entry.first) == 0 && !is_counter(entry.first))
-      fail(kWho, '"', entry.first, "\" is no parameter of this network");
+      fail(kLoadWeights, '"', entry.first, "\" is no parameter of this network");
 }
 
 }  // namespace

@@ -25,10 +25,12 @@ void blend(T* average, const T* values, Dim count, double rate) {
   for (Dim i = 0; i < count; ++i) average[i] += part * (values[i] - average[i]);
 }
 
+}  // namespace
+
 // average += rate (values - average), shared between the workers of an open team where that pays.
-class Sweep final : public Job {
+class AverageSweep final : public Job {
  public:
-  ~Sweep() override { Crew::let_go(*this); }
+  ~AverageSweep() override { Crew::let_go(*this); }
 
   void run(void* average, const void* values, DType dtype, Dim count, double rate) {
     average_ = average, values_ = values, dtype_ = dtype, count_ = count, rate_ = rate;
@@ -87,8 +89,6 @@ class Sweep final : public Job {
   std::uint32_t chunks_ = 0;
 };
 
-}  // namespace
-
 struct Average::Impl {
   const char* type;
   Per per;
@@ -96,7 +96,7 @@ struct Average::Impl {
   double decay = 0;  // of EMA
   std::int64_t seen = 0, updates = 0;
   Array values = {};
-  Sweep sweep = {};
+  AverageSweep sweep = {};
 
   void check(const Network& network) const {
     if (values.dtype() != network.dtype() || element_count(values.shape()) != network.n_parameters())

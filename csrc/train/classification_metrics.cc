@@ -1,12 +1,8 @@
 // Metrics of decisions: how often each class was right, taken for another, or missed.
-#include <limits>
-
 #include "train/decisions.h"
 
 namespace backpass {
 namespace {
-
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 // Of one class, or of one output that says yes or no.
 struct Counts {

@@ -1,6 +1,7 @@
 // What metrics share: reading rows, what the outputs of a network mean, and sums that a value follows from.
 #pragma once
 
+#include <limits>
 #include <span>
 #include <string_view>
 
@@ -145,6 +146,8 @@ struct Tallied {
   double (*value)(std::span<const double> tally, const Outputs& outputs, std::size_t predicted);
   std::size_t size = 2, per_class = 0, per_yes_no = 0;  // of the tally
 };
+inline double mean_of(std::span<const double> tally, const Outputs&, std::size_t) { return tally[0] / tally[1]; }
+inline constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();  // of no rows
 // classification_metrics.cc
 extern const Tallied kAccuracy, kBalancedAccuracy, kPrecision, kRecall, kF1;
 // ranking_metrics.cc

@@ -10,8 +10,6 @@
 namespace backpass {
 namespace {
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
-
 using Scored = std::vector<std::pair<double, bool>>;  // a score, and whether the row is one of the class
 
 // How probable it is that a row of the class scores above another one, ties counted half: from the sum of ranks (Mann
@@ -109,11 +107,9 @@ void count_top(std::span<double> tally, const Part& part, const Outputs& outputs
   });
 }
 
-double mean(std::span<const double> tally, const Outputs&, std::size_t) { return tally[0] / tally[1]; }
-
 }  // namespace
 
-const Tallied kLogLoss{add_surprise, mean}, kTopK{count_top, mean};
+const Tallied kLogLoss{add_surprise, mean_of}, kTopK{count_top, mean_of};
 
 double auc(const Part& all, const Outputs& outputs) {
   const std::size_t columns = predicted_columns(all, outputs);

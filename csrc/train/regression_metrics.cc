@@ -59,13 +59,12 @@ void keep_largest(std::span<double> tally, const Part& part, const Outputs& outp
   });
 }
 
-double mean(std::span<const double> tally, const Outputs&, std::size_t) { return tally[0] / tally[1]; }
 double root_mean(std::span<const double> tally, const Outputs&, std::size_t) { return std::sqrt(tally[0] / tally[1]); }
 double largest(std::span<const double> tally, const Outputs&, std::size_t) { return tally[0]; }
 
 }  // namespace
 
-const Tallied kMae{add_sizes, mean}, kMse{add_squares, mean}, kRmse{add_squares, root_mean};
+const Tallied kMae{add_sizes, mean_of}, kMse{add_squares, mean_of}, kRmse{add_squares, root_mean};
 const Tallied kMaxError{keep_largest, largest, 1};
 
 // 1 - residual / total sum of squares, outputs averaged uniformly as scikit-learn does.

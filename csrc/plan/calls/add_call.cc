@@ -8,7 +8,7 @@
 namespace backpass {
 namespace {
 
-constexpr Dim kTaskElements = 4096;
+constexpr Dim kSumElements = 4096;
 
 template <class T>
 class AddCall final : public Call {
@@ -18,17 +18,17 @@ class AddCall final : public Call {
     std::ostringstream text;
     text << s_.count << " x " << s_.elements;
     detail = text.str();
-    tasks = std::max<Dim>(1, ceil_div(s_.elements, kTaskElements));
+    tasks = std::max<Dim>(1, ceil_div(s_.elements, kSumElements));
     reads = {s_.parts};
     writes = {s_.out};
-    scratch_bytes = static_cast<std::size_t>(kTaskElements) * sizeof(double);
+    scratch_bytes = static_cast<std::size_t>(kSumElements) * sizeof(double);
     flops = static_cast<double>((s_.count - 1) * s_.elements);
     bytes = static_cast<double>((s_.count + 1) * s_.elements) * sizeof(T);
     cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / kBytesPerNanosecond;
   }
 
   void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
-    const Dim begin = task * kTaskElements, n = std::min(kTaskElements, s_.elements - begin);
+    const Dim begin = task * kSumElements, n = std::min(kSumElements, s_.elements - begin);
     const T* parts = reinterpret_cast<const T*>(context.address[s_.parts]) + begin;
     double* sums = reinterpret_cast<double*>(scratch);
     k_.column_sum(sums, parts, s_.elements, s_.count, n);

@@ -8,7 +8,7 @@ namespace backpass {
 namespace {
 
 // Enough elements per task to hide its overhead; enough tasks for any machine.
-constexpr Dim kTaskElements = 4096, kMostTasks = 64;
+constexpr Dim kProgramElements = 4096, kMostProgramTasks = 64;
 
 struct Cut {
   Dim rows, cols, down, across;
@@ -19,7 +19,7 @@ bool walks_in(const Lanes& lanes, const Program& program) { return lanes && prog
 Cut cut_space(const Program& program, const Lanes& lanes) {
   if (walks_in(lanes, program)) return {lanes.most_rows(), program.cols, lanes.count, 1};
   const Dim elements = program.rows * program.cols;
-  const Dim per_task = std::max(kTaskElements, ceil_div(elements, kMostTasks));
+  const Dim per_task = std::max(kProgramElements, ceil_div(elements, kMostProgramTasks));
   Cut cut{std::max<Dim>(1, program.rows), std::max<Dim>(1, program.cols), 1, 1};
   cut.rows = std::clamp<Dim>(per_task / cut.cols, 1, cut.rows);
   if (!program.whole_rows && cut.cols > per_task) cut.cols = per_task;

@@ -10,7 +10,7 @@
 namespace backpass {
 namespace {
 
-constexpr Dim kTaskElements = 16384;
+constexpr Dim kTakeElements = 16384;
 
 // What both directions share: an index that is not there is remembered, and thrown when the run is over.
 class RowsCall : public Call {
@@ -62,7 +62,7 @@ template <class T>
 class TakeCall final : public RowsCall {
  public:
   explicit TakeCall(const RowsSpec& spec)
-      : RowsCall(spec), rows_per_task_(std::max<Dim>(1, kTaskElements / std::max<Dim>(1, s_.row))) {
+      : RowsCall(spec), rows_per_task_(std::max<Dim>(1, kTakeElements / std::max<Dim>(1, s_.row))) {
     name = "take";
     tasks = std::max<Dim>(1, ceil_div(s_.count, rows_per_task_));
     set_cost(2.0 * sizeof(T) * static_cast<double>(s_.count * s_.row));
@@ -95,7 +95,7 @@ class ScatterAddCall final : public RowsCall {
  public:
   explicit ScatterAddCall(const RowsSpec& spec)
       : RowsCall(spec),
-        rows_per_task_(std::max<Dim>({1, ceil_div(s_.rows, kMaxTasks), 4 * kTaskElements / std::max<Dim>(1, s_.row)})) {
+        rows_per_task_(std::max<Dim>({1, ceil_div(s_.rows, kMaxTasks), 4 * kTakeElements / std::max<Dim>(1, s_.row)})) {
     name = "scatter_add";
     tasks = std::max<Dim>(1, ceil_div(s_.rows, rows_per_task_));
     flops = static_cast<double>(s_.count * s_.row);

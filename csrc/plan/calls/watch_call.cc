@@ -5,7 +5,7 @@
 namespace backpass {
 namespace {
 
-constexpr Dim kTaskElements = 16384;
+constexpr Dim kWatchElements = 16384;
 
 template <class T>
 class WatchCall final : public Call {
@@ -16,8 +16,8 @@ class WatchCall final : public Call {
     Dim count = 0;
     for (const WatchSpec::Part& part : spec.parts) {
       const T times = static_cast<T>(std::max<Dim>(1, part.times));
-      for (Dim begin = 0; begin < part.elements; begin += kTaskElements)
-        pieces_.push_back({part.value, begin, std::min(kTaskElements, part.elements - begin), times});
+      for (Dim begin = 0; begin < part.elements; begin += kWatchElements)
+        pieces_.push_back({part.value, begin, std::min(kWatchElements, part.elements - begin), times});
       reads.push_back(part.value);
       count += part.elements;
     }
