@@ -135,7 +135,7 @@ void bind_plan(py::module_& m) {
   py::class_<PlanInfo>(
       m, "Plan",
       documented("Plan", "What a compiled graph runs, call by call. Printing it shows exactly that.").c_str())
-      .def_readonly("calls", &PlanInfo::calls)
+      .def_property_readonly("calls", [](const PlanInfo& self) { return self.calls; })
       .def_readonly("batch_size", &PlanInfo::batch_size)
       .def_readonly("arena_bytes", &PlanInfo::arena_bytes)
       .def_readonly("isa", &PlanInfo::isa)
@@ -282,7 +282,7 @@ Network deserialize(const py::bytes& bytes) {
 }
 
 void bind_network_facts(py::class_<Network>& network) {
-  network.def_property_readonly("graph", &Network::graph)
+  network.def_property_readonly("graph", &Network::graph, py::return_value_policy::copy)
       .def_property_readonly("dtype", [](const Network& self) { return std::string(name(self.dtype())); })
       .def_property_readonly("seed", &Network::seed)
       .def_property_readonly("n_parameters", &Network::n_parameters)

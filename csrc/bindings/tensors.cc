@@ -169,10 +169,12 @@ void bind_graph(py::module_& module) {
                  "calling it with one array per input computes the outputs.")
           .c_str())
       .def(py::init<std::vector<Tensor>, std::vector<Tensor>>(), py::arg("inputs"), py::arg("outputs"))
-      .def_property_readonly("inputs", &Graph::inputs, "What it is called with.")
-      .def_property_readonly("outputs", &Graph::outputs, "What it computes.")
-      .def_property_readonly("ops", &Graph::ops, "Every tensor, each after those that it needs.")
-      .def_property_readonly("parameters", &Graph::parameters, "The parameters among the leaves.")
+      .def_property_readonly("inputs", &Graph::inputs, py::return_value_policy::copy, "What it is called with.")
+      .def_property_readonly("outputs", &Graph::outputs, py::return_value_policy::copy, "What it computes.")
+      .def_property_readonly("ops", &Graph::ops, py::return_value_policy::copy,
+                             "Every tensor, each after those that it needs.")
+      .def_property_readonly("parameters", &Graph::parameters, py::return_value_policy::copy,
+                             "The parameters among the leaves.")
       .def("to_dot", &Graph::to_dot, "The graph in Graphviz's language.")
       .def("__call__", &run, py::kw_only(), py::arg("training") = false, py::arg("seed") = py::int_(0),
            py::arg("step") = py::int_(0),

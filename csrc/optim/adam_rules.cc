@@ -64,8 +64,7 @@ class Lookahead {
   std::int64_t steps_ = 0;  // that the product is of
 };
 
-constexpr const char *kCoupled = "added to the gradient as weight_decay * w",
-                     *kDecoupled = "the part of the weights that a step of size 1 takes away";
+constexpr const char* kDecoupled = "the part of the weights that a step of size 1 takes away";
 
 // What all of them have; `decay` says how weights decay.
 template <class A>

@@ -9,6 +9,9 @@
 
 namespace backpass {
 
+// What weight_decay is where it is no step of its own.
+inline constexpr const char* kCoupled = "added to the gradient as weight_decay * w";
+
 // How matrices get a direction of their own, computed by ops: see muon.h.
 struct Direction {
   double momentum = 0;

@@ -8,9 +8,8 @@ namespace {
 using kernels::UpdateRule;
 using kernels::UpdateSettings;
 
-constexpr const char *kRate = "the step size", *kCoupled = "added to the gradient as weight_decay * w",
-                     *kMeans = "how much of the means is kept", *kVelocity = "how much of the velocity is kept",
-                     *kEps = "keeps the division finite";
+constexpr const char *kRate = "the step size", *kMeans = "how much of the means is kept",
+                     *kVelocity = "how much of the velocity is kept", *kEps = "keeps the division finite";
 
 }  // namespace
 
