@@ -15,7 +15,8 @@ from registry import ACTIVATIONS, ALL_LOSSES, using_isa
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-MAPS = [path for path in [ROOT / "csrc" / "README.md", *PAGES] if path.is_file()]
+OTHERS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "bench/README.md", "csrc/README.md"]
+MAPS = [path for path in [*(ROOT / name for name in OTHERS), *PAGES] if path.is_file()]
 
 if not PAGES:
     pytest.skip("the documentation is not here", allow_module_level=True)
@@ -36,7 +37,7 @@ def named(text):
 
 
 def by_page(pages):
-    return {"argvalues": pages, "ids": [path.name for path in pages]}
+    return {"argvalues": pages, "ids": [str(path.relative_to(ROOT)).removeprefix("docs/") for path in pages]}
 
 
 # Examples.
@@ -113,13 +114,27 @@ def test_what_is_explained_of_a_plan_stands_in_the_plan():
 @pytest.mark.parametrize("page", **by_page(MAPS))
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(page.read_text(encoding="utf-8"))):
-        if not re.match(r"https?:", target):
+        if not re.match(r"https?:|#", target):
             assert (page.parent / target.partition("#")[0]).exists(), target
 
 
+def anchors(text):
+    """What links to headings call them: lower case, spaces as hyphens, other marks dropped."""
+    headings = re.findall(r"^#+ (.*)$", prose(text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", **by_page(MAPS))
+def test_links_to_headings_lead_to_one(page):
+    for target, anchor in re.findall(r"\]\(([^)\s#]*)#([^)\s]+)\)", prose(page.read_text(encoding="utf-8"))):
+        if not re.match(r"https?:", target):
+            there = page.parent / target if target else page
+            assert anchor in anchors(there.read_text(encoding="utf-8")), f"{target}#{anchor}"
+
+
 def exists(path):
-    """A path from the root, or as the map of the core has it, from csrc; with * for anything."""
-    return any(next(folder.glob(path), None) for folder in (ROOT, ROOT / "csrc"))
+    """A path from the root, or as the maps of the core and of the benchmarks have it; with * for anything."""
+    return any(next(folder.glob(path), None) for folder in (ROOT, ROOT / "csrc", ROOT / "bench"))
 
 
 @pytest.mark.parametrize("page", **by_page(MAPS))
@@ -137,7 +152,7 @@ def test_functions_that_are_named_exist(page):
     """`bp.gradcheck`, `reference.forward`, `model.backprop`, and tests as `tests/test_x.py::test_y`."""
     owners = {"bp": bp, "reference": reference, "model": bp.Sequential, "trainer": bp.Trainer}
     for name in named(page.read_text(encoding="utf-8")):
-        if match := re.match(r"(\w+)\.(\w+)\b(?!\.)", name):
+        if match := re.match(r"(\w+)\.(?!cc\b|h\b)(\w+)\b(?!\.)", name):
             owner, member = match.groups()
             assert owner not in owners or hasattr(owners[owner], member), name
         if match := re.fullmatch(r"(tests/test_\w+\.py)::(test_\w+)", name):

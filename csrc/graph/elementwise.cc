@@ -23,8 +23,6 @@ const char* name(Elementwise fn) {
 
 namespace {
 
-// With these, zero mean and unit variance are a fixed point (Klambauer et al. 2017, section 2).
-
 void check_real(const char* who, const Tensor& x) {
   if (!x) fail(who, "got an empty tensor");
   if (x.dtype() == DType::int32) fail(who, "takes float32 or float64, got int32");

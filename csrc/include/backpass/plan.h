@@ -10,7 +10,7 @@ struct CallInfo {
   std::string phase;   // "forward", "loss", "backward" or "update"
   std::string detail;  // shapes, epilogue, path
   std::vector<std::string> reads, writes;
-  int stage = 0;  // calls of one stage run side by side; a barrier stands between stages
+  int stage = 0;  // calls of one stage run side by side; the next begins when they are complete
   Dim tasks = 1;
   bool shared = false;          // by several threads
   bool in_lanes = false;        // its tasks are rows of the batch that walk on through the stage

@@ -3,9 +3,9 @@
 
 namespace backpass {
 
-// Whether a stage of so many nanoseconds is worth a barrier and a second worker. Always, where the cut is off.
+// Whether a stage of so many nanoseconds is worth sharing with a second worker. Always, where the cut is off.
 bool pays_to_share(double nanoseconds);
-// Whether a whole plan of so many has stages that are worth one.
+// Whether a plan of so many nanoseconds is worth waking a second worker. Always, where the cut is off.
 bool pays_to_share_plan(double nanoseconds);
 bool sharing_cut_is_on();
 // `threads` where positive, else the default; at most most_threads().
