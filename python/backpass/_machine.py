@@ -50,7 +50,7 @@ def set_isa(name: str) -> None:
     """Chooses an instruction set for plans that are compiled from now on.
 
     Raises:
-        ValueError: where this machine has no such one; the message lists those that it has.
+        ValueError: if this machine has no such one; the message lists those that it has.
 
     Example:
         >>> import backpass as bp
@@ -84,7 +84,7 @@ def set_threads(threads: int) -> None:
     """Sets that number for the whole process. Results do not depend on it.
 
     Raises:
-        ValueError: where it is not positive.
+        ValueError: if it is not positive.
 
     Example:
         >>> import backpass as bp

@@ -33,14 +33,14 @@ class Averaging(Sealed, Callback):
 
     @property
     def updates(self) -> int:
-        """How many sets of weights are in the average."""
+        """The number of sets of weights in the average."""
         return self._native.updates
 
     def update(self, model: Network) -> None:
-        """Takes the weights of a model in; for loops of your own.
+        """Adds the weights of a model to the average; for loops of your own.
 
         Raises:
-            ValueError: where this is the average of a model of another size.
+            ValueError: if this is the average of a model of another size.
         """
         self._native.update(_checks.model("update", model)._built())
 
@@ -48,7 +48,7 @@ class Averaging(Sealed, Callback):
         """The model's parameters become the average; running statistics stay.
 
         Raises:
-            ValueError: where nothing has been averaged yet, or this is the average of a model of another size.
+            ValueError: if nothing has been averaged yet, or this is the average of a model of another size.
 
         Example:
             >>> import backpass as bp
@@ -64,7 +64,7 @@ class Averaging(Sealed, Callback):
         self._native.apply(_checks.model("apply", model)._built())
 
     def swap(self, model: Network) -> None:
-        """Exchanges the model's parameters and the average: to look at it and go back. Raises what `apply` does."""
+        """Exchanges the model's parameters and the average; a second call restores them. Raises what `apply` does."""
         self._native.swap(_checks.model("swap", model)._built())
 
     def on_fit_end(self, trainer: Trainer, logs: Logs) -> None:
@@ -77,7 +77,7 @@ class Averaging(Sealed, Callback):
         return self._native.state()
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Goes on from what `state` gave."""
+        """Continues from what `state` returned."""
         _checks.state(type(self).__name__, state, "seen", "updates")
         self._native.load_state(state)
 
@@ -97,8 +97,8 @@ class Averaging(Sealed, Callback):
 class EMA(Averaging):
     """An exponential moving average: average <- decay average + (1 - decay) w after every update.
 
-    Polyak and Juditsky 1992; PyTorch's `get_ema_multi_avg_fn`. Among the callbacks of `fit` it is kept by itself.
-    Parameters alone are averaged: the running statistics of batch normalisation stay those of the model in training. To
+    Polyak and Juditsky 1992; PyTorch's `get_ema_multi_avg_fn`. As a callback of `fit` it updates itself.
+    Only parameters are averaged; the running statistics of batch normalisation stay those of the model in training. To
     refresh them for the averaged weights, run `forward(x, training=True)` over the data.
     Beside an `EarlyStopping` that restores, the one that comes last in the list decides which weights the model ends
     with.
@@ -109,7 +109,7 @@ class EMA(Averaging):
         apply: whether the model holds the average when `fit` ends.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -138,7 +138,7 @@ class SWA(Averaging):
         apply: whether the model holds the average when `fit` ends.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Callback:
-    """Override what you need; what is not overridden costs nothing.
+    """Override the methods that you need; the others cost nothing.
 
     Every method gets the trainer (`trainer.model`, `trainer.optimizer`, `trainer.stop()`) and a dict. An exception
-    ends the fit and passes on; the model stays usable. A method that is nearly named like one of these, or as another
-    library has it, is never called: a `UserMistakeWarning` says so where the class is made.
+    ends the fit and is passed on; the model stays usable. A method with a misspelt name, or a name from another
+    library, is never called: a `UserMistakeWarning` says so when the class is defined.
 
     Example:
         >>> import backpass as bp
@@ -64,7 +64,7 @@ class Callback:
         return {}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Goes on from what `state` gave."""
+        """Continues from what `state` returned."""
 
 
 HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))

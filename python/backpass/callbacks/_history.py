@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class History(dict[str, list[float]]):
-    """What happened in a fit: one list per column, one number per epoch.
+    """The history of a fit: one list per column, one number per epoch.
 
     Columns are "loss", "weight_penalty" (which is in it) where there was one, the metrics, "val_loss" and "val_..."
     where there was validation data, and "learning_rate", the rate of the last update of each epoch.
@@ -29,7 +29,7 @@ class History(dict[str, list[float]]):
 
     @property
     def epochs(self) -> int:
-        """How many epochs were finished."""
+        """The number of finished epochs."""
         return len(self.get("loss", []))
 
     @property
@@ -41,7 +41,7 @@ class History(dict[str, list[float]]):
         """A pandas DataFrame: a column for each column, a row for each epoch, counted from 1.
 
         Raises:
-            ImportError: where pandas is not installed.
+            ImportError: if pandas is not installed.
         """
         try:
             import pandas
@@ -60,8 +60,8 @@ class History(dict[str, list[float]]):
             The axes; `history.plot()[0].figure.savefig("curves.png")` keeps the picture, `pyplot.show()` shows it.
 
         Raises:
-            ValueError: where there is no such column.
-            ImportError: where matplotlib is not installed.
+            ValueError: if there is no such column.
+            ImportError: if matplotlib is not installed.
         """
         for column in columns:
             check_column("History", "a column to plot", column, list(self))
@@ -82,7 +82,7 @@ class History(dict[str, list[float]]):
             window: over how many epochs to take the mean, so that noise does not count.
 
         Raises:
-            ValueError: where there was no validation data, or an argument is out of range.
+            ValueError: if there was no validation data, or an argument is out of range.
 
         Example:
             >>> import backpass as bp
@@ -113,7 +113,7 @@ def columns_of(outputs: int, metrics: Sequence[str], validated: bool, penalized:
     """The columns that a fit will have, in their order.
 
     Raises:
-        ValueError: where a metric has the name of another column.
+        ValueError: if a metric has the name of another column.
     """
     losses = ["loss", *(f"loss_{i}" for i in range(outputs) if outputs > 1)]
     penalty = ["weight_penalty"] if penalized else []

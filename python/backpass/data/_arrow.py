@@ -33,19 +33,19 @@ def parquet(
 
     Args:
         paths: a file, a folder, or several files, read in this order.
-        x: the columns of one row of input; a single column may hold lists of one length. A dict of them where the
+        x: the columns of one row of input; a single column may hold lists of one length. A dict of them if the
             network has several inputs.
-        y: the column of the targets or labels; several make rows.
+        y: the column of the targets or labels; several columns make rows.
         sample_weight: the column of the weights.
         batch_rows: rows of one chunk, at most.
         buffer: how many chunks are shuffled together.
         prefetch: how many such portions are prepared ahead; see `Stream`.
 
     Raises:
-        ImportError: where pyarrow is not installed.
-        FileNotFoundError: where there is no such file.
-        ValueError: where a column is missing; in fit, where lists are null or of unequal length.
-        TypeError: in fit, where a column does not hold numbers or lists of them.
+        ImportError: if pyarrow is not installed.
+        FileNotFoundError: if there is no such file.
+        ValueError: if a column is missing; in fit, if lists are null or of unequal length.
+        TypeError: in fit, if a column does not hold numbers or lists of them.
 
     Example:
         >>> import backpass as bp, pyarrow, pyarrow.parquet, tempfile, os

@@ -17,8 +17,8 @@ def split(
     `arrays` tells how many x and y hold, one for each of several inputs and outputs.
 
     Raises:
-        TypeError: where one of several is missing because there is no list of them.
-        ValueError: where rows do not agree, one part would be empty, or classes cannot be told.
+        TypeError: if one of several is missing because there is no list of them.
+        ValueError: if rows do not agree, one part would be empty, or classes cannot be told.
     """
     x, y, sample_weight = data
     several = arrays[0] > 1, arrays[1] > 1

@@ -15,25 +15,24 @@ Chunk: TypeAlias = "tuple[ArrayLike, ArrayLike] | tuple[ArrayLike, ArrayLike, Ar
 
 
 class Stream:
-    """Rows in chunks, for `fit` and `evaluate` in place of arrays.
+    """Rows in chunks, for `fit` and `evaluate` instead of arrays.
 
-    Every epoch asks for the chunks anew. Rows are shuffled among the chunks that are in memory together, and cut into
-    batches of exactly `batch_size`; what is left over goes before the next ones, and the last batch of an epoch may be
-    smaller; where it has one row, a network with `BatchNorm` raises ValueError when it comes to it. A thread of its own
-    gets chunks and prepares them while the model trains on those before: the generator runs there, under Python's lock;
-    Ctrl-C ends a fit once a generator that waits has gone on. Memory holds about `buffer * (prefetch + 3)` chunks, as
-    the model's dtype.
+    Every epoch requests the chunks again. Rows are shuffled among the chunks that are in memory together and cut into
+    batches of exactly `batch_size`. Left-over rows go into the next batches; the last batch of an epoch may be smaller.
+    (A network with `BatchNorm` raises ValueError if that one has a single row.) A separate thread prepares the next
+    chunks while the model trains. The generator runs there, under Python's lock; if it blocks, Ctrl-C ends a fit once
+    it continues. Memory holds about `buffer * (prefetch + 3)` chunks in the model's dtype.
 
     Args:
         chunks: a function without arguments that gives an iterable of (x, y) or (x, y, sample_weight), of any number of
-            rows; called at the begin of every epoch, and once more by a model that does not know its input's shape. It
-            shall give the same rows each time where a fit is to be resumed in the middle of an epoch.
+            rows; called at the start of every epoch, and once more by a model that does not know its input's shape. It
+            must give the same rows each time if a fit is to be resumed in the middle of an epoch.
         buffer: how many chunks are shuffled together.
         prefetch: how many such portions are prepared ahead.
 
     Raises:
-        TypeError: where `chunks` is no function.
-        ValueError: in fit, where a chunk does not fit the model, or is not finite.
+        TypeError: if `chunks` is not a function.
+        ValueError: in fit, if a chunk does not fit the model, or is not finite.
 
     Example:
         >>> import backpass as bp, numpy as np

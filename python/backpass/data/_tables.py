@@ -47,8 +47,8 @@ def array_of(value: Any, label: str, complete: bool = False) -> Array:
         complete: whether a nan is refused too.
 
     Raises:
-        TypeError: where a column holds something else; it is named.
-        ValueError: where a value is missing; its column is named.
+        TypeError: if a column holds something else; it is named.
+        ValueError: if a value is missing; its column is named.
     """
     if not is_table(value):
         return _numbers(value, label, complete)

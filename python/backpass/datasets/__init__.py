@@ -52,7 +52,7 @@ def stratified_split(y: Array, fraction: float = 0.2, *, seed: int = 0) -> tuple
         seed: decides which rows.
 
     Raises:
-        ValueError: where y is not one class for each row, or fraction not between 0 and 1.
+        ValueError: if y is not one class for each row, or fraction not between 0 and 1.
 
     Returns:
         Two arrays of row numbers, ascending, that have no row in common and together hold all.

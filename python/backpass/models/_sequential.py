@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 
 class Sequential(Network):
-    """Layers one after the other.
+    """A stack of layers.
 
     Args:
         layers: `Dense`, `ReLU`, `Dropout`, ..., one by one or as one list; "relu" stands for `ReLU()`.
         input_shape: the shape of one row, an integer or a tuple; None waits for the first data.
-        seed: of initial weights, shuffling and dropout; None takes a fresh one, which `seed` then tells.
+        seed: of initial weights, shuffling and dropout; None takes a fresh one, which `seed` then shows.
         dtype: "float32" or "float64".
         precision: of matrix products: "highest" (accurate to the dtype), and for float32 "high" (about five digits) or
             "medium" (about two, as bfloat16 has them), where the machine is faster at them.
 
     Raises:
-        TypeError: where a layer is not one.
-        ValueError: where there is no layer, or a setting or shape does not fit.
+        TypeError: if a layer is not one.
+        ValueError: if there is no layer, or a setting or shape does not fit.
 
     Example:
         >>> import backpass as bp
@@ -77,7 +77,7 @@ class Sequential(Network):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """What it is made of. Another model made of these layers has weights of its own."""
+        """Its layers. Another model made of these layers has weights of its own."""
         self._was_read = True
         return self._layers
 
@@ -97,7 +97,7 @@ class Sequential(Network):
         return x
 
     def build(self, input_shape: int | tuple[int, ...]) -> None:
-        """Makes the parameters for rows of this shape. A second call with another shape is a ValueError.
+        """Creates the parameters for rows of this shape. A second call with another shape raises ValueError.
 
         Example:
             >>> import backpass as bp
@@ -126,23 +126,23 @@ class Sequential(Network):
             warn(f"[Dense {index}] {what}: hidden units that start the same stay the same")
 
     def append(self, layer: Layer) -> None:
-        """Puts a layer behind the last one. The others keep their weights, and new ones are drawn for it.
+        """Adds a layer at the end. The others keep their weights, and new ones are drawn for it.
 
-        The model has new arrays then: take views, trainers and optimizers anew.
+        The model then has new arrays: create views, trainers and optimizers again.
 
         Raises:
-            TypeError: where it is no layer.
-            ValueError: where it does not fit behind the others; nothing has changed then.
+            TypeError: if it is no layer.
+            ValueError: if it does not fit after the others; nothing has changed then.
         """
         self._change_layers((*self._layers, *checked_layers("append", (layer,))))
 
     def pop(self) -> Layer:
-        """Takes the last layer off and returns it. The others keep their weights.
+        """Removes the last layer and returns it. The others keep their weights.
 
-        The model has new arrays then: take views, trainers and optimizers anew.
+        The model then has new arrays: create views, trainers and optimizers again.
 
         Raises:
-            ValueError: where it is the only one.
+            ValueError: if it is the only one.
 
         Example:
             >>> import backpass as bp
@@ -218,7 +218,7 @@ class Sequential(Network):
 
     @property
     def seed(self) -> int:
-        """The seed in use, also where none was given."""
+        """The seed in use, even if none was given."""
         return self._seed if self._native is None else self._native.seed
 
     def __repr__(self) -> str:
@@ -236,13 +236,13 @@ def _row_shape(x: ArrayLike, where: str) -> tuple[int, ...]:
 
 
 def load(path: str | bytes | os.PathLike[str]) -> Network:
-    """A model from a file that `save` wrote, in Python or in C++. It predicts the same bits and can train on.
+    """A model from a file that `save` wrote, in Python or in C++. It predicts the same bits, and training can continue.
 
     Loading runs no code from the file.
 
     Raises:
-        OSError: where the file cannot be read, or is a device or a pipe.
-        ValueError: where it is damaged, of a later format or of another library.
+        OSError: if the file cannot be read, or is a device or a pipe.
+        ValueError: if it is damaged, of a later format or of another library.
 
     Example:
         >>> import backpass as bp, tempfile, os

@@ -12,12 +12,12 @@ from backpass.layers._layer import initializer_of
 
 
 def Input(shape: int | tuple[int, ...], *, dtype: str = "float32", name: str = "x") -> _core.Tensor:
-    """An input of a `Network`: rows of some shape, as many as a call brings.
+    """An input of a `Network`: any number of rows of some shape.
 
     Args:
         shape: of one row.
         dtype: "float32", "float64" or "int32".
-        name: how it is called in messages and files.
+        name: its name in messages and files.
 
     Returns:
         A tensor of shape (None, *shape), None being the batch. `input` makes one without a batch.
@@ -35,7 +35,7 @@ def Input(shape: int | tuple[int, ...], *, dtype: str = "float32", name: str = "
 
 
 def constant(value: Any, shape: Sequence[int | None] = (), dtype: str = "float32") -> _core.Tensor:
-    """A tensor whose elements are fixed.
+    """A constant tensor.
 
     Args:
         value: a number for every element, or an array of the elements, which has a shape of its own.
@@ -63,7 +63,7 @@ def parameter(
     initializer: str | Callable[..., Any] = "zeros",
     gain: float = 1.0,
 ) -> _core.Tensor:
-    """A value that training changes, by itself; layers make theirs with `Layer.parameter`.
+    """A trainable tensor outside of layers; layers create theirs with `Layer.parameter`.
 
     Args:
         shape: its dimensions.
@@ -73,7 +73,7 @@ def parameter(
         gain: multiplies the values.
 
     Raises:
-        ValueError: where the name of the initializer is unknown, or it gives an array of another shape.
+        ValueError: if the name of the initializer is unknown, or it gives an array of another shape.
 
     Example:
         >>> import backpass as bp

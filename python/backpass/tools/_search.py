@@ -95,8 +95,8 @@ def search(
         A table with one row for each combination, the best first; where training diverged, the value is nan.
 
     Raises:
-        TypeError: where make_model gives something else.
-        ValueError: where the grid is empty or has "epoch" or the monitor, or the history has no such column.
+        TypeError: if make_model gives something else.
+        ValueError: if the grid is empty or has "epoch" or the monitor, or the history has no such column.
 
     Example:
         >>> import backpass as bp
