@@ -23,10 +23,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = (
     "test_graph.py",
+    "test_chain_rule.py",
+    "test_random_graphs.py",
     "test_optimizers.py",
     "test_layers.py",
+    "test_activations.py",
+    "test_initializers.py",
     "test_gradients.py",
     "test_norms.py",
+    "test_running_values.py",
+    "test_noise.py",
     "test_embedding.py",
 )
 SELECTED = "equal or formula or steps or label or dropout or ties or fan_out"

@@ -1,4 +1,4 @@
-"""Every op of the graph: value, gradient, gradient of the gradient; and the chain rule over several of them."""
+"""Every op of the graph: value, gradient, gradient of the gradient, on any shape."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import backpass as bp
 import reference
-from registry import DTYPES, ISAS, OPS, TOLERANCE, UNARY, OpCase, by_name, generator, using_isa
+from registry import DTYPES, ISAS, OPS, TOLERANCE, UNARY, by_name, generator, using_isa
 
 
 def tensors(arrays, dtype="float64"):
@@ -143,169 +143,6 @@ def test_matmul_of_any_shape(m, n, k, data):
     np.testing.assert_allclose(value, a @ b, rtol=0, atol=1e-13)
     np.testing.assert_allclose(grad_a, np.ones((m, n)) @ b.T, rtol=0, atol=1e-13)
     np.testing.assert_allclose(grad_b, a.T @ np.ones((m, n)), rtol=0, atol=1e-13)
-
-
-# Graphs made at random: whatever fusion makes of them, they compute what their ops say.
-
-
-RANDOM_UNARY = [case for case in UNARY if case.low == -2.0 and not case.off_kinks]
-RANDOM_BINARY = [("+", lambda a, b: a + b), ("-", lambda a, b: a - b), ("*", lambda a, b: a * b)]
-NUMBERS = (0.0, 1.0, -1.0, 0.5, 3.0)
-
-
-def damped(x):
-    """Keeps the values of a random graph from growing: both for tensors and for arrays."""
-    return np.tanh(x) if isinstance(x, np.ndarray) else bp.tanh(x)
-
-
-def random_graph(rng, length):
-    """The same graph twice: a list of (build, reference) steps, each on two earlier values."""
-    steps = []
-    for at in range(length):
-        first, second = (int(k) for k in rng.integers(0, at + 3, 2))
-        kind = rng.integers(0, 6)
-        number = float(rng.choice(NUMBERS))
-        steps.append((first, second, *random_step(rng, kind, number)))
-    return steps
-
-
-def random_step(rng, kind, number):
-    if kind == 0:
-        case = RANDOM_UNARY[rng.integers(len(RANDOM_UNARY))]
-        return (lambda a, b: damped(case.build(a))), (lambda a, b: damped(case.reference(a)))
-    if kind == 1:
-        return (lambda a, b: a * number + b), (lambda a, b: a * number + b)
-    if kind == 2:
-        return (lambda a, b: bp.softmax(a)), (lambda a, b: reference.softmax(a))
-    if kind == 3:
-        along = lambda a, b: a - bp.mean(b, -1, True) * number  # noqa: E731
-        return along, (lambda a, b: a - b.mean(-1, keepdims=True) * number)
-    if kind == 4:
-        return (lambda a, b: damped(bp.matmul(a, b, transpose_a=True) + number)), (
-            lambda a, b: damped(a.T @ b + number)
-        )
-    mix = RANDOM_BINARY[rng.integers(len(RANDOM_BINARY))][1]
-    return (lambda a, b: damped(mix(a, b))), (lambda a, b: damped(mix(a, b)))
-
-
-def follow(steps, leaves, which):
-    values = list(leaves)
-    for step in steps:
-        values.append(step[which](values[step[0]], values[step[1]]))
-    return values
-
-
-@given(length=st.integers(1, 14), size=st.integers(1, 9), data=st.integers(0, 2**32))
-@settings(max_examples=120, deadline=None)
-def test_random_graphs(length, size, data):
-    """Every value, and the slope of the last along a random direction by differences of the reference."""
-    rng = np.random.default_rng(data)
-    steps = random_graph(rng, length)
-    leaves = [rng.uniform(-1, 1, (size, size)) for _ in range(3)]
-    inputs = tensors(leaves)
-    built = follow(steps, inputs, 2)
-    grads = bp.gradients(bp.sum(built[-1]), inputs)
-    results = run(inputs, [*built[3:], *grads], leaves)
-    for ours, expected in zip(results[:length], follow(steps, leaves, 3)[3:], strict=True):
-        np.testing.assert_allclose(ours, expected, rtol=1e-11, atol=1e-11)
-    alone = run(inputs, built[-1:], leaves)[0]
-    np.testing.assert_allclose(alone, results[length - 1], rtol=1e-12, atol=1e-13)
-
-    directions = [rng.uniform(-1, 1, (size, size)) for _ in range(3)]
-
-    def along(t):
-        return follow(steps, [x + t[0] * v for x, v in zip(leaves, directions, strict=True)], 3)[-1].sum()
-
-    slope = sum((grad * v).sum() for grad, v in zip(results[length:], directions, strict=True))
-    assert reference.relative_error(slope, reference.numerical_gradient(along, [0.0])[0], floor=1e-3) < 1e-7
-
-
-# The chain rule.
-
-
-COMPOSED = (
-    OpCase("exp(sin-like)", lambda x: bp.exp(bp.tanh(x) * 2), lambda x: np.exp(2 * np.tanh(x)), ((1,),)),
-    OpCase("sigmoid(x^2 - x)", lambda x: bp.sigmoid(bp.square(x) - x), lambda x: reference.sigmoid(x * x - x), ((1,),)),
-    OpCase("log(1 + x^2)", lambda x: bp.log(1 + x * x), lambda x: np.log(1 + x * x), ((1,),)),
-    OpCase("x exp(-x^2 / 2)", lambda x: x * bp.exp(-x * x / 2), lambda x: x * np.exp(-x * x / 2), ((1,),)),
-    OpCase("softplus(erf(gelu))", lambda x: bp.softplus(bp.erf(bp.gelu(x))),
-           lambda x: reference.softplus(reference.erf(reference.gelu(x))), ((1,),)),
-)  # fmt: skip
-
-
-@pytest.mark.row("A11")
-@pytest.mark.parametrize("point", [-1.3, 0.2, 0.9])
-@pytest.mark.parametrize("case", **by_name(COMPOSED))
-def test_chain_rule_of_one_variable(case, point):
-    x = np.array([point])
-    inputs = tensors([x])
-    value, grad = run(inputs, [case.build(*inputs), *bp.gradients(bp.sum(case.build(*inputs)), inputs)], [x])
-    np.testing.assert_allclose(value, case.reference(x), rtol=1e-13)
-    assert reference.relative_error(grad, reference.numerical_gradient(lambda v: case.reference(v).item(), x)) < 1e-9
-
-
-@pytest.mark.row("A12")
-def test_two_paths_add_up():
-    """z = x y with x = t^2, y = exp(t): dz/dt = y 2t + x exp(t)."""
-    t = np.array([0.7])
-    inputs = tensors([t])
-    x, y = bp.square(inputs[0]), bp.exp(inputs[0])
-    (grad,) = run(inputs, bp.gradients(bp.sum(x * y), inputs), [t])
-    np.testing.assert_allclose(grad, np.exp(t) * 2 * t + t**2 * np.exp(t), rtol=1e-14)
-
-
-@pytest.mark.row("A12")
-@pytest.mark.parametrize("uses", [2, 3, 10])
-def test_fan_out_accumulates(uses):
-    x = generator(uses).standard_normal((3, 4))
-    inputs = tensors([x])
-    hidden = bp.tanh(inputs[0])
-    total = sum((hidden * (k + 1) for k in range(1, uses)), hidden)
-    (grad,) = run(inputs, bp.gradients(bp.sum(total), inputs), [x])
-    np.testing.assert_allclose(grad, uses * (uses + 1) / 2 * (1 - np.tanh(x) ** 2), rtol=1e-13)
-
-
-@pytest.mark.row("A13")
-def test_gradient_to_the_input_of_a_chain():
-    """L = l(f3(f2(f1(x))))."""
-    x = generator("chain").standard_normal((2, 3))
-    weights = [generator("chain", k).standard_normal((3, 3)) for k in range(3)]
-    inputs = tensors([x, *weights])
-    y = inputs[0]
-    for w in inputs[1:]:
-        y = bp.tanh(y @ w)
-    cost = bp.mean(bp.square(y))
-
-    def value(v):
-        return run(inputs, [cost], [v, *weights])[0].item()
-
-    (grad,) = run(inputs, bp.gradients(cost, inputs[:1]), [x, *weights])
-    assert reference.relative_error(grad, reference.numerical_gradient(value, x)) < 1e-9
-
-
-def test_an_input_without_influence_gets_zeros():
-    x = np.ones((2, 3))
-    inputs = tensors([x, x])
-    (grad,) = run(inputs, bp.gradients(bp.sum(inputs[0]), inputs[1:]), [x, x])
-    np.testing.assert_array_equal(grad, np.zeros((2, 3)))
-
-
-def test_no_gradient_flows_through_stop_gradient():
-    x = np.array([2.0, 3.0])
-    inputs = tensors([x])
-    value = inputs[0] * bp.stop_gradient(inputs[0])
-    y, grad = run(inputs, [value, *bp.gradients(bp.sum(value), inputs)], [x])
-    np.testing.assert_array_equal(y, x**2)
-    np.testing.assert_array_equal(grad, x)
-
-
-@pytest.mark.parametrize("fn", [bp.maximum, bp.minimum], ids=["maximum", "minimum"])
-def test_ties_send_the_gradient_to_the_first(fn):
-    x = np.zeros(3)
-    inputs = tensors([x, x])
-    first, second = run(inputs, bp.gradients(bp.sum(fn(*inputs)), inputs), [x, x])
-    np.testing.assert_array_equal(first, np.ones(3))
-    np.testing.assert_array_equal(second, np.zeros(3))
 
 
 # Labels, dropout.

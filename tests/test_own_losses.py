@@ -1,7 +1,5 @@
 """Losses of one's own: composed of operations, or computed by NumPy."""
 
-import pickle
-
 import numpy as np
 import pytest
 
@@ -171,9 +169,6 @@ def test_several_outputs_mix_all_kinds(rng):
     assert value == pytest.approx(model.value_and_grad(rows, y, bp.MSE())[0], rel=1e-14)
 
 
-# Labels.
-
-
 class LabelsComposed(bp.Loss):
     takes_labels = True
 
@@ -187,6 +182,9 @@ class LabelsByNumPy(bp.Loss):
     def value_and_grad(self, prediction, target, sample_weight=None):
         assert target.dtype.kind == "i"
         return reference.cross_entropy(prediction, target, sample_weight)
+
+
+# Labels.
 
 
 @pytest.mark.row("L3")
@@ -208,100 +206,3 @@ def test_losses_may_take_labels(model, x, rng, loss):
 def test_labels_are_refused_where_they_are_not_asked_for(model, x, rng):
     with pytest.raises(ValueError, match=r"\[y\] expected shape \(7, 3\), got \(7,\)"):
         model.evaluate(x, rng.integers(0, OUTPUTS, ROWS), loss=ByRow())
-
-
-# Settings.
-
-
-class Power(bp.Loss):
-    def __init__(self, exponent):
-        self.exponent = exponent
-
-    def forward(self, prediction, target):
-        return bp.abs(prediction - target) ** self.exponent
-
-
-@pytest.mark.row("L7")
-def test_a_loss_with_a_setting(model, x, y):
-    assert bp.gradcheck(model, Power(3), x, y) < 1e-6
-    errors = model.predict(x) - y
-    for exponent in (1.5, 2, 3):
-        value = model.evaluate(x, y, loss=Power(exponent))["loss"]
-        assert value == pytest.approx((np.abs(errors) ** exponent).mean(), rel=1e-13)
-    assert Power(3) == pickle.loads(pickle.dumps(Power(3))) != Power(2)
-    assert hash(Power(3)) == hash(Power(3))
-    assert repr(Power(3)) == "Power(exponent=3)"
-
-
-class Twice(bp.MSE):
-    """One of ours, changed."""
-
-    def forward(self, prediction, target):
-        return 2 * bp.square(prediction - target)
-
-
-def test_a_subclass_of_ours_is_what_it_overrides(model, x, y):
-    value = model.evaluate(x, y, loss=bp.MSE())["loss"]
-    assert model.evaluate(x, y, loss=Twice())["loss"] == pytest.approx(2 * value, rel=1e-14)
-    assert model.evaluate(x, y, loss=type("Renamed", (bp.MSE,), {})())["loss"] == value
-
-
-def test_a_model_is_saved_without_its_loss(model, x, y, tmp_path):
-    fit(model, x, y, ByNumPy())
-    model.save(tmp_path / "model.safetensors")
-    other = bp.load(tmp_path / "model.safetensors")
-    np.testing.assert_array_equal(other.predict(x), model.predict(x))
-    assert other.evaluate(x, y, loss=ByRow())["loss"] == pytest.approx(model.evaluate(x, y)["loss"], rel=1e-14)
-
-
-# What goes wrong.
-
-
-def raise_error(*result):
-    raise LookupError("from the loss")
-
-
-FAULTS = {
-    "an exception": (raise_error, LookupError, "from the loss"),
-    "nothing": (lambda value, grad: None, TypeError, "unpack"),
-    "a string": (lambda value, grad: ("a", grad), TypeError, "must be a number"),
-    "a complex number": (lambda value, grad: (complex(value), grad), TypeError, "must be a number"),
-    "nan": (lambda value, grad: (np.nan, grad), bp.DivergedError, "first in the loss"),
-}
-
-
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_loss_that_fails_changes_nothing(model, x, y, fault, threads):
-    broken, (loss_fault, error, message) = ByNumPy(), FAULTS[fault]
-    broken.__dict__["_fault"] = loss_fault
-    before = model.flat_parameters.copy()
-    with pytest.raises(error, match=message):
-        fit(model, x, y, broken, threads=threads)
-    np.testing.assert_array_equal(model.flat_parameters, before)
-    assert fit(model, x, y, ByNumPy()) == fit(make_model(), x, y, ByNumPy())
-
-
-@pytest.mark.parametrize(
-    ("loss", "error", "message"),
-    [
-        (ByRow, TypeError, r"got a class: write ByRow\(\)"),
-        (type("Empty", (bp.Loss,), {})(), NotImplementedError, r"\[Empty\] a loss of your own needs forward or value"),
-        (lambda prediction, target: 3.0, TypeError, "must give a tensor, got float"),
-        (lambda prediction, target: 1 / 0, ZeroDivisionError, "division by zero"),
-        (lambda prediction, target: prediction - bp.constant(1.0, (2,), prediction.dtype), ValueError, "shape"),
-        (0.1, TypeError, r"loss must be a loss such as MSE\(\), got 0.1"),
-    ],
-    ids=["class", "empty", "number", "exception", "wrong operation", "a number"],
-)
-def test_what_is_no_loss_is_refused(model, x, y, loss, error, message):
-    before = model.flat_parameters.copy()
-    for call in (
-        lambda: fit(model, x, y, loss),
-        lambda: model.evaluate(x, y, loss=loss),
-        lambda: model.value_and_grad(x, y, loss),
-        lambda: bp.Trainer(model, loss, bp.SGD(0.1)).step(x, y),
-    ):
-        with pytest.raises(error, match=message):
-            call()
-    np.testing.assert_array_equal(model.flat_parameters, before)
