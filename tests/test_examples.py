@@ -17,7 +17,7 @@ import backpass as bp
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
-NEEDS = {"approximation": "scipy", "parquet": "pyarrow"}
+NEEDS = {"parquet": "pyarrow"}
 
 if not NAMES:
     pytest.skip("the examples are not here", allow_module_level=True)

@@ -14,6 +14,7 @@ void bind_networks(pybind11::module_& module);
 void bind_mistakes(pybind11::module_& module);
 void bind_optimizers(pybind11::module_& module);
 void bind_schedules(pybind11::module_& module);
+void bind_objective(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 void bind_watchers(pybind11::module_& module);
 void bind_machine(pybind11::module_& module);

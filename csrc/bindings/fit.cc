@@ -60,6 +60,7 @@ FitHooks to_hooks(const py::dict& functions) {
   forward_to(hooks.batch_begin, find("batch_begin"));
   forward_to(hooks.batch_end, find("batch_end"));
   forward_to(hooks.progress, find("progress"));
+  forward_to(hooks.warning, find("warning"));
   if (const Callable function = find("epoch_end")) {
     hooks.epoch_end = [function](int epoch, const Logs& logs) {
       const WithLock acquire;
@@ -160,7 +161,7 @@ py::dict fit(Session& session, const py::object& data, const py::object& validat
 
 namespace {
 
-Logs evaluate_arrays(Session& session, const Data& data, const Metrics& metrics, bool check_finite) {
+Logs evaluate_arrays(ObjectiveSession& session, const Data& data, const Metrics& metrics, bool check_finite) {
   data.require_castable_to(session.network.dtype(), "evaluate");
   if (check_finite) {
     for (std::size_t i = 0; i < data.x.views.size(); ++i) require_finite(data.x.views[i], "evaluate", "x");
@@ -168,12 +169,12 @@ Logs evaluate_arrays(Session& session, const Data& data, const Metrics& metrics,
     require_finite(data.sample_weight.view, "evaluate", "sample_weight");
   }
   const WithoutLock release;
-  return session.trainer.evaluate(data.views(), metrics);
+  return session.objective.evaluate(data.views(), metrics);
 }
 
 }  // namespace
 
-py::dict evaluate(Session& session, const py::object& data, const py::list& metrics, bool check_finite) {
+py::dict evaluate(ObjectiveSession& session, const py::object& data, const py::list& metrics, bool check_finite) {
   const Metrics asked = to_metrics(metrics, session.loss);
   if (py::isinstance<py::tuple>(data))
     return logs_to_dict(
@@ -182,7 +183,7 @@ py::dict evaluate(Session& session, const py::object& data, const py::list& metr
   Logs logs;
   {
     const WithoutLock release;
-    logs = session.trainer.evaluate(stream, asked, check_finite);
+    logs = session.objective.evaluate(stream, asked, check_finite);
   }
   return logs_to_dict(logs);
 }

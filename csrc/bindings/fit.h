@@ -5,7 +5,14 @@
 
 namespace backpass::python {
 
-// A trainer, its network, and the first of its losses: what metrics go by.
+// An objective, its network, and the first of its losses: what metrics go by.
+struct ObjectiveSession {
+  Objective objective;
+  Network network;
+  Loss loss;
+};
+
+// The same of a trainer.
 struct Session {
   Trainer trainer;
   Network network;
@@ -14,6 +21,6 @@ struct Session {
 
 // data, validation: (x, y, sample_weight) or a stream.
 py::dict fit(Session& session, const py::object& data, const py::object& validation, const py::dict& settings);
-py::dict evaluate(Session& session, const py::object& data, const py::list& metrics, bool check_finite);
+py::dict evaluate(ObjectiveSession& session, const py::object& data, const py::list& metrics, bool check_finite);
 
 }  // namespace backpass::python

@@ -135,6 +135,7 @@ PYBIND11_MODULE(_core, module) {
   backpass::python::bind_mistakes(module);
   backpass::python::bind_optimizers(module);
   backpass::python::bind_schedules(module);
+  backpass::python::bind_objective(module);
   backpass::python::bind_training(module);
   backpass::python::bind_watchers(module);
   backpass::python::bind_bench(module);

@@ -14,36 +14,6 @@ double step(Session& session, const py::object& x, const py::object& y, const py
   return session.trainer.step(data.x.views, data.y.views, data.sample_weight.view);
 }
 
-void check(Session& session, const py::object& x, const py::object& y, const std::string& where) {
-  const Data data(session.network, x, y, py::none(), where);
-  data.require_castable_to(session.network.dtype(), where);
-  const WithoutLock release;
-  session.trainer.check(data.x.views, data.y.views);
-}
-
-double gradients(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight,
-                 std::int64_t random_step) {
-  const Data data(session.network, x, y, sample_weight, "value_and_grad");
-  data.require_castable_to(session.network.dtype(), "value_and_grad");
-  const WithoutLock release;
-  return session.trainer.gradients(data.x.views, data.y.views, data.sample_weight.view, random_step);
-}
-
-py::array hessian_vector(Network& network, const std::vector<Loss>& losses, const py::object& x, const py::object& y,
-                         const py::object& vector, std::int64_t random_step, const py::object& sample_weight,
-                         const std::vector<double>& loss_weights) {
-  const Data data(network, x, y, sample_weight, "hvp");
-  data.require_castable_to(network.dtype(), "hvp");
-  const Argument direction = argument(vector, "hvp", "vector");
-  Array product;
-  {
-    const WithoutLock release;
-    product = hvp(network, Losses(losses, loss_weights), data.x.views, data.y.views, direction.view, random_step,
-                  data.sample_weight.view);
-  }
-  return to_numpy(product);
-}
-
 // From a pattern, and a function of a parameter.
 Penalty to_penalty(const py::handle& given) {
   const auto [pattern, term] = given.cast<std::pair<std::string, py::object>>();
@@ -61,7 +31,6 @@ std::optional<ElementType> narrow_type(const std::string& name) {
 }  // namespace
 
 void bind_training(py::module_& module) {
-  module.def("metric_rises", &metric_rises, py::arg("column"));
   py::class_<Session>(module, "Trainer")
       .def(py::init([](const Network& network, const std::vector<Loss>& losses, const Optimizer& optimizer, int threads,
                        const std::vector<double>& loss_weights, bool recompute, const std::string& activation_dtype,
@@ -80,10 +49,7 @@ void bind_training(py::module_& module) {
            py::arg("loss_weights") = std::vector<double>(), py::arg("recompute") = false,
            py::arg("activation_dtype") = "", py::arg("update") = py::none(), py::arg("weight_penalty") = py::list())
       .def("step", &step, py::arg("x"), py::arg("y"), py::arg("sample_weight"))
-      .def("check", &check, py::arg("x"), py::arg("y"), py::arg("where"))
-      .def("gradients", &gradients, py::arg("x"), py::arg("y"), py::arg("sample_weight"), py::arg("random_step"))
       .def("fit", &fit, py::arg("data"), py::arg("validation"), py::arg("settings"))
-      .def("evaluate", &evaluate, py::arg("data"), py::arg("metrics"), py::arg("check_finite"))
       .def("stop", [](Session& self) { self.trainer.stop(); })
       .def(
           "plan", [](Session& self, Dim batch_size) { return self.trainer.plan(batch_size); }, py::arg("batch_size"),
@@ -95,9 +61,6 @@ void bind_training(py::module_& module) {
       .def(
           "memory_estimate", [](Session& self, Dim batch_size) { return self.trainer.memory_estimate(batch_size); },
           py::arg("batch_size"), py::call_guard<WithoutLock>());
-  module.def("hvp", &hessian_vector, py::arg("network"), py::arg("losses"), py::arg("x"), py::arg("y"),
-             py::arg("vector"), py::arg("random_step"), py::arg("sample_weight") = py::none(),
-             py::arg("loss_weights") = std::vector<double>());
 }
 
 }  // namespace backpass::python

@@ -34,6 +34,9 @@ Optimizer::State::State(const Description& made_from, const OptimizerOptions& wi
   for (const char* slot : rule.slots) slot_names.emplace_back(slot ? slot : "");
   if (rule.direction && (with.clip_norm || with.clip_value))
     fail(made_from.type, "takes no clipping: how long its steps are does not depend on the gradient's length");
+  const bool plain = !with.clip_norm && !with.clip_value && with.groups.empty() && with.decay == Decay::all &&
+                     with.schedule.type() == "ConstantRate";
+  if (rule.minimizer && !plain) fail(made_from.type, "takes no clipping, groups, decay or schedule");
 }
 
 Optimizer::State::State(const Description& made_from, const OptimizerOptions& with, Rule made)
@@ -62,6 +65,7 @@ RowsUpdate Optimizer::State::by_rows(RowsUpdate table, const ParameterInfo& info
 
 void Optimizer::State::add_update(PlanSpec& spec, const Network::Impl& network, const std::vector<RowsUpdate>& tables,
                                   const std::map<std::string, Tensor>& gradients) const {
+  require_steps();
   groups.check(network.parameters);
   UpdatePhase& phase = spec.update;
   phase = {rule.kernel, lowercase(description.type)};
@@ -84,7 +88,12 @@ void Optimizer::State::add_update(PlanSpec& spec, const Network::Impl& network, 
   phase.clip_value = options.clip_value;
 }
 
+void Optimizer::State::require_steps() const {
+  if (!makes_steps()) fail(description.type, "makes no single steps: use fit");
+}
+
 void Optimizer::State::bind(Network& network) {
+  require_steps();
   const auto impl = network.shared_impl();
   if (bound == impl) return;
   const std::lock_guard lock(binding);
@@ -168,6 +177,8 @@ void Optimizer::set_learning_rate(double value) {
   check_learning_rate(type(), value);
   state_->learning_rate = value;
 }
+
+bool Optimizer::makes_steps() const { return state_->makes_steps(); }
 
 std::int64_t Optimizer::steps() const { return state_->steps; }
 

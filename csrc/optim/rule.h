@@ -28,7 +28,8 @@ struct Rule {
   double initial = 0;    // elements of the first slot
   bool by_rows = false;  // what has no gradient may be left as it is
   std::optional<Direction> direction = {};
-  double learning_rate = 0;  // that it begins with
+  double learning_rate = 0;             // that it begins with
+  std::optional<LBFGS> minimizer = {};  // makes no steps: runs a fit as iterations on all rows
 };
 
 // The rule of each; settings are within their ranges.
@@ -43,6 +44,7 @@ Rule rule_of(const Adagrad& adagrad);
 Rule rule_of(const Adadelta& adadelta);
 Rule rule_of(const Lion& lion);
 Rule rule_of(const Muon& muon);
+Rule rule_of(const LBFGS& lbfgs);
 
 // Throws std::invalid_argument where the type is unknown or a setting is out of range.
 Rule rule_of(const Description& description);

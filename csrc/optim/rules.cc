@@ -107,6 +107,18 @@ Rule rule_of(const Lion& lion) {
            .decoupled = true}};
 }
 
+Fields LBFGS::fields() {
+  return {{"history_size",
+           &history_size,
+           "how many steps and changes of the gradient are kept",
+           {"from 1 to 1000", 1, 1000}},
+          {"max_line_search", &max_line_search, "evaluations of one iteration", {"from 1 to 1000", 1, 1000}},
+          {"tolerance", &tolerance, "of the largest element of the gradient", kNotNegative},
+          {"tolerance_change", &tolerance_change, "of the fall of the loss, relative to it", kNotNegative}};
+}
+
+Rule rule_of(const LBFGS& lbfgs) { return {.learning_rate = 1, .minimizer = lbfgs}; }
+
 namespace {
 
 template <class... Ds>
@@ -122,7 +134,7 @@ Rule rule_of(const Description& description) {
   return make_of<Rule>(OptimizerTypes{}, "Optimizer", description.type, description.attributes, [](auto optimizer) {
     check_fields(optimizer);
     Rule rule = rule_of(optimizer);
-    rule.learning_rate = optimizer.learning_rate;
+    if constexpr (requires { optimizer.learning_rate; }) rule.learning_rate = optimizer.learning_rate;
     return rule;
   });
 }

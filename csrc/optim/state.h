@@ -43,6 +43,8 @@ struct Optimizer::State {
   AlignedBuffer numbers = {};  // that a composed update reads: the step's number, rates by entry of the groups' table
 
   int slot_count() const;
+  bool makes_steps() const { return !rule.minimizer; }
+  void require_steps() const;  // throws std::invalid_argument where it makes none
   double current_learning_rate() const;
   // Adds the update phase of what is not frozen to a plan; `tables`: of these only the rows that a batch names. Throws
   // std::invalid_argument where a pattern matches no parameter, or the rule cannot update by rows. `gradients`: those

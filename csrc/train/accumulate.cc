@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "train/trainer_impl.h"
 
 namespace backpass {
 namespace {
@@ -46,12 +47,12 @@ void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const LossInputs
 // A running mean: the buffer holds the mean of all batches so far after each of them, whatever follows.
 double Trainer::Impl::accumulate(const Batch& batch, double& weight) {
   if (weight == 0) std::fill_n(net().gradient_data(), net().bytes(), std::byte{0});  // it may hold nan
-  put(scalars.data() + kWeightBefore, net().dtype, weight);
+  put(objective.scalars.data() + Objective::Impl::kWeightBefore, net().dtype, weight);
   Plan& plan = training_plan(batch.count, *batch.targets, batch.predict, Ending::accumulate);
   // States move with every batch, in what is an update phase without an update.
-  const double loss = walk(plan, batch, Phase::update);
+  const double loss = walk(plan, batch);
   updated = plan.updated();
-  weight += heads[0].weight;
+  weight += objective.heads[0].weight;
   return loss;
 }
 

@@ -1,7 +1,7 @@
 // Gradients of several batches in one buffer, for one update.
 #pragma once
 
-#include "train/trainer_impl.h"
+#include "train/objective_impl.h"
 
 namespace backpass {
 

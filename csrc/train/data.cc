@@ -2,7 +2,7 @@
 #include "base/convert.h"
 #include "base/error.h"
 #include "train/metrics.h"
-#include "train/trainer_impl.h"
+#include "train/objective_impl.h"
 
 namespace backpass {
 
@@ -58,12 +58,12 @@ void check_finite_rows(const std::string& what, const ArrayViews& views, DType d
 
 }  // namespace
 
-Dim check_rows(const Trainer::Impl& trainer, const TrainingData& data, const std::string& prefix, bool finite,
+Dim check_rows(const Objective::Impl& objective, const TrainingData& data, const std::string& prefix, bool finite,
                AllTargets& targets) {
-  const Dim rows = check_data(trainer.net(), trainer.losses, data, targets);
+  const Dim rows = check_data(objective.net(), objective.losses, data, targets);
   if (!finite) return rows;
-  check_finite_rows(prefix + "x", data.x, trainer.net().dtype);
-  check_finite_rows(prefix + "y", data.y, trainer.net().dtype);
+  check_finite_rows(prefix + "x", data.x, objective.net().dtype);
+  check_finite_rows(prefix + "y", data.y, objective.net().dtype);
   return rows;
 }
 

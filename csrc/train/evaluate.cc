@@ -43,9 +43,9 @@ void log_losses(const LossSums& sums, const Losses& losses, const std::string& p
     logs.emplace_back(prefix + "loss_" + std::to_string(i), mean_of(sums, i));
 }
 
-Evaluation::Evaluation(Trainer::Impl& trainer, const Metrics& metrics, int threads, const Targets* fixed, Dim rows)
-    : trainer_(trainer), predicts_(!metrics.empty()), threads_(threads) {
-  if (predicts_) gathered_.begin(trainer.net(), metrics, fixed, rows);
+Evaluation::Evaluation(Objective::Impl& objective, const Metrics& metrics, int threads, const Targets* fixed, Dim rows)
+    : objective_(objective), predicts_(!metrics.empty()), threads_(threads) {
+  if (predicts_) gathered_.begin(objective.net(), metrics, fixed, rows);
 }
 
 void Evaluation::add(const ArrayViews& x, const AllTargets& targets) {
@@ -60,12 +60,12 @@ void Evaluation::add_tiles(const ArrayViews& x, const AllTargets& targets) {
     ask_interrupt();
     const Dim count = std::min(kEvaluateRows, rows - begin);
     std::iota(order.begin(), order.end(), begin);
-    Trainer::Impl::Batch tile{&x, &targets, order.data(), count, 0, 0, threads_};
+    Objective::Impl::Batch tile{&x, &targets, order.data(), count, 0, 0, threads_};
     tile.predict = targets.size() == 1;
-    Plan& plan = trainer_.evaluation_plan(count, targets);
-    trainer_.walk(plan, tile, Phase::loss);
-    add_losses(losses_, trainer_.heads);
-    if (predicts_) gathered_.add(tile, trainer_.predicted);
+    Plan& plan = objective_.evaluation_plan(count, targets);
+    objective_.walk(plan, tile, Phase::loss);
+    add_losses(losses_, objective_.heads);
+    if (predicts_) gathered_.add(tile, objective_.predicted);
   }
   rows_ += rows;
 }
@@ -73,31 +73,31 @@ void Evaluation::add_tiles(const ArrayViews& x, const AllTargets& targets) {
 Logs Evaluation::logs(const std::string& prefix) const {
   if (rows_ == 0) fail("evaluate", "needs at least one row");
   Logs logs;
-  log_losses(losses_, trainer_.losses, prefix, logs);
+  log_losses(losses_, objective_.losses, prefix, logs);
   gathered_.compute(prefix, logs);
   return logs;
 }
 
-Logs evaluate_arrays(Trainer::Impl& trainer, const ArrayViews& x, const AllTargets& targets, const Metrics& metrics,
+Logs evaluate_arrays(Objective::Impl& objective, const ArrayViews& x, const AllTargets& targets, const Metrics& metrics,
                      int threads, const std::string& prefix) {
-  Evaluation evaluation(trainer, metrics, threads, &targets[0], x[0].rows());
+  Evaluation evaluation(objective, metrics, threads, &targets[0], x[0].rows());
   evaluation.add(x, targets);
   return evaluation.logs(prefix);
 }
 
-Logs evaluate_stream(Trainer::Impl& trainer, const Stream& stream, const Metrics& metrics, int threads,
+Logs evaluate_stream(Objective::Impl& objective, const Stream& stream, const Metrics& metrics, int threads,
                      bool check_finite, const std::string& prefix) {
-  Evaluation evaluation(trainer, metrics, threads, nullptr, 0);
+  Evaluation evaluation(objective, metrics, threads, nullptr, 0);
   const Chunks next = stream.chunks();
   AllTargets targets;
   while (const std::optional<TrainingData> chunk = next()) {
-    check_rows(trainer, *chunk, "", check_finite, targets);
+    check_rows(objective, *chunk, "", check_finite, targets);
     evaluation.add(chunk->x, targets);
   }
   return evaluation.logs(prefix);
 }
 
-Logs Trainer::evaluate(const TrainingData& data, const Metrics& metrics) {
+Logs Objective::evaluate(const TrainingData& data, const Metrics& metrics) {
   Network::Impl& net = impl_->net();
   const InUse use(net.users, Use::calls_back);
   AllTargets targets;
@@ -106,7 +106,7 @@ Logs Trainer::evaluate(const TrainingData& data, const Metrics& metrics) {
   return evaluate_arrays(*impl_, data.x, targets, metrics, impl_->options.threads, "");
 }
 
-Logs Trainer::evaluate(const Stream& data, const Metrics& metrics, bool check_finite) {
+Logs Objective::evaluate(const Stream& data, const Metrics& metrics, bool check_finite) {
   const InUse use(impl_->net().users, Use::calls_back);
   check_stream(data);
   check_metrics(impl_->net(), metrics, nullptr);

@@ -17,14 +17,14 @@ void log_losses(const LossSums& sums, const Losses& losses, const std::string& p
 class Evaluation {
  public:
   // `fixed`: the targets where there is one part only; see Gathered. The metrics outlive this.
-  Evaluation(Trainer::Impl& trainer, const Metrics& metrics, int threads, const Targets* fixed, Dim rows);
+  Evaluation(Objective::Impl& objective, const Metrics& metrics, int threads, const Targets* fixed, Dim rows);
   void add(const ArrayViews& x, const AllTargets& targets);
   Logs logs(const std::string& prefix) const;  // throws std::invalid_argument where there was no row
 
  private:
   void add_tiles(const ArrayViews& x, const AllTargets& targets);
 
-  Trainer::Impl& trainer_;
+  Objective::Impl& objective_;
   bool predicts_;
   int threads_;
   Gathered gathered_;
@@ -33,10 +33,10 @@ class Evaluation {
 };
 
 // "loss" and the metrics, each name after `prefix`.
-Logs evaluate_arrays(Trainer::Impl& trainer, const ArrayViews& x, const AllTargets& targets, const Metrics& metrics,
+Logs evaluate_arrays(Objective::Impl& objective, const ArrayViews& x, const AllTargets& targets, const Metrics& metrics,
                      int threads, const std::string& prefix);
 // The same, chunk by chunk; each is checked as it comes.
-Logs evaluate_stream(Trainer::Impl& trainer, const Stream& stream, const Metrics& metrics, int threads,
+Logs evaluate_stream(Objective::Impl& objective, const Stream& stream, const Metrics& metrics, int threads,
                      bool check_finite, const std::string& prefix);
 
 }  // namespace backpass

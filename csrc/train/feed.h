@@ -2,14 +2,14 @@
 #pragma once
 
 #include "base/philox.h"
-#include "train/trainer_impl.h"
+#include "train/objective_impl.h"
 
 namespace backpass {
 
 // A batch that it gave stays until the next call, also of over().
 class Feed {
  public:
-  using Batch = Trainer::Impl::Batch;
+  using Batch = Objective::Impl::Batch;
   virtual ~Feed() = default;
   // `random` shuffles the rows of this epoch.
   virtual void begin_epoch(RandomSequence random) = 0;

@@ -7,9 +7,11 @@
 #include "base/interrupt.h"
 #include "plan/workers/sharing.h"
 #include "plan/workers/team.h"
+#include "train/epoch_logs.h"
 #include "train/evaluate.h"
 #include "train/fit_settings.h"
 #include "train/keeper.h"
+#include "train/minimize.h"
 #include "train/stream_feed.h"
 #include "train/ticker.h"
 #include "train/transform.h"
@@ -23,6 +25,12 @@ DivergedError::DivergedError(int at_epoch, Dim at_batch, std::string at_layer)
       epoch(at_epoch),
       batch(at_batch),
       layer(std::move(at_layer)) {}
+
+DivergedError::DivergedError(int at_epoch, std::string what)
+    : std::runtime_error(message("fit", what, " is not finite in epoch ", at_epoch, "; the model keeps its weights")),
+      epoch(at_epoch),
+      batch(0),
+      layer(std::move(what)) {}
 
 const std::vector<double>& History::operator[](const std::string& name) const {
   for (const auto& [key, values] : columns)
@@ -40,9 +48,6 @@ void check_options(const FitOptions& options) {
   if (options.validation_data && options.validation_stream) fail("fit", "takes one kind of validation data");
 }
 
-constexpr int kEpochsAtOnce = 1024;  // of the history: what comes after is allocated as it comes
-constexpr const char* kPenaltyColumn = "weight_penalty";
-
 Cut cut_of(const FitOptions& options) { return {options.batch_size, options.shuffle, options.drop_last}; }
 
 [[noreturn]] void fail_for_rows(const FitOptions& options) {
@@ -59,8 +64,16 @@ struct Known {
 
 class Fit {
  public:
+  using Ending = Objective::Impl::Ending;
+
   Fit(Trainer::Impl& trainer, const FitOptions& options, Feed& feed, Known known)
-      : trainer_(trainer), options_(options), feed_(feed), known_(known), keeper_(options.checkpoint) {}
+      : trainer_(trainer),
+        objective_(trainer.objective),
+        options_(options),
+        feed_(feed),
+        known_(known),
+        keeper_(options.checkpoint),
+        held_out_(trainer.objective, options) {}
 
   // A fit that is refused does not keep an optimizer that belonged to nobody.
   History run() {
@@ -75,7 +88,8 @@ class Fit {
 
  private:
   History train_all() {
-    check_validation();
+    check_metrics(trainer_.net(), options_.metrics, options_.hooks.transform ? nullptr : known_.targets);
+    held_out_.check();
     const bool shared = prepare();
     const auto check = [this](const FitState& written) {
       check_written(written, trainer_, known_.x, targets_in_place(), options_.metrics);
@@ -89,24 +103,13 @@ class Fit {
     return std::move(state_.history);
   }
 
-  void check_validation() {
-    check_metrics(trainer_.net(), options_.metrics, options_.hooks.transform ? nullptr : known_.targets);
-    if (options_.validation_stream) check_stream(*options_.validation_stream);
-    const std::optional<TrainingData>& data = options_.validation_data;
-    if (data && check_rows(trainer_, *data, "validation ", options_.check_finite, validation_targets_) == 0)
-      fail("fit", "validation_data needs at least one row");
-    if (data) check_metrics(trainer_.net(), options_.metrics, &validation_targets_);
-  }
-
   // What can fail or allocate comes before the first step, where rows are known. Whether workers share steps.
   bool prepare() {
     trainer_.stopped = false;
-    threads_ = options_.threads > 0 ? options_.threads : trainer_.options.threads;
+    threads_ = options_.threads > 0 ? options_.threads : objective_.options.threads;
     const bool shared = !known_.x || options_.hooks.transform || compile();
     trainer_.prepare();
-    add_columns("");
-    if (options_.validation_data || options_.validation_stream) add_columns("val_");
-    add_column("learning_rate");
+    state_.history = empty_history(objective_, options_);
     if (keeper_.keeps()) {
       state_.settings = settings_of(trainer_, options_, known_.x, known_.targets, state_.history);
       state_.initial_rate = trainer_.optimizer.learning_rate();
@@ -116,28 +119,15 @@ class Fit {
 
   bool compile() {
     const Dim full = std::min(options_.batch_size, known_.rows()), rest = known_.rows() % options_.batch_size;
-    const auto ending = accumulates() ? Trainer::Impl::Ending::accumulate : Trainer::Impl::Ending::update;
+    const auto ending = accumulates() ? Ending::accumulate : Ending::update;
     const bool shared = trainer_.training_plan(full, *known_.targets, predicts(), ending).shared();
     if (rest > 0 && !options_.drop_last) trainer_.training_plan(rest, *known_.targets, predicts(), ending);
     return shared;
   }
 
   bool accumulates() const { return options_.accumulate > 1; }
-  bool penalized() const { return !trainer_.options.weight_penalty.empty(); }
+  bool penalized() const { return !objective_.options.weight_penalty.empty(); }
   bool predicts() const { return !options_.metrics.empty(); }
-
-  void add_columns(const std::string& prefix) {
-    add_column(prefix + "loss");
-    const std::size_t outputs = trainer_.net().outputs().size();
-    for (std::size_t i = 0; outputs > 1 && i < outputs; ++i) add_column(prefix + "loss_" + std::to_string(i));
-    if (prefix.empty() && penalized()) add_column(kPenaltyColumn);
-    for (const auto& [name, compute] : options_.metrics) add_column(prefix + name);
-  }
-
-  void add_column(const std::string& name) {
-    state_.history.columns.emplace_back(name, std::vector<double>());
-    state_.history.columns.back().second.reserve(static_cast<std::size_t>(std::min(options_.epochs, kEpochsAtOnce)));
-  }
 
   // From its begin, or from where a checkpoint has left it.
   void run_epoch() {
@@ -192,7 +182,7 @@ class Fit {
   void tell() {
     ask_interrupt();
     if (options_.hooks.progress)
-      options_.hooks.progress(state_.rows, mean_loss(state_.losses, trainer_.losses) + mean_penalty());
+      options_.hooks.progress(state_.rows, mean_loss(state_.losses, objective_.losses) + mean_penalty());
   }
 
   double run_batch() {
@@ -201,9 +191,9 @@ class Fit {
     batch.step = options_.seed ? state_.own_steps++ : trainer_.net().step++;
     batch.threads = threads_;
     batch.predict = predicts();
-    if (options_.hooks.transform) batch = transformed_.apply(trainer_, batch, options_.hooks.transform);
+    if (options_.hooks.transform) batch = transformed_.apply(objective_, batch, options_.hooks.transform);
     const double loss = train(batch);
-    if (predicts()) gathered_.add(batch, trainer_.predicted);
+    if (predicts()) gathered_.add(batch, objective_.predicted);
     add_losses(batch.count);
     state_.rows += batch.count;
     ++state_.batch;
@@ -214,9 +204,9 @@ class Fit {
 
   // The loss of an only output was read with the penalty in it.
   void add_losses(Dim rows) {
-    const double penalty = trainer_.penalty();
-    if (trainer_.heads.size() == 1) trainer_.heads[0].loss -= penalty;
-    backpass::add_losses(state_.losses, trainer_.heads);
+    const double penalty = objective_.penalty();
+    if (objective_.heads.size() == 1) objective_.heads[0].loss -= penalty;
+    backpass::add_losses(state_.losses, objective_.heads);
     state_.penalty_sum += penalty * static_cast<double>(rows);
   }
 
@@ -236,7 +226,7 @@ class Fit {
 
   void update_averages(Per per) {
     for (Average average : options_.averages)
-      if (average.per() == per) average.update(trainer_.network);
+      if (average.per() == per) average.update(trainer_.network());
   }
 
   // What was not finite, where the loss was.
@@ -258,15 +248,15 @@ class Fit {
     update_averages(Per::epoch);
     ++trainer_.optimizer.state()->epochs;
     Logs logs;
-    log_losses(state_.losses, trainer_.losses, "", logs);
+    log_losses(state_.losses, objective_.losses, "", logs);
     if (penalized()) {
       logs[0].second += mean_penalty();
       logs.emplace_back(kPenaltyColumn, mean_penalty());
     }
     gathered_.compute("", logs);
-    validate(logs);
+    held_out_.log(threads_, logs);
     logs.emplace_back("learning_rate", state_.learning_rate);
-    for (std::size_t i = 0; i < logs.size(); ++i) state_.history.columns[i].second.push_back(logs[i].second);
+    append(state_.history, logs);
     const int epoch = state_.epoch++;
     state_.batch = state_.rows = 0;
     state_.losses.sums.clear();
@@ -276,17 +266,6 @@ class Fit {
     if (keeper_.due_after(state_.epoch)) keep();
   }
 
-  void validate(Logs& logs) {
-    Logs own;
-    if (options_.validation_stream)
-      own = evaluate_stream(trainer_, *options_.validation_stream, options_.metrics, threads_, options_.check_finite,
-                            "val_");
-    else if (options_.validation_data)
-      own = evaluate_arrays(trainer_, options_.validation_data->x, validation_targets_, options_.metrics, threads_,
-                            "val_");
-    logs.insert(logs.end(), own.begin(), own.end());
-  }
-
   void keep() {
     if (state_.batch > 0 && predicts()) state_.gathered = gathered_.save();
     keeper_.write(trainer_, state_);
@@ -294,12 +273,13 @@ class Fit {
   }
 
   Trainer::Impl& trainer_;
+  Objective::Impl& objective_;
   const FitOptions& options_;
   Feed& feed_;
   Known known_;
   Keeper keeper_;
   FitState state_;
-  AllTargets validation_targets_;
+  HeldOut held_out_;
   Gathered gathered_;
   Transformed transformed_;
   Ticker ticker_;
@@ -315,9 +295,10 @@ History Trainer::fit(const TrainingData& data, const FitOptions& options) {
   const Interrupt interrupt(options.hooks.interrupt);
   check_options(options);
   AllTargets targets;
-  const Dim rows = check_rows(*impl_, data, "", options.check_finite, targets);
+  const Dim rows = check_rows(impl_->objective, data, "", options.check_finite, targets);
   if (rows == 0 || (options.drop_last && rows < options.batch_size)) fail_for_rows(options);
   require_some_weight(data.sample_weight);
+  if (!impl_->optimizer.makes_steps()) return minimize(*impl_, data.x, targets, options);
   ArrayFeed feed(data.x, targets, cut_of(options));
   return Fit(*impl_, options, feed, {&data.x, &targets}).run();
 }
@@ -326,7 +307,8 @@ History Trainer::fit(const Stream& data, const FitOptions& options) {
   const InUse use(impl_->net().users, Use::calls_back);
   const Interrupt interrupt(options.hooks.interrupt);
   check_options(options);
-  StreamFeed feed(*impl_, data, {cut_of(options), options.check_finite, options.hooks.interrupt});
+  if (!impl_->optimizer.makes_steps()) fail_for_parts(impl_->optimizer.type());
+  StreamFeed feed(impl_->objective, data, {cut_of(options), options.check_finite, options.hooks.interrupt});
   return Fit(*impl_, options, feed, {}).run();
 }
 

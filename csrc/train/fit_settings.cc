@@ -90,11 +90,11 @@ std::string weights_of(const Losses& losses, std::size_t outputs) {
 }
 
 // Patterns, and what is computed by them.
-std::string penalties_of(const Trainer::Impl& trainer) {
+std::string penalties_of(const Objective::Impl& objective) {
   std::vector<std::string> patterns;
-  for (const Penalty& penalty : trainer.options.weight_penalty) patterns.push_back(penalty.pattern);
+  for (const Penalty& penalty : objective.options.weight_penalty) patterns.push_back(penalty.pattern);
   if (patterns.empty()) return joined(patterns);
-  const std::string ops = Graph({}, {penalty_of(trainer.net(), trainer.options.weight_penalty)}).to_string();
+  const std::string ops = Graph({}, {penalty_of(objective.net(), objective.options.weight_penalty)}).to_string();
   Hash hash;
   hash.add(ops.data(), ops.size());
   return joined(patterns) + " #" + std::to_string(hash.value());
@@ -107,7 +107,7 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl
                                                              const History& history) {
   const OptimizerOptions& optimizer = trainer.optimizer.state()->options;
   const std::size_t outputs = trainer.net().outputs().size();
-  const std::optional<ElementType> narrow = trainer.options.activation_dtype;
+  const std::optional<ElementType> narrow = trainer.objective.options.activation_dtype;
   std::string columns;
   for (const auto& column : history.columns) columns += column.first + ' ';
   std::vector<std::pair<std::string, std::string>> settings = {
@@ -115,9 +115,9 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl
       {"accumulate", std::to_string(options.accumulate)},
       {"shuffle", options.shuffle ? "true" : "false"},
       {"seed", options.seed ? std::to_string(*options.seed) : "none"},
-      {"loss", text_of(trainer.losses, outputs)},
-      {"loss_weights", weights_of(trainer.losses, outputs)},
-      {"weight_penalty", penalties_of(trainer)},
+      {"loss", text_of(trainer.objective.losses, outputs)},
+      {"loss_weights", weights_of(trainer.objective.losses, outputs)},
+      {"weight_penalty", penalties_of(trainer.objective)},
       {"augment", options.hooks.transform ? "given" : "none"},
       {"activation_dtype", narrow ? name(*narrow) : "none"},
       {"columns of the history", columns},
@@ -126,7 +126,7 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl
       {"groups of the optimizer", text_of(optimizer.groups)},
       {"decay of the optimizer", optimizer.decay == Decay::all ? "all" : "matrices"},
       {"schedule of the optimizer", text_of(optimizer.schedule.type(), optimizer.schedule.attributes())},
-      {"what is frozen", joined(trainer.network.frozen())}};
+      {"what is frozen", joined(trainer.network().frozen())}};
   if (!x) return settings.emplace_back("x", "a stream"), settings;
   for (std::size_t i = 0; i < x->size(); ++i) settings.emplace_back("x", sample((*x)[i]));
   for (const Targets& t : *targets) settings.emplace_back("y", sample(t.y));

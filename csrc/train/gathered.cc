@@ -8,10 +8,10 @@
 namespace backpass {
 namespace {
 
-void check_targets(const Array& y, const Trainer::Impl& trainer, Dim rows) try {
-  const Network::Impl& net = trainer.net();
-  const Targets targets = fit_targets(trainer.losses.of(0), net.outputs()[0].shape(), y, {}, rows, net.dtype);
-  const DType dtype = targets.labels ? DType::int32 : trainer.net().dtype;
+void check_targets(const Array& y, const Objective::Impl& objective, Dim rows) try {
+  const Network::Impl& net = objective.net();
+  const Targets targets = fit_targets(objective.losses.of(0), net.outputs()[0].shape(), y, {}, rows, net.dtype);
+  const DType dtype = targets.labels ? DType::int32 : objective.net().dtype;
   if (y.dtype() != dtype) fail("y", "expected ", name(dtype), ", got ", name(y.dtype()));
 } catch (const std::invalid_argument& error) {
   fail("resume", "the checkpoint is damaged: ", error.what());
@@ -48,14 +48,14 @@ void Gathered::begin(const Network::Impl& net, const Metrics& metrics, const Tar
   seen_.reserve(static_cast<std::size_t>(rows));
 }
 
-void Gathered::add(const Trainer::Impl::Batch& batch, const ArrayView& predictions) {
+void Gathered::add(const Objective::Impl::Batch& batch, const ArrayView& predictions) {
   const Part part{(*batch.targets)[0].y, batch.rows, predictions};
   for (Entry& entry : entries_)
     if (entry.tallied) entry.tallied->add(entry.tally, part);
   if (need_rows(entries_)) keep_rows(batch, predictions);
 }
 
-void Gathered::keep_rows(const Trainer::Impl::Batch& batch, const ArrayView& predictions) {
+void Gathered::keep_rows(const Objective::Impl::Batch& batch, const ArrayView& predictions) {
   if (!fixed_) {
     const Targets& targets = (*batch.targets)[0];
     if (targets_.rows() == 0 && targets.labels) targets_ = Column(DType::int32);
@@ -67,7 +67,7 @@ void Gathered::keep_rows(const Trainer::Impl::Batch& batch, const ArrayView& pre
   skip(batch);
 }
 
-void Gathered::skip(const Trainer::Impl::Batch& batch) {
+void Gathered::skip(const Objective::Impl::Batch& batch) {
   if (!fixed_ || !need_rows(entries_)) return;
   for (Dim i = 0; i < batch.count; ++i) seen_.push_back(batch.rows ? batch.rows[i] : i);
 }
@@ -102,9 +102,9 @@ std::vector<Array> Gathered::save() const {
   return arrays;
 }
 
-void Gathered::check(const std::vector<Array>& arrays, const Trainer::Impl& trainer, const Metrics& metrics,
+void Gathered::check(const std::vector<Array>& arrays, const Objective::Impl& objective, const Metrics& metrics,
                      const Targets* fixed, Dim rows) {
-  const Network::Impl& net = trainer.net();
+  const Network::Impl& net = objective.net();
   const std::vector<Entry> wanted = entries(metrics, net);
   Dim size = 0;
   for (const Entry& entry : wanted) size += static_cast<Dim>(entry.tally.size());
@@ -114,7 +114,7 @@ void Gathered::check(const std::vector<Array>& arrays, const Trainer::Impl& trai
   const Shape expected = with_rows(net.outputs()[0].shape(), fixed ? fixed->y.rows() : rows);
   if (arrays.size() != 1 + kept || (kept > 0 && (arrays[1].dtype() != net.dtype || arrays[1].shape() != expected)))
     fail("resume", "the checkpoint is damaged: the predictions in it do not fit");
-  if (kept == 2) check_targets(arrays[2], trainer, rows);
+  if (kept == 2) check_targets(arrays[2], objective, rows);
 }
 
 void Gathered::load(const std::vector<Array>& arrays) {

@@ -3,7 +3,7 @@
 
 #include "train/column.h"
 #include "train/metrics.h"
-#include "train/trainer_impl.h"
+#include "train/objective_impl.h"
 
 namespace backpass {
 
@@ -12,15 +12,15 @@ class Gathered {
   // `fixed`: targets of arrays, whose rows keep their places. Null: rows come by, and are appended with their targets.
   // The metrics outlive this.
   void begin(const Network::Impl& net, const Metrics& metrics, const Targets* fixed, Dim rows);
-  void add(const Trainer::Impl::Batch& batch, const ArrayView& predictions);
-  void skip(const Trainer::Impl::Batch& batch);  // its rows were added before the arrays were saved
+  void add(const Objective::Impl::Batch& batch, const ArrayView& predictions);
+  void skip(const Objective::Impl::Batch& batch);  // its rows were added before the arrays were saved
   void compute(const std::string& prefix, Logs& logs) const;
   // As arrays, and back: the tallies one after the other, then predictions, then targets, where they are kept.
   std::vector<Array> save() const;
   void load(const std::vector<Array>& arrays);
   // Throws std::invalid_argument where arrays from elsewhere are not what save() gives: of `fixed` targets for as many
   // rows, else for `rows` rows.
-  static void check(const std::vector<Array>& arrays, const Trainer::Impl& trainer, const Metrics& metrics,
+  static void check(const std::vector<Array>& arrays, const Objective::Impl& objective, const Metrics& metrics,
                     const Targets* fixed, Dim rows);
 
  private:
@@ -32,7 +32,7 @@ class Gathered {
   };
   static std::vector<Entry> entries(const Metrics& metrics, const Network::Impl& net);
   static bool need_rows(const std::vector<Entry>& entries);
-  void keep_rows(const Trainer::Impl::Batch& batch, const ArrayView& predictions);
+  void keep_rows(const Objective::Impl::Batch& batch, const ArrayView& predictions);
   double of_rows(const Metric& metric) const;
 
   std::vector<Entry> entries_;

@@ -1,10 +1,8 @@
 // Hessian-vector products: the gradient of the gradient's product with a vector (Pearlmutter 1994).
 #include "base/convert.h"
-#include "base/error.h"
 #include "graph/op.h"
-#include "plan/boundary.h"
 #include "plan/workers/sharing.h"
-#include "train/trainer_impl.h"
+#include "train/objective_impl.h"
 
 namespace backpass {
 namespace {
@@ -27,40 +25,47 @@ Tensor inner_product(const std::vector<Tensor>& a, const std::vector<Tensor>& b,
 
 }  // namespace
 
-Array hvp(Network& network, const Losses& losses, const ArrayViews& x, const ArrayViews& y, const ArrayView& vector,
-          std::int64_t random_step, const ArrayView& sample_weight) {
-  Network::Impl& net = network.impl();
+PlanSpec Objective::Impl::hessian_spec(Dim batch, const AllTargets& targets) const {
+  LossInputs in = build_losses(net(), losses, targets);
+  if (const Tensor penalty = penalty_of(net(), options.weight_penalty)) in.loss = in.loss + penalty;
+  PlanSpec spec = loss_spec(net(), in, batch, true);
+  spec.outputs.clear();
+  const std::vector<Tensor> parameters = net().graph.parameters(), parts = vector_parts(net(), spec);
+  const std::vector<Tensor> grads = backpass::gradients(in.loss, parameters);
+  const std::vector<Tensor> products = backpass::gradients(inner_product(grads, parts, net().dtype), parameters);
+  for (std::size_t i = 0; i < products.size(); ++i)
+    spec.outputs.push_back({products[i], {kGradients, net().places.at(&parameters[i].op()).offset}});
+  return spec;
+}
+
+Array Objective::hvp(const ArrayViews& x, const ArrayViews& y, const ArrayView& vector, const ArrayView& sample_weight,
+                     std::int64_t random_step) {
+  Network::Impl& net = impl_->net();
   const InUse use(net.users, Use::changes);
-  AllTargets targets;
-  const Dim rows = check_data(net, losses, {x, y, sample_weight}, targets);
+  const AllTargets& targets = impl_->step_targets;
+  const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
   check_shape("vector", vector, {net.n_parameters});
   check_castable("vector", vector, net.dtype);
-  const LossInputs in = build_losses(net, losses, targets);
-
-  PlanSpec spec = loss_spec(net, in, rows, true);
-  spec.outputs.clear();
-  const std::vector<Tensor> parameters = net.graph.parameters(), parts = vector_parts(net, spec);
-  const std::vector<Tensor> grads = gradients(in.loss, parameters);
-  const std::vector<Tensor> products = gradients(inner_product(grads, parts, net.dtype), parameters);
-  for (std::size_t i = 0; i < products.size(); ++i)
-    spec.outputs.push_back({products[i], {kGradients, net.places.at(&parameters[i].op()).offset}});
-
-  Plan plan(spec);
-  const AlignedBuffer arena(plan.arena_bytes());
+  Plan& plan = impl_->hessian_plan(rows, targets);
   Array result(net.dtype, {net.n_parameters}), dense(net.dtype, {net.n_parameters});
   for (Dim i = 0; i < net.n_parameters; ++i)
     convert(static_cast<std::byte*>(dense.data()) + static_cast<std::size_t>(i) * size_of(net.dtype), net.dtype,
             static_cast<const std::byte*>(vector.data) + i * vector.row_stride, vector.type, 1);
-  std::byte* slots[kFirstExternal] = {arena.data(), net.values.data(), static_cast<std::byte*>(result.data()),
-                                      static_cast<std::byte*>(dense.data())};
+  std::byte* slots[kFirstExternal] = {impl_->workspace.arena(), net.values.data(),
+                                      static_cast<std::byte*>(result.data()), static_cast<std::byte*>(dense.data())};
   std::vector<RowSource> sources;
   add_sources(sources, x, targets);
   PlanRun run{slots, sources};
   run.seed = net.seed;
   run.step = random_step >= 0 ? static_cast<std::uint64_t>(random_step) : net.step++;
-  run.threads = resolve_threads(0);
+  run.threads = resolve_threads(impl_->options.threads);
   plan.run(run);
   return result;
+}
+
+Array hvp(Network& network, const Losses& losses, const ArrayViews& x, const ArrayViews& y, const ArrayView& vector,
+          std::int64_t random_step, const ArrayView& sample_weight) {
+  return Objective(network, losses).hvp(x, y, vector, sample_weight, random_step);
 }
 
 }  // namespace backpass

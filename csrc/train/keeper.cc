@@ -14,7 +14,7 @@ Keeper::Keeper(const Checkpointing& options) : options_(options) {
 bool Keeper::resume(Trainer::Impl& trainer, FitState& state, const std::function<void(const FitState&)>& check) const {
   if (!options_.read) return false;
   state.check = check;
-  const bool found = options_.read(trainer.network, trainer.optimizer, state);
+  const bool found = options_.read(trainer.network(), trainer.optimizer, state);
   state.check = {};
   if (found) check(state);  // who reads in another way than read_checkpoint may not have asked
   return found;
@@ -34,7 +34,7 @@ bool Keeper::due_after(int epochs) const {
 
 void Keeper::write(Trainer::Impl& trainer, FitState& state) {
   state.stopped = trainer.stopped;
-  options_.write(trainer.network, trainer.optimizer, state);
+  options_.write(trainer.network(), trainer.optimizer, state);
   written_ = Clock::now();
   due_ = false;
   written_epoch_ = state.batch == 0 ? state.epoch : -1;
@@ -55,7 +55,7 @@ void check_written(const FitState& written, const Trainer::Impl& trainer, const 
     fail("resume", "the checkpoint is damaged: its sums do not fit");
   if (x && written.rows > (*x)[0].rows()) fail("resume", "the data has fewer rows than were trained on");
   if (!metrics.empty() && within)
-    Gathered::check(written.gathered, trainer, metrics, in_place, written.rows);
+    Gathered::check(written.gathered, trainer.objective, metrics, in_place, written.rows);
   else if (!written.gathered.empty())
     fail("resume", "the checkpoint is damaged: it has values of metrics that are not needed");
 }

@@ -5,7 +5,7 @@
 #include <span>
 #include <string_view>
 
-#include "backpass/trainer.h"
+#include "backpass/metrics.h"
 #include "base/convert.h"
 #include "base/error.h"
 

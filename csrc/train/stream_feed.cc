@@ -16,8 +16,8 @@ void check_stream(const Stream& stream) {
   if (stream.prefetch < 1) fail("Stream", "prefetch must be positive, got ", stream.prefetch);
 }
 
-StreamFeed::StreamFeed(const Trainer::Impl& trainer, const Stream& stream, Settings settings)
-    : trainer_(trainer), stream_(stream), settings_(std::move(settings)) {
+StreamFeed::StreamFeed(const Objective::Impl& objective, const Stream& stream, Settings settings)
+    : objective_(objective), stream_(stream), settings_(std::move(settings)) {
   check_stream(stream);
 }
 
@@ -71,7 +71,7 @@ void StreamFeed::produce(RandomSequence random) {
       more = fill(*window, next, targets);
       window->close(settings_.cut, !more, random);
       auto following = std::make_unique<Window>();
-      window->append_rest(trainer_.net(), *following);
+      window->append_rest(objective_.net(), *following);
       if (!push(std::move(window))) break;
       window = std::move(following);
     }
@@ -89,8 +89,8 @@ bool StreamFeed::fill(Window& window, const Chunks& next, AllTargets& targets) {
   for (Dim i = 0; i < stream_.buffer || window.rows() < settings_.cut.batch_size; ++i) {
     const std::optional<TrainingData> chunk = next();
     if (!chunk) return false;
-    const Dim rows = check_rows(trainer_, *chunk, "", settings_.check_finite, targets);
-    if (rows > 0) window.append(trainer_.net(), chunk->x, targets, nullptr, rows);
+    const Dim rows = check_rows(objective_, *chunk, "", settings_.check_finite, targets);
+    if (rows > 0) window.append(objective_.net(), chunk->x, targets, nullptr, rows);
   }
   return true;
 }

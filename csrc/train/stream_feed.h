@@ -23,7 +23,7 @@ class StreamFeed final : public Feed {
     bool check_finite;
     std::function<void()> interrupt;  // called now and then while waiting; may be empty
   };
-  StreamFeed(const Trainer::Impl& trainer, const Stream& stream, Settings settings);
+  StreamFeed(const Objective::Impl& objective, const Stream& stream, Settings settings);
   ~StreamFeed() override { end(); }
   void begin_epoch(RandomSequence random) override;
   bool over() override;
@@ -51,7 +51,7 @@ class StreamFeed final : public Feed {
   bool push(WindowPtr window);  // false where nobody wants it any more
   WindowPtr pop();              // null where the epoch is over
 
-  const Trainer::Impl& trainer_;
+  const Objective::Impl& objective_;
   const Stream& stream_;
   Settings settings_;
   WindowPtr window_;  // being trained on

@@ -20,14 +20,14 @@ BatchArrays copy(const Network::Impl& net, const Feed::Batch& batch) {
 
 }  // namespace
 
-Feed::Batch Transformed::apply(const Trainer::Impl& trainer, const Feed::Batch& batch, const Hook& hook) {
-  arrays_ = copy(trainer.net(), batch);
+Feed::Batch Transformed::apply(const Objective::Impl& objective, const Feed::Batch& batch, const Hook& hook) {
+  arrays_ = copy(objective.net(), batch);
   hook(arrays_, batch.seed, batch.step);
   const Targets& first = (*batch.targets)[0];
   if (first.weighted()) weight_ = gather_rows(first.sample_weight, DType::float64, batch.rows, batch.count);
   x_ = views_of(arrays_.x);
   const TrainingData data{x_, views_of(arrays_.y), first.weighted() ? ArrayView(weight_) : ArrayView()};
-  const Dim rows = check_data(trainer.net(), trainer.losses, data, targets_);
+  const Dim rows = check_data(objective.net(), objective.losses, data, targets_);
   if (rows != batch.count) fail("augment", "must keep the ", batch.count, " rows of a batch, got ", rows);
   Feed::Batch changed = batch;
   changed.x = &x_;

@@ -1,6 +1,7 @@
 // A batch as arrays of its own, changed by a hook before its step.
 #pragma once
 
+#include "backpass/trainer.h"
 #include "train/feed.h"
 
 namespace backpass {
@@ -10,7 +11,7 @@ class Transformed {
   using Hook = std::function<void(BatchArrays&, std::uint64_t, std::uint64_t)>;
   // The batch that the hook makes of copies of these rows; stays until the next call. Throws std::invalid_argument
   // where what it makes does not fit the network and its losses.
-  Feed::Batch apply(const Trainer::Impl& trainer, const Feed::Batch& batch, const Hook& hook);
+  Feed::Batch apply(const Objective::Impl& objective, const Feed::Batch& batch, const Hook& hook);
 
  private:
   Array weight_;

@@ -58,7 +58,7 @@ MOVED = {
     "_tables": "data._tables",
     "_tensors": "ops._tensors",
     "_trainer": "training._trainer",
-    "_training": "training._training",
+    "_training": "models._network",
     "_watchers": "callbacks._watchers",
     "_weights": "models._weights",
 }

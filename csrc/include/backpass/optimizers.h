@@ -161,8 +161,27 @@ struct Muon {
   Attributes attributes() const { return attributes_of(*this); }
 };
 
+// L-BFGS (Nocedal and Wright 2006, chapter 7; line search by More and Thuente 1994): minimises the loss over all rows,
+// by the gradients of the last `history_size` iterations. For fit alone, of which an epoch is an iteration of at most
+// `max_line_search` evaluations of loss and gradient; its "loss" is the one that the iteration ended with. A fit ends
+// early where the largest element of the gradient is at most `tolerance`, or the loss fell by at most tolerance_change
+// * max(|loss|, 1); the next one begins anew. batch_size and shuffle have no meaning, random numbers stay the same, and
+// there is no learning rate (it counts as 1). A trial whose loss or gradient is not finite is followed by one nearer
+// by. Takes no options of Optimizer or Trainer but threads, and in fit no stream, running statistics, averages, hooks
+// by batch, augmentation, accumulation or checkpoints.
+struct LBFGS {
+  std::int64_t history_size = 10;
+  std::int64_t max_line_search = 20;
+  double tolerance = 1e-8;
+  double tolerance_change = 1e-12;
+
+  std::string type() const { return "LBFGS"; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
+};
+
 // All of these, and what they are called.
-using OptimizerTypes = Types<SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad, Adadelta, Lion, Muon>;
+using OptimizerTypes = Types<SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop, Adagrad, Adadelta, Lion, Muon, LBFGS>;
 std::vector<std::string> optimizer_types();
 
 // Settings of their own for the parameters whose names match: '*' stands for anything, '?' for one character.
@@ -240,6 +259,7 @@ class Optimizer {
   Attributes attributes() const;
   double learning_rate() const;
   void set_learning_rate(double value);
+  bool makes_steps() const;              // LBFGS makes none: it runs a whole fit
   std::int64_t steps() const;            // taken so far
   double current_learning_rate() const;  // of the next step: learning_rate times the factor of its schedule
 

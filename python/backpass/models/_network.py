@@ -1,29 +1,30 @@
-"""Network: a graph and its parameters, to run forward and backward, predict, save and load."""
+"""Network: a model made of tensors; fit, evaluate and gradients of every model."""
 
 from __future__ import annotations
 
-import os
-import pickle
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from backpass import _checks, _core, _machine
-from backpass._views import Views
-from backpass.data._tables import check_names, names_of
-from backpass.models._summary import summary
-from backpass.models._weights import load_weights
-from backpass.training._mistakes import check_shared, check_trained
-from backpass.training._training import Training
+from backpass._names import suggesting
+from backpass.losses import _loss as _losses
+from backpass.losses._loss import native_losses
+from backpass.models._model import Model
+from backpass.optimizers import _optimizer
+from backpass.training._mistakes import check_shared
+from backpass.training._options import FitOptions, PartialOptions, RunOptions, TrainerOptions, chosen, taking
+from backpass.training._trainer import Trainer, evaluate_with
 
 if TYPE_CHECKING:
-    from typing import Self
+    from backpass._types import Array, ArrayLike, Metrics
+    from backpass.callbacks._history import History
+    from backpass.losses._loss import AnyLoss
+    from backpass.optimizers._optimizer import Optimizer
+    from backpass.training._objective import Objective
 
-    from backpass._text import Text
-    from backpass._types import Array, ArrayLike, Shape
 
-
-class Network(Training):
+class Network(Model):
     """A model made of tensors: any graph from inputs to outputs.
 
     Layers are called on tensors, beside the operations of this module. Their parameters are named by the order in which
@@ -54,8 +55,6 @@ class Network(Training):
         (1, 1)
     """
 
-    _native: _core.Network | None = None  # also where nobody has called __init__
-
     def __init__(
         self,
         inputs: _core.Tensor | Sequence[_core.Tensor],
@@ -76,372 +75,281 @@ class Network(Training):
         check_shared(self, native, of_tensors=True)
         _machine.tell_of_precision("Network", native.precision, native.dtype)
 
-    @classmethod
-    def _of(cls, native: _core.Network) -> Self:
-        model = cls.__new__(cls)
-        model._native, model._trained = native, True
-        check_shared(model, native)
-        return model
+    @taking(FitOptions)
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        loss: AnyLoss,
+        optimizer: Optimizer | str,
+        **options: Unpack[FitOptions],
+    ) -> History:
+        """Trains the model: for every epoch, for every batch: forward, loss, backward, update.
 
-    def _built(self) -> _core.Network:
-        if self._native is None:
-            raise RuntimeError(f"[{type(self).__name__}] has no shapes yet: call build(input_shape) or fit first")
-        return self._native
+        Args:
+            x: (rows, *input_shape). Arrays with dense rows, memory-mapped ones too, are read in place. Or, with no y, a
+                `Stream`, or chunks (x, y) or (x, y, sample_weight): a function that gives an iterable of them, or an
+                iterable itself (an iterator for one epoch only).
+            y: targets, as the loss wants them: (rows, *output_shape), (rows,) for one output, or integer labels.
+            loss: such as `MSE()` or its name, "mse", with its defaults; one of your own; or a list with one for each
+                output.
+            optimizer: such as `Adam(...)`; one that has been used for this model goes on where it stopped. A name
+                such as "adam" is a fresh one with its defaults.
+            epochs: how often to go through all rows.
+            batch_size: rows of one batch; the last batch of an epoch may be smaller.
+            accumulate: batches of one update. Their gradients add up to that of one batch with all their rows, in the
+                memory of one of them; what is random, and statistics over a batch, are each batch's own.
+            shuffle: whether each epoch has an order of its own.
+            drop_last: whether rows at the end of an epoch that fill no batch are left out of it.
+            validation_data: (x, y), (x, y, sample_weight) or a stream, evaluated after each epoch as "val_loss" and so
+                on.
+            validation_split: instead, the share of the rows that is held out, at random by `seed` (0 without one: a
+                fit that goes on holds out the same rows). Rows to train on are then copied.
+            stratify: whether rows are held out class by class, for labels.
+            augment: a function (x, y, rng) -> (x, y), or several, on copies of each batch's rows; see `bp.augment`.
+            metrics: names, functions (y_true, y_pred) -> float, or tuples (name, function). A function is shown outputs
+                as they are; with "labels" as third of its tuple the classes that they decide for, int32 (rows,), or 0
+                and 1 (rows, outputs) of several yes-no outputs; with "probabilities" those of the classes
+                (rows, classes), or of yes, beside labels. These are what scikit-learn's functions take:
+                `("kappa", cohen_kappa_score, "labels")`. Rows whose label the loss ignores are then left out.
+                "auc", "r2" and functions look at all rows of an epoch, so predictions (of streams, targets too) are
+                kept until its end; the others are added up batch by batch. Names, as scikit-learn defines them:
+                "accuracy", "balanced_accuracy", "precision", "recall", "f1" (of class 1 where there are two, else the
+                mean over classes), "auc", "log_loss", "top_5" for any number, "mae", "mse", "rmse", "max_error", "r2".
+                Each row counts once, whatever its weight. "auc" is nan where a class is missing. Of one output,
+                targets are 0 and 1, told apart at 0.5 (logits at 0), or -1 and 1, told apart at 0; "accuracy" and the
+                like refuse others, as "log_loss" refuses what are no probabilities. `Loss.output_kind` tells what
+                outputs are under a loss of your own: where it does not, they must be in [0, 1] or targets -1 and 1.
+            sample_weight: (rows,); means are divided by the sum of the weights.
+            callbacks: such as `EarlyStopping()`, `ReduceOnPlateau()` or `EMA()`, and your own, called in this order.
+                Where several set the weights at the end (`EarlyStopping`, `EMA`, `SWA`), those of the last remain.
+            class_weight: of integer labels: {label: weight}, others 1, or "balanced": rows / (classes * rows of the
+                class). It multiplies `sample_weight`.
+            loss_weights: a number for each output that multiplies its loss; None counts each once.
+            progress: a bar on a terminal that leaves the numbers of the last epoch, elsewhere a line for each epoch:
+                True, False, or "auto" for only on a terminal.
+            resume: a file of `Checkpoint`: where it exists, training goes on from it, with the bits of a fit that was
+                never interrupted; else it starts from the beginning.
+            recompute: whether most values between layers are computed again for the backward pass instead of kept: the
+                same bits from less memory, in up to a third more time (other bits beside `activation_dtype`, for what
+                is made again is not rounded).
+            activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary
+                digits; "int8" in a quarter, rounded to 255 steps; arithmetic, sums and weights stay float32. None
+                keeps them as they are.
+            weight_penalty: such as `L2(1e-4, "*.weight")`, `L1(...)`, `Penalty(function, pattern)` or a list of them:
+                added to the loss in training. "loss" has it in it, "weight_penalty" is its mean over the epoch;
+                "val_loss" and `evaluate` are of the data alone.
+            threads: how many, for this call. The result does not depend on it.
+            seed: of shuffling and dropout; None goes on in the model's own stream.
+            check_finite: whether data with nan or infinity is refused: reads all of it once before the first epoch,
+                streams chunk by chunk.
+
+        Returns:
+            What happened: `history["loss"]` and every other column, one number per epoch. Where there are several
+            outputs, "loss_0" and so on are their losses.
+
+        Raises:
+            TypeError: where data is not an array of real numbers.
+            ValueError: where shapes, labels or settings do not fit, or data is not finite; nothing has changed then.
+            DivergedError: where a loss is not finite; the model keeps the weights from before that step.
+            KeyboardInterrupt: on Ctrl-C, or after it when a stream's generator that blocks goes on; the model is usable
+                as it is.
+        """
+        loss, optimizer = _losses.resolved("fit", loss), _optimizer.resolved("fit", optimizer)
+        trainer, own = self._last_trainer, chosen(options, TrainerOptions)
+        if trainer is None or not trainer._continues(loss, optimizer, own):
+            trainer = Trainer(self, loss, optimizer, **own)
+        with self._goes_on_with(trainer):
+            return trainer.fit(x, y, **chosen(options, RunOptions))
 
     @contextmanager
-    def _built_for(self, x: ArrayLike, where: str) -> Iterator[_core.Network]:
-        """The native network for rows like x; what is built here is undone where the call refuses its arguments."""
-        self._check_names(x, where)
-        yield self._built()
+    def _goes_on_with(self, trainer: Trainer) -> Iterator[None]:
+        """The trainer of the next fit, where this one is not refused: it returns, or has made steps."""
+        steps = trainer.optimizer.steps
+        try:
+            yield
+        except BaseException:
+            if trainer.optimizer.steps != steps:
+                self._last_trainer = trainer
+            raise
+        self._last_trainer = trainer
 
-    def _check_names(self, x: ArrayLike, where: str) -> None:
-        if self._names is not None:
-            check_names(where, self._names, names_of(x))
-
-    # What it is made of.
-
-    @property
-    def dtype(self) -> str:
-        """ "float32" or "float64"."""
-        return self._built().dtype
-
-    @property
-    def seed(self) -> int | None:
-        """The seed in use, also where none was given."""
-        return self._built().seed
-
-    @property
-    def n_parameters(self) -> int:
-        """How many numbers are trained."""
-        return self._built().n_parameters
-
-    @property
-    def graph(self) -> _core.Graph:
-        """The operations from inputs to outputs; printing it shows one line each, `to_dot()` gives Graphviz text."""
-        self._was_read = True
-        return self._built().graph
-
-    def summary(self) -> Text:
-        """A table of layers: output shapes, floating-point operations and bytes of a row's forward run, parameters.
-
-        Example:
-            >>> import backpass as bp
-            >>> bp.Sequential(bp.Dense(10), input_shape=64, seed=0).summary()
-            layer    settings  output       FLOPs  bytes  parameters
-            -------  --------  -----------  -----  -----  ----------
-            Dense 0  units=10  (batch, 10)  1,290     40         650
-            <BLANKLINE>
-            650 parameters, float32; forward, per row: 1,290 FLOPs, 40 bytes of outputs
-        """
-        return summary(self)
-
-    # Parameters and gradients: writable views of two flat buffers, valid as long as anybody holds them.
-
-    def parameters(self) -> Views:
-        """The parameters by name ("0.weight", "0.bias", ...). Writing into a view, or over an entry, changes the model.
-
-        Example:
-            >>> import backpass as bp
-            >>> model = bp.Sequential(bp.Dense(2), bp.ReLU(), bp.Dense(1), input_shape=3, seed=0)
-            >>> {name: value.shape for name, value in model.parameters().items()}
-            {'0.weight': (2, 3), '0.bias': (2,), '2.weight': (1, 2), '2.bias': (1,)}
-            >>> model.parameters()["2.bias"] = [7.0]  # as model.parameters()["2.bias"][...] = [7.0]
-            >>> float(model.flat_parameters[-1])
-            7.0
-        """
-        self._may_be_changed()
-        return Views(self._built().parameters())
-
-    def _may_be_changed(self) -> None:
-        """The weights are in somebody's hands: nobody can tell any more that they are as they were drawn."""
-        if self._trained is False:
-            self._trained = None
-
-    def gradients(self) -> Views:
-        """The gradients by name, as `backward` or the last training step left them.
-
-        A training step leaves the part of a sparse table (`Embedding(sparse=True)`) as it was; `backward` and
-        `value_and_grad` compute it.
-        """
-        return Views(self._built().gradients())
-
-    def states(self) -> Views:
-        """What is kept with the parameters and not trained, by name: running statistics. Views, as of `parameters()`.
-
-        Example:
-            >>> import backpass as bp
-            >>> list(bp.Sequential(bp.Dense(2), bp.BatchNorm(), input_shape=3, seed=0).states())
-            ['1.running_mean', '1.running_var']
-        """
-        self._may_be_changed()
-        return Views(self._built().states())
-
-    @property
-    def flat_parameters(self) -> Array:
-        """All parameters as one view of `n_parameters` elements, in the order of `parameters()`."""
-        self._may_be_changed()
-        return self._built().flat_parameters
-
-    @property
-    def flat_gradients(self) -> Array:
-        """All gradients as one view, like `flat_parameters`."""
-        return self._built().flat_gradients
-
-    # By hand.
-
-    def forward(self, x: ArrayLike, *, training: bool = True, random_step: int | None = None) -> Any:
-        """The output for rows of x; in training it keeps what `backward` needs.
+    @taking(PartialOptions)
+    def partial_fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        loss: AnyLoss | None = None,
+        optimizer: Optimizer | str | None = None,
+        **options: Unpack[PartialOptions],
+    ) -> History:
+        """One pass over these rows: rows that come bit by bit make one training.
 
         Args:
-            x: (rows, *input_shape).
-            training: whether dropout drops and intermediate values are kept.
-            random_step: fixes the dropout masks; None takes the next ones.
-
-        Returns:
-            A fresh array (rows, *output_shape); a list of them where there are several outputs.
-
-        Raises:
-            ValueError: where the shape of x does not fit.
-        """
-        step = -1 if random_step is None else _checks.integer("forward", "random_step", random_step, minimum=0)
-        with self._built_for(x, "forward") as native:
-            return native.forward(x, _checks.flag("forward", "training", training), step)
-
-    def backward(self, grad_output: ArrayLike) -> Any:
-        """Adds to the gradients those of sum(output * grad_output), from the values that `forward` kept.
-
-        Args:
-            grad_output: of the output's shape.
-
-        Returns:
-            The gradient with respect to the input, of its shape; a list of them where there are several inputs.
-
-        Raises:
-            RuntimeError: where no forward was kept.
-
-        Example:
-            >>> import backpass as bp
-            >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=2, seed=0, dtype="float64")
-            >>> output = model.forward([[1.0, 2.0]])
-            >>> gradient_to_input = model.backward([[1.0]])
-            >>> model.gradients()["0.weight"].tolist()
-            [[1.0, 2.0]]
-        """
-        return self._built().backward(grad_output)
-
-    def zero_grad(self) -> None:
-        """Sets all gradients to zero."""
-        self._built().zero_grad()
-
-    # What is trained.
-
-    def freeze(self, *patterns: str) -> None:
-        """Keeps parameters and states as they are in training, until `unfreeze`; what PyTorch calls requires_grad.
-
-        No gradient is computed for them, nor for what only they need: before the first layer that is trained nothing is
-        done in the backward run. Their gradients read zero, and no optimizer touches them, weight decay included. A
-        frozen running value stands still, but in training a `BatchNorm` goes on to normalise by its batch. Files do not
-        tell what was frozen; copies and pickles do.
-
-        Args:
-            patterns: over names, as in `parameters()`: "0.*" is the first layer, "*.bias" every bias; none means all.
-
-        Raises:
-            ValueError: where a pattern matches nothing.
-
-        Example:
-            >>> import backpass as bp
-            >>> model = bp.Sequential(bp.Dense(8, activation="relu"), bp.Dense(1), input_shape=2, seed=0)
-            >>> model.freeze("0.*")
-            >>> model.frozen
-            ('0.weight', '0.bias')
-            >>> model.unfreeze()
-            >>> model.frozen
-            ()
-        """
-        self._may_be_changed()  # frozen at random is meant so
-        self._built().freeze([_checks.text("freeze", "pattern", pattern) for pattern in patterns or ("*",)])
-
-    def unfreeze(self, *patterns: str) -> None:
-        """Trains again what `freeze` kept; no pattern means everything."""
-        self._built().unfreeze([_checks.text("unfreeze", "pattern", pattern) for pattern in patterns or ("*",)])
-
-    @property
-    def frozen(self) -> tuple[str, ...]:
-        """The names of frozen parameters and states."""
-        return tuple(self._built().frozen)
-
-    def reset(self, seed: int | None = None) -> None:
-        """Makes the model as new: initial weights and states, gradients of zero, random streams from their begin.
-
-        The last fit is forgotten; an optimizer is not told, so take a new one. What is frozen stays frozen.
-
-        Args:
-            seed: of the new weights; None is the seed before, which gives the same weights as at the beginning.
-
-        Raises:
-            ValueError: where a parameter began with an initializer of your own and the model comes from a file, which
-                has the values only.
-
-        Example:
-            >>> import backpass as bp
-            >>> model = bp.Sequential(bp.Dense(1), input_shape=1, seed=0)
-            >>> first = model.flat_parameters.copy()
-            >>> history = model.fit([[1.0]], [[5.0]], loss=bp.MSE(), optimizer=bp.SGD(0.1))
-            >>> model.reset()
-            >>> bool((model.flat_parameters == first).all())
-            True
-        """
-        self._built().reset(_checks.seed("reset", seed))
-        self._trained = None if self.frozen else False
-        self._forget_fits()
-
-    def predict(self, x: ArrayLike, *, batch_size: int | None = None, threads: int | None = None) -> Any:
-        """The output for rows of x, with nothing dropped and nothing kept.
-
-        Args:
-            x: (rows, *input_shape).
-            batch_size: how many rows at a time; None chooses. Only the last bits depend on it.
+            x: rows, or a stream, as for `fit`.
+            y: targets, as for `fit`.
+            loss: None means the loss of the last fit.
+            optimizer: None means the optimizer of the last fit, which goes on where it stopped; so does the name of its
+                kind.
+            batch_size: as for `fit`, like all that follow.
+            accumulate: batches of one update.
+            shuffle: whether the rows have an order of their own.
+            drop_last: whether rows that fill no batch are left out.
+            augment: functions on copies of each batch's rows.
+            metrics: names, functions or tuples.
+            sample_weight: (rows,).
             threads: how many, for this call.
+            seed: of shuffling and dropout; None goes on in the model's own stream.
+            check_finite: whether data with nan or infinity is refused.
 
         Returns:
-            (rows, *output_shape) in the model's dtype; a list of them where there are several outputs.
-        """
-        rows = 0 if batch_size is None else _checks.integer("predict", "batch_size", batch_size, minimum=1)
-        workers = _checks.threads("predict", threads)
-        if self._native is not None and self._names is None and self._trained is not False:
-            return self._native.predict(x, rows, workers)  # the short way: nothing is built, nothing to undo
-        with self._built_for(x, "predict") as native:
-            result = native.predict(x, rows, workers)
-        if self._trained is False:
-            check_trained(self, "predict")
-        return result
-
-    # What it costs.
-
-    def plan(self, batch_size: int, training: bool = False) -> _core.Plan:
-        """What a call for `batch_size` rows runs. Printing it shows every kernel call."""
-        rows = _checks.integer("plan", "batch_size", batch_size, minimum=1)
-        return self._built().plan(rows, _checks.flag("plan", "training", training))
-
-    def profile(self, batch_size: int, training: bool = False, *, repeats: int = 20) -> _core.Plan:
-        """The plan with the median time of each call over `repeats` runs on made-up data."""
-        rows = _checks.integer("profile", "batch_size", batch_size, minimum=1)
-        times = _checks.integer("profile", "repeats", repeats, minimum=1, bits=32)
-        return self._built().profile(rows, _checks.flag("profile", "training", training), times)
-
-    def memory_estimate(self, batch_size: int) -> int:
-        """The bytes that training on batches of this size takes: parameters, gradients, intermediate values.
-
-        Arrays that `forward` and `backward` return belong to the caller and are not counted.
-        """
-        return self._built().memory_estimate(_checks.integer("memory_estimate", "batch_size", batch_size, minimum=1))
-
-    # Files and copies.
-
-    def save(self, path: str | bytes | os.PathLike[str]) -> None:
-        """Writes graph and parameters as safetensors; an existing file is replaced at once or not at all.
-
-        Its mode, owner, group and extended attributes are kept as far as may be, and a link stays a link. A read-only
-        file is not replaced. What a killed process left beside it (`.backpass-*.tmp`) goes.
+            A history of one epoch.
 
         Raises:
-            OSError: where the file cannot be written; nothing has changed then.
-            ValueError: where the model cannot be saved: it holds what Python computes, or is beyond what `load` reads.
-        """
-        self._built().save(os.fsencode(_checks.path("save", path)))
-
-    def state_dict(self) -> dict[str, Array]:
-        """Copies of the parameters and states by name, as PyTorch names them in an `nn.Sequential` of the same layers.
-
-        Raises:
-            RuntimeError: where another thread is training the model.
+            ValueError: as `fit`, and where there was no call before to go on from.
 
         Example:
-            >>> import backpass as bp
-            >>> model = bp.Sequential(bp.Dense(2), bp.ReLU(), bp.Dense(1), input_shape=3, seed=0)
-            >>> best = model.state_dict()
-            >>> model.flat_parameters[:] = 0
-            >>> model.load_weights(best)
-            >>> bool((model.parameters()["2.weight"] == best["2.weight"]).all())
+            >>> import backpass as bp, numpy as np
+            >>> model = bp.Sequential(bp.Dense(1), seed=0)
+            >>> x = np.random.default_rng(0).standard_normal((64, 2))
+            >>> first = model.partial_fit(x, x[:, 0], loss=bp.MSE(), optimizer=bp.SGD(0.1))
+            >>> for _ in range(50):
+            ...     last = model.partial_fit(x, x[:, 0])
+            >>> last["loss"][0] < 1e-3 < first["loss"][0]
             True
         """
-        return self._built().state_dict()
+        last = self._last_trainer
+        if loss is not None:
+            loss_weights = None
+        elif last:
+            loss, loss_weights = last.loss, last.loss_weights
+        else:  # of a copy, which has no trainer yet
+            loss, loss_weights = self._last_loss, self._last_loss_weights
+        optimizer = _optimizer.going_on("partial_fit", optimizer, last.optimizer if last else None)
+        if loss is None or optimizer is None:
+            missing = "loss" if loss is None else "optimizer"
+            raise ValueError(
+                f"[partial_fit] {missing} must be given: this model has no fit or partial_fit of its own to go on from"
+            )
+        kept: dict[str, Any] = {}
+        if last is not None:
+            kept = {name: getattr(last, name) for name in ("recompute", "activation_dtype", "weight_penalty")}
+        return self.fit(
+            x, y, loss=loss, optimizer=optimizer, loss_weights=loss_weights, progress=False, **kept, **options
+        )
 
-    def load_weights(self, source: str | bytes | os.PathLike[str] | Mapping[str, ArrayLike]) -> None:
-        """Takes parameters and states from a file or from arrays, by name: all of them, or none and an error.
-
-        Numbers of another real type are cast to the model's.
+    @suggesting
+    def evaluate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        loss: AnyLoss | None = None,
+        metrics: Metrics = (),
+        sample_weight: ArrayLike | None = None,
+        loss_weights: Sequence[float] | None = None,
+        check_finite: bool = True,
+    ) -> dict[str, float]:
+        """The loss and the metrics over all rows, with nothing dropped.
 
         Args:
-            source: the path of a safetensors file, of this library or of others; or arrays by name, such as
-                `state_dict()` of a PyTorch model on the CPU. Shapes are those of `parameters()`.
+            x: (rows, *input_shape), or a stream, evaluated chunk by chunk; for "auc", "r2" and functions its targets
+                and predictions are gathered.
+            y: targets, as for `fit`.
+            loss: None means the loss of the last fit, with its weights.
+            metrics: names, functions or tuples, as for `fit`.
+            sample_weight: (rows,).
+            loss_weights: a number for each output that multiplies its loss.
+            check_finite: whether data with nan or infinity is refused.
+
+        Returns:
+            "loss", "loss_0" and so on where there are several outputs, and one entry per metric.
 
         Raises:
-            OSError: where the file cannot be read.
-            TypeError: where an entry is not an array of real numbers.
-            ValueError: where a name is missing or unknown, a shape does not fit, a number is too large for the
-                model's dtype, or the file is damaged.
+            ValueError: where no loss is known, or shapes do not fit.
+        """
+        chosen = loss if loss is not None else self._last_loss
+        if chosen is None:
+            raise ValueError("[evaluate] loss must be given: this model has none from a fit")
+        weights = self._last_loss_weights if loss is None and loss_weights is None else loss_weights
+        return evaluate_with(self, chosen, x, y, metrics, sample_weight, check_finite, weights)
+
+    @suggesting
+    def value_and_grad(
+        self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, dict[str, Array]]:
+        """The loss and its gradient by every parameter, from one forward and one backward run; updates nothing.
+
+        Returns:
+            The loss in training, and fresh arrays by name. The model's gradient buffer holds the same numbers.
 
         Example:
             >>> import backpass as bp
-            >>> model = bp.Sequential(bp.Dense(1), input_shape=2, seed=0)
-            >>> model.load_weights({"0.weight": [[1, 2]], "0.bias": [3]})
-            >>> model.predict([[10.0, 100.0]]).tolist()
-            [[213.0]]
+            >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
+            >>> model.parameters()["0.weight"][:] = 3
+            >>> model.value_and_grad([[2.0]], [[1.0]], bp.HalfMSE())
+            (12.5, {'0.weight': array([[10.]])})
         """
-        load_weights(self._built(), source)
-        self._trained = True
+        with self._built_for(x, "value_and_grad") as native:
+            objective = _core.Objective(native, native_losses("value_and_grad", loss))
+            value = objective.gradients(x, y, sample_weight, -1)
+            return value, {name: gradient.copy() for name, gradient in native.gradients().items()}
 
-    def __copy__(self) -> Self:
-        twin = self.__class__.__new__(self.__class__)
-        self._may_be_changed()  # a copy shares the weights
-        twin.__dict__.update(self.__dict__, _last_trainer=None)
-        return twin
+    @suggesting
+    def objective(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None) -> Objective:
+        """The loss as a function of all parameters, with gradient and Hessian-vector product, for SciPy and its like.
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        twin = self.__copy__()
-        twin._native = None if self._native is None else self._native.clone()
-        memo[id(self)] = twin
-        return twin
+        The model holds the parameters that were asked for last: a minimizer's last question, not always its answer.
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {
-            **self.__dict__,
-            "_last_trainer": None,
-            "_last_loss": self._last_loss if _can_be_pickled(self._last_loss) else None,
-            "_native": None if self._native is None else _state_of(self._native),
-        }
+        Args:
+            x: (rows, *input_shape).
+            y: targets, as the loss wants them.
+            loss: a loss.
+            sample_weight: (rows,); means are divided by the sum of the weights.
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _native=None if state["_native"] is None else _from_state(state["_native"]))
+        Returns:
+            An object with `x0`, `fun`, `jac` and `hessp`, which is also a function: theta -> (value, gradient).
 
-    def __repr__(self) -> str:
-        graph = self._built().graph
-        shapes: list[Shape] = [tensor.shape for tensor in (*graph.inputs, *graph.outputs)]
-        return f"{type(self).__name__}({' -> '.join(str(shape) for shape in shapes)})"
+        Raises:
+            ValueError: where shapes do not fit.
 
+        Example:
+            >>> import backpass as bp
+            >>> from scipy.optimize import minimize
+            >>> model = bp.Sequential(bp.Dense(1), input_shape=1, dtype="float64", seed=0)
+            >>> objective = model.objective([[0.0], [1.0], [2.0]], [[1.0], [3.0], [5.0]], bp.MSE())
+            >>> found = minimize(objective, objective.x0, jac=True, method="L-BFGS-B")
+            >>> model.flat_parameters[:] = found.x
+            >>> model.flat_parameters.round(4).tolist()
+            [2.0, 1.0]
+        """
+        from backpass.training._objective import Objective
 
-def _state_of(native: _core.Network) -> dict[str, Any]:
-    """Everything, also what a file does not tell: random counters, and what is frozen."""
-    return {"model": native.serialize(), "frozen": native.frozen, "random_counters": native.random_counters}
+        return Objective(self, x, y, loss, sample_weight)
 
+    @suggesting
+    def backprop(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> list[dict[str, Array]]:
+        """Everything that one forward and one backward run know, layer by layer; updates nothing.
 
-def _from_state(state: dict[str, Any]) -> _core.Network:
-    native = _core.Network.deserialize(state["model"])
-    native.random_counters = state["random_counters"]
-    if state["frozen"]:
-        native.freeze(state["frozen"])
-    return native
+        Dropout draws the masks of `random_step=0`.
 
+        Returns:
+            One dict per layer, in the order of `summary()`. "z" is what goes into its activation, "a" what comes out,
+            "delta" the gradient of the loss by z, and "weight" and "bias" its gradients by the parameters, where it has
+            any; those of layers within it are "0.weight" and so on.
 
-def _can_be_pickled(loss: Any) -> bool:
-    """Not where it holds a function without a name to import it by; weights shall be kept all the same."""
-    try:
-        pickle.dumps(loss)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return False
-    return True
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(1, activation="sigmoid"), input_shape=1, dtype="float64", seed=0)
+            >>> layer, = model.backprop([[1.0]], [[1.0]], bp.HalfMSE())
+            >>> sorted(layer)
+            ['a', 'bias', 'delta', 'weight', 'z']
+        """
+        from backpass.training._backprop import backprop
+
+        return backprop(self, x, y, loss)
 
 
 def _tensors(name: str, given: Any) -> list[_core.Tensor]:

@@ -8,12 +8,12 @@ from backpass._text import Text, table
 
 if TYPE_CHECKING:
     from backpass._types import Shape
-    from backpass.models._network import Network
+    from backpass.models._model import Model
 
 HEADER = ("layer", "settings", "reads", "output", "FLOPs", "bytes", "parameters")
 
 
-def summary(model: Network) -> Text:
+def summary(model: Model) -> Text:
     """See `Network.summary`."""
     native = model._built()
     layers = native.layers

@@ -13,6 +13,7 @@ from backpass.optimizers._schedules import Schedule
 
 if TYPE_CHECKING:
     from backpass._types import Array
+    from backpass.callbacks._callback import Callback
     from backpass.models._network import Network
 
 
@@ -55,6 +56,7 @@ class Options(TypedDict, total=False):
     schedule: Schedule | None
 
 
+PLAIN: dict[str, Any] = {"clip_norm": None, "clip_value": None, "groups": [], "decay": "all", "schedule": None}
 OPTIMIZERS: dict[str, type[Optimizer]] = {}  # ours, by name
 
 
@@ -110,11 +112,12 @@ class Optimizer(Sealed):
     _native: _core.Optimizer
     _instead = "make another optimizer"
     _tells_of_start = True  # a column of training tells of the weights that its epoch began with
+    _makes_steps = True  # one for each batch; else a fit is its own
 
-    def __init_subclass__(cls, *, makes_steps: bool = True) -> None:
+    def __init_subclass__(cls) -> None:
         if cls.__module__.startswith("backpass."):
             OPTIMIZERS[cls.__name__] = cls
-        if makes_steps and "step" in vars(cls):
+        if cls._makes_steps and "step" in vars(cls):
             cls.step = guarded(cls.step)  # type: ignore[method-assign, assignment]
 
     def __getattr__(self, name: str) -> Any:
@@ -332,6 +335,15 @@ class Optimizer(Sealed):
             {slot: dict(arrays) for slot, arrays in state["slots"].items()},
         )
 
+    def _check_trainer(self, options: Mapping[str, Any]) -> None:
+        """Raises ValueError where a trainer with these options has no use for this; asked before anything changed."""
+
+    def _check_fit(self, callbacks: Sequence[Callback]) -> None:
+        """Raises ValueError for callbacks that a fit with this would not serve; asked before anything changed."""
+
+    def _require_steps(self) -> None:
+        """Raises TypeError where this makes no single steps."""
+
     def _fresh(self, **changes: Any) -> Optimizer:
         """One with the same settings, but for some options, that has made no steps and belongs to no model."""
         own = {**self._own(), "_options": {**self._options, **changes}}
@@ -342,8 +354,7 @@ class Optimizer(Sealed):
         return {name: value for name, value in vars(self).items() if name != "_native"}
 
     def _changed_options(self) -> dict[str, Any]:
-        plain: dict[str, Any] = {"clip_norm": None, "clip_value": None, "groups": [], "decay": "all", "schedule": None}
-        return {name: value for name, value in self._options.items() if value != plain[name]}
+        return {name: value for name, value in self._options.items() if value != PLAIN[name]}
 
     def __repr__(self) -> str:
         settings = {**self._settings, "learning_rate": self.learning_rate, **self._changed_options()}
@@ -394,7 +405,7 @@ def _checked(where: str, name: str, value: Any) -> Any:
         return tuple(_checks.number(where, name, beta) for beta in value)
     if name in ("nesterov", "centered", "amsgrad"):
         return _checks.flag(where, name, value)
-    if name == "steps":
+    if name in ("steps", "history_size", "max_line_search"):
         return _checks.integer(where, name, value, minimum=1)
     if name == "adjust":
         return _checks.choice(where, name, value, ("original", "match_rms_adamw"))

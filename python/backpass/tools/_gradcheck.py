@@ -191,4 +191,4 @@ def hvp(
     native = native_losses("hvp", loss)
     step = -1 if random_step is None else _checks.integer("hvp", "random_step", random_step, minimum=0)
     with _checks.model("hvp", model)._built_for(x, "hvp") as network:
-        return _core.hvp(network, native, x, y, vector, step)
+        return _core.Objective(network, native).hvp(x, y, vector, step)

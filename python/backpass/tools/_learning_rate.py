@@ -13,7 +13,6 @@ from backpass._core import DivergedError
 from backpass._names import suggesting
 from backpass._text import table
 from backpass.callbacks._callback import Callback
-from backpass.optimizers._lbfgs import LBFGS
 from backpass.optimizers._optimizer import resolved
 from backpass.training._trainer import Trainer
 
@@ -163,7 +162,7 @@ def find_learning_rate(
         raise ValueError(f"[find_learning_rate] needs 0 < minimum < maximum, got {minimum} and {maximum}")
     count = _checks.integer("find_learning_rate", "steps", steps, minimum=2)
     optimizer = resolved("find_learning_rate", optimizer)
-    if isinstance(optimizer, LBFGS):
+    if not optimizer._makes_steps:
         raise TypeError(f"[find_learning_rate] optimizer must be one with a learning rate, got {optimizer!r}")
     ramp = _Ramp(np.geomspace(low, high, count))
     trainer = Trainer(copy.deepcopy(model), loss, optimizer._fresh(schedule=None))

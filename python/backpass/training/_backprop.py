@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from backpass import _core
 from backpass.data._data import labels_of
 from backpass.losses._loss import native_losses
-from backpass.optimizers._sgd import SGD
 
 if TYPE_CHECKING:
     from backpass._types import Array, ArrayLike
@@ -23,7 +22,7 @@ def backprop(model: Network, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> list[
     """See `Network.backprop`."""
     with model._built_for(x, "backprop") as native:
         losses = native_losses("backprop", loss)
-        _core.Trainer(native, losses, SGD(1.0)._native, 0).check(x, y, "backprop")
+        _core.Objective(native, losses).check(x, y, "backprop")
         outputs = native.graph.outputs
         losses = losses * len(outputs) if len(losses) == 1 else losses
         targets = [y] if len(outputs) == 1 else list(y)

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from backpass._types import Array
-    from backpass.models._network import Network
+    from backpass.models._model import Model
 
 
-def warn_once(model: Network, message: str) -> None:
+def warn_once(model: Model, message: str) -> None:
     """Warns unless this model has brought the same message before."""
     told = model.__dict__.setdefault("_told", set())
     if message not in told:
@@ -31,7 +31,7 @@ def warn_once(model: Network, message: str) -> None:
 _SQUASHED = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
 
 
-def check_outputs(model: Network, network: _core.Network, loss: Any) -> None:
+def check_outputs(model: Model, network: _core.Network, loss: Any) -> None:
     """Warns where a loss of logits gets probabilities; `loss` is one, or a list with one for each output."""
     given = resolved("loss", loss)
     for index, output in enumerate(network.graph.outputs):
@@ -52,7 +52,7 @@ _LARGE = 1e3
 _BRIGHT = 127  # of uint8: counts and flags stay below, images do not
 
 
-def check_inputs(model: Network, where: str, network: _core.Network, x: Any) -> None:
+def check_inputs(model: Model, where: str, network: _core.Network, x: Any) -> None:
     """Warns where features are large and enter the first product as they are; x is what fit takes, but no table."""
     inputs = network.graph.inputs
     for tensor, part, unscaled in zip(inputs, _parts(x, inputs), _core.unscaled_inputs(network), strict=False):
@@ -88,7 +88,7 @@ def _size(rows: Array) -> str:
 # Weights that are not what one believes.
 
 
-def check_trained(model: Network, where: str) -> None:
+def check_trained(model: Model, where: str) -> None:
     """Warns, once, where the weights are the random numbers that they started as."""
     model._trained = None
     if model._native is not None and _core.starts_at_random(model._native):
@@ -98,7 +98,7 @@ def check_trained(model: Network, where: str) -> None:
         )
 
 
-def check_frozen(model: Network, where: str) -> None:
+def check_frozen(model: Model, where: str) -> None:
     """Warns where nothing is trained: neither parameters, nor what moves beside them."""
     native = model._built()
     names = native.parameters().keys()
@@ -107,12 +107,10 @@ def check_frozen(model: Network, where: str) -> None:
 
 
 _OF_NO_LAYER = 2**63  # origins from here on
-_models: WeakSet[Network] = WeakSet()
+_models: WeakSet[Model] = WeakSet()
 
 
-def check_shared(
-    model: Network, native: _core.Network, layers: Sequence[Any] = (), *, of_tensors: bool = False
-) -> None:
+def check_shared(model: Model, native: _core.Network, layers: Sequence[Any] = (), *, of_tensors: bool = False) -> None:
     """Warns where a model is made of parts of a trained one, and notes what it is made of.
 
     Layers are recipes: whoever made them may use them again, for a model with weights of its own. Parts of a model are
@@ -121,7 +119,7 @@ def check_shared(
     """
     model._origins = _core.origins(native) | {layer._native().number for layer in layers}
 
-    def is_part(other: Network) -> bool:
+    def is_part(other: Model) -> bool:
         shares = other is not model and other._trained and not other._origins.isdisjoint(model._origins)
         recipe = not of_tensors or (other._origins == model._origins and max(model._origins, default=0) < _OF_NO_LAYER)
         return bool(shares and (other._was_read or not recipe))

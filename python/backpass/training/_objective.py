@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from backpass import _core
-from backpass.losses._loss import native_losses, native_weights
-from backpass.optimizers._sgd import SGD
+from backpass.losses._loss import native_losses
 
 if TYPE_CHECKING:
     from backpass._types import ArrayLike
@@ -38,14 +36,12 @@ class Objective:
         y: ArrayLike,
         loss: AnyLoss,
         sample_weight: ArrayLike | None = None,
-        loss_weights: Sequence[float] | None = None,
     ) -> None:
-        self._losses, self._x, self._y, self._weight = native_losses("objective", loss), x, y, sample_weight
-        self._loss_weights = native_weights("objective", loss_weights)
+        losses, self._x, self._y, self._weight = native_losses("objective", loss), x, y, sample_weight
         with model._built_for(x, "objective") as network:
             self._network = network
             model._may_be_changed()
-            self._trainer = _core.Trainer(network, self._losses, SGD(1.0)._native, 0, self._loss_weights)
+            self._native = _core.Objective(network, losses)
             self.x0: Vector = network.flat_parameters.astype(np.float64)
             self._last = self._evaluated(self.x0.copy())  # refuses x and y that do not fit
 
@@ -68,8 +64,7 @@ class Objective:
     def hessp(self, theta: ArrayLike, vector: ArrayLike) -> Vector:
         """The Hessian at theta times a vector, (n_parameters,); see `hvp`. Raises what `fun` does."""
         self._place(theta)
-        product = _core.hvp(self._network, self._losses, self._x, self._y, vector, 0, self._weight, self._loss_weights)
-        return product.astype(np.float64)
+        return self._native.hvp(self._x, self._y, vector, 0, self._weight).astype(np.float64)
 
     def __call__(self, theta: ArrayLike) -> tuple[float, Vector]:
         """Value and gradient, for `jac=True`."""
@@ -92,5 +87,5 @@ class Objective:
 
     def _evaluated(self, theta: Vector) -> tuple[Vector, float, Vector]:
         """theta, and the loss and its gradient at the parameters that the model has now."""
-        value = self._trainer.gradients(self._x, self._y, self._weight, 0)
+        value = self._native.gradients(self._x, self._y, self._weight, 0)
         return theta, value, self._network.flat_gradients.astype(np.float64)

@@ -9,7 +9,6 @@ import numpy as np
 
 from backpass import _core
 from backpass.data._split import take
-from backpass.optimizers._sgd import SGD
 
 ROWS_AT_ONCE = 1024
 
@@ -30,7 +29,7 @@ def why_stalled(
     if any(op.kind == "take" for op in network.graph.ops):  # sparse tables leave nothing in this buffer
         return ""
     twin = network.clone()
-    largest = _largest_loss(_core.Trainer(twin, losses, SGD(1.0)._native, 0, loss_weights), twin, data)
+    largest = _largest_loss(_core.Objective(twin, losses, loss_weights), twin, data)
     if largest is None:
         return ""
     if _all_ignored(losses, data[1]):
@@ -42,11 +41,11 @@ def why_stalled(
     return "the model has stopped learning: none comes back through its layers, as through ReLUs that are all at 0"
 
 
-def _largest_loss(trainer: _core.Trainer, twin: _core.Network, data: tuple[Any, Any, Any]) -> float | None:
+def _largest_loss(objective: _core.Objective, twin: _core.Network, data: tuple[Any, Any, Any]) -> float | None:
     """Of some rows; None where they have a gradient. The last batch may have been one of rows without weight."""
     largest = 0.0
     for x, y, weight in _parts(twin, data):
-        largest = max(largest, abs(trainer.gradients(x, y, weight, 0)))
+        largest = max(largest, abs(objective.gradients(x, y, weight, 0)))
         if twin.flat_gradients.any():
             return None
     return largest

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from backpass import _checks, _core
 from backpass._names import suggesting
 from backpass._sealed import Sealed
-from backpass._warnings import warn
+from backpass._warnings import warn, warn_caller
 from backpass.callbacks._averages import Averaging
 from backpass.callbacks._callback import checked_callbacks, hooks_of
 from backpass.callbacks._checkpoint import reader_of, writer_of
@@ -24,20 +23,17 @@ from backpass.losses._loss import native_losses, native_weights
 from backpass.losses._metrics import asked_metrics
 from backpass.losses._penalties import checked_penalties, native_penalties
 from backpass.optimizers import _optimizer
-from backpass.optimizers._lbfgs import LBFGS, Minimization, check_lbfgs
 from backpass.optimizers._optimizer import Optimizer
 from backpass.optimizers._own_optimizer import NotFiniteError, steps_by_hand
-from backpass.optimizers._sgd import SGD
 from backpass.training._mistakes import check_frozen, check_inputs, check_outputs
+from backpass.training._options import RunOptions, TrainerOptions, complete, taking
 from backpass.training._stalled import row_count, why_stalled
 
 if TYPE_CHECKING:
     from backpass._types import ArrayLike, Metrics
     from backpass.augment import Augmentation
-    from backpass.callbacks._callback import Callback
-    from backpass.data._class_weights import ClassWeight
     from backpass.losses._loss import AnyLoss
-    from backpass.losses._penalties import Penalty, WeightPenalty
+    from backpass.losses._penalties import Penalty
     from backpass.models._network import Network
 
 
@@ -83,40 +79,21 @@ class Trainer(Sealed):
     activation_dtype: str | None
     weight_penalty: list[Penalty]
 
+    @taking(TrainerOptions)
     def __init__(
-        self,
-        model: Network,
-        loss: AnyLoss,
-        optimizer: Optimizer | str,
-        *,
-        threads: int | None = None,
-        loss_weights: Sequence[float] | None = None,
-        recompute: bool = False,
-        activation_dtype: str | None = None,
-        weight_penalty: WeightPenalty = None,
+        self, model: Network, loss: AnyLoss, optimizer: Optimizer | str, **options: Unpack[TrainerOptions]
     ) -> None:
         _checks.model("Trainer", model)
         loss, optimizer = _losses.resolved("Trainer", loss), _optimizer.resolved("Trainer", optimizer)
-        if recompute and isinstance(optimizer, LBFGS):
-            raise ValueError("[LBFGS] takes no recompute")
-        if activation_dtype is not None and isinstance(optimizer, LBFGS):
-            raise ValueError("[LBFGS] takes no activation_dtype")
         self._losses = native_losses("Trainer", loss)
-        self._loss_weights = native_weights("Trainer", loss_weights)
-        self._threads = _checks.threads("Trainer", threads)
-        recompute = _checks.flag("Trainer", "recompute", recompute)
-        activation_dtype = _activation_dtype("Trainer", activation_dtype)
-        if activation_dtype is not None and model.dtype != "float32":
+        asked = _checked("Trainer", options)
+        if asked["activation_dtype"] is not None and model.dtype != "float32":
             raise ValueError(f"[Trainer] activation_dtype needs a model of float32, got {model.dtype}")
-        penalties = checked_penalties("Trainer", weight_penalty)
-        if penalties and isinstance(optimizer, LBFGS):
-            raise ValueError(
-                "[LBFGS] takes no weight_penalty: write it as a loss of your own, or use another optimizer"
-            )
+        self._threads, self._loss_weights = asked.pop("threads"), asked.pop("loss_weights")
+        optimizer._check_trainer(asked)
         self._native: _core.Trainer | None = None
         self._network: _core.Network | None = None
-        self._keep(model=model, loss=loss, optimizer=optimizer, loss_weights=loss_weights)
-        self._keep(recompute=recompute, activation_dtype=activation_dtype, weight_penalty=penalties)
+        self._keep(model=model, loss=loss, optimizer=optimizer, loss_weights=options.get("loss_weights"), **asked)
         model._may_be_changed()
         self._has_looked = False  # for mistakes
 
@@ -140,31 +117,18 @@ class Trainer(Sealed):
         threads = f", threads={self._threads}" if self._threads else ""
         return f"Trainer({self.model!r}, {self.loss!r}, {self.optimizer!r}{options}{threads})"
 
-    def _continues(
-        self,
-        loss: AnyLoss,
-        optimizer: Optimizer,
-        threads: int | None,
-        loss_weights: Sequence[float] | None,
-        recompute: bool,
-        activation_dtype: str | None,
-        weight_penalty: WeightPenalty,
-    ) -> bool:
+    def _continues(self, loss: AnyLoss, optimizer: Optimizer, options: TrainerOptions) -> bool:
         """Whether a fit with these can use this trainer and its plans."""
-        same = native_weights("fit", loss_weights) == self._loss_weights
-        return (
-            same
-            and _checks.flag("fit", "recompute", recompute) == self.recompute
-            and _activation_dtype("fit", activation_dtype) == self.activation_dtype
-            and checked_penalties("fit", weight_penalty) == self.weight_penalty
-            and loss is self.loss
-            and optimizer is self.optimizer
-            and _checks.threads("fit", threads) == self._threads
-        )
+        own = {
+            "threads": self._threads,
+            "loss_weights": self._loss_weights,
+            "recompute": self.recompute,
+            "activation_dtype": self.activation_dtype,
+            "weight_penalty": self.weight_penalty,
+        }
+        return _checked("fit", options) == own and loss is self.loss and optimizer is self.optimizer
 
     def _for(self, network: _core.Network) -> _core.Trainer:
-        if isinstance(self.optimizer, LBFGS):
-            raise TypeError("[LBFGS] makes no single steps: use fit")
         if self._native is None or self._network is not network:
             self._native = _core.Trainer(
                 network,
@@ -177,8 +141,12 @@ class Trainer(Sealed):
                 weight_penalty=native_penalties(self.weight_penalty),
                 update=_step_by_hand(self) if steps_by_hand(self.optimizer) else None,
             )
-            self._network = network
+            self._network = network if self.optimizer._makes_steps else None
         return self._native
+
+    def _for_steps(self, network: _core.Network) -> _core.Trainer:
+        self.optimizer._require_steps()
+        return self._for(network)
 
     def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
         """One forward, backward and update.
@@ -196,79 +164,46 @@ class Trainer(Sealed):
         if self._native is not None and self._network is model._native and model._names is None and model._trained:
             return self._native.step(x, y, sample_weight)  # the short way of every step but the first
         with model._built_for(x, "step") as network:
-            loss = self._for(network).step(x, y, sample_weight)
+            loss = self._for_steps(network).step(x, y, sample_weight)
             self._look("step", network, arrays_of(x, "[step] x", complete=False))
         model._names, model._trained = model._names or names_of(x), True
         return loss
 
-    @suggesting
-    def fit(
-        self,
-        x: ArrayLike,
-        y: ArrayLike | None = None,
-        *,
-        epochs: int = 1,
-        batch_size: int = 32,
-        accumulate: int = 1,
-        shuffle: bool = True,
-        drop_last: bool = False,
-        validation_data: Any = None,
-        validation_split: float = 0.0,
-        stratify: bool = False,
-        augment: Augmentation | Sequence[Augmentation] | None = None,
-        metrics: Metrics = (),
-        sample_weight: ArrayLike | None = None,
-        class_weight: ClassWeight = None,
-        callbacks: Callback | Sequence[Callback] = (),
-        progress: bool | str = "auto",
-        resume: str | os.PathLike[str] | None = None,
-        seed: int | None = None,
-        check_finite: bool = True,
-    ) -> History:
+    @taking(RunOptions)
+    def fit(self, x: ArrayLike, y: ArrayLike | None = None, **options: Unpack[RunOptions]) -> History:
         """Trains for some epochs; arguments and results are those of `Sequential.fit`."""
-        n_epochs = _checks.integer("fit", "epochs", epochs, minimum=0, bits=32)
-        settings: dict[str, Any] = {
-            "epochs": n_epochs,
-            "batch_size": _checks.integer("fit", "batch_size", batch_size, minimum=1),
-            "accumulate": _checks.integer("fit", "accumulate", accumulate, minimum=1),
-            "shuffle": _checks.flag("fit", "shuffle", shuffle),
-            "drop_last": _checks.flag("fit", "drop_last", drop_last),
-            "seed": _checks.seed("fit", seed),
-            "threads": self._threads,
-            "check_finite": _checks.flag("fit", "check_finite", check_finite),
-            "metrics": asked_metrics(metrics),
-            "transform": _transform(augment),
-        }
-        watchers = checked_callbacks(callbacks)
+        asked = complete(options, RunOptions)
+        settings, augment = _settings(asked), asked["augment"]
+        settings["threads"] = self._threads
+        watchers = checked_callbacks(asked["callbacks"])
         settings["averages"] = [watcher._native for watcher in watchers if isinstance(watcher, Averaging)]
-        settings["checkpoint"], settings["resume"] = writer_of(watchers), reader_of(resume, watchers)
-        given = rows_of(x, y, sample_weight, "fit", check_finite, n_epochs)
-        held_out = HeldOut(validation_data, validation_split, stratify)
+        settings["checkpoint"], settings["resume"] = writer_of(watchers), reader_of(asked["resume"], watchers)
+        given = rows_of(x, y, asked["sample_weight"], "fit", settings["check_finite"], settings["epochs"])
+        held_out = HeldOut(asked["validation_data"], asked["validation_split"], asked["stratify"])
         names = checked_names(self.model, x, given, "fit")
         held_out.check_names(names)
         with self.model._built_for(shape_giver(given, self.model), "fit") as network:
-            given = with_class_weights(given, class_weight, self._losses, network)
+            given = with_class_weights(given, asked["class_weight"], self._losses, network)
             data, validation = held_out.divide(given, network, settings["seed"])
-            asked = [name for name, *_ in settings["metrics"]]
-            columns = columns_of(len(network.graph.outputs), asked, validation is not None, bool(self.weight_penalty))
+            metrics = [name for name, *_ in settings["metrics"]]
+            columns = columns_of(len(network.graph.outputs), metrics, validation is not None, bool(self.weight_penalty))
             for watcher in watchers:
                 watcher._check_columns(columns)
-            if isinstance(self.optimizer, LBFGS):
-                check_lbfgs(network, (data, validation), watchers, settings)
+            self.optimizer._check_fit(watchers)
             self._look("fit", network, None if isinstance(given, Stream) or augment is not None else given[0])
-            bar = _bar(progress, data, n_epochs, len(network.graph.inputs) > 1)
-            settings["hooks"] = hooks_of(self, [*watchers, *bar])
+            bar = _bar(asked["progress"], data, settings["epochs"], len(network.graph.inputs) > 1)
+            settings["hooks"] = {**hooks_of(self, [*watchers, *bar]), "warning": _warn}
             try:
                 for watcher in watchers:
                     watcher.on_fit_begin(self, {})
-                history = History(self._run(network, data, validation, settings, columns))
+                history = History(self._for(network).fit(data, validation, settings))
             finally:
                 for part in bar:
                     part.close()
             self.model._last_loss, self.model._last_loss_weights = self.loss, self.loss_weights
             self.model._trained = True
             self.model._names = given.names if isinstance(given, Stream) else names
-            if resume is None and history.get("loss") and not isinstance(data, Stream):
+            if asked["resume"] is None and history.get("loss") and not isinstance(data, Stream):
                 self._warn_of_zero_gradients(network, data)  # what was resumed may have been at its end
             for watcher in watchers:
                 watcher.on_fit_end(self, {})
@@ -281,28 +216,18 @@ class Trainer(Sealed):
         self._has_looked = True
         check_outputs(self.model, network, self.loss)
         check_frozen(self.model, where)
-        if x is not None and not isinstance(self.optimizer, LBFGS):
+        if x is not None and self.optimizer._makes_steps:
             check_inputs(self.model, where, network, x)
 
     def _warn_of_zero_gradients(self, network: _core.Network, data: Any) -> None:
         """Tells who looks at a loss that stays where it is why it does."""
-        if isinstance(self.optimizer, LBFGS):
+        if not self.optimizer._makes_steps:
             return
         if cause := why_stalled(network, self._losses, self._loss_weights, data):
             warn(f"[fit] all gradients are zero: {cause}")
 
-    def _run(
-        self, network: _core.Network, data: Any, held_out: Any, settings: dict[str, Any], columns: list[str]
-    ) -> dict[str, list[float]]:
-        """The epochs: in the core, or as iterations of a minimizer."""
-        self._stopped = False
-        if not isinstance(self.optimizer, LBFGS):
-            return self._for(network).fit(data, held_out, settings)
-        return Minimization(self, data, held_out, settings, columns).run(self.optimizer)
-
     def stop(self) -> None:
         """Ends a running `fit` after its current batch; for callbacks."""
-        self._stopped = True
         if self._native is not None:
             self._native.stop()
 
@@ -316,18 +241,18 @@ class Trainer(Sealed):
     def plan(self, batch_size: int) -> _core.Plan:
         """What a step on `batch_size` rows runs. Printing it shows every kernel call."""
         rows = _checks.integer("plan", "batch_size", batch_size, minimum=1)
-        return self._for(self.model._built()).plan(rows)
+        return self._for_steps(self.model._built()).plan(rows)
 
     def profile(self, batch_size: int, *, repeats: int = 20) -> _core.Plan:
         """The plan of a step with the median time of each call; the model is left as it was."""
         rows = _checks.integer("profile", "batch_size", batch_size, minimum=1)
         times = _checks.integer("profile", "repeats", repeats, minimum=1, bits=32)
-        return self._for(self.model._built()).profile(rows, times)
+        return self._for_steps(self.model._built()).profile(rows, times)
 
     def memory_estimate(self, batch_size: int) -> int:
         """The bytes that a step on `batch_size` rows takes, the optimizer's state included."""
         rows = _checks.integer("memory_estimate", "batch_size", batch_size, minimum=1)
-        return self._for(self.model._built()).memory_estimate(rows)
+        return self._for_steps(self.model._built()).memory_estimate(rows)
 
 
 def evaluate_with(
@@ -348,9 +273,14 @@ def evaluate_with(
     with model._built_for(shape_giver(data, model), "evaluate") as network:
         columns_of(len(network.graph.outputs), [name for name, *_ in asked], validated=False)
         weights = native_weights("evaluate", loss_weights)
-        trainer = _core.Trainer(network, native, SGD(1.0)._native, 0, weights)
+        objective = _core.Objective(network, native, weights)
         check_outputs(model, network, loss)
-        return trainer.evaluate(data, asked, finite)
+        return objective.evaluate(data, asked, finite)
+
+
+def _warn(message: str) -> None:
+    """Of what the core went on with."""
+    warn_caller(message, UserWarning)
 
 
 def _step_by_hand(trainer: Trainer) -> Callable[[], bool]:
@@ -369,8 +299,34 @@ def _step_by_hand(trainer: Trainer) -> Callable[[], bool]:
     return update
 
 
-def _activation_dtype(where: str, value: str | None) -> str | None:
-    return None if value is None else _checks.choice(where, "activation_dtype", value, ("bfloat16", "int8"))
+def _checked(where: str, options: TrainerOptions) -> dict[str, Any]:
+    """All options of a trainer, as they are compared and kept."""
+    asked = complete(options, TrainerOptions)
+    narrow = asked["activation_dtype"]
+    return {
+        "threads": _checks.threads(where, asked["threads"]),
+        "loss_weights": native_weights(where, asked["loss_weights"]),
+        "recompute": _checks.flag(where, "recompute", asked["recompute"]),
+        "activation_dtype": narrow
+        if narrow is None
+        else _checks.choice(where, "activation_dtype", narrow, ("bfloat16", "int8")),
+        "weight_penalty": checked_penalties(where, asked["weight_penalty"]),
+    }
+
+
+def _settings(asked: dict[str, Any]) -> dict[str, Any]:
+    """What the core takes as it is."""
+    return {
+        "epochs": _checks.integer("fit", "epochs", asked["epochs"], minimum=0, bits=32),
+        "batch_size": _checks.integer("fit", "batch_size", asked["batch_size"], minimum=1),
+        "accumulate": _checks.integer("fit", "accumulate", asked["accumulate"], minimum=1),
+        "shuffle": _checks.flag("fit", "shuffle", asked["shuffle"]),
+        "drop_last": _checks.flag("fit", "drop_last", asked["drop_last"]),
+        "seed": _checks.seed("fit", asked["seed"]),
+        "check_finite": _checks.flag("fit", "check_finite", asked["check_finite"]),
+        "metrics": asked_metrics(asked["metrics"]),
+        "transform": _transform(asked["augment"]),
+    }
 
 
 def _transform(augment: Augmentation | Sequence[Augmentation] | None) -> Any:

@@ -1,0 +1,62 @@
+// Columns of a history, and validation.
+#include "train/epoch_logs.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "train/evaluate.h"
+#include "train/stream_feed.h"
+
+namespace backpass {
+namespace {
+
+constexpr int kEpochsAtOnce = 1024;  // of the history: what comes after is allocated as it comes
+
+std::vector<std::string> columns_of(const Objective::Impl& objective, const FitOptions& options,
+                                    const std::string& prefix) {
+  std::vector<std::string> names{prefix + "loss"};
+  const std::size_t outputs = objective.net().outputs().size();
+  for (std::size_t i = 0; outputs > 1 && i < outputs; ++i) names.push_back(prefix + "loss_" + std::to_string(i));
+  if (prefix.empty() && !objective.options.weight_penalty.empty()) names.emplace_back(kPenaltyColumn);
+  for (const auto& metric : options.metrics) names.push_back(prefix + metric.first);
+  return names;
+}
+
+}  // namespace
+
+History empty_history(const Objective::Impl& objective, const FitOptions& options) {
+  History history;
+  const auto add = [&](const std::string& name) {
+    history.columns.emplace_back(name, std::vector<double>());
+    history.columns.back().second.reserve(static_cast<std::size_t>(std::min(options.epochs, kEpochsAtOnce)));
+  };
+  for (const std::string& name : columns_of(objective, options, "")) add(name);
+  if (options.validation_data || options.validation_stream)
+    for (const std::string& name : columns_of(objective, options, "val_")) add(name);
+  add("learning_rate");
+  return history;
+}
+
+void append(History& history, const Logs& logs) {
+  for (std::size_t i = 0; i < logs.size(); ++i) history.columns[i].second.push_back(logs[i].second);
+}
+
+void HeldOut::check() {
+  if (options_.validation_stream) check_stream(*options_.validation_stream);
+  const std::optional<TrainingData>& data = options_.validation_data;
+  if (data && check_rows(objective_, *data, "validation ", options_.check_finite, targets_) == 0)
+    fail("fit", "validation_data needs at least one row");
+  if (data) check_metrics(objective_.net(), options_.metrics, &targets_);
+}
+
+void HeldOut::log(int threads, Logs& logs) const {
+  Logs own;
+  if (options_.validation_stream)
+    own = evaluate_stream(objective_, *options_.validation_stream, options_.metrics, threads, options_.check_finite,
+                          "val_");
+  else if (options_.validation_data)
+    own = evaluate_arrays(objective_, options_.validation_data->x, targets_, options_.metrics, threads, "val_");
+  logs.insert(logs.end(), own.begin(), own.end());
+}
+
+}  // namespace backpass

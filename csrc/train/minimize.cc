@@ -1,0 +1,190 @@
+// A fit by L-BFGS: the loss over all rows is a function of the parameters that are not frozen.
+#include "train/minimize.h"
+
+#include <cmath>
+#include <limits>
+
+#include "base/convert.h"
+#include "base/error.h"
+#include "base/interrupt.h"
+#include "optim/lbfgs.h"
+#include "plan/workers/sharing.h"
+#include "plan/workers/team.h"
+#include "train/epoch_logs.h"
+#include "train/evaluate.h"
+
+namespace backpass {
+namespace {
+
+void check(const Trainer::Impl& trainer, const FitOptions& options) {
+  const std::string type = trainer.optimizer.type();
+  const FitHooks& hooks = options.hooks;
+  if (hooks.transform || options.accumulate > 1 || options.checkpoint.write || options.checkpoint.read ||
+      options.validation_stream)
+    fail_for_parts(type);
+  if (!trainer.net().states.empty())
+    fail(type, "takes no model with running statistics: looking for a step, it does not move them");
+  if (hooks.batch_begin || hooks.batch_end) fail(type, "takes no hooks by batch: it has no batches");
+  if (!options.averages.empty()) fail(type, "takes no averages of the weights: it makes no steps between batches");
+}
+
+// What of the network's buffers is trained, as one vector of float64.
+class TrainedParameters {
+ public:
+  explicit TrainedParameters(const Network::Impl& net) : dtype_(net.dtype) {
+    for (const ParameterInfo& info : net.parameters)
+      if (net.frozen.count(info.name) == 0) parts_.push_back({static_cast<std::size_t>(info.offset), info.size});
+  }
+
+  std::size_t size() const {
+    Dim total = 0;
+    for (const Part& part : parts_) total += part.size;
+    return static_cast<std::size_t>(total);
+  }
+
+  void read(const std::byte* buffer, std::span<double> out) const {
+    double* to = out.data();
+    for (const Part& part : parts_) {
+      convert(to, DType::float64, buffer + part.offset * size_of(dtype_), element_type(dtype_), part.size);
+      to += part.size;
+    }
+  }
+
+  // False, and nothing is written, where the buffer cannot hold a number.
+  bool write(std::span<const double> values, std::byte* buffer) const {
+    if (check_finite(values.data(), ElementType::float64, dtype_, static_cast<Dim>(values.size())) != Finite::yes)
+      return false;
+    const double* from = values.data();
+    for (const Part& part : parts_) {
+      convert(buffer + part.offset * size_of(dtype_), dtype_, from, ElementType::float64, part.size);
+      from += part.size;
+    }
+    return true;
+  }
+
+ private:
+  struct Part {
+    std::size_t offset;
+    Dim size;
+  };
+  DType dtype_;
+  std::vector<Part> parts_;
+};
+
+class Minimization {
+ public:
+  Minimization(Trainer::Impl& trainer, const ArrayViews& x, const AllTargets& targets, const FitOptions& options)
+      : trainer_(trainer),
+        objective_(trainer.objective),
+        options_(options),
+        x_(x),
+        targets_(targets),
+        held_out_(trainer.objective, options),
+        parameters_(trainer.net()) {}
+
+  History run() {
+    check(trainer_, options_);
+    check_metrics(objective_.net(), options_.metrics, &targets_);
+    held_out_.check();
+    trainer_.stopped = false;
+    threads_ = options_.threads > 0 ? options_.threads : objective_.options.threads;
+    history_ = empty_history(objective_, options_);
+    auto epochs = [this] { minimize(); };
+    if (options_.epochs > 0) Team::with(resolve_threads(threads_), epochs);
+    return std::move(history_);
+  }
+
+ private:
+  // The network ends with the weights of the last iteration that was completed, whatever ends the fit.
+  struct Restore {
+    Minimization& fit;
+    const LbfgsMinimizer& at;
+    ~Restore() { fit.put(at.x()); }
+  };
+
+  void minimize() {
+    std::vector<double> start(parameters_.size());
+    parameters_.read(objective_.net().values.data(), start);
+    LBFGS settings = *trainer_.optimizer.state()->rule.minimizer;
+    settings.history_size = std::min<std::int64_t>(settings.history_size, options_.epochs);
+    const auto function = [this](std::span<const double> x, std::span<double> gradient) { return at(x, gradient); };
+    LbfgsMinimizer lbfgs(settings, std::move(start), function);
+    if (!std::isfinite(lbfgs.value())) throw DivergedError(0, "the loss");
+    if (!lbfgs.gradient_is_finite()) throw DivergedError(0, "the gradient");
+    const Restore restore{*this, lbfgs};
+    do run_epoch(lbfgs);
+    while (epoch_ < options_.epochs && !ended_ && !trainer_.stopped && !lbfgs.converged());
+  }
+
+  // One that finds no step has no end, unless it is the first: then it tells of where the fit began.
+  void run_epoch(LbfgsMinimizer& lbfgs) {
+    if (options_.hooks.epoch_begin) options_.hooks.epoch_begin(epoch_);
+    if (trainer_.stopped) return;
+    if (!lbfgs.converged() && !lbfgs.iterate()) {
+      ended_ = true;
+      const double rounding = epsilon() * std::fabs(lbfgs.value());
+      if (options_.hooks.warning && lbfgs.falls(rounding)) options_.hooks.warning(gave_up());
+      if (epoch_ > 0) return;
+    }
+    put(lbfgs.x());
+    end_epoch(lbfgs.value());
+  }
+
+  double epsilon() const {
+    return 8 * (objective_.net().dtype == DType::float64 ? std::numeric_limits<double>::epsilon()
+                                                         : static_cast<double>(std::numeric_limits<float>::epsilon()));
+  }
+
+  std::string gave_up() const {
+    return message(trainer_.optimizer.type(), "gave up in epoch ", epoch_,
+                   ": no step was found, though the loss falls against its gradient");
+  }
+
+  double at(std::span<const double> x, std::span<double> gradient) {
+    ask_interrupt();
+    if (!put(x)) return std::numeric_limits<double>::infinity();
+    Network::Impl& net = objective_.net();
+    const double loss =
+        objective_.gradients({&x_, &targets_, nullptr, x_[0].rows(), options_.seed.value_or(net.seed), 0, threads_});
+    parameters_.read(net.gradient_data(), gradient);
+    return loss;
+  }
+
+  bool put(std::span<const double> x) { return parameters_.write(x, objective_.net().values.data()); }
+
+  void end_epoch(double loss) {
+    Logs logs{{"loss", loss}};
+    if (!options_.metrics.empty() || targets_.size() > 1) {
+      logs = evaluate_arrays(objective_, x_, targets_, options_.metrics, threads_, "");
+      logs[0].second = loss;  // in training
+    }
+    held_out_.log(threads_, logs);
+    logs.emplace_back("learning_rate", 1.0);  // where a line search begins
+    append(history_, logs);
+    const int epoch = epoch_++;
+    if (options_.hooks.epoch_end) options_.hooks.epoch_end(epoch, logs);
+  }
+
+  Trainer::Impl& trainer_;
+  Objective::Impl& objective_;
+  const FitOptions& options_;
+  const ArrayViews& x_;
+  const AllTargets& targets_;
+  HeldOut held_out_;
+  TrainedParameters parameters_;
+  History history_;
+  int epoch_ = 0, threads_ = 0;
+  bool ended_ = false;  // no step was found
+};
+
+}  // namespace
+
+void fail_for_parts(const std::string& optimizer) {
+  fail(optimizer, "takes arrays, without augment, accumulate, checkpoints or resume");
+}
+
+History minimize(Trainer::Impl& trainer, const ArrayViews& x, const AllTargets& targets, const FitOptions& options) {
+  return Minimization(trainer, x, targets, options).run();
+}
+
+}  // namespace backpass

@@ -1,0 +1,216 @@
+// The objective: loss and gradients, and the plans they run.
+#include <algorithm>
+#include <map>
+
+#include "base/error.h"
+#include "plan/workers/sharing.h"
+#include "train/accumulate.h"
+#include "train/gradients.h"
+#include "train/objective_impl.h"
+
+namespace backpass {
+namespace {
+
+// Labels by output from bit 4 on.
+enum Variant : int {
+  kWeighted = 1,
+  kPredict = 2,
+  kEvaluate = 4,
+  kGradientsOnly = 8,
+  kLabels = 16,
+  kHessian = 1 << 29,
+  kAccumulate = 1 << 30
+};
+
+int ending_bits(Objective::Impl::Ending ending) {
+  switch (ending) {
+    case Objective::Impl::Ending::update:
+      return 0;
+    case Objective::Impl::Ending::accumulate:
+      return kAccumulate;
+    case Objective::Impl::Ending::gradients:
+      return kGradientsOnly;
+  }
+  return 0;
+}
+
+int variant(const AllTargets& targets, bool predict) {
+  int bits = (targets[0].weighted() ? kWeighted : 0) | (predict ? kPredict : 0);
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    if (targets[i].labels) bits |= kLabels << i;
+  return bits;
+}
+
+}  // namespace
+
+int training_variant(const AllTargets& targets, bool predict, Objective::Impl::Ending ending) {
+  return variant(targets, predict) | ending_bits(ending);
+}
+
+LossInputs build_losses(const Network::Impl& net, const Losses& losses, const AllTargets& targets) {
+  LossInputs in;
+  if (targets[0].weighted()) in.weight = input({kBatch}, net.dtype, "sample_weight");
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    const Tensor& prediction = net.outputs()[i];
+    in.y.push_back(
+        input(targets[i].shape(losses.of(i), prediction.shape()), targets[i].labels ? DType::int32 : net.dtype, "y"));
+    const Tensor loss = losses.of(i).build(prediction, in.y[i], in.weight);
+    if (!loss.shape().empty()) fail(losses.of(i).type(), "must be a scalar, got ", to_string(loss.shape()));
+    const Tensor weighted = losses.weight(i) == 1 ? loss : loss * losses.weight(i);
+    in.loss = i == 0 ? weighted : in.loss + weighted;
+    in.each.push_back(loss);
+    const Tensor rows = losses.of(i).row_weight(prediction, in.y[i], in.weight);
+    in.weighted = in.weighted || rows;
+    in.own_weights = in.own_weights || (rows && !(rows == in.weight));
+    in.total_weight.push_back(rows ? sum(rows) : count(prediction, {0}));
+  }
+  return in;
+}
+
+PlanSpec loss_spec(const Network::Impl& net, const LossInputs& in, Dim batch, bool training) {
+  PlanSpec spec;
+  for (const Tensor& x : net.inputs()) spec.inputs.push_back({x, true});
+  for (const Tensor& y : in.y) spec.inputs.push_back({y, true});
+  if (in.weight) spec.inputs.push_back({in.weight, true});
+  spec.outputs = {{in.loss, {}}};
+  spec.leaves = net.places;
+  spec.batch = batch;
+  spec.training = training;
+  spec.dtype = net.dtype;
+  mark_phase(spec, net.outputs(), Phase::forward);
+  mark_phase(spec, {in.loss}, Phase::loss);
+  return spec;
+}
+
+// Behind the loss: predictions, what each of several outputs adds to the loss, and what their rows weigh.
+void add_head_outputs(PlanSpec& spec, const Network::Impl& net, const LossInputs& in, bool predict, bool weigh) {
+  if (predict) spec.outputs.push_back({net.outputs()[0], {}});
+  if (in.each.size() > 1)
+    for (const Tensor& loss : in.each) spec.outputs.push_back({loss, {}});
+  if (!weigh) return;
+  for (const Tensor& weight : in.total_weight) spec.outputs.push_back({weight, {}});
+  mark_phase(spec, in.total_weight, Phase::loss);
+}
+
+void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const AllTargets& targets) {
+  for (std::size_t i = 0; i < x.size(); ++i) sources.push_back(row_source(x[i]));
+  for (const Targets& t : targets) sources.push_back(row_source(t.y));
+  if (targets[0].weighted()) sources.push_back(row_source(targets[0].sample_weight));
+}
+
+TrainingSpec Objective::Impl::training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending,
+                                            bool by_rows) const {
+  LossInputs in = build_losses(net(), losses, targets);
+  const Tensor penalty = penalty_of(net(), options.weight_penalty);
+  if (penalty) in.loss = in.loss + penalty;
+  TrainingSpec result{loss_spec(net(), in, batch, true)};
+  PlanSpec& spec = result.plan;
+  spec.recompute = options.recompute;
+  spec.narrow = options.activation_dtype;
+  assign_states(spec, net(), Phase::update);
+  add_head_outputs(spec, net(), in, predict, in.weighted || ending == Ending::accumulate);
+  auto [parameters, grads, tables] = training_gradients(net(), in.loss, by_rows);
+  if (ending == Ending::accumulate) add_to_gradients(spec, net(), in, parameters, grads);
+  if (penalty) spec.outputs.push_back({penalty, {kFirstExternal, kPenalty}});
+  for (std::size_t i = 0; i < parameters.size(); ++i)
+    spec.outputs.push_back({grads[i], {kGradients, net().places.at(&parameters[i].op()).offset}});
+  mark_phase(spec, grads, Phase::backward);
+  for (const RowsUpdate& table : tables)
+    for (const auto& lookup : table.lookups) mark_phase(spec, {lookup.second}, Phase::backward);
+  spec.guard = in.loss;
+  for (std::size_t i = 0; i < parameters.size(); ++i) result.gradients.emplace(parameters[i].name(), grads[i]);
+  result.tables = std::move(tables);
+  return result;
+}
+
+PlanSpec Objective::Impl::evaluation_spec(Dim batch, const AllTargets& targets) const {
+  const LossInputs in = build_losses(net(), losses, targets);
+  PlanSpec spec = loss_spec(net(), in, batch, false);
+  add_head_outputs(spec, net(), in, net().outputs().size() == 1, in.weighted);
+  return spec;
+}
+
+Plan& Objective::Impl::gradients_plan(Dim batch, const AllTargets& targets) {
+  return workspace.plan(plan_key(batch, training_variant(targets, false, Ending::gradients), net().freezes),
+                        [&] { return compile(training_spec(batch, targets, false, Ending::gradients, false).plan); });
+}
+
+Plan& Objective::Impl::evaluation_plan(Dim batch, const AllTargets& targets) {
+  return workspace.plan(plan_key(batch, variant(targets, true) | kEvaluate),
+                        [&] { return std::make_unique<Plan>(evaluation_spec(batch, targets)); });
+}
+
+Plan& Objective::Impl::hessian_plan(Dim batch, const AllTargets& targets) {
+  return workspace.plan(plan_key(batch, variant(targets, false) | kHessian),
+                        [&] { return std::make_unique<Plan>(hessian_spec(batch, targets)); });
+}
+
+double Objective::Impl::number_at(const std::byte* place) const {
+  return net().dtype == DType::float64 ? *reinterpret_cast<const double*>(place)
+                                       : static_cast<double>(*reinterpret_cast<const float*>(place));
+}
+
+double Objective::Impl::walk(Plan& plan, const Batch& batch, Phase last, const Buffers& buffers,
+                             const kernels::UpdateSettings* settings) {
+  std::array<std::byte*, kFirstExternal + 1> slots{};
+  std::copy(buffers.begin(), buffers.end(), slots.begin());
+  slots[kFirstExternal] = scalars.data();
+  sources.clear();
+  add_sources(sources, *batch.x, *batch.targets);
+  PlanRun run{slots,          sources, batch.rows, batch.seed, batch.step, settings, resolve_threads(batch.threads),
+              Phase::forward, last};
+  net().run(plan, run);
+  if (batch.predict) predicted = predictions(plan, batch.count);
+  read_heads(plan, batch);
+  return scalar(plan.output(0));
+}
+
+// By the order of add_head_outputs.
+void Objective::Impl::read_heads(const Plan& plan, const Batch& batch) {
+  std::size_t at = batch.predict ? 2 : 1;
+  heads.resize(batch.targets->size());
+  for (HeadLoss& head : heads) head.loss = scalar(plan.output(heads.size() > 1 ? at++ : 0));
+  const bool weighed = at < plan.outputs_in_arena();
+  for (HeadLoss& head : heads) head.weight = weighed ? scalar(plan.output(at++)) : static_cast<double>(batch.count);
+}
+
+ArrayView Objective::Impl::predictions(const Plan& plan, Dim rows) const {
+  return {at(plan.output(1)), element_type(net().dtype), with_rows(net().outputs()[0].shape(), rows)};
+}
+
+std::shared_ptr<Objective::Impl> Objective::Impl::make(Network network, Losses losses, ObjectiveOptions options,
+                                                       const char* who) {
+  if (!network) fail(who, "needs a network");
+  losses.check(network.impl().outputs().size());
+  if (options.threads < 0) fail(who, "threads must not be negative, got ", options.threads);
+  if (const auto narrow = options.activation_dtype) {
+    if (*narrow != ElementType::bfloat16 && *narrow != ElementType::int8)
+      fail(who, "activation_dtype must be bfloat16, int8 or absent, got ", name(*narrow));
+    if (network.dtype() != DType::float32)
+      fail(who, "activation_dtype ", name(*narrow), " needs a network of float32, got ", name(network.dtype()));
+  }
+  penalty_of(network.impl(), options.weight_penalty);  // refuses what does not fit
+  std::shared_ptr<Impl> impl(
+      new Impl{.network = std::move(network), .losses = std::move(losses), .options = std::move(options)});
+  impl->scalars = AlignedBuffer(kScalarBytes);
+  return impl;
+}
+
+Objective::Objective(Network network, Losses losses, ObjectiveOptions options)
+    : Objective(Impl::make(std::move(network), std::move(losses), std::move(options), "Objective")) {}
+
+Dim Objective::check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) const {
+  AllTargets targets;
+  return check_data(impl_->net(), impl_->losses, {x, y, sample_weight}, targets);
+}
+
+double Objective::gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight,
+                            std::int64_t random_step) {
+  Network::Impl& net = impl_->net();
+  const InUse use(net.users, Use::changes);
+  const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
+  const std::uint64_t step = random_step >= 0 ? static_cast<std::uint64_t>(random_step) : net.step++;
+  return impl_->gradients({&x, &impl_->step_targets, nullptr, rows, net.seed, step, impl_->options.threads});
+}
+
+}  // namespace backpass
