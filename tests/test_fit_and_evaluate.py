@@ -90,6 +90,15 @@ def test_an_exception_in_a_callback_passes_on_and_leaves_a_usable_model(model, d
     assert np.isfinite(fit(model, *data)["loss"]).all()
 
 
+@pytest.fixture
+def interruptible():
+    """A worker of pytest-xdist ignores Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_fit_and_leaves_a_usable_model(model, data):
     timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
     # A thread that is not the main one only marks the signal; fit looks for the mark.
