@@ -37,7 +37,6 @@ ROOMS = {
     "layers": 1, "losses": 1, "data": 1, "ops": 2, "callbacks": 2, "optimizers": 3, "training": 4, "models": 5,
     "tools": 6,
 }  # fmt: skip
-UPWARD = {("_lbfgs.py", "training")}  # a fit by L-BFGS drives the loop itself
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
 
 if not ROOT.is_dir():
@@ -125,7 +124,7 @@ def test_no_room_imports_a_higher_one(path):
     for name in imports(path):
         first, *rest = name.split(".")
         room = room_of(rest)
-        if first == "backpass" and room != own and (path.name, room) not in UPWARD:
+        if first == "backpass" and room != own:
             allowed = ROOMS.get(room, 0) < ROOMS.get(own, 0) if rest else own == "tools"
             assert allowed, f"{path} imports {name}"
 
