@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 CPP = Path(__file__).resolve().parent / "cpp"
-ISAS = ["scalar", "neon", "avx2", "avx512", "amx"]
+ISAS = sorted(path.stem.removeprefix("isa_") for path in CPP.parents[1].glob("csrc/kernels/isa_*.cc"))
 
 
 @functools.cache

@@ -5,8 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/cpu.h"
-#include "kernels/isa.h"
+#include "kernels/dispatch.h"
 
 #if defined(__x86_64__) && defined(__linux__)
 #include <syscall.h>
@@ -16,6 +15,8 @@
 namespace backpass::kernels {
 namespace {
 
+bool tiles_are_here() { return find_isa("amx") != nullptr; }
+
 #if defined(__x86_64__) && defined(__linux__)
 // Refused by a kernel that does not know the request, by a filter of system calls, and (ENOSPC) where a thread has an
 // alternate signal stack that is too small for the registers.
@@ -23,7 +24,7 @@ bool request_tiles() {
   constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, the number of the state
   return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
 }
-bool products_are_right() { return split_products_are_right(amx_tables().float32); }
+bool products_are_right() { return split_products_are_right(table<float>(find_isa("amx"))); }
 #else
 bool request_tiles() { return false; }
 bool products_are_right() { return false; }
@@ -70,7 +71,7 @@ bool split_products_are_right(const Kernels<float>& kernels) {
 bool amx_works(const AmxProbes& probes) { return probes.offered() && probes.permitted() && probes.correct(); }
 
 bool amx_permitted() {
-  static const bool works = amx_works({&cpu_has_amx, &request_tiles, &products_are_right});
+  static const bool works = amx_works({&tiles_are_here, &request_tiles, &products_are_right});
   return works;
 }
 

@@ -7,7 +7,7 @@ namespace backpass::kernels {
 
 // What has to hold, asked in this order until one does not.
 struct AmxProbes {
-  bool (*offered)();    // the processor has them, and the operating system saves them
+  bool (*offered)();    // this build and the processor have them, and the operating system saves them
   bool (*permitted)();  // it gives them to this process
   bool (*correct)();    // a product on them is right
 };

@@ -1,17 +1,26 @@
 // Which instruction sets this build and this machine have, and the table of the one in use.
 #pragma once
 
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "kernels/table.h"
+#include "kernels/isa.h"
 
 namespace backpass::kernels {
 
-enum class Isa : unsigned char { scalar, neon, avx2, avx512, amx };
+struct InstructionSet {
+  const char* name;
+  bool (*supported)();  // here, now
+  const Tables& (*tables)() noexcept;
+};
+using Isa = const InstructionSet*;  // of compiled_isas(): equal where it is the same
 
-const char* name(Isa isa);               // "scalar", "neon", "avx2", "avx512", "amx"
+std::span<const InstructionSet> compiled_isas();  // slowest first
+inline const char* name(Isa isa) { return isa->name; }
 std::vector<Isa> available_isas();       // compiled in and supported here, slowest first
+Isa find_isa(std::string_view name);     // of those; null where it is none
 Isa parse_isa(const std::string& name);  // throws std::invalid_argument that lists what is available
 
 // The best available one, or BACKPASS_ISA where set (an unknown or unsupported name throws at first use), or set_isa's.

@@ -1,4 +1,4 @@
-// The tables that each instruction set's object exports: the only symbol it does.
+// The tables that each instruction set's object exports: the only symbol it does. isas.cc lists them.
 #pragma once
 
 #include "kernels/table.h"
@@ -18,6 +18,6 @@ const Tables& scalar_tables() noexcept;
 const Tables& neon_tables() noexcept;
 const Tables& avx2_tables() noexcept;
 const Tables& avx512_tables() noexcept;
-Tables amx_tables() noexcept;
+const Tables& amx_tables() noexcept;
 
 }  // namespace backpass::kernels

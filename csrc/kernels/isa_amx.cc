@@ -11,10 +11,13 @@ void matmul_on_tiles(const MatmulBlock<float>& block) noexcept { tile_matmul(blo
 
 }  // namespace
 
-Tables amx_tables() noexcept {
-  Tables tables = avx512_tables();
-  tables.float32.matmul = &matmul_on_tiles;
-  tables.float32.tiles = true;
+const Tables& amx_tables() noexcept {
+  static const Tables tables = [] {
+    Tables made = avx512_tables();
+    made.float32.matmul = &matmul_on_tiles;
+    made.float32.tiles = true;
+    return made;
+  }();
   return tables;
 }
 

@@ -5,7 +5,6 @@
 #include <functional>
 
 #include "kernels/amx_permission.h"
-#include "kernels/cpu.h"
 #include "tile_model.h"
 #ifdef TEST_TILE_INSTRUCTIONS
 #include "kernels/tile_amx.h"
@@ -34,12 +33,12 @@ constexpr MatmulPath kSplits[] = {MatmulPath::split1, MatmulPath::split3, Matmul
 long others = 0;  // products that were left to the other kernels
 void other_matmul(const MatmulBlock<float>& block) noexcept {
   ++others;
-  table<float>(Isa::scalar).matmul(block);
+  table<float>(find_isa("scalar")).matmul(block);
 }
 void model_matmul(const MatmulBlock<float>& block) noexcept { tile_matmul(block, &other_matmul); }
 
 Kernels<float> model_table() {
-  Kernels<float> kernels = table<float>(Isa::scalar);
+  Kernels<float> kernels = table<float>(find_isa("scalar"));
   kernels.matmul = &model_matmul;
   kernels.tiles = true;
   return kernels;
@@ -47,9 +46,9 @@ Kernels<float> model_table() {
 
 bool machine_has_vectors() {
 #if defined(__AVX512F__)
-  return cpu_has_avx512();
+  return find_isa("avx512") != nullptr;
 #elif defined(__AVX2__)
-  return cpu_has_avx2();
+  return find_isa("avx2") != nullptr;
 #else
   return true;
 #endif
@@ -270,7 +269,7 @@ int main(int argc, char** argv) {
   }
   bool modelled = true;
 #ifdef TEST_TILE_INSTRUCTIONS
-  modelled = !cpu_has_amx();
+  modelled = find_isa("amx") == nullptr;
   if (modelled) carry_out_tile_instructions();
   if (!modelled && !amx_permitted()) {
     std::printf("no such instruction set here: the system refuses it\n");
