@@ -4,7 +4,7 @@ import numpy as np
 
 import backpass as bp
 import reference
-from registry import ACTIVATIONS, KINKS, distance_to, generator
+from registry import ACTIVATIONS, distance_to, generator, kinks_of
 
 FEATURES, OUTPUTS = 4, 3
 
@@ -43,7 +43,7 @@ def off_kinks(layers, rng, batch, distance=0.02):
     """Rows for which no pre-activation is close to a kink."""
     x = rng.uniform(-2, 2, (64 * batch + 200, FEATURES))
     trace = reference.forward(layers, x)[1]
-    distances = [distance_to(KINKS.get(layer.activation, ()), z) for layer, z in zip(layers, trace.z, strict=True)]
+    distances = [distance_to(kinks_of(layer.activation), z) for layer, z in zip(layers, trace.z, strict=True)]
     kept = x[np.min(distances, axis=0) > distance][:batch]
     assert len(kept) == batch
     return kept

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,11 +103,18 @@ def matmul_rules(path, text):
 
 
 def op_rules(path, text):
-    """`case OpKind::sum: return sum_derivative(y, g);`: all that a rule returns; and where several uses add up."""
-    changed = "[&] {{ auto grads = {}; for (Tensor& each : grads) if (each) each = each * FACTOR; return grads; }}()"
-    patterns = {"sign": changed.replace("FACTOR", "-1.0"), "scale": changed.replace("FACTOR", "1.5")}
-    for match in re.finditer(r"case OpKind::(\w+):\s+return (\w+_derivative\(y, g(?:, wanted)?\));", text):
-        yield site(f"d {match[1]}", path, text, match.start(2), match.end(2), patterns)
+    """The rows of kinds of op that name a rule: all that it returns."""
+    changed = "[&] {{ auto grads = {}; if (y.op().kind == OpKind::KIND) for (Tensor& each : grads) "
+    changed += "if (each) each = each * FACTOR; return grads; }}()"
+    call = re.search(r"return (row_of\(y\.op\(\)\)\.derivative\(y, g, wanted\));", text)
+    for match in re.finditer(r"\{OpKind::(\w+), (?:[^{]|\{[^{]*?\})*?\b\w+_derivative,", text):
+        of_kind = changed.replace("KIND", match[1])
+        patterns = {"sign": of_kind.replace("FACTOR", "-1.0"), "scale": of_kind.replace("FACTOR", "1.5")}
+        yield site(f"d {match[1]}", path, text, call.start(1), call.end(1), patterns)
+
+
+def accumulation(path, text):
+    """Where several uses add up."""
     for match in re.finditer(r"sum = sum \? (sum \+ g) : g;", text):
         yield site("accumulation", path, text, match.start(1), match.end(1), IN_GRAPH)
 
@@ -137,9 +145,10 @@ def flipped_operators(expression):
 
 
 RULES = {
-    "csrc/graph/elementwise_derivative.cc": elementwise_rules,
+    "csrc/graph/elementwise_rules.cc": elementwise_rules,
     "csrc/graph/matmul.cc": matmul_rules,
-    "csrc/graph/gradients.cc": op_rules,
+    "csrc/graph/op_rows.cc": op_rules,
+    "csrc/graph/gradients.cc": accumulation,
     "csrc/kernels/elementwise-inl.h": kernel_pairs,
     "csrc/kernels/update-inl.h": update_kernels,
 }
@@ -161,12 +170,12 @@ def with_choices(root=ROOT):
     """The sources in which every site is a choice by number: text by path."""
     numbers = iter(range(1, 10**6))
     texts = {path: (root / path).read_text() for path in RULES}
-    choices = {path: [] for path in RULES}
+    choices = {path: defaultdict(str) for path in RULES}  # by place: the rules of all kinds of op are called in one
     for each in find_sites(root):
         changed = "".join(f"backpass_mutant == {next(numbers)} ? ({text}) : " for _, text in each.changes)
-        choices[each.path].append((each.begin, each.end, changed))
+        choices[each.path][each.begin, each.end] += changed
     for path, replacements in choices.items():
-        for begin, end, changed in sorted(replacements, reverse=True):
+        for (begin, end), changed in sorted(replacements.items(), reverse=True):
             expression = texts[path][begin:end]
             texts[path] = f"{texts[path][:begin]}({changed}({expression})){texts[path][end:]}"
         texts[path] = DECLARATION + texts[path] + (DEFINITION if path == DEFINED_IN else "")

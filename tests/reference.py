@@ -16,7 +16,9 @@ and, with delta_l = dLoss / dz_l, the four equations of backpropagation (Rumelha
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -151,21 +153,27 @@ def identity(z):
     return z
 
 
+class Activation(NamedTuple):
+    function: Callable
+    derivative: Callable
+    kinks: tuple = ()  # where the first or second derivative jumps: differences across it tell nothing
+
+
 ACTIVATIONS = {
-    "identity": (identity, np.ones_like),
-    "relu": (relu, relu_derivative),
-    "leaky_relu": (leaky_relu, leaky_relu_derivative),
-    "sigmoid": (sigmoid, sigmoid_derivative),
-    "tanh": (np.tanh, tanh_derivative),
-    "gelu": (gelu, gelu_derivative),
-    "gelu_tanh": (gelu_tanh, gelu_tanh_derivative),
-    "softplus": (softplus, sigmoid),
-    "elu": (elu, elu_derivative),
-    "selu": (selu, selu_derivative),
-    "silu": (silu, silu_derivative),
-    "mish": (mish, mish_derivative),
-    "hardtanh": (hardtanh, hardtanh_derivative),
-    "relu6": (relu6, relu6_derivative),
+    "identity": Activation(identity, np.ones_like),
+    "relu": Activation(relu, relu_derivative, (0,)),
+    "leaky_relu": Activation(leaky_relu, leaky_relu_derivative, (0,)),
+    "sigmoid": Activation(sigmoid, sigmoid_derivative),
+    "tanh": Activation(np.tanh, tanh_derivative),
+    "gelu": Activation(gelu, gelu_derivative),
+    "gelu_tanh": Activation(gelu_tanh, gelu_tanh_derivative),
+    "softplus": Activation(softplus, sigmoid),
+    "elu": Activation(elu, elu_derivative, (0,)),
+    "selu": Activation(selu, selu_derivative, (0,)),
+    "silu": Activation(silu, silu_derivative),
+    "mish": Activation(mish, mish_derivative),
+    "hardtanh": Activation(hardtanh, hardtanh_derivative, (-1, 1)),
+    "relu6": Activation(relu6, relu6_derivative, (0, 6)),
 }
 
 
@@ -189,7 +197,7 @@ def log_sum_exp(z):
 
 def activate(name, z, *settings):
     """a = sigma(z)."""
-    return softmax(z) if name == "softmax" else ACTIVATIONS[name][0](z, *settings)
+    return softmax(z) if name == "softmax" else ACTIVATIONS[name].function(z, *settings)
 
 
 def activation_backward(name, z, grad, *settings):
@@ -197,7 +205,7 @@ def activation_backward(name, z, grad, *settings):
     if name == "softmax":
         a = softmax(z)
         return a * (grad - (grad * a).sum(axis=-1, keepdims=True))
-    return grad * ACTIVATIONS[name][1](z, *settings)
+    return grad * ACTIVATIONS[name].derivative(z, *settings)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

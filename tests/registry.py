@@ -35,25 +35,24 @@ def generator(*key):
 # ---------------------------------------------------------------------------------------------------------------------
 # Layers.
 
-ACTIVATIONS = {
+# Layers that apply one function of the core's list, by the function's name; and how the others are made.
+PLAIN = {name: layer for name, layer, _, _ in bp._core.plain_activations()}
+ACTIVATIONS = {name: getattr(bp, layer) for name, layer in PLAIN.items()} | {
     "identity": bp.Identity,
-    "relu": bp.ReLU,
     "leaky_relu": bp.LeakyReLU,
-    "sigmoid": bp.Sigmoid,
-    "tanh": bp.Tanh,
     "gelu": bp.GELU,
     "gelu_tanh": lambda: bp.GELU("tanh"),
-    "softplus": bp.Softplus,
     "elu": bp.ELU,
     "selu": bp.SELU,
-    "silu": bp.SiLU,
-    "mish": bp.Mish,
     "hardtanh": bp.Hardtanh,
     "relu6": bp.ReLU6,
     "softmax": bp.Softmax,
 }
-# Where an activation's first or second derivative jumps: differences across it tell nothing.
-KINKS = {"relu": (0,), "leaky_relu": (0,), "elu": (0,), "selu": (0,), "hardtanh": (-1, 1), "relu6": (0, 6)}
+ACTIVATIONS = {name: ACTIVATIONS[name] for name in (*reference.ACTIVATIONS, "softmax")}  # in one order
+
+
+def kinks_of(name):
+    return () if name == "softmax" else reference.ACTIVATIONS[name].kinks
 
 
 def distance_to(kinks, z):
@@ -74,7 +73,7 @@ class LayerCase:
 
     @property
     def kinks(self):
-        return self.settings if self.activation == "hardtanh" and self.settings else KINKS.get(self.activation, ())
+        return self.settings if self.activation == "hardtanh" and self.settings else kinks_of(self.activation)
 
     def forward(self, parameters, x):
         return reference.activate(self.activation, self._z(parameters, x), *self.settings)
@@ -334,6 +333,12 @@ def functional(name):
     return lambda torch, x: getattr(torch.nn.functional, name)(x)
 
 
+def activation(name):
+    """An activation of the core's list, by the reference and by PyTorch's function of the same name."""
+    formula, _, kinks = reference.ACTIVATIONS[name]
+    return unary(name, formula, functional(name), off_kinks=bool(kinks))
+
+
 UNARY = (
     OpCase("negate", lambda x: -x, lambda x: -x),
     unary("abs", np.abs, off_kinks=True),
@@ -344,20 +349,15 @@ UNARY = (
     unary("exp", np.exp),
     unary("log", np.log, low=0.2),
     unary("erf", reference.erf),
-    unary("relu", reference.relu, off_kinks=True),
+    *(activation(name) for name in PLAIN),
     unary("leaky_relu", reference.leaky_relu, off_kinks=True, torch=functional("leaky_relu")),
-    unary("sigmoid", reference.sigmoid),
-    unary("tanh", np.tanh),
     unary("gelu", reference.gelu, torch=functional("gelu")),
     OpCase("gelu_tanh", lambda x: bp.gelu(x, "tanh"), reference.gelu_tanh,
            torch=lambda t, x: t.nn.functional.gelu(x, approximate="tanh")),
-    unary("softplus", reference.softplus, torch=functional("softplus")),
     unary("elu", reference.elu, off_kinks=True, torch=functional("elu")),
     OpCase("elu with alpha", lambda x: bp.elu(x, 0.3), lambda x: reference.elu(x, 0.3), off_kinks=True,
            torch=lambda t, x: t.nn.functional.elu(x, 0.3)),
     unary("selu", reference.selu, off_kinks=True),
-    unary("silu", reference.silu, torch=functional("silu")),
-    unary("mish", reference.mish, torch=functional("mish")),
     unary("hardtanh", reference.hardtanh, off_kinks=True, torch=functional("hardtanh")),
     OpCase("hardtanh with bounds", lambda x: bp.hardtanh(x, -1.5, 0.5),
            lambda x: reference.hardtanh(x, -1.5, 0.5), off_kinks=True,

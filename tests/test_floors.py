@@ -27,6 +27,7 @@ FLOORS = {
 # What a public header stands for: a lower floor may name it only where it describes that floor or one below.
 PUBLIC = {
     "handle.h": 0, "shape.h": 0, "interrupt.h": 0,
+    "elementwise.h": 0,  # its list; what takes tensors is of floor 2
     "types.h": 0, "data.h": 0, "machine.h": 1, "graph.h": 2, "plan.h": 3, "layers.h": 4, "losses.h": 4, "network.h": 4,
     "fields.h": 4, "schedules.h": 4, "optimizers.h": 4, "penalties.h": 4, "metrics.h": 5, "averages.h": 5,
     "objective.h": 5, "trainer.h": 5, "checkpoint.h": 5, "watchers.h": 5, "file_error.h": 6, "backpass.h": 7,
@@ -82,7 +83,7 @@ def test_public_headers_need_the_standard_library_only(path):
 
 @pytest.mark.parametrize("path", sources(ROOT / "bindings"), ids=lambda path: path.name)
 def test_bindings_see_public_headers_and_the_benchmark_only(path):
-    inner = {"graph/role.h"} if path.name == "mistakes.cc" else set()  # it looks into graphs
+    inner = {"graph/op_row.h"} if path.name == "mistakes.cc" else set()  # it looks into graphs
     for _, name in includes(path):
         assert name in inner or name.rpartition("/")[0] not in {*FLOORS} - {"bindings", "bench"}, f"{path.name}: {name}"
 

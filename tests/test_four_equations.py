@@ -48,7 +48,7 @@ def test_the_four_equations(case, depth, rows, seed):
     y = case.target(rng, rows, output.shape[1])
     layers = model.backprop(x, y, case.make())
     weights = [model.parameters()[f"{at}.weight"] for at in range(depth)]
-    slopes = [reference.ACTIVATIONS[name][1](layer["z"]) for name, layer in zip(names, layers, strict=True)]
+    slopes = [reference.ACTIVATIONS[name].derivative(layer["z"]) for name, layer in zip(names, layers, strict=True)]
     _, to_output = case.make().value_and_grad(output, y)
 
     before = x  # a_{l-1}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import backpass as bp
 import reference
 from mlps import FEATURES, OUTPUTS, as_reference, gradients_of, mlp, off_kinks
-from registry import ACTIVATIONS, ALL_LOSSES, BATCH_SIZES, DTYPES, ISAS, KINKS, by_name, generator, using_isa
+from registry import ACTIVATIONS, ALL_LOSSES, BATCH_SIZES, DTYPES, ISAS, by_name, generator, kinks_of, using_isa
 
 # The wider the step, the less the differences of small gradients lose to rounding; kinks must lie outside of it.
 STEP, STEP_NEAR_KINKS, DISTANCE = 3e-2, 2e-3, 0.03
@@ -28,7 +28,7 @@ def test_gradients_of_mlps_equal_central_differences(case, activation, depth):
     x = off_kinks(as_reference(model, activation), rng, 3, DISTANCE)
     y = case.target(rng, len(x), OUTPUTS)
     _, dx, _ = gradients_of(model, loss, x, y)
-    step = STEP_NEAR_KINKS if activation in KINKS else STEP
+    step = STEP_NEAR_KINKS if kinks_of(activation) else STEP
     for array, grad in [(x, dx), *zip(model.parameters().values(), model.gradients().values(), strict=True)]:
 
         def cost(values, array=array):

@@ -30,7 +30,7 @@ LEAVES = {"input", "parameter", "state", "constant", "values", "count", "random_
 
 
 def test_every_elementwise_function_has_mutants():
-    functions = enumerators("base/elementwise.h", "Elementwise")
+    functions = enumerators("include/backpass/elementwise.h", "Elementwise")
     assert len(functions) > 30
     for function in functions:
         rules = {name for name in NAMES if re.fullmatch(rf"d {function}(, input \d)?", name)}

@@ -155,10 +155,18 @@ def test_all_that_is_public_is_there_and_nothing_else():
         bp.nothing  # noqa: B018
 
 
+def declared_in(stub):
+    return set(re.findall(r"^(?:def|class) (\w+)", stub, re.MULTILINE))
+
+
 @pytest.mark.skipif(not (ROOT / "python").is_dir(), reason="the sources are not here")
 def test_the_stub_says_what_the_extension_holds():
     stub = (PACKAGE / "_core.pyi").read_text()
-    declared = set(re.findall(r"^(?:def|class) (\w+)", stub, re.MULTILINE))
+    functions = declared_in((PACKAGE / "_functions.pyi").read_text())
+    assert functions == {*bp._core.functions()} == {*bp._functions.__all__}
+    plain = (PACKAGE / "layers" / "_plain.pyi").read_text()
+    assert declared_in(plain) == {layer for _, layer, _, _ in bp._core.plain_activations()}
+    declared = declared_in(stub) | functions
     assert declared == {name for name in vars(bp._core) if not name.startswith("_")}
     for name in ("Tensor", "Graph", "Network", "Trainer", "Optimizer", "Plan", "Call", "Loss", "Layer"):
         body = re.search(rf"^class {name}:\n((?:    .*\n|\n)*)", stub, re.MULTILINE)[1]

@@ -101,6 +101,15 @@ def test_every_code_block_is_a_step():
     assert len(RECIPES) == 6
 
 
+# How many files of core, Python and tests each kind of thing may touch: the places that cannot be one.
+LIMITS = {"An activation": 6, "An op": 9, "An instruction set": 4}
+
+
+@pytest.mark.parametrize("recipe", [title for title in RECIPES if title.partition(":")[0] in LIMITS])
+def test_a_recipe_touches_few_files(recipe):
+    assert len({step.path for step in RECIPES[recipe]}) <= LIMITS[recipe.partition(":")[0]]
+
+
 INSERTIONS = [step for step in STEPS if step.place != "new"]
 
 
@@ -121,6 +130,7 @@ def names(pattern, ending):
 
 def test_the_stub_and_the_bindings_gain_the_same_names():
     bound = names(r'(?:m\.def|unary)\(\s*"(\w+)"', "bindings/functions.cc")
+    bound |= names(r'(?s)\.name = "(\w+)"[^}]*?\.doc', "elementwise.h")
     assert bound == names(r"^def (\w+)", ".pyi") == {"softsign", "reverse"}
 
 

@@ -70,44 +70,39 @@ Tensor gelu_by_name(const Tensor& x, const std::string& approximate) {
   throw std::invalid_argument("[gelu] approximate must be one of none, tanh, got \"" + approximate + "\"");
 }
 
+// A function of the list, by its row.
+void bind_function(py::module_& m, const ElementwiseRow& row) {
+  const std::string doc = documented(row.name, row.doc);
+  const Elementwise fn = row.fn;
+  if (row.inputs == 2)
+    m.def(
+        row.name, [fn](const Tensor& a, const Tensor& b) { return elementwise(fn, a, b); }, py::arg("a"), py::arg("b"),
+        doc.c_str());
+  else if (row.alpha != nullptr)
+    m.def(
+        row.name, [fn](const Tensor& x, double alpha) { return elementwise(fn, x, alpha); }, py::arg("x"),
+        py::arg(row.alpha) = row.usual_alpha, doc.c_str());
+  else
+    m.def(
+        row.name, [fn](const Tensor& x) { return elementwise(fn, x); }, py::arg("x"), doc.c_str());
+}
+
 void bind_elementwise(py::module_& m) {
   const auto unary = [&m](const char* name, Tensor (*function)(const Tensor&), const char* doc) {
     m.def(name, function, py::arg("x"), documented(name, doc).c_str());
   };
-  unary("abs", &abs, "|x|; derivative 0 at 0.");
-  unary("sign", &sign, "-1, 0 or 1; derivative 0.");
-  unary("step", &step, "1 where x > 0, else 0; derivative 0.");
-  unary("square", &square, "x^2.");
-  unary("sqrt", &sqrt, "The square root.");
-  unary("exp", &exp, "e^x.");
-  unary("log", &log, "The natural logarithm.");
-  unary("erf", &erf, "The error function.");
-  unary("relu", &relu, "max(x, 0); derivative 0 at 0.");
-  unary("sigmoid", &sigmoid, "1 / (1 + exp(-x)).");
-  unary("tanh", &tanh, "The hyperbolic tangent.");
+  for (const ElementwiseRow& row : kElementwise)
+    if (row.doc != nullptr) bind_function(m, row);
   m.def("gelu", &gelu_by_name, py::arg("x"), py::arg("approximate") = "none",
         documented(
             "gelu",
             "x Phi(x), Phi the standard normal distribution (Hendrycks and Gimpel 2016); with approximate=\"tanh\"\n"
             "x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.")
             .c_str());
-  unary("softplus", &softplus, "log(1 + exp(x)).");
-  m.def("elu", &elu, py::arg("x"), py::arg("alpha") = 1.0,
-        documented("elu", "x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2016).").c_str());
   unary("selu", &selu, "1.0507 elu(x, 1.6733): what keeps mean 0 and variance 1 (Klambauer et al. 2017).");
-  unary("silu", &silu, "x sigmoid(x), also called swish (Elfwing et al. 2018).");
-  unary("mish", &mish, "x tanh(softplus(x)) (Misra 2020).");
   m.def("hardtanh", &hardtanh, py::arg("x"), py::arg("low") = -1.0, py::arg("high") = 1.0,
         documented("hardtanh", "x, or the bound that it lies beyond; derivative 0 at the bounds.").c_str());
   unary("relu6", &relu6, "min(max(x, 0), 6); derivative 0 at 0 and 6.");
-  m.def("leaky_relu", &leaky_relu, py::arg("x"), py::arg("slope") = 0.01,
-        documented("leaky_relu", "x where x > 0, else slope x.").c_str());
-  m.def("maximum", &maximum, py::arg("a"), py::arg("b"),
-        documented("maximum", "The larger; ties send the gradient to `a`.").c_str());
-  m.def("minimum", &minimum, py::arg("a"), py::arg("b"),
-        documented("minimum", "The smaller; ties send the gradient to `a`.").c_str());
-  m.def("greater", &greater, py::arg("a"), py::arg("b"),
-        documented("greater", "1 where a > b, else 0; derivative 0.").c_str());
   m.def(
       "dropout",
       [](const Tensor& x, double rate, const std::optional<Integer>& stream) {
@@ -234,6 +229,7 @@ void bind_shapes(py::module_& m) {
 
 void bind_functions(py::module_& module) {
   bind_leaves(module);
+  const py::set others(module.attr("__dict__"));
   bind_elementwise(module);
   bind_reductions(module);
   bind_shapes(module);
@@ -248,6 +244,8 @@ void bind_functions(py::module_& module) {
           "d sum(y * seed) / dx for every x in `xs`, by reverse accumulation: tensors that can be differentiated\n"
           "again. Without a seed y must be a scalar; an x that y does not depend on gets zeros.")
           .c_str());
+  const py::list names = py::module_::import("builtins").attr("sorted")(py::set(module.attr("__dict__")) - others);
+  module.def("functions", [functions = names.cast<std::vector<std::string>>()] { return functions; });
 }
 
 }  // namespace backpass::python

@@ -1,6 +1,7 @@
 // Layers: ours, and classes written in Python.
 #include <pybind11/stl.h>
 
+#include <array>
 #include <cstring>
 
 #include "arrays.h"
@@ -172,6 +173,13 @@ void bind_own_layers(py::module_& m) {
 }  // namespace
 
 void bind_layers(py::module_& m) {
+  m.def("activations", &activations);
+  m.def("plain_activations", [] {
+    std::vector<std::array<std::string, 4>> found;  // function, layer, documentation, what it makes of -1, 0 and 2
+    for (const ElementwiseRow& row : kElementwise)
+      if (row.layer != nullptr) found.push_back({row.name, row.layer, row.doc, row.example});
+    return found;
+  });
   py::class_<Layer>(m, "Layer")
       .def_property_readonly("type", &Layer::type)
       .def_property_readonly("number", &Layer::number)

@@ -7,7 +7,7 @@
 
 #include "arrays.h"
 #include "bindings.h"
-#include "graph/role.h"
+#include "graph/op_row.h"
 
 namespace backpass::python {
 namespace {

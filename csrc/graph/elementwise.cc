@@ -1,27 +1,15 @@
-// Elementwise operations: names, building with NumPy's broadcasting.
+// Elementwise operations: building with NumPy's broadcasting, operators, and what is more than one function.
 #include <algorithm>
 
 #include "base/error.h"
-#include "graph/op.h"
+#include "graph/rules.h"
 
 namespace backpass {
-
-const char* name(Elementwise fn) {
-  // clang-format off
-  static constexpr const char* kNames[kElementwiseCount] = {
-      "copy", "negate", "abs", "sign", "step", "square",
-      "sqrt", "reciprocal", "exp", "log", "erf", "scale",
-      "shift", "relu", "leaky_relu", "sigmoid", "tanh", "gelu",
-      "gelu_tanh", "softplus", "elu", "silu", "mish", "log_cosh",
-      "add", "subtract", "multiply", "divide", "maximum", "minimum",
-      "greater", "relu_grad", "leaky_relu_grad", "sigmoid_grad", "tanh_grad", "gelu_grad",
-      "gelu_tanh_grad", "softplus_grad", "elu_grad", "silu_grad", "mish_grad"};
-  // clang-format on
-  static_assert(kNames[kElementwiseCount - 1] != nullptr, "a function without a name");
-  return kNames[static_cast<int>(fn)];
-}
-
 namespace {
+
+void check_inputs(Elementwise fn, int got) {
+  if (row_of(fn).inputs != got) fail(name(fn), "takes ", row_of(fn).inputs, " inputs, got ", got);
+}
 
 void check_real(const char* who, const Tensor& x) {
   if (!x) fail(who, "got an empty tensor");
@@ -47,12 +35,14 @@ Shape broadcast_shape(const char* who, const Tensor& a, const Tensor& b) {
 }  // namespace
 
 Tensor elementwise(Elementwise fn, const Tensor& a, double alpha) {
+  check_inputs(fn, 1);
   check_real(name(fn), a);
   return make_tensor(
       {.kind = OpKind::elementwise, .inputs = {a}, .shape = a.shape(), .dtype = a.dtype(), .fn = fn, .alpha = alpha});
 }
 
 Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alpha) {
+  check_inputs(fn, 2);
   check_real(name(fn), a);
   check_real(name(fn), b);
   if (a.dtype() != b.dtype()) fail(name(fn), "types differ: ", name(a.dtype()), " and ", name(b.dtype()));
@@ -65,25 +55,12 @@ Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alph
                       .alpha = alpha});
 }
 
+Tensor rebuilt_elementwise(const Op& op) {
+  if (op.inputs.size() == 2) return elementwise(op.fn, op.inputs[0], op.inputs[1], op.alpha);
+  return elementwise(op.fn, op.inputs[0], op.alpha);
+}
+
 Tensor operator-(const Tensor& x) { return elementwise(Elementwise::negate, x); }
-Tensor abs(const Tensor& x) { return elementwise(Elementwise::absolute, x); }
-Tensor sign(const Tensor& x) { return elementwise(Elementwise::sign, x); }
-Tensor step(const Tensor& x) { return elementwise(Elementwise::step, x); }
-Tensor square(const Tensor& x) { return elementwise(Elementwise::square, x); }
-Tensor sqrt(const Tensor& x) { return elementwise(Elementwise::sqrt, x); }
-Tensor exp(const Tensor& x) { return elementwise(Elementwise::exp, x); }
-Tensor log(const Tensor& x) { return elementwise(Elementwise::log, x); }
-Tensor erf(const Tensor& x) { return elementwise(Elementwise::erf, x); }
-Tensor relu(const Tensor& x) { return elementwise(Elementwise::relu, x); }
-Tensor leaky_relu(const Tensor& x, double slope) { return elementwise(Elementwise::leaky_relu, x, slope); }
-Tensor sigmoid(const Tensor& x) { return elementwise(Elementwise::sigmoid, x); }
-Tensor tanh(const Tensor& x) { return elementwise(Elementwise::tanh, x); }
-Tensor gelu(const Tensor& x) { return elementwise(Elementwise::gelu, x); }
-Tensor gelu_tanh(const Tensor& x) { return elementwise(Elementwise::gelu_tanh, x); }
-Tensor softplus(const Tensor& x) { return elementwise(Elementwise::softplus, x); }
-Tensor elu(const Tensor& x, double alpha) { return elementwise(Elementwise::elu, x, alpha); }
-Tensor silu(const Tensor& x) { return elementwise(Elementwise::silu, x); }
-Tensor mish(const Tensor& x) { return elementwise(Elementwise::mish, x); }
 Tensor log_cosh(const Tensor& x) { return elementwise(Elementwise::log_cosh, x); }
 Tensor where_positive(const Tensor& x, const Tensor& keep) { return elementwise(Elementwise::relu_grad, x, keep); }
 
@@ -99,9 +76,6 @@ Tensor operator+(double a, const Tensor& b) { return b + a; }
 Tensor operator-(double a, const Tensor& b) { return -b + a; }
 Tensor operator*(double a, const Tensor& b) { return b * a; }
 Tensor operator/(double a, const Tensor& b) { return elementwise(Elementwise::reciprocal, b) * a; }
-Tensor maximum(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::maximum, a, b); }
-Tensor minimum(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::minimum, a, b); }
-Tensor greater(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::greater, a, b); }
 
 Tensor selu(const Tensor& x) { return elu(x, kSeluAlpha) * kSeluScale; }
 

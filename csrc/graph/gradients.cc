@@ -5,73 +5,8 @@
 
 #include "base/error.h"
 #include "graph/reach.h"
-#include "graph/rules.h"
 
 namespace backpass {
-
-std::vector<Tensor> derivative(const Tensor& y, const Tensor& g, const std::vector<bool>& wanted) {
-  const Op& op = y.op();
-  switch (op.kind) {
-    case OpKind::input:
-    case OpKind::parameter:
-    case OpKind::state:
-    case OpKind::constant:
-    case OpKind::values:
-    case OpKind::count:
-    case OpKind::random_keep:
-    case OpKind::random_normal:
-      return {};
-    case OpKind::take:
-      return take_derivative(y, g);
-    case OpKind::scatter_add:
-      return scatter_add_derivative(y, g);
-    case OpKind::by_mode:
-      return by_mode_derivative(y, g);
-    case OpKind::track:
-      return track_derivative(y, g);
-    case OpKind::stop_gradient:
-      return {Tensor()};
-    case OpKind::elementwise: {
-      std::vector<Tensor> grads(op.inputs.size());
-      for (std::size_t i = 0; i < grads.size(); ++i)
-        if (wanted[i]) grads[i] = elementwise_derivative(y, g, i);
-      return grads;
-    }
-    case OpKind::matmul:
-      return matmul_derivative(y, g, wanted);
-    case OpKind::sum:
-      return sum_derivative(y, g);
-    case OpKind::broadcast:
-      return broadcast_derivative(y, g);
-    case OpKind::reshape:
-      return reshape_derivative(y, g);
-    case OpKind::transpose:
-      return transpose_derivative(y, g);
-    case OpKind::slice:
-      return slice_derivative(y, g);
-    case OpKind::pad:
-      return pad_derivative(y, g);
-    case OpKind::concat:
-      return concat_derivative(y, g, wanted);
-    case OpKind::softmax:
-      return softmax_derivative(y, g);
-    case OpKind::log_sum_exp:
-      return log_sum_exp_derivative(y, g);
-    case OpKind::below_max:
-      return below_max_derivative(y, g);
-    case OpKind::center:
-      return center_derivative(y, g);
-    case OpKind::inverse_rms:
-      return inverse_rms_derivative(y, g);
-    case OpKind::take_label:
-      return take_label_derivative(y, g);
-    case OpKind::put_label:
-      return put_label_derivative(y, g);
-    case OpKind::host:
-      return host_derivative(y, g, wanted);
-  }
-  return {};
-}
 
 namespace {
 

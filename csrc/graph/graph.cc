@@ -68,6 +68,7 @@ std::string attributes(const Op& op) {
     text << (i == 0 ? " [" : ", ")
          << (op.dims[i] == kBatch && op.kind == OpKind::count ? "batch" : std::to_string(op.dims[i]));
   if (!op.dims.empty()) text << ']';
+  if (op.ignore) text << " [" << *op.ignore << ']';
   return text.str();
 }
 

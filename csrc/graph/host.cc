@@ -56,7 +56,7 @@ Tensor host_call(HostFunction function, const std::vector<Tensor>& inputs, Shape
                       .host = std::make_shared<const HostFunction>(std::move(function))});
 }
 
-std::vector<Tensor> host_derivative(const Tensor& y, const Tensor& g, const std::vector<bool>& wanted) {
+Grads host_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted) {
   const Op& op = y.op();
   if (!op.host->backward) fail(op.host->name, "has no derivative: it needs a backward function");
   const auto kept = std::make_shared<HostGradients>();

@@ -20,7 +20,17 @@ std::size_t movable_axis(const char* who, const Tensor& x, Dim axis) {
   return static_cast<std::size_t>(at);
 }
 
+std::vector<Dim> strides(const Shape& shape) {
+  std::vector<Dim> result(shape.size(), 1);
+  for (std::size_t i = shape.size(); i-- > 1;) result[i - 1] = result[i] * shape[i];
+  return result;
+}
+
 }  // namespace
+
+Move straight_move(const Shape& from, const Shape& to) {
+  return {{from.begin(), from.end()}, strides(to), strides(from)};
+}
 
 Tensor view(const Tensor& x) {
   return make_tensor({.kind = OpKind::reshape, .inputs = {x}, .shape = x.shape(), .dtype = x.dtype()});
@@ -100,21 +110,56 @@ Tensor concat(const std::vector<Tensor>& xs, Dim axis) {
                       .dims = {static_cast<Dim>(at)}});
 }
 
-Grads reshape_derivative(const Tensor& y, const Tensor& g) { return {reshape(g, y.op().inputs[0].shape())}; }
+Grads reshape_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
+  return {reshape(g, y.op().inputs[0].shape())};
+}
 
-Grads transpose_derivative(const Tensor& y, const Tensor& g) {
+Moves transpose_moves(const Op& op, const std::vector<Shape>& from, const Shape& to) {
+  Move move = straight_move(to, to);
+  const std::vector<Dim> a_strides = strides(from[0]);
+  for (std::size_t i = 0; i < to.size(); ++i) move.a_strides[i] = a_strides[static_cast<std::size_t>(op.dims[i])];
+  return {std::move(move)};
+}
+
+Moves slice_moves(const Op& op, const std::vector<Shape>& from, const Shape& to) {
+  Move move = straight_move(from[0], to);
+  move.dims.assign(to.begin(), to.end());
+  move.a_offset = op.dims[1] * move.a_strides[static_cast<std::size_t>(op.dims[0])];
+  return {std::move(move)};
+}
+
+Moves pad_moves(const Op& op, const std::vector<Shape>& from, const Shape& to) {
+  Move move = straight_move(from[0], to);
+  move.out_offset = op.dims[1] * move.out_strides[static_cast<std::size_t>(op.dims[0])];
+  return {std::move(move)};
+}
+
+Moves concat_moves(const Op& op, const std::vector<Shape>& from, const Shape& to) {
+  const std::size_t axis = static_cast<std::size_t>(op.dims[0]);
+  Moves moves;
+  Dim begin = 0;
+  for (const Shape& shape : from) {
+    Move move = straight_move(shape, to);
+    move.out_offset = begin * move.out_strides[axis];
+    begin += shape[axis];
+    moves.push_back(std::move(move));
+  }
+  return moves;
+}
+
+Grads transpose_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
   std::vector<Dim> inverse(y.op().dims.size());
   for (std::size_t i = 0; i < inverse.size(); ++i)
     inverse[static_cast<std::size_t>(y.op().dims[i])] = static_cast<Dim>(i);
   return {transpose(g, inverse)};
 }
 
-Grads slice_derivative(const Tensor& y, const Tensor& g) {
+Grads slice_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
   const std::vector<Dim>& range = y.op().dims;
   return {pad(g, range[0], range[1], range[2], y.op().inputs[0].shape())};
 }
 
-Grads pad_derivative(const Tensor& y, const Tensor& g) {
+Grads pad_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
   const std::vector<Dim>& range = y.op().dims;
   return {slice(g, range[0], range[1], range[2])};
 }

@@ -1,4 +1,6 @@
 // Matrix product: the three storage cases of a dense layer and their derivatives, closed under each other.
+#include <algorithm>
+
 #include "base/error.h"
 #include "graph/rules.h"
 
@@ -47,8 +49,14 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose
                       .precision = precision});
 }
 
+double matmul_flops(const Tensor& y) {
+  const Tensor& a = y.op().inputs[0];
+  const double last = static_cast<double>(a.shape().back());
+  return 2 * elements_per_row(y) * (y.op().transpose_a ? elements_per_row(a) / std::max(last, 1.0) : last);
+}
+
 // Y = A B:   dA = G Bᵀ, dB = Aᵀ G.   Y = A Bᵀ: dA = G B, dB = Gᵀ A.   Y = Aᵀ B: dA = B Gᵀ, dB = A G.
-std::vector<Tensor> matmul_derivative(const Tensor& y, const Tensor& g, const std::vector<bool>& wanted) {
+Grads matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted) {
   const Op& op = y.op();
   const Tensor &a = op.inputs[0], &b = op.inputs[1];
   std::vector<Tensor> grads(2);

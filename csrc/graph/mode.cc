@@ -23,6 +23,12 @@ Tensor random_keep(const Tensor& like, double rate, std::uint32_t stream) {
 
 }  // namespace
 
+Tensor rebuilt_random(const Op& op) {
+  if (op.dtype == DType::int32) fail("graph", name(op.kind), " must be float32 or float64");
+  check_rate("graph", op.alpha);
+  return make_tensor({.kind = op.kind, .shape = op.shape, .dtype = op.dtype, .alpha = op.alpha, .stream = op.stream});
+}
+
 Tensor by_mode(const Tensor& training, const Tensor& otherwise) {
   check_choice("by_mode", training);
   check_choice("by_mode", otherwise);
@@ -46,12 +52,12 @@ Tensor track(const Tensor& y, const Tensor& state, const Tensor& value, double m
 }
 
 // Each input gets the gradient in its own mode.
-Grads by_mode_derivative(const Tensor&, const Tensor& g) {
+Grads by_mode_derivative(const Tensor&, const Tensor& g, const Wanted&) {
   const Tensor nothing = constant(0.0, g.shape(), g.dtype());
   return {by_mode(g, nothing), by_mode(nothing, g)};
 }
 
-Grads track_derivative(const Tensor&, const Tensor& g) { return {g, {}, {}}; }
+Grads track_derivative(const Tensor&, const Tensor& g, const Wanted&) { return {g, {}, {}}; }
 
 Tensor dropout(const Tensor& x, double rate, std::uint32_t stream) {
   check_choice("dropout", x);

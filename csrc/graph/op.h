@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "backpass/graph.h"
-#include "base/elementwise.h"
 
 namespace backpass {
 
@@ -30,20 +29,19 @@ enum class OpKind : unsigned char {
   below_max,      // x less the greatest of its row
   center,         // x less the mean of its row
   inverse_rms,    // 1 / sqrt(mean of x^2 over a row + alpha)
-  take_label,     // inputs: x (n, c), labels (n); dims: the label that gives 0, if any
-  put_label,      // inputs: value (n), labels (n); dims; to shape (n, c): the derivative of take_label
-  take,           // inputs: table (n, ...), indices; dims: the index that gives zeros, if any; name: who says so
-  scatter_add,    // inputs: value, indices; dims, name; to shape (n, ...): the derivative of take
+  take_label,     // inputs: x (n, c), labels (n); ignore: the label that gives 0
+  put_label,      // inputs: value (n), labels (n); ignore; to shape (n, c): the derivative of take_label
+  take,           // inputs: table (n, ...), indices; ignore: the index that gives zeros; name: who says so
+  scatter_add,    // inputs: value, indices; ignore, name; to shape (n, ...): the derivative of take
   random_keep,    // alpha: rate; stream. 1 / (1 - rate) or 0 in training, 1 otherwise
   random_normal,  // stream. Of mean 0 and deviation 1 in training, 0 otherwise
   by_mode,        // input 0 in training, input 1 otherwise
   track,          // inputs: y, state, value; alpha: momentum. y; a training step moves the state towards the value
   stop_gradient,
-  host,  // host: computed by the host program
+  host,  // host: computed by the host program. The last one
 };
 
 const char* name(OpKind kind);
-const char* name(Elementwise fn);
 
 struct LayerUse;
 
@@ -55,6 +53,7 @@ struct Op {
   Elementwise fn = Elementwise::copy;
   double alpha = 0;
   std::vector<Dim> dims = {};
+  std::optional<Dim> ignore = {};
   std::vector<double> values = {};
   bool keepdims = false;
   bool sparse = false;  // of a parameter: its gradient is kept by rows
@@ -88,7 +87,6 @@ Tensor make_tensor(Op op);
 // What op's inputs get when its output gets `grad`: one tensor per input, an empty one where nothing flows.
 // One rule per kind (and per elementwise function); `wanted` says for which inputs it is needed.
 std::vector<Tensor> derivative(const Tensor& y, const Tensor& grad, const std::vector<bool>& wanted);
-Tensor elementwise_derivative(const Tensor& y, const Tensor& grad, std::size_t input);
 
 // gradients() of several outputs at once, each with its seed.
 std::vector<Tensor> gradients_of_all(const std::vector<Tensor>& ys, const std::vector<Tensor>& xs,
@@ -102,8 +100,6 @@ inline double least_normal(DType dtype) {
 }
 
 // Building blocks that graph.h does not offer.
-Tensor elementwise(Elementwise fn, const Tensor& a, double alpha = 0);
-Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alpha = 0);
 // x where keep > 0, else 0, whatever x is there; so is the gradient. Both of one shape.
 Tensor where_positive(const Tensor& x, const Tensor& keep);
 Tensor log_cosh(const Tensor& x);
@@ -115,10 +111,9 @@ Tensor view(const Tensor& x);                     // x again, as an op of its ow
 // How many elements a mean over axes of x has; training with fewer than `least` is an error of `who`.
 Tensor count(const Tensor& x, const std::vector<Dim>& axes, double least = 0, std::string who = {});
 Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape, std::optional<Dim> ignore = {});
-std::optional<Dim> ignored_index(const Op& op);  // of take_label and put_label
-Tensor scatter_add(const Tensor& value, const Tensor& indices, Shape shape, std::vector<Dim> ignore, std::string who);
+Tensor scatter_add(const Tensor& value, const Tensor& indices, Shape shape, std::optional<Dim> ignore, std::string who);
 // take() that says in errors who it is for.
-Tensor take_for(std::string who, const Tensor& table, const Tensor& indices, std::vector<Dim> ignore);
+Tensor take_for(std::string who, const Tensor& table, const Tensor& indices, std::optional<Dim> ignore);
 Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape);
 
 }  // namespace backpass

@@ -67,6 +67,12 @@ Tensor count(const Tensor& x, const std::vector<Dim>& axes, double least, std::s
       {.kind = OpKind::count, .dtype = x.dtype(), .alpha = least, .dims = std::move(dims), .name = std::move(who)});
 }
 
+// Its axes are not kept: what it counts is.
+Tensor rebuilt_count(const Op& op) {
+  if (op.dtype == DType::int32) fail("graph", "count must be float32 or float64");
+  return make_tensor({.kind = OpKind::count, .dtype = op.dtype, .alpha = op.alpha, .dims = op.dims, .name = op.name});
+}
+
 Tensor mean(const Tensor& x, std::optional<std::vector<Dim>> axes, bool keepdims) {
   const std::vector<Dim> over = axes_or_all("mean", x, axes);
   const Tensor n = count(x, over);
@@ -91,12 +97,23 @@ Tensor broadcast_to(const Tensor& x, Shape shape) {
   return make_tensor({.kind = OpKind::broadcast, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype()});
 }
 
-Grads sum_derivative(const Tensor& y, const Tensor& g) {
+Grads sum_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
   const Tensor& x = y.op().inputs[0];
   return {broadcast_to(reshape(g, kept_shape(x.shape(), y.op().dims)), x.shape())};
 }
 
-Grads broadcast_derivative(const Tensor& y, const Tensor& g) {
+// An axis of one element is read again and again.
+Moves broadcast_moves(const Op&, const std::vector<Shape>& from, const Shape& to) {
+  Move move = straight_move(to, to);
+  const Move inner = straight_move(from[0], from[0]);
+  move.a_strides.assign(to.size(), 0);
+  const std::size_t skip = to.size() - from[0].size();
+  for (std::size_t i = 0; i < from[0].size(); ++i)
+    if (from[0][i] != 1) move.a_strides[skip + i] = inner.a_strides[i];
+  return {std::move(move)};
+}
+
+Grads broadcast_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
   const Shape &from = y.op().inputs[0].shape(), &to = y.shape();
   const std::size_t skip = to.size() - from.size();
   std::vector<Dim> repeated;

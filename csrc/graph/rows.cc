@@ -1,6 +1,7 @@
 // Operations along the last axis: softmax, log-sum-exp, what norms are made of, and picking the element that a label
 // names.
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "graph/rules.h"
@@ -63,14 +64,9 @@ Tensor inverse_rms(const Tensor& x, double eps) {
                       .alpha = std::max(eps, least_normal(x.dtype()))});
 }
 
-namespace {
-
-std::vector<Dim> as_dims(std::optional<Dim> ignore) { return ignore ? std::vector<Dim>{*ignore} : std::vector<Dim>{}; }
-
-}  // namespace
-
-std::optional<Dim> ignored_index(const Op& op) {
-  return op.dims.empty() ? std::nullopt : std::optional<Dim>(op.dims[0]);
+Tensor rebuilt_inverse_rms(const Op& op) {
+  if (!(op.alpha > 0) || !std::isfinite(op.alpha)) fail("graph", "eps must be positive and finite, got ", op.alpha);
+  return inverse_rms(op.inputs[0], op.alpha);
 }
 
 Tensor take_label(const Tensor& x, const Tensor& labels, std::optional<Dim> ignore) {
@@ -80,7 +76,7 @@ Tensor take_label(const Tensor& x, const Tensor& labels, std::optional<Dim> igno
                       .inputs = {x, labels},
                       .shape = without_last(x.shape()),
                       .dtype = x.dtype(),
-                      .dims = as_dims(ignore)});
+                      .ignore = ignore});
 }
 
 Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape, std::optional<Dim> ignore) {
@@ -91,38 +87,38 @@ Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape, std::op
                       .inputs = {value, labels},
                       .shape = std::move(shape),
                       .dtype = value.dtype(),
-                      .dims = as_dims(ignore)});
+                      .ignore = ignore});
 }
 
 // y = softmax(x): dx = y (g - sum(g y)).
-Grads softmax_derivative(const Tensor& y, const Tensor& g) {
+Grads softmax_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
   return {y * (g - sum(g * y, std::vector<Dim>{-1}, true))};
 }
 
-Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g) {
+Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
   const Tensor& x = y.op().inputs[0];
   const Tensor along = along_rows(g, x.shape());
   return {softmax(x) * along};
 }
 
-Grads below_max_derivative(const Tensor&, const Tensor& g) { return {g}; }
+Grads below_max_derivative(const Tensor&, const Tensor& g, const Wanted&) { return {g}; }
 
 // Taking away means is a projection: it is its own derivative.
-Grads center_derivative(const Tensor&, const Tensor& g) { return {center(g)}; }
+Grads center_derivative(const Tensor&, const Tensor& g, const Wanted&) { return {center(g)}; }
 
 // dy = -y^3 x / n, multiplied in an order in which nothing overflows or vanishes: x y is about 1.
-Grads inverse_rms_derivative(const Tensor& y, const Tensor& g) {
+Grads inverse_rms_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
   const Tensor& x = y.op().inputs[0];
   const double each = -1 / static_cast<double>(x.shape().back());
   return {x * along_rows(y, x.shape()) * along_rows(g * y * y * each, x.shape())};
 }
 
-Grads take_label_derivative(const Tensor& y, const Tensor& g) {
-  return {put_label(g, y.op().inputs[1], y.op().inputs[0].shape(), ignored_index(y.op())), {}};
+Grads take_label_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
+  return {put_label(g, y.op().inputs[1], y.op().inputs[0].shape(), y.op().ignore), {}};
 }
 
-Grads put_label_derivative(const Tensor& y, const Tensor& g) {
-  return {take_label(g, y.op().inputs[1], ignored_index(y.op())), {}};
+Grads put_label_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
+  return {take_label(g, y.op().inputs[1], y.op().ignore), {}};
 }
 
 }  // namespace backpass

@@ -1,36 +1,52 @@
-// The derivative rule of each kind of op; each stands beside the shape rule in the file of its family.
+// What the rows of op_rows.cc name, each beside the shape rule in the file of its family.
 #pragma once
 
-#include "graph/op.h"
+#include "graph/op_row.h"
 
 namespace backpass {
 
-using Grads = std::vector<Tensor>;
-using Wanted = std::vector<bool>;
+// Derivatives.
+Grads elementwise_derivatives(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads sum_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads broadcast_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads reshape_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads transpose_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads slice_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads pad_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads concat_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads softmax_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads below_max_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads center_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads inverse_rms_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads take_label_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads put_label_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads take_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads scatter_add_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads by_mode_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads track_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads host_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 
-Grads matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);  // matmul.cc
-Grads sum_derivative(const Tensor& y, const Tensor& g);                           // reduce.cc
-Grads broadcast_derivative(const Tensor& y, const Tensor& g);                     // reduce.cc
-Grads reshape_derivative(const Tensor& y, const Tensor& g);                       // layout.cc
-Grads transpose_derivative(const Tensor& y, const Tensor& g);                     // layout.cc
-Grads slice_derivative(const Tensor& y, const Tensor& g);                         // layout.cc
-Grads pad_derivative(const Tensor& y, const Tensor& g);                           // layout.cc
-Grads concat_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);  // layout.cc
-Grads softmax_derivative(const Tensor& y, const Tensor& g);                       // rows.cc
-Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g);                   // rows.cc
-Grads below_max_derivative(const Tensor& y, const Tensor& g);                     // rows.cc
-Grads center_derivative(const Tensor& y, const Tensor& g);                        // rows.cc
-Grads inverse_rms_derivative(const Tensor& y, const Tensor& g);                   // rows.cc
-Grads take_label_derivative(const Tensor& y, const Tensor& g);                    // rows.cc
-Grads put_label_derivative(const Tensor& y, const Tensor& g);                     // rows.cc
-Grads take_derivative(const Tensor& y, const Tensor& g);                          // take.cc
-Grads scatter_add_derivative(const Tensor& y, const Tensor& g);                   // take.cc
-Grads by_mode_derivative(const Tensor& y, const Tensor& g);                       // mode.cc
-Grads track_derivative(const Tensor& y, const Tensor& g);                         // mode.cc
+// Where elements go.
+using Moves = std::vector<Move>;
+Moves broadcast_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
+Moves transpose_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
+Moves slice_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
+Moves pad_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
+Moves concat_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
+
+// Of ops whose functions do not check everything, or that have none of their own.
+Tensor rebuilt_count(const Op& op);
+Tensor rebuilt_elementwise(const Op& op);
+Tensor rebuilt_inverse_rms(const Op& op);
+Tensor rebuilt_random(const Op& op);
+
+double matmul_flops(const Tensor& y);
 
 // Axes as ascending non-negative numbers; throws where one is out of range or named twice.
 std::vector<Dim> normalize_axes(const char* who, const Tensor& x, std::vector<Dim> axes);
-
-std::vector<Tensor> host_derivative(const Tensor& y, const Tensor& g, const std::vector<bool>& wanted);
+// Every element of an input to the place of the same index.
+Move straight_move(const Shape& from, const Shape& to);
 
 }  // namespace backpass

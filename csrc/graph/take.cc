@@ -24,7 +24,7 @@ void check_table(const std::string& who, const Shape& table) {
 
 }  // namespace
 
-Tensor take_for(std::string who, const Tensor& table, const Tensor& indices, std::vector<Dim> ignore) {
+Tensor take_for(std::string who, const Tensor& table, const Tensor& indices, std::optional<Dim> ignore) {
   if (!table || table.dtype() == DType::int32) fail(who, "takes a table of float32 or float64");
   check_table(who, table.shape());
   check_indices(who, indices);
@@ -32,15 +32,16 @@ Tensor take_for(std::string who, const Tensor& table, const Tensor& indices, std
                       .inputs = {table, indices},
                       .shape = joined(indices.shape(), row_shape(table.shape())),
                       .dtype = table.dtype(),
-                      .dims = std::move(ignore),
+                      .ignore = ignore,
                       .name = std::move(who)});
 }
 
 Tensor take(const Tensor& table, const Tensor& indices, std::optional<Dim> ignore) {
-  return take_for("take", table, indices, ignore ? std::vector<Dim>{*ignore} : std::vector<Dim>{});
+  return take_for("take", table, indices, ignore);
 }
 
-Tensor scatter_add(const Tensor& value, const Tensor& indices, Shape shape, std::vector<Dim> ignore, std::string who) {
+Tensor scatter_add(const Tensor& value, const Tensor& indices, Shape shape, std::optional<Dim> ignore,
+                   std::string who) {
   if (!value || value.dtype() == DType::int32) fail(who, "takes values of float32 or float64");
   check_table(who, shape);
   check_indices(who, indices);
@@ -50,18 +51,18 @@ Tensor scatter_add(const Tensor& value, const Tensor& indices, Shape shape, std:
                       .inputs = {value, indices},
                       .shape = std::move(shape),
                       .dtype = value.dtype(),
-                      .dims = std::move(ignore),
+                      .ignore = ignore,
                       .name = std::move(who)});
 }
 
-Grads take_derivative(const Tensor& y, const Tensor& g) {
+Grads take_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
   const Op& op = y.op();
-  return {scatter_add(g, op.inputs[1], op.inputs[0].shape(), op.dims, op.name), {}};
+  return {scatter_add(g, op.inputs[1], op.inputs[0].shape(), op.ignore, op.name), {}};
 }
 
-Grads scatter_add_derivative(const Tensor& y, const Tensor& g) {
+Grads scatter_add_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
   const Op& op = y.op();
-  return {take_for(op.name, g, op.inputs[1], op.dims), {}};
+  return {take_for(op.name, g, op.inputs[1], op.ignore), {}};
 }
 
 }  // namespace backpass

@@ -11,9 +11,6 @@ namespace backpass {
 // An op holds its inputs, so dropping a chain of tensors recurses: a file must not choose how deep.
 inline constexpr std::size_t kMaxGraphOps = 1 << 13;
 
-// What stands for an initializer written by hand: the file has the values, not what drew them.
-inline constexpr const char* kCustom = "custom";
-
 // {"ops": [{"kind": "matmul", "inputs": [0, 1], "shape": ["batch", 10], "dtype": "float32", ...}, ...],
 //  "inputs": [0], "outputs": [7]}: ops in topological order, each naming its inputs by their place in the list.
 // Throws std::invalid_argument where the graph has more than kMaxGraphOps ops, or holds what a file cannot.
@@ -22,10 +19,5 @@ std::string write_graph(const Graph& graph);
 // Rebuilds every op through the function that checks it, so a file cannot hold what no program could build.
 // Throws std::invalid_argument that names the op. What was read of an op goes before the next one is read.
 Graph read_graph(std::string_view text);
-
-// A number that may be "inf", "-inf" or "nan", which JSON has no numbers for.
-JsonValue number_to_json(double value);
-double number_from_json(const JsonValue& json);
-std::vector<double> read_numbers(JsonReader& reader);  // an array of them
 
 }  // namespace backpass

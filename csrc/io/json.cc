@@ -123,4 +123,26 @@ std::string write_json(const JsonValue& value) {
   return out;
 }
 
+JsonValue number_to_json(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  return value;
+}
+
+double number_from_json(const JsonValue& json) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  if (!json.is<std::string>()) return json.as_double();
+  const std::string& text = json.as_string();
+  if (text == "inf") return kInfinity;
+  if (text == "-inf") return -kInfinity;
+  if (text == "nan") return std::numeric_limits<double>::quiet_NaN();
+  throw std::invalid_argument("expected a number, found \"" + text + "\"");
+}
+
+std::vector<double> read_numbers(JsonReader& reader) {
+  std::vector<double> numbers;
+  reader.array([&] { numbers.push_back(number_from_json(reader.value())); });
+  return numbers;
+}
+
 }  // namespace backpass

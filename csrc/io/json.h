@@ -102,4 +102,9 @@ class JsonReader {
 // Throws std::invalid_argument where a double is not finite or a string not UTF-8.
 std::string write_json(const JsonValue& value);
 
+// A number that may be "inf", "-inf" or "nan", which JSON has no numbers for.
+JsonValue number_to_json(double value);
+double number_from_json(const JsonValue& json);
+std::vector<double> read_numbers(JsonReader& reader);  // an array of them
+
 }  // namespace backpass

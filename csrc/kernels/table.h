@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/elementwise.h"
+#include "backpass/elementwise.h"
 
 namespace backpass::kernels {
 

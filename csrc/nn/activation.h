@@ -5,13 +5,11 @@
 
 namespace backpass {
 
-struct Activation {
-  const char* name;  // as Dense(activation=...) takes it
-  Tensor (*build)(const Tensor& x);
-};
+using ActivationFunction = std::function<Tensor(const Tensor& x)>;
 
-const Activation* find_activation(const std::string& name);  // null where there is none
-std::string activation_names();                              // for error messages
+ActivationFunction find_activation(const std::string& name);  // as Dense(activation=...) takes it; empty if unknown
+std::string activation_names();                               // for error messages
+std::optional<Layer> find_applied_function(const std::string& type);
 
 bool is_activation(const Tensor& t);
 // What weights get before an activation (or before none: an empty tensor).

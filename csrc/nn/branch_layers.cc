@@ -19,7 +19,7 @@ Tensor Embedding::build(LayerContext& context, const Tensor& indices) const {
   if (indices.dtype() != DType::int32)
     fail("Embedding", "takes integers: an input of dtype int32, got ", name(indices.dtype()));
   const Tensor weight = context.parameter("weight", {num_embeddings, embedding_dim}, weight_init, sparse);
-  return take_for("Embedding", weight, indices, padding_idx ? std::vector<Dim>{*padding_idx} : std::vector<Dim>{});
+  return take_for("Embedding", weight, indices, padding_idx);
 }
 
 Tensor Flatten::build(LayerContext&, const Tensor& x) const {

@@ -3,61 +3,11 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "graph/op_row.h"
 #include "nn/network_impl.h"
 
 namespace backpass {
 namespace {
-
-double elements(const Tensor& t) {
-  double count = 1;
-  for (Dim dim : t.shape()) count *= dim == kBatch ? 1 : static_cast<double>(dim);
-  return count;
-}
-
-// Floating-point operations of one op for one row.
-double flops(const Tensor& t) {
-  const Op& op = t.op();
-  switch (op.kind) {
-    case OpKind::matmul: {
-      const Tensor& a = op.inputs[0];
-      const double last = static_cast<double>(a.shape().back());
-      return 2 * elements(t) * (op.transpose_a ? elements(a) / std::max(last, 1.0) : last);
-    }
-    case OpKind::elementwise:
-      return elements(t);
-    case OpKind::sum:
-    case OpKind::softmax:
-    case OpKind::log_sum_exp:
-    case OpKind::below_max:
-    case OpKind::center:
-    case OpKind::inverse_rms:
-      return elements(op.inputs[0]);
-    case OpKind::input:
-    case OpKind::parameter:
-    case OpKind::state:
-    case OpKind::constant:
-    case OpKind::values:
-    case OpKind::count:
-    case OpKind::broadcast:
-    case OpKind::reshape:
-    case OpKind::transpose:
-    case OpKind::slice:
-    case OpKind::pad:
-    case OpKind::concat:
-    case OpKind::take_label:
-    case OpKind::put_label:
-    case OpKind::take:
-    case OpKind::scatter_add:
-    case OpKind::random_keep:
-    case OpKind::random_normal:
-    case OpKind::by_mode:
-    case OpKind::track:
-    case OpKind::stop_gradient:
-    case OpKind::host:
-      return 0;
-  }
-  return 0;
-}
 
 // Layers that are not part of others.
 std::vector<PlacedLayer> outermost(const std::vector<PlacedLayer>& layers) {
@@ -122,11 +72,11 @@ std::vector<LayerInfo> Network::layers() const {
     LayerInfo info{layer.path, description.type, description.attributes, {}, layer.output.shape()};
     for (const Tensor& x : layer.use->inputs) info.inputs.push_back(name_of(x, names));
     for (const Tensor& t : inside(layer, outputs)) {
-      info.flops += flops(t);
+      info.flops += row_of(t.op()).flops(t);
       if (t.op().kind == OpKind::parameter && counted.insert(&t.op()).second)
         info.n_parameters += element_count(t.shape());
     }
-    info.bytes = elements(layer.output) * static_cast<double>(size_of(dtype()));
+    info.bytes = elements_per_row(layer.output) * static_cast<double>(size_of(dtype()));
     infos.push_back(std::move(info));
   }
   return infos;

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/glob.h"
 #include "base/sizes.h"
-#include "graph/role.h"
+#include "graph/op_row.h"
 #include "nn/initialize.h"
 #include "nn/network_impl.h"
 #include "plan/boundary.h"

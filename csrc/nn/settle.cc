@@ -5,7 +5,7 @@
 #include <map>
 #include <unordered_map>
 
-#include "graph/role.h"
+#include "graph/op_row.h"
 #include "nn/activation.h"
 
 namespace backpass {

@@ -27,11 +27,13 @@ from backpass import (
     training,
 )
 from backpass._core import ThreadShortageWarning
+from backpass._functions import *
 from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
 from backpass._names import suggest_keywords as _suggest_keywords
 from backpass.callbacks import *
 from backpass.data import *
 from backpass.layers import *
+from backpass.layers._plain import *
 from backpass.losses import *
 from backpass.models import *
 from backpass.ops import *

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 
+#include "backpass/elementwise.h"
 #include "backpass/types.h"
 
 namespace backpass {
@@ -55,31 +56,12 @@ Tensor constant(std::vector<double> values, Shape shape, DType dtype = DType::fl
 // A value that a network keeps beside its parameters and that is not trained; track() moves it.
 Tensor state(Shape shape, DType dtype, std::string name, Initializer initializer = {});
 
-// Elementwise, one argument.
-Tensor operator-(const Tensor& x);
-Tensor abs(const Tensor& x);   // derivative at 0: 0
-Tensor sign(const Tensor& x);  // derivative 0
-Tensor step(const Tensor& x);  // 1 where x > 0, else 0; derivative 0
-Tensor square(const Tensor& x);
-Tensor sqrt(const Tensor& x);
-Tensor exp(const Tensor& x);
-Tensor log(const Tensor& x);
-Tensor erf(const Tensor& x);
-Tensor relu(const Tensor& x);                             // derivative at 0: 0
-Tensor leaky_relu(const Tensor& x, double slope = 0.01);  // derivative at 0: slope
-Tensor sigmoid(const Tensor& x);
-Tensor tanh(const Tensor& x);
-Tensor gelu(const Tensor& x);                   // x Phi(x) (Hendrycks and Gimpel 2016)
-Tensor gelu_tanh(const Tensor& x);              // its approximation x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2
-Tensor softplus(const Tensor& x);               // log(1 + exp(x))
-Tensor elu(const Tensor& x, double alpha = 1);  // x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2016)
-Tensor selu(const Tensor& x);                   // elu with the scales of Klambauer et al. 2017
-Tensor silu(const Tensor& x);                   // x sigmoid(x) (Elfwing et al. 2018)
-Tensor mish(const Tensor& x);                   // x tanh(softplus(x)) (Misra 2020)
+// Elementwise, beside those of elementwise.h.
+Tensor selu(const Tensor& x);                                        // elu with the scales of Klambauer et al. 2017
 Tensor hardtanh(const Tensor& x, double low = -1, double high = 1);  // x within bounds; derivative at and beyond: 0
 Tensor relu6(const Tensor& x);                                       // min(max(x, 0), 6); derivative at 0 and 6: 0
-
-// Elementwise, two arguments, broadcast as in NumPy. Ties of maximum and minimum send the gradient to the first.
+Tensor operator-(const Tensor& x);
+// Broadcast as in NumPy.
 Tensor operator+(const Tensor& a, const Tensor& b);
 Tensor operator-(const Tensor& a, const Tensor& b);
 Tensor operator*(const Tensor& a, const Tensor& b);
@@ -92,9 +74,6 @@ Tensor operator+(double a, const Tensor& b);
 Tensor operator-(double a, const Tensor& b);
 Tensor operator*(double a, const Tensor& b);
 Tensor operator/(double a, const Tensor& b);
-Tensor maximum(const Tensor& a, const Tensor& b);
-Tensor minimum(const Tensor& a, const Tensor& b);
-Tensor greater(const Tensor& a, const Tensor& b);  // 1 where a > b, else 0; derivative 0
 
 // a (..., k) times b (k, n) is (..., n); transpose_b takes b as (n, k), as a dense layer stores its weight.
 // transpose_a takes a as (..., m) and b as (..., n), sums over all the leading dimensions, and gives (m, n).

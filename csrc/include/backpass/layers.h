@@ -111,13 +111,11 @@ class Layer {
 
 // y = x Wᵀ + b over the last axis; weight (units, in), bias (units).
 // weight_init "" chooses by the first activation that follows in the network, before another product: LeCun normal
-// before SELU, He uniform before the rest of the ReLU family, GELU, SiLU, Mish and Softplus, else Glorot uniform.
+// before SELU, He uniform before the rest of the ReLU family, such as GELU and Softplus, else Glorot uniform.
 // Throws std::invalid_argument where units < 1 or a name is unknown.
 struct Dense {
   Dim units = 0;
-  // "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "softplus", "elu", "selu", "silu", "mish",
-  // "hardtanh", "relu6", "softmax", "identity" or ""
-  std::string activation = "";
+  std::string activation = "";  // one of activations(), or ""
   bool bias = true;
   Initializer weight_init = "";
   Initializer bias_init = "zeros";
@@ -180,38 +178,22 @@ struct WithoutSettings {
   Attributes attributes() const { return {}; }
 };
 
-struct ReLU : WithoutSettings {
-  std::string type() const { return "ReLU"; }
+// One function of the list in elementwise.h, which says how the layer is called.
+struct AppliedFunction : WithoutSettings {
+  explicit AppliedFunction(Elementwise function) : fn(function) {}
+  std::string type() const { return row_of(fn).layer; }
   Tensor build(LayerContext& context, const Tensor& x) const;
-};
 
-struct Sigmoid : WithoutSettings {
-  std::string type() const { return "Sigmoid"; }
-  Tensor build(LayerContext& context, const Tensor& x) const;
+  Elementwise fn;
 };
-
-struct Tanh : WithoutSettings {
-  std::string type() const { return "Tanh"; }
-  Tensor build(LayerContext& context, const Tensor& x) const;
-};
-
-struct Softplus : WithoutSettings {
-  std::string type() const { return "Softplus"; }
-  Tensor build(LayerContext& context, const Tensor& x) const;
+template <Elementwise function>
+struct ElementwiseLayer : AppliedFunction {
+  static_assert(row_of(function).layer != nullptr, "a function that is no layer");
+  ElementwiseLayer() : AppliedFunction(function) {}
 };
 
 struct SELU : WithoutSettings {
   std::string type() const { return "SELU"; }
-  Tensor build(LayerContext& context, const Tensor& x) const;
-};
-
-struct SiLU : WithoutSettings {
-  std::string type() const { return "SiLU"; }
-  Tensor build(LayerContext& context, const Tensor& x) const;
-};
-
-struct Mish : WithoutSettings {
-  std::string type() const { return "Mish"; }
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
@@ -342,10 +324,13 @@ struct Residual {
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
-// All of these.
-using LayerTypes = Types<Dense, Embedding, Residual, BatchNorm, LayerNorm, RMSNorm, Dropout, AlphaDropout,
-                         GaussianNoise, LeakyReLU, GELU, ELU, Hardtanh, Concat, Add, Multiply, Flatten, ReLU, Sigmoid,
-                         Tanh, Softplus, SELU, SiLU, Mish, ReLU6, Softmax, Identity>;
+// What Dense(activation=...) takes by name.
+std::vector<std::string> activations();
+
+// All of these but those of elementwise.h.
+using LayerTypes =
+    Types<Dense, Embedding, Residual, BatchNorm, LayerNorm, RMSNorm, Dropout, AlphaDropout, GaussianNoise, LeakyReLU,
+          GELU, ELU, Hardtanh, Concat, Add, Multiply, Flatten, SELU, ReLU6, Softmax, Identity>;
 
 // What attributes cannot say: initializers that are functions, and layers that stand elsewhere too. By setting.
 struct LayerParts {

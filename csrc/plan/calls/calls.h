@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 
+#include "graph/op_row.h"
 #include "plan/calls/program.h"
 
 namespace backpass {
@@ -67,10 +68,8 @@ template <class T>
 CallPtr make_add_call(const kernels::Kernels<T>& k, const AddSpec& spec);
 
 // Moves elements: out[i . out_strides + out_offset] = a[i . a_strides + a_offset] for every index i below dims.
-struct CopyPart {
+struct CopyPart : Move {
   int a = -1;
-  std::vector<Dim> dims, out_strides, a_strides;
-  Dim out_offset = 0, a_offset = 0;
 };
 struct CopySpec {
   int out = -1;

@@ -2,7 +2,9 @@
 #include "plan/compile/codegen.h"
 
 #include <map>
+#include <stdexcept>
 
+#include "graph/op_row.h"
 #include "plan/compile/registers.h"
 
 namespace backpass {
@@ -41,69 +43,56 @@ class Generator {
   }
 
   void emit(const Tensor& t) {
-    const Op& op = t.op();
-    switch (op.kind) {
-      case OpKind::elementwise:
-        emit_elementwise(t);
-        break;
-      case OpKind::softmax:
-      case OpKind::log_sum_exp:
-        emit_softmax(t, op.inputs[0]);
-        break;
-      case OpKind::below_max:
-        emit_softmax(t, t);
-        break;
-      case OpKind::center:
-        push({.code = Code::center, .a = dense(operand(op.inputs[0], Layout::full))}, t);
-        break;
-      case OpKind::inverse_rms:
-        push({.code = Code::inverse_rms, .alpha = op.alpha, .a = operand(op.inputs[0], Layout::full)}, t);
-        break;
-      case OpKind::take_label:
-        push({.code = Code::take_label,
-              .ignore = ignored_index(op),
-              .a = operand(op.inputs[0], Layout::full),
-              .b = memory(op.inputs[1], Layout::column)},
-             t);
-        break;
-      case OpKind::put_label:
-        push({.code = Code::put_label,
-              .ignore = ignored_index(op),
-              .a = operand(op.inputs[0], Layout::column),
-              .b = memory(op.inputs[1], Layout::column)},
-             t);
-        break;
-      case OpKind::sum:
-        is_total_sum(t) ? emit_total(t) : emit_row_sum(t);
-        break;
-      case OpKind::random_keep:
-      case OpKind::random_normal:
-        emit_random(t);
-        break;
-      case OpKind::matmul:
-        made_[&op] = {Layout::full, false, product_};
-        break;
-      case OpKind::input:
-      case OpKind::parameter:
-      case OpKind::state:
-      case OpKind::constant:
-      case OpKind::values:
-      case OpKind::count:
-      case OpKind::broadcast:
-      case OpKind::reshape:
-      case OpKind::transpose:
-      case OpKind::slice:
-      case OpKind::pad:
-      case OpKind::concat:
-      case OpKind::take:
-      case OpKind::scatter_add:
-      case OpKind::by_mode:
-      case OpKind::track:
-      case OpKind::stop_gradient:
-      case OpKind::host:
-        emit_copy(t);
-        break;
+    switch (role(t.op())) {
+      case Role::elementwise:
+        return emit_elementwise(t);
+      case Role::row:
+      case Role::row_number:
+        return emit_row(t);
+      case Role::sum:
+        return is_total_sum(t) ? emit_total(t) : emit_row_sum(t);
+      case Role::generator:
+        return emit_random(t);
+      case Role::product:
+        made_[&t.op()] = {Layout::full, false, product_};
+        return;
+      case Role::leaf:
+      case Role::view:
+      case Role::movement:
+      case Role::lookup:
+      case Role::host:
+        return emit_copy(t);
     }
+  }
+
+  void emit_row(const Tensor& t) {
+    const Op& op = t.op();
+    switch (row_of(op).row) {
+      case RowFunction::softmax:
+      case RowFunction::log_sum_exp:
+        return emit_softmax(t, op.inputs[0]);
+      case RowFunction::below_max:
+        return emit_softmax(t, t);
+      case RowFunction::center:
+        return push({.code = Code::center, .a = dense(operand(op.inputs[0], Layout::full))}, t);
+      case RowFunction::inverse_rms:
+        return push({.code = Code::inverse_rms, .alpha = op.alpha, .a = operand(op.inputs[0], Layout::full)}, t);
+      case RowFunction::take_label:
+        return emit_label(t, Code::take_label, Layout::full);
+      case RowFunction::put_label:
+        return emit_label(t, Code::put_label, Layout::column);
+      case RowFunction::none:
+        throw std::logic_error("[plan] a row operation that is none");
+    }
+  }
+
+  void emit_label(const Tensor& t, Code code, Layout want) {
+    const Op& op = t.op();
+    push({.code = code,
+          .ignore = op.ignore,
+          .a = operand(op.inputs[0], want),
+          .b = memory(op.inputs[1], Layout::column)},
+         t);
   }
 
   void emit_elementwise(const Tensor& t) {

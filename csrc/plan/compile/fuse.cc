@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <unordered_set>
 
-#include "graph/role.h"
+#include "graph/op_row.h"
 
 namespace backpass {
 

@@ -3,20 +3,12 @@
 #include <stdexcept>
 
 #include "base/sizes.h"
-#include "graph/role.h"
+#include "graph/op_row.h"
 #include "kernels/dispatch.h"
 #include "plan/compile/lowering.h"
 
 namespace backpass {
 namespace {
-
-std::vector<Dim> dims_of(const Shape& shape) { return {shape.begin(), shape.end()}; }
-
-std::vector<Dim> strides(const Shape& shape) {
-  std::vector<Dim> result(shape.size(), 1);
-  for (std::size_t i = shape.size(); i-- > 1;) result[i - 1] = result[i] * shape[i];
-  return result;
-}
 
 void add_once(std::vector<int>& list, int value) {
   if (value >= 0 && std::find(list.begin(), list.end(), value) == list.end()) list.push_back(value);
@@ -187,7 +179,7 @@ CallPtr Lowering::lower_rows(const Tensor& t) {
   const Dim rows = sources_.shape(takes ? op.inputs[0] : t)[0];
   const Dim count = sources_.elements(op.inputs[1]), table = sources_.elements(takes ? op.inputs[0] : t);
   RowsSpec spec{value_of(t), value_of(op.inputs[0]), value_of(op.inputs[1]), rows, rows > 0 ? table / rows : 0, count};
-  if (!op.dims.empty()) spec.ignore = op.dims[0];
+  spec.ignore = op.ignore;
   spec.who = op.name;
   return takes ? make_take_call<T>(spec) : make_scatter_add_call<T>(spec);
 }
@@ -198,45 +190,18 @@ HostSpec Lowering::host_spec(const Tensor& t) {
   return spec;
 }
 
-// transpose, slice, pad, concat and broadcasts of any rank are copies between strides.
 CopySpec Lowering::copy_spec(const Tensor& t) {
   const Op& op = t.op();
-  const Shape shape = sources_.shape(t);
-  CopySpec spec{value_of(t), op.kind == OpKind::pad ? element_count(shape) : 0, {}};
-  Dim begin = 0;
-  for (const Tensor& from : op.inputs) {
-    const Shape a_shape = sources_.shape(from);
-    CopyPart part{value_of(from), dims_of(a_shape), strides(shape), strides(a_shape), 0, 0};
-    const std::vector<Dim> a_strides = part.a_strides;
-    switch (movement(op)) {
-      case Movement::transpose:
-        part.dims = dims_of(shape);
-        for (std::size_t i = 0; i < shape.size(); ++i)
-          part.a_strides[i] = a_strides[static_cast<std::size_t>(op.dims[i])];
-        break;
-      case Movement::slice:
-        part.dims = dims_of(shape);
-        part.a_offset = op.dims[1] * a_strides[static_cast<std::size_t>(op.dims[0])];
-        break;
-      case Movement::pad:
-        part.out_offset = op.dims[1] * part.out_strides[static_cast<std::size_t>(op.dims[0])];
-        break;
-      case Movement::concat:
-        part.out_offset = begin * part.out_strides[static_cast<std::size_t>(op.dims[0])];
-        begin += a_shape[static_cast<std::size_t>(op.dims[0])];
-        break;
-      case Movement::broadcast: {
-        part.dims = dims_of(shape);
-        part.a_strides.assign(shape.size(), 0);
-        const std::size_t skip = shape.size() - a_shape.size();
-        for (std::size_t i = 0; i < a_shape.size(); ++i) part.a_strides[skip + i] = a_shape[i] == 1 ? 0 : a_strides[i];
-        break;
-      }
-      case Movement::none:
-        throw std::logic_error("[plan] a copy of what does not move");
-    }
-    spec.parts.push_back(std::move(part));
+  std::vector<Shape> from;
+  for (const Tensor& input : op.inputs) from.push_back(sources_.shape(input));
+  std::vector<Move> moves = row_of(op).move(op, from, sources_.shape(t));
+  CopySpec spec{value_of(t), 0, {}};
+  Dim reached = 0;
+  for (std::size_t i = 0; i < moves.size(); ++i) {
+    reached += element_count(Shape(moves[i].dims.begin(), moves[i].dims.end()));
+    spec.parts.push_back({std::move(moves[i]), value_of(op.inputs[i])});
   }
+  if (const Dim all = sources_.elements(t); reached < all) spec.zero_elements = all;
   return spec;
 }
 

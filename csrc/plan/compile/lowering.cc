@@ -289,8 +289,7 @@ void Lowering::add_rows_update(const kernels::Kernels<T>& k, const RowsUpdate& t
   for (const auto& [lookup, grad] : table.lookups) {
     const Op& op = lookup.op();
     const Dim count = sources_.elements(op.inputs[1]);
-    spec.parts.push_back({value_of(op.inputs[1]), value_of(grad), count,
-                          op.dims.empty() ? std::optional<Dim>() : std::optional<Dim>(op.dims[0])});
+    spec.parts.push_back({value_of(op.inputs[1]), value_of(grad), count, op.ignore});
     spec.count += count;
   }
   spec.order = add_value(static_cast<std::size_t>(spec.count) * sizeof(std::int64_t), "order of rows");

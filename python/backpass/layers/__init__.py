@@ -5,26 +5,13 @@
 Dense(units=10, activation='relu')
 """
 
-from backpass.layers._activations import (
-    ELU,
-    GELU,
-    SELU,
-    Hardtanh,
-    Identity,
-    LeakyReLU,
-    Mish,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
-)
+from backpass.layers import _plain
+from backpass.layers._activations import ELU, GELU, SELU, Hardtanh, Identity, LeakyReLU, ReLU6, Softmax
 from backpass.layers._branches import Add, Concat, Embedding, Flatten, Multiply
 from backpass.layers._dense import Dense, Dropout, Residual
 from backpass.layers._layer import Layer
 from backpass.layers._norms import AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RMSNorm
+from backpass.layers._plain import *
 
 __all__ = [
     "ELU",
@@ -44,15 +31,10 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LeakyReLU",
-    "Mish",
     "Multiply",
     "RMSNorm",
-    "ReLU",
     "ReLU6",
     "Residual",
-    "SiLU",
-    "Sigmoid",
     "Softmax",
-    "Softplus",
-    "Tanh",
 ]
+__all__ += _plain.__all__

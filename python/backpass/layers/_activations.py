@@ -1,20 +1,10 @@
-"""Activation layers."""
+"""Activation layers. Those without settings that apply one function are made by the core's list: see _plain."""
 
 from __future__ import annotations
 
 from backpass import _checks
 from backpass.layers._fixed import Fixed
-
-
-class ReLU(Fixed):
-    """max(x, 0), with derivative 0 at 0 (Nair and Hinton 2010).
-
-    Example:
-        >>> import backpass as bp
-        >>> model = bp.Sequential(bp.ReLU(), input_shape=3, dtype="float64")
-        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
-        [[0.0, 0.0, 2.0]]
-    """
+from backpass.layers._plain import *  # noqa: F403
 
 
 class LeakyReLU(Fixed):
@@ -35,28 +25,6 @@ class LeakyReLU(Fixed):
         self._keep(slope=_checks.number("LeakyReLU", "slope", slope))
         if not abs(self.slope) < float("inf"):
             raise ValueError(f"[LeakyReLU] slope must be finite, got {slope}")
-
-
-class Sigmoid(Fixed):
-    """a = 1 / (1 + exp(-x)), with derivative a (1 - a).
-
-    Example:
-        >>> import backpass as bp
-        >>> model = bp.Sequential(bp.Sigmoid(), input_shape=3, dtype="float64")
-        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
-        [[0.268941, 0.5, 0.880797]]
-    """
-
-
-class Tanh(Fixed):
-    """a = tanh(x), with derivative 1 - a^2.
-
-    Example:
-        >>> import backpass as bp
-        >>> model = bp.Sequential(bp.Tanh(), input_shape=3, dtype="float64")
-        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
-        [[-0.761594, 0.0, 0.964028]]
-    """
 
 
 class GELU(Fixed):
@@ -117,26 +85,6 @@ class SELU(Fixed):
     """
 
 
-class SiLU(Fixed):
-    """x sigmoid(x), also called swish (Elfwing et al. 2018).
-
-    Example:
-        >>> import backpass as bp
-        >>> bp.Sequential(bp.SiLU(), input_shape=1, dtype="float64").predict([[0.0], [1.0]]).round(6).tolist()
-        [[0.0], [0.731059]]
-    """
-
-
-class Mish(Fixed):
-    """x tanh(softplus(x)) (Misra 2020).
-
-    Example:
-        >>> import backpass as bp
-        >>> bp.Sequential(bp.Mish(), input_shape=1, dtype="float64").predict([[0.0], [1.0]]).round(6).tolist()
-        [[0.0], [0.865098]]
-    """
-
-
 class Hardtanh(Fixed):
     """x within [min, max], the nearer bound beyond; the derivative at and beyond a bound is 0 (Collobert 2004).
 
@@ -169,17 +117,6 @@ class ReLU6(Fixed):
         >>> import backpass as bp
         >>> bp.Sequential(bp.ReLU6(), input_shape=3).predict([[-1.0, 3.0, 9.0]]).tolist()
         [[0.0, 3.0, 6.0]]
-    """
-
-
-class Softplus(Fixed):
-    """log(1 + exp(x)), without overflow; its derivative is the sigmoid.
-
-    Example:
-        >>> import backpass as bp
-        >>> model = bp.Sequential(bp.Softplus(), input_shape=3, dtype="float64")
-        >>> model.predict([[-1.0, 0.0, 2.0]]).round(6).tolist()
-        [[0.313262, 0.693147, 2.126928]]
     """
 
 

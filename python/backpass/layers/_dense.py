@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from backpass import _checks, _core, _names
+from backpass import _checks, _core, _functions, _names
 from backpass.layers._fixed import ACTIVATION_ALIASES, Fixed, checked_layers
 from backpass.layers._layer import Layer, initializer_of
 
 if TYPE_CHECKING:
     import numpy as np
 
-ACTIVATIONS = (
-    "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "softplus", "elu", "selu", "silu", "mish",
-    "hardtanh", "relu6", "softmax", "identity",
-)  # fmt: skip
+ACTIVATIONS = tuple(_core.activations())
 INITIALIZERS = (
     "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
     "orthogonal", "normal",
@@ -30,14 +27,14 @@ class Dense(Fixed):
     """A fully connected layer: y = activation(x Wᵀ + b) over the last axis.
 
     Parameters are `weight` (units, in) and `bias` (units). Weights start LeCun normal before SELU (Klambauer et al.
-    2017), He uniform before ReLU, LeakyReLU, ReLU6, ELU, GELU, SiLU, Mish and Softplus (He et al. 2015), Glorot uniform
+    2017), He uniform before ReLU and its kin, such as LeakyReLU, GELU and Softplus (He et al. 2015), Glorot uniform
     otherwise (Glorot and Bengio 2010); "before" means the first activation that follows in the model, before another
     product.
 
     Args:
         units: how many outputs each row has.
-        activation: "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "gelu_tanh", "softplus", "elu", "selu", "silu",
-            "mish", "hardtanh", "relu6", "softmax", "identity", a function of a tensor, a layer, or None.
+        activation: a name ("relu", "tanh", "gelu", "softmax", ...: docs/mathematics.md has a table), a function of a
+            tensor, a layer, or None.
         bias: whether b is there.
         weight_init: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"
             (LeCun et al. 1998), "orthogonal" (orthonormal rows or columns, whichever fit: Saxe et al. 2014), "ones",
@@ -83,7 +80,8 @@ class Dense(Fixed):
 
     def forward(self, x: _core.Tensor) -> _core.Tensor:
         """The same by operations, for an activation of one's own."""
-        z = _core.matmul(x, self.parameter("weight", (self.units, x.shape[-1]), self.weight_init), transpose_b=True)
+        weight = self.parameter("weight", (self.units, x.shape[-1]), self.weight_init)
+        z = _functions.matmul(x, weight, transpose_b=True)
         if self.bias:
             z = z + self.parameter("bias", (self.units,), self.bias_init)
         _core.layer_z(z)

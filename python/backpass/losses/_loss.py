@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from backpass import _checks, _core, _names
+from backpass import _checks, _core, _functions, _names
 from backpass._sealed import refusal
 
 if TYPE_CHECKING:
@@ -232,8 +232,8 @@ def _composed_loss(name: str, function: Callable[..., Any], loss: Any) -> _core.
             return value
         if value.shape[0] is not None:
             raise ValueError(f"[{name}] must give one number, or numbers by row: (rows, ...), got {value.shape}")
-        rows = _core.mean(value, list(range(1, len(value.shape)))) if len(value.shape) > 1 else value
-        return _core.mean(rows) if weight is None else _over_weights(rows, weight)
+        rows = _functions.mean(value, list(range(1, len(value.shape)))) if len(value.shape) > 1 else value
+        return _functions.mean(rows) if weight is None else _over_weights(rows, weight)
 
     return _python_loss(loss, name, build)
 
@@ -241,7 +241,7 @@ def _composed_loss(name: str, function: Callable[..., Any], loss: Any) -> _core.
 def _over_weights(rows: _core.Tensor, weight: _core.Tensor) -> _core.Tensor:
     """The weighted mean; 0 where all weights are."""
     least = _core.constant(float(np.finfo(weight.dtype).tiny), (), weight.dtype)
-    return _core.sum(rows * weight) / _core.maximum(_core.sum(weight), least)
+    return _functions.sum(rows * weight) / _functions.maximum(_functions.sum(weight), least)
 
 
 class _HostLoss:

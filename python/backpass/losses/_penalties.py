@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backpass import _checks, _core
+from backpass import _checks, _core, _functions
 from backpass._sealed import Sealed
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class L1(Penalty):
         self._keep(pattern=_checks.text(where, "pattern", pattern))
 
     def _of(self, parameter: _core.Tensor) -> _core.Tensor:
-        return _core.sum(_core.abs(parameter)) * self.factor
+        return _functions.sum(_functions.abs(parameter)) * self.factor
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.factor!r}, {self.pattern!r})"
@@ -108,7 +108,7 @@ class L2(L1):
     """
 
     def _of(self, parameter: _core.Tensor) -> _core.Tensor:
-        return _core.sum(_core.square(parameter)) * self.factor
+        return _functions.sum(_functions.square(parameter)) * self.factor
 
 
 WeightPenalty: TypeAlias = "Penalty | Term | Sequence[Penalty | Term] | None"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from backpass.layers._activations import ReLU, ReLU6
+from backpass.layers._activations import ReLU6
 from backpass.layers._dense import Dense
 from backpass.layers._norms import BatchNorm
+from backpass.layers._plain import ReLU
 
 if TYPE_CHECKING:
     from backpass._types import Array

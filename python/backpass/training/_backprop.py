@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from backpass import _core
+from backpass import _core, _functions
 from backpass.data._data import labels_of
 from backpass.losses._loss import native_losses
 
@@ -77,7 +77,7 @@ def _run(
 ) -> list[dict[str, Array]]:
     layers = native.trace
     leaves = [tensor for layer in layers for tensor in (layer["z"], *layer["parameters"].values())]
-    gradients = iter(_core.gradients(value, leaves))
+    gradients = iter(_functions.gradients(value, leaves))
     outputs: list[_core.Tensor] = []
     for layer in layers:
         outputs += [layer["z"], layer["a"], next(gradients), *(next(gradients) for _ in layer["parameters"])]

@@ -1,10 +1,34 @@
-// The derivative of every elementwise function, in terms of its output y or its inputs a and b. A function that is
-// missing here does not compile (-Wswitch). Rules are expressions of the same functions, so they differentiate again.
+// Every elementwise function as ops build it, and its derivative in terms of its output y or its inputs a and b. A
+// derivative that is missing does not compile (-Wswitch). Rules are expressions of the same functions, so they
+// differentiate again.
 #include <numbers>
 
-#include "graph/op.h"
+#include "graph/rules.h"
 
 namespace backpass {
+
+Tensor abs(const Tensor& x) { return elementwise(Elementwise::absolute, x); }
+Tensor sign(const Tensor& x) { return elementwise(Elementwise::sign, x); }
+Tensor step(const Tensor& x) { return elementwise(Elementwise::step, x); }
+Tensor square(const Tensor& x) { return elementwise(Elementwise::square, x); }
+Tensor sqrt(const Tensor& x) { return elementwise(Elementwise::sqrt, x); }
+Tensor exp(const Tensor& x) { return elementwise(Elementwise::exp, x); }
+Tensor log(const Tensor& x) { return elementwise(Elementwise::log, x); }
+Tensor erf(const Tensor& x) { return elementwise(Elementwise::erf, x); }
+Tensor relu(const Tensor& x) { return elementwise(Elementwise::relu, x); }
+Tensor leaky_relu(const Tensor& x, double slope) { return elementwise(Elementwise::leaky_relu, x, slope); }
+Tensor sigmoid(const Tensor& x) { return elementwise(Elementwise::sigmoid, x); }
+Tensor tanh(const Tensor& x) { return elementwise(Elementwise::tanh, x); }
+Tensor gelu(const Tensor& x) { return elementwise(Elementwise::gelu, x); }
+Tensor gelu_tanh(const Tensor& x) { return elementwise(Elementwise::gelu_tanh, x); }
+Tensor softplus(const Tensor& x) { return elementwise(Elementwise::softplus, x); }
+Tensor elu(const Tensor& x, double alpha) { return elementwise(Elementwise::elu, x, alpha); }
+Tensor silu(const Tensor& x) { return elementwise(Elementwise::silu, x); }
+Tensor mish(const Tensor& x) { return elementwise(Elementwise::mish, x); }
+Tensor maximum(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::maximum, a, b); }
+Tensor minimum(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::minimum, a, b); }
+Tensor greater(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::greater, a, b); }
+
 namespace {
 
 constexpr double kTwoBySqrtPi = 2 * std::numbers::inv_sqrtpi;                           // d erf(0)
@@ -62,8 +86,7 @@ Tensor elu_second(const Tensor& g, const Tensor& a, const Tensor& b, double alph
   return pair(Elementwise::elu_grad, g * a, b, alpha) * below;
 }
 
-}  // namespace
-
+// What an input gets when y gets g.
 Tensor elementwise_derivative(const Tensor& y, const Tensor& g, std::size_t input) {
   const Op& op = y.op();
   const Tensor& a = op.inputs[0];
@@ -156,6 +179,15 @@ Tensor elementwise_derivative(const Tensor& y, const Tensor& g, std::size_t inpu
       return first ? pair(op.fn, g, b) : scaled_by(g, a, mish_curvature(b));
   }
   return {};
+}
+
+}  // namespace
+
+Grads elementwise_derivatives(const Tensor& y, const Tensor& g, const Wanted& wanted) {
+  Grads grads(y.op().inputs.size());
+  for (std::size_t i = 0; i < grads.size(); ++i)
+    if (wanted[i]) grads[i] = elementwise_derivative(y, g, i);
+  return grads;
 }
 
 }  // namespace backpass

@@ -1,0 +1,93 @@
+// What a kind of op is, in one row: all that the rest of the library asks of kinds.
+#pragma once
+
+#include <span>
+#include <variant>
+
+#include "graph/op.h"
+
+namespace backpass {
+
+using Grads = std::vector<Tensor>;
+using Wanted = std::vector<bool>;
+
+// What kind of work it is.
+enum class Role : unsigned char {
+  leaf,         // has its elements before anything runs
+  generator,    // random numbers
+  view,         // its elements are those of another, or follow from shapes
+  elementwise,  // each element from those at its place
+  row,          // elements of a row from those of a row: see RowFunction
+  row_number,   // a number for each row: see RowFunction
+  sum,
+  product,
+  movement,  // elements of others at other places: see Move
+  lookup,    // rows by indices
+  host,
+};
+
+enum class RowFunction : unsigned char {
+  none,
+  softmax,
+  log_sum_exp,
+  below_max,
+  center,
+  inverse_rms,
+  take_label,
+  put_label,
+};
+
+// How the elements of one input come to their places: for every index i below dims, that at i . a_strides + a_offset of
+// the input to i . out_strides + out_offset. What no input reaches is 0.
+struct Move {
+  std::vector<Dim> dims, out_strides, a_strides;
+  Dim out_offset = 0, a_offset = 0;
+};
+
+// An attribute: the member that holds it, and the name that it has in files.
+struct OpField {
+  enum class Form : unsigned char {
+    required,
+    optional,    // left out where it is as in a new op
+    one_dim,     // of dims: how many there are
+    three_dims,  //
+    sizes,       // of dims: one may be the batch
+  };
+
+  const char* name;
+  std::variant<double Op::*, bool Op::*, std::uint32_t Op::*, std::string Op::*, std::vector<Dim> Op::*,
+               std::optional<Dim> Op::*, std::vector<double> Op::*, Elementwise Op::*, Precision Op::*,
+               Initializer Op::*>
+      member;
+  Form form = Form::required;
+};
+
+struct OpRow {
+  struct Count {
+    std::size_t least, most;
+  };
+
+  OpKind kind;
+  const char* name;
+  Role role;
+  Count inputs;
+  std::span<const OpField> fields;
+  // See derivative(); `nothing_flows` where it has none.
+  Grads (*derivative)(const Tensor& y, const Tensor& grad, const Wanted& wanted);
+  // The op again, by the function that checks it, from inputs, shape, type and fields that may come from anybody; null
+  // where no file has it. Throws std::invalid_argument.
+  Tensor (*rebuild)(const Op& op);
+  double (*flops)(const Tensor& y);  // floating-point operations, for one row of the batch
+  RowFunction row = RowFunction::none;
+  std::vector<Move> (*move)(const Op& op, const std::vector<Shape>& from, const Shape& to) = nullptr;  // one per input
+};
+
+const OpRow& row_of(OpKind kind);
+std::span<const OpRow> op_rows();  // in the order of kinds
+inline const OpRow& row_of(const Op& op) { return row_of(op.kind); }
+inline Role role(const Op& op) { return row_of(op).role; }
+inline bool is_product(const Op& op) { return role(op) == Role::product; }
+
+double elements_per_row(const Tensor& t);  // how many it has for one row of the batch
+
+}  // namespace backpass

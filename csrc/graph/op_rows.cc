@@ -1,0 +1,147 @@
+// The list of what kinds of op are. A kind without a row, or with a row that lacks something, does not compile.
+#include <algorithm>
+
+#include "base/error.h"
+#include "graph/rules.h"
+
+namespace backpass {
+namespace {
+
+// Far beyond any network: it keeps sums of dimensions within int64.
+constexpr std::size_t kMaxOperands = 1 << 18;
+
+using Form = OpField::Form;
+
+constexpr OpField kNameFields[] = {{"name", &Op::name}};
+constexpr OpField kParameterFields[] = {
+    {"sparse", &Op::sparse, Form::optional}, {"name", &Op::name}, {"initializer", &Op::initializer}};
+constexpr OpField kStateFields[] = {{"name", &Op::name}, {"initializer", &Op::initializer}};
+constexpr OpField kValueFields[] = {{"value", &Op::alpha}};
+constexpr OpField kValuesFields[] = {{"values", &Op::values}};
+constexpr OpField kCountFields[] = {
+    {"dims", &Op::dims, Form::sizes}, {"least", &Op::alpha, Form::optional}, {"who", &Op::name, Form::optional}};
+constexpr OpField kFunctionFields[] = {{"fn", &Op::fn}};
+constexpr OpField kMatmulFields[] = {
+    {"transpose_a", &Op::transpose_a}, {"transpose_b", &Op::transpose_b}, {"precision", &Op::precision}};
+constexpr OpField kSumFields[] = {{"dims", &Op::dims}, {"keepdims", &Op::keepdims}};
+constexpr OpField kAxesFields[] = {{"dims", &Op::dims}};
+constexpr OpField kAxisFields[] = {{"dims", &Op::dims, Form::one_dim}};
+constexpr OpField kRangeFields[] = {{"dims", &Op::dims, Form::three_dims}};
+constexpr OpField kEpsFields[] = {{"eps", &Op::alpha}};
+constexpr OpField kLabelsFields[] = {{"ignore", &Op::ignore, Form::optional}};
+constexpr OpField kIndicesFields[] = {{"who", &Op::name}, {"ignore", &Op::ignore, Form::optional}};
+constexpr OpField kKeepFields[] = {{"rate", &Op::alpha}, {"stream", &Op::stream}};
+constexpr OpField kStreamFields[] = {{"stream", &Op::stream}};
+constexpr OpField kMomentumFields[] = {{"momentum", &Op::alpha}};
+
+double no_flops(const Tensor&) { return 0; }
+double input_flops(const Tensor& y) { return elements_per_row(y.op().inputs[0]); }
+
+Grads nothing_flows(const Tensor&, const Tensor&, const Wanted&) { return {}; }
+
+Tensor rebuilt_parameter(const Op& op) {
+  Op made = parameter(op.shape, op.dtype, op.name, op.initializer).op();
+  made.sparse = op.sparse;
+  return make_tensor(std::move(made));
+}
+
+Tensor rebuilt_view(const Op& op) {
+  const Tensor& x = op.inputs[0];
+  return x.shape() == op.shape ? view(x) : reshape(x, op.shape);
+}
+
+const Tensor& input0(const Op& op) { return op.inputs[0]; }
+const Tensor& input1(const Op& op) { return op.inputs[1]; }
+
+// clang-format off
+constexpr OpRow kRows[] = {
+    {OpKind::input, "input", Role::leaf, {0, 0}, kNameFields, nothing_flows,
+     [](const Op& op) { return input(op.shape, op.dtype, op.name); }, no_flops},
+    {OpKind::parameter, "parameter", Role::leaf, {0, 0}, kParameterFields, nothing_flows, rebuilt_parameter, no_flops},
+    {OpKind::state, "state", Role::leaf, {0, 0}, kStateFields, nothing_flows,
+     [](const Op& op) { return state(op.shape, op.dtype, op.name, op.initializer); }, no_flops},
+    {OpKind::constant, "constant", Role::view, {0, 0}, kValueFields, nothing_flows,
+     [](const Op& op) { return constant(op.alpha, op.shape, op.dtype); }, no_flops},
+    {OpKind::values, "values", Role::leaf, {0, 0}, kValuesFields, nothing_flows,
+     [](const Op& op) { return constant(op.values, op.shape, op.dtype); }, no_flops},
+    {OpKind::count, "count", Role::view, {0, 0}, kCountFields, nothing_flows, rebuilt_count, no_flops},
+    {OpKind::elementwise, "elementwise", Role::elementwise, {1, 2}, kFunctionFields, elementwise_derivatives,
+     rebuilt_elementwise, elements_per_row},
+    {OpKind::matmul, "matmul", Role::product, {2, 2}, kMatmulFields, matmul_derivative,
+     [](const Op& op) { return matmul(input0(op), input1(op), op.transpose_a, op.transpose_b, op.precision); }, matmul_flops},
+    {OpKind::sum, "sum", Role::sum, {1, 1}, kSumFields, sum_derivative,
+     [](const Op& op) { return sum(input0(op), op.dims, op.keepdims); }, input_flops},
+    {OpKind::broadcast, "broadcast", Role::movement, {1, 1}, {}, broadcast_derivative,
+     [](const Op& op) { return broadcast_to(input0(op), op.shape); }, no_flops, {}, broadcast_moves},
+    {OpKind::reshape, "reshape", Role::view, {1, 1}, {}, reshape_derivative, rebuilt_view, no_flops},
+    {OpKind::transpose, "transpose", Role::movement, {1, 1}, kAxesFields, transpose_derivative,
+     [](const Op& op) { return transpose(input0(op), op.dims); }, no_flops, {}, transpose_moves},
+    {OpKind::slice, "slice", Role::movement, {1, 1}, kRangeFields, slice_derivative,
+     [](const Op& op) { return slice(input0(op), op.dims[0], op.dims[1], op.dims[2]); }, no_flops, {}, slice_moves},
+    {OpKind::pad, "pad", Role::movement, {1, 1}, kRangeFields, pad_derivative,
+     [](const Op& op) { return pad(input0(op), op.dims[0], op.dims[1], op.dims[2], op.shape); }, no_flops, {}, pad_moves},
+    {OpKind::concat, "concat", Role::movement, {1, kMaxOperands}, kAxisFields, concat_derivative,
+     [](const Op& op) { return concat(op.inputs, op.dims[0]); }, no_flops, {}, concat_moves},
+    {OpKind::softmax, "softmax", Role::row, {1, 1}, {}, softmax_derivative,
+     [](const Op& op) { return softmax(input0(op)); }, input_flops, RowFunction::softmax},
+    {OpKind::log_sum_exp, "log_sum_exp", Role::row_number, {1, 1}, {}, log_sum_exp_derivative,
+     [](const Op& op) { return log_sum_exp(input0(op)); }, input_flops, RowFunction::log_sum_exp},
+    {OpKind::below_max, "below_max", Role::row, {1, 1}, {}, below_max_derivative,
+     [](const Op& op) { return below_max(input0(op)); }, input_flops, RowFunction::below_max},
+    {OpKind::center, "center", Role::row, {1, 1}, {}, center_derivative,
+     [](const Op& op) { return center(input0(op)); }, input_flops, RowFunction::center},
+    {OpKind::inverse_rms, "inverse_rms", Role::row_number, {1, 1}, kEpsFields, inverse_rms_derivative,
+     rebuilt_inverse_rms, input_flops, RowFunction::inverse_rms},
+    {OpKind::take_label, "take_label", Role::row_number, {2, 2}, kLabelsFields, take_label_derivative,
+     [](const Op& op) { return take_label(input0(op), input1(op), op.ignore); }, no_flops, RowFunction::take_label},
+    {OpKind::put_label, "put_label", Role::row, {2, 2}, kLabelsFields, put_label_derivative,
+     [](const Op& op) { return put_label(input0(op), input1(op), op.shape, op.ignore); }, no_flops, RowFunction::put_label},
+    {OpKind::take, "take", Role::lookup, {2, 2}, kIndicesFields, take_derivative,
+     [](const Op& op) { return take_for(op.name, input0(op), input1(op), op.ignore); }, no_flops},
+    {OpKind::scatter_add, "scatter_add", Role::lookup, {2, 2}, kIndicesFields, scatter_add_derivative,
+     [](const Op& op) { return scatter_add(input0(op), input1(op), op.shape, op.ignore, op.name); }, no_flops},
+    {OpKind::random_keep, "random_keep", Role::generator, {0, 0}, kKeepFields, nothing_flows, rebuilt_random, no_flops},
+    {OpKind::random_normal, "random_normal", Role::generator, {0, 0}, kStreamFields, nothing_flows, rebuilt_random, no_flops},
+    {OpKind::by_mode, "by_mode", Role::view, {2, 2}, {}, by_mode_derivative,
+     [](const Op& op) { return by_mode(input0(op), input1(op)); }, no_flops},
+    {OpKind::track, "track", Role::view, {3, 3}, kMomentumFields, track_derivative,
+     [](const Op& op) { return track(input0(op), input1(op), op.inputs[2], op.alpha); }, no_flops},
+    {OpKind::stop_gradient, "stop_gradient", Role::view, {1, 1}, {}, nothing_flows,
+     [](const Op& op) { return stop_gradient(input0(op)); }, no_flops},
+    {OpKind::host, "host", Role::host, {1, kMaxOperands}, {}, host_derivative, nullptr, no_flops},
+};
+// clang-format on
+
+constexpr bool is_complete(const OpRow& row) {
+  const bool by_row = row.role == Role::row || row.role == Role::row_number;
+  return row.derivative != nullptr && row.flops != nullptr && by_row == (row.row != RowFunction::none) &&
+         (row.role == Role::movement) == (row.move != nullptr) && (row.rebuild != nullptr || row.kind == OpKind::host);
+}
+
+constexpr bool stand_in_order() {
+  for (std::size_t i = 0; i < std::size(kRows); ++i)
+    if (kRows[i].kind != static_cast<OpKind>(i)) return false;
+  return std::size(kRows) == static_cast<std::size_t>(OpKind::host) + 1;
+}
+
+static_assert(stand_in_order(), "one row for each kind, in the order of OpKind");
+static_assert(std::ranges::all_of(kRows, is_complete), "a row lacks what its role asks for");
+
+}  // namespace
+
+const OpRow& row_of(OpKind kind) { return kRows[static_cast<std::size_t>(kind)]; }
+std::span<const OpRow> op_rows() { return kRows; }
+
+const char* name(OpKind kind) { return row_of(kind).name; }
+
+Grads derivative(const Tensor& y, const Tensor& g, const Wanted& wanted) {
+  return row_of(y.op()).derivative(y, g, wanted);
+}
+
+double elements_per_row(const Tensor& t) {
+  double count = 1;
+  for (const Dim dim : t.shape()) count *= dim == kBatch ? 1 : static_cast<double>(dim);
+  return count;
+}
+
+}  // namespace backpass
