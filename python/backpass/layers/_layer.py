@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Layer:
-    """A part of a model: it is called with tensors and gives a tensor.
+    """A part of a model: it is called on tensors and returns a tensor.
 
-    Called twice, a layer uses its parameters twice. To write your own, subclass it and give it `forward`, which
-    composes operations: it is differentiated, fused with its neighbours and saved like the layers of this module. With
-    a `backward` beside it, both get NumPy arrays instead, and are called by the running plan: slower, and not saved.
+    A layer that is called twice shares its parameters. To write your own, subclass it and define `forward`, which
+    composes operations. It is differentiated, fused with its neighbours and saved like built-in layers. If you also
+    define `backward`, both get NumPy arrays and are called while the plan runs: slower, and it cannot be saved.
 
     Example:
         >>> import backpass as bp
@@ -44,8 +44,8 @@ class Layer:
         """The layer's output.
 
         Raises:
-            TypeError: where an input is not a tensor.
-            ValueError: where shapes do not fit.
+            TypeError: if an input is not a tensor.
+            ValueError: if shapes do not fit.
         """
         for x in inputs:
             if not isinstance(x, _core.Tensor):
@@ -75,7 +75,7 @@ class Layer:
         initializer: str | Callable[..., Any] | None = None,
         gain: float = 1.0,
     ) -> _core.Tensor:
-        """A parameter of this layer, within `forward` or `build`; later calls give the same one.
+        """Creates a parameter of this layer, within `forward` or `build`; later calls return the same one.
 
         Args:
             name: what follows the layer's place in the names of the model: "weight".
@@ -84,13 +84,13 @@ class Layer:
             gain: multiplies the values.
 
         Raises:
-            RuntimeError: outside of `forward` and `build`.
-            ValueError: where a later call asks for another shape.
+            RuntimeError: if called outside of `forward` and `build`.
+            ValueError: if a later call asks for another shape.
         """
         return _core.layer_parameter(name, shape, initializer_of(initializer), gain)
 
     def state(self, name: str, shape: Sequence[int | None], initializer: str | Callable[..., Any]) -> _core.Tensor:
-        """A value that is kept and saved with the model but not trained, within `forward`; `track` moves it.
+        """Creates a value that is kept and saved with the model but not trained, within `forward`; `track` updates it.
 
         Args:
             name: what follows the layer's place in `Network.states()`: "running_mean".
@@ -98,8 +98,8 @@ class Layer:
             initializer: "zeros", "ones", another name, or a function (shape, generator) -> array.
 
         Raises:
-            RuntimeError: outside of `forward`.
-            ValueError: where a later call asks for another shape.
+            RuntimeError: if called outside of `forward`.
+            ValueError: if a later call asks for another shape.
 
         Example:
             >>> import backpass as bp
@@ -114,7 +114,7 @@ class Layer:
         return _core.layer_state(name, shape, initializer_of(initializer))
 
     def settings(self) -> dict[str, Any]:
-        """The settings by name, as they are saved with a model; what was left out is an empty string.
+        """The settings by name, as they are saved with a model; a setting that was not given is an empty string.
 
         Example:
             >>> import backpass as bp

@@ -32,11 +32,11 @@ class BatchNorm(Fixed):
     Args:
         momentum: how far a step moves the running values, from 0 to 1.
         eps: keeps the division finite; positive.
-        affine: whether weight and bias are there.
+        affine: whether there are weight and bias.
 
     Raises:
-        ValueError: where a setting is out of range; in training, where a batch has one value per channel.
-        DivergedError: in a fit whose batch has a variance that its dtype cannot hold, as of 1e30 in float32.
+        ValueError: if a setting is out of range; in training, if a batch has one value per channel.
+        DivergedError: in fit, if the variance of a batch overflows its dtype, as values of 1e30 do in float32.
 
     Example:
         >>> import backpass as bp
@@ -66,11 +66,11 @@ class LayerNorm(Fixed):
 
     Args:
         eps: keeps the division finite; positive.
-        affine: whether weight and bias (features) are there.
-        bias: whether the bias is there.
+        affine: whether there are weight and bias (features).
+        bias: whether there is a bias.
 
     Raises:
-        ValueError: where eps is not positive.
+        ValueError: if eps is not positive.
 
     Example:
         >>> import backpass as bp
@@ -96,10 +96,10 @@ class RMSNorm(Fixed):
 
     Args:
         eps: keeps the division finite; 0 takes the distance from 1 to the next number of the dtype, as PyTorch does.
-        affine: whether weight (features) is there.
+        affine: whether there is a weight (features).
 
     Raises:
-        ValueError: where eps is negative or not finite.
+        ValueError: if eps is negative or not finite.
 
     Example:
         >>> import backpass as bp
@@ -117,16 +117,16 @@ class RMSNorm(Fixed):
 
 
 class AlphaDropout(Fixed):
-    """Dropout for networks of SELU: what is dropped takes the limit of SELU at minus infinity.
+    """Dropout for networks of SELU: dropped elements become the limit of SELU at minus infinity.
 
-    Then all is scaled and shifted so that mean 0 and variance 1 stay (Klambauer et al. 2017, section 3). Outside
+    Then everything is scaled and shifted to keep mean 0 and variance 1 (Klambauer et al. 2017, section 3). Outside
     training it does nothing.
 
     Args:
         rate: at least 0, below 1.
 
     Raises:
-        ValueError: where `rate` is outside.
+        ValueError: if `rate` is out of range.
 
     Example:
         >>> import backpass as bp
@@ -147,7 +147,7 @@ class GaussianNoise(Fixed):
         deviation: the noise's standard deviation, finite and not negative.
 
     Raises:
-        ValueError: where `deviation` is outside.
+        ValueError: if `deviation` is out of range.
 
     Example:
         >>> import backpass as bp

@@ -12,8 +12,8 @@ from backpass.losses._loss import FixedLoss
 class BinaryCrossEntropy(FixedLoss):
     """Mean over all elements of -y log s(z) - (1 - y) log(1 - s(z)), with s the sigmoid: z is a logit, y in [0, 1].
 
-    A model that ends in `Sigmoid` is a mistake here. Each output is a yes or no of its own; targets are 0 and 1, or
-    probabilities. The gradient is (s(z) - y) / elements, and stays right at any logit. The metric "accuracy" counts a
+    A model that ends in `Sigmoid` is a mistake here. Each output is an independent yes or no; targets are 0 and 1, or
+    probabilities. The gradient is (s(z) - y) / elements, and is accurate at any logit. The metric "accuracy" counts a
     logit above 0 as 1.
 
     Args:
@@ -21,7 +21,7 @@ class BinaryCrossEntropy(FixedLoss):
         label_smoothing: a in (1 - a) y + a / 2, which takes the place of y; in [0, 1].
 
     Raises:
-        ValueError: where a setting is outside; where it is used, for targets outside [0, 1].
+        ValueError: if a setting is out of range; when used, for targets outside [0, 1].
 
     Example:
         >>> import backpass as bp
@@ -51,13 +51,13 @@ class CrossEntropy(FixedLoss):
     Args:
         label_smoothing: a in (1 - a) y + a / classes, which takes the place of the probabilities y (Szegedy et al.
             2016); in [0, 1].
-        ignore_index: the label of rows that count for nothing, such as -100: any integer of 32 bits. The mean is over
-            the others; where there are none, the loss and its gradient are 0. None ignores none.
+        ignore_index: the label of rows to ignore, such as -100: any integer of 32 bits. The mean is over the other
+            rows; if there are none, the loss and its gradient are 0. None ignores no row.
         class_weight: a number for each class that multiplies its term; with labels the mean is then divided by the sum
             of the weights of the rows' classes. See `balanced_class_weights`. It multiplies `sample_weight`.
 
     Raises:
-        ValueError: where a setting is outside; where it is used, for labels that are no class, and rows that are
+        ValueError: if a setting is out of range; when used, for labels that are not a class, and rows that are
             negative or do not sum to 1.
 
     Example:
@@ -106,7 +106,7 @@ def _weights(class_weight: Any) -> tuple[float, ...]:
 class Focal(FixedLoss):
     """-alpha (1 - p)^gamma log p, p = softmax(prediction) at the label; mean over rows (Lin et al. 2017).
 
-    Rows that are right already count less, the more so the larger gamma is; gamma = 0 is `CrossEntropy`. The prediction
+    Rows that are already right count less, more so the larger gamma is; gamma = 0 is `CrossEntropy`. The prediction
     is logits; a target of probability rows gives the expectation.
 
     Args:
@@ -114,7 +114,7 @@ class Focal(FixedLoss):
         alpha: multiplies the loss; positive and finite. None is 1.
 
     Raises:
-        ValueError: where a setting is outside; where it is used, for targets that `CrossEntropy` refuses.
+        ValueError: if a setting is out of range; when used, for targets that `CrossEntropy` refuses.
 
     Example:
         >>> import backpass as bp

@@ -29,7 +29,7 @@ class HalfMSE(FixedLoss):
 
 
 class MAE(FixedLoss):
-    """Mean over all elements of |prediction - target|; the gradient where they are equal is 0.
+    """Mean over all elements of |prediction - target|; the gradient is 0 where they are equal.
 
     Example:
         >>> import backpass as bp
@@ -42,14 +42,14 @@ class MAE(FixedLoss):
 class Huber(FixedLoss):
     """Mean over all elements of e^2 / 2 where |e| <= delta, else delta (|e| - delta / 2), e = prediction - target.
 
-    Squares for small errors, a line for large ones, so that outliers weigh less (Huber 1964). The gradient by an
-    element is e within [-delta, delta], divided by the number of elements.
+    Quadratic for small errors and linear for large ones, so outliers weigh less (Huber 1964). The gradient with respect
+    to an element is e clipped to [-delta, delta], divided by the number of elements.
 
     Args:
-        delta: where the line begins; positive and finite.
+        delta: where the linear part begins; positive and finite.
 
     Raises:
-        ValueError: where `delta` is outside.
+        ValueError: if `delta` is out of range.
 
     Example:
         >>> import backpass as bp
@@ -68,8 +68,8 @@ class Huber(FixedLoss):
 class LogCosh(FixedLoss):
     """Mean over all elements of log(cosh(e)), e = prediction - target.
 
-    A square for small errors, a line for large ones, and smooth between. The gradient by an element is tanh(e), divided
-    by the number of elements; nothing overflows.
+    Quadratic for small errors, linear for large ones, and smooth between. The gradient with respect to an element is
+    tanh(e), divided by the number of elements; nothing overflows.
 
     Example:
         >>> import backpass as bp
@@ -82,7 +82,7 @@ class LogCosh(FixedLoss):
 class Quantile(FixedLoss):
     """Mean over all elements of q e where e > 0, else (q - 1) e, e = target - prediction: the pinball loss.
 
-    It is least where the prediction is the q-quantile of the target (Koenker and Bassett 1978). q = 0.5 gives half of
+    Smallest where the prediction is the q-quantile of the target (Koenker and Bassett 1978). q = 0.5 gives half of
     `MAE`. The gradient by an element is -q where e > 0, 1 - q where e < 0, and 0 at e = 0, divided by the number of
     elements.
 
@@ -90,7 +90,7 @@ class Quantile(FixedLoss):
         q: between 0 and 1.
 
     Raises:
-        ValueError: where `q` is outside.
+        ValueError: if `q` is out of range.
 
     Example:
         >>> import backpass as bp
@@ -120,7 +120,7 @@ class Poisson(FixedLoss):
         eps: keeps the logarithm of a rate of 0 finite; positive and finite.
 
     Raises:
-        ValueError: where `eps` is outside; where it is used, for negative targets.
+        ValueError: if `eps` is out of range; when used, for negative targets.
 
     Example:
         >>> import backpass as bp
@@ -155,7 +155,7 @@ class GaussianNLL(FixedLoss):
         full: whether the constant log(2 pi) / 2 is added.
 
     Raises:
-        ValueError: where `eps` is outside.
+        ValueError: if `eps` is out of range.
 
     Example:
         >>> import backpass as bp

@@ -79,12 +79,12 @@ class Model(Sealed):
 
     @property
     def seed(self) -> int | None:
-        """The seed in use, also where none was given."""
+        """The seed in use, even if none was given."""
         return self._built().seed
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers are trained."""
+        """The number of trainable parameters."""
         return self._built().n_parameters
 
     @property
@@ -138,7 +138,7 @@ class Model(Sealed):
         return Views(self._built().gradients())
 
     def states(self) -> Views:
-        """What is kept with the parameters and not trained, by name: running statistics. Views, as of `parameters()`.
+        """States by name, such as running statistics: kept but not trained. Views, like `parameters()`.
 
         Example:
             >>> import backpass as bp
@@ -162,7 +162,7 @@ class Model(Sealed):
     # By hand.
 
     def forward(self, x: ArrayLike, *, training: bool = True, random_step: int | None = None) -> Any:
-        """The output for rows of x; in training it keeps what `backward` needs.
+        """The output for rows of x; in training, what `backward` needs is kept.
 
         Args:
             x: (rows, *input_shape).
@@ -173,7 +173,7 @@ class Model(Sealed):
             A fresh array (rows, *output_shape); a list of them where there are several outputs.
 
         Raises:
-            ValueError: where the shape of x does not fit.
+            ValueError: if the shape of x does not fit.
         """
         step = -1 if random_step is None else _checks.integer("forward", "random_step", random_step, minimum=0)
         with self._built_for(x, "forward") as native:
@@ -189,7 +189,7 @@ class Model(Sealed):
             The gradient with respect to the input, of its shape; a list of them where there are several inputs.
 
         Raises:
-            RuntimeError: where no forward was kept.
+            RuntimeError: if no forward was kept.
 
         Example:
             >>> import backpass as bp
@@ -219,7 +219,7 @@ class Model(Sealed):
             patterns: over names, as in `parameters()`: "0.*" is the first layer, "*.bias" every bias; none means all.
 
         Raises:
-            ValueError: where a pattern matches nothing.
+            ValueError: if a pattern matches nothing.
 
         Example:
             >>> import backpass as bp
@@ -235,7 +235,7 @@ class Model(Sealed):
         self._built().freeze([_checks.text("freeze", "pattern", pattern) for pattern in patterns or ("*",)])
 
     def unfreeze(self, *patterns: str) -> None:
-        """Trains again what `freeze` kept; no pattern means everything."""
+        """Trains frozen parameters again; no pattern means everything."""
         self._built().unfreeze([_checks.text("unfreeze", "pattern", pattern) for pattern in patterns or ("*",)])
 
     @property
@@ -244,7 +244,7 @@ class Model(Sealed):
         return tuple(self._built().frozen)
 
     def reset(self, seed: int | None = None) -> None:
-        """Makes the model as new: initial weights and states, gradients of zero, random streams from their begin.
+        """Makes the model as new: initial weights and states, zero gradients, random streams from their start.
 
         The last fit is forgotten; an optimizer is not told, so take a new one. What is frozen stays frozen.
 
@@ -252,7 +252,7 @@ class Model(Sealed):
             seed: of the new weights; None is the seed before, which gives the same weights as at the beginning.
 
         Raises:
-            ValueError: where a parameter began with an initializer of your own and the model comes from a file, which
+            ValueError: if a parameter began with an initializer of your own and the model comes from a file, which
                 has the values only.
 
         Example:
@@ -269,7 +269,7 @@ class Model(Sealed):
         self._forget_fits()
 
     def predict(self, x: ArrayLike, *, batch_size: int | None = None, threads: int | None = None) -> Any:
-        """The output for rows of x, with nothing dropped and nothing kept.
+        """The output for rows of x, without dropout; nothing is kept for `backward`.
 
         Args:
             x: (rows, *input_shape).
@@ -292,7 +292,7 @@ class Model(Sealed):
     # What it costs.
 
     def plan(self, batch_size: int, training: bool = False) -> _core.Plan:
-        """What a call for `batch_size` rows runs. Printing it shows every kernel call."""
+        """The plan of a call for `batch_size` rows. Printing it shows every kernel call."""
         rows = _checks.integer("plan", "batch_size", batch_size, minimum=1)
         return self._built().plan(rows, _checks.flag("plan", "training", training))
 
@@ -312,14 +312,14 @@ class Model(Sealed):
     # Files and copies.
 
     def save(self, path: str | bytes | os.PathLike[str]) -> None:
-        """Writes graph and parameters as safetensors; an existing file is replaced at once or not at all.
+        """Writes graph and parameters as safetensors; an existing file is replaced as a whole or not at all.
 
-        Its mode, owner, group and extended attributes are kept as far as may be, and a link stays a link. A read-only
-        file is not replaced. What a killed process left beside it (`.backpass-*.tmp`) goes.
+        Its mode, owner, group and extended attributes are kept as far as possible, and a link stays a link. A read-only
+        file is not replaced. Temporary files of killed processes beside it (`.backpass-*.tmp`) are removed.
 
         Raises:
-            OSError: where the file cannot be written; nothing has changed then.
-            ValueError: where the model cannot be saved: it holds what Python computes, or is beyond what `load` reads.
+            OSError: if the file cannot be written; nothing has changed then.
+            ValueError: if the model cannot be saved: it holds what Python computes, or is beyond what `load` reads.
         """
         self._built().save(os.fsencode(_checks.path("save", path)))
 
@@ -327,7 +327,7 @@ class Model(Sealed):
         """Copies of the parameters and states by name, as PyTorch names them in an `nn.Sequential` of the same layers.
 
         Raises:
-            RuntimeError: where another thread is training the model.
+            RuntimeError: if another thread is training the model.
 
         Example:
             >>> import backpass as bp
@@ -341,7 +341,7 @@ class Model(Sealed):
         return self._built().state_dict()
 
     def load_weights(self, source: str | bytes | os.PathLike[str] | Mapping[str, ArrayLike]) -> None:
-        """Takes parameters and states from a file or from arrays, by name: all of them, or none and an error.
+        """Loads parameters and states from a file or from arrays, by name: all of them, or none with an error.
 
         Numbers of another real type are cast to the model's.
 
@@ -350,9 +350,9 @@ class Model(Sealed):
                 `state_dict()` of a PyTorch model on the CPU. Shapes are those of `parameters()`.
 
         Raises:
-            OSError: where the file cannot be read.
-            TypeError: where an entry is not an array of real numbers.
-            ValueError: where a name is missing or unknown, a shape does not fit, a number is too large for the
+            OSError: if the file cannot be read.
+            TypeError: if an entry is not an array of real numbers.
+            ValueError: if a name is missing or unknown, a shape does not fit, a number is too large for the
                 model's dtype, or the file is damaged.
 
         Example:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class Network(Model):
     """A model made of tensors: any graph from inputs to outputs.
 
-    Layers are called on tensors, beside the operations of this module. Their parameters are named by the order in which
+    Layers are called on tensors, together with operations. Their parameters are named by the order in which
     the layers were called ("0.weight"); a layer that is called twice uses its parameters twice. A model of several
     inputs or outputs takes and gives lists of arrays (inputs also as a dict by their names), and a loss for each output
     or one for all; the whole loss is their sum.
@@ -35,13 +35,13 @@ class Network(Model):
     Args:
         inputs: the tensors given at each call, at most 16; their first dimension is the batch.
         outputs: the tensors to compute, at most 16, of one real type.
-        seed: of initial weights, shuffling and dropout; None takes a fresh one, which `seed` then tells.
+        seed: of initial weights, shuffling and dropout; None takes a fresh one, which `seed` then shows.
         precision: of all float32 matrix products: "highest", "high" (about five digits) or "medium" (about two, as
             bfloat16 has them), where the machine is faster at them; None leaves each as it was made.
         dtype: of all real tensors: "float32" or "float64"; None leaves each as it was made.
 
     Raises:
-        ValueError: where an output needs an input that is not among `inputs`.
+        ValueError: if an output needs an input that is not among `inputs`.
 
     Example:
         >>> import backpass as bp
@@ -85,7 +85,7 @@ class Network(Model):
         optimizer: Optimizer | str,
         **options: Unpack[FitOptions],
     ) -> History:
-        """Trains the model: for every epoch, for every batch: forward, loss, backward, update.
+        """Trains the model: forward, loss, backward and update for each batch of each epoch.
 
         Args:
             x: (rows, *input_shape). Arrays with dense rows, memory-mapped ones too, are read in place. Or, with no y, a
@@ -98,10 +98,10 @@ class Network(Model):
                 such as "adam" is a fresh one with its defaults.
             epochs: how often to go through all rows.
             batch_size: rows of one batch; the last batch of an epoch may be smaller.
-            accumulate: batches of one update. Their gradients add up to that of one batch with all their rows, in the
-                memory of one of them; what is random, and statistics over a batch, are each batch's own.
-            shuffle: whether each epoch has an order of its own.
-            drop_last: whether rows at the end of an epoch that fill no batch are left out of it.
+            accumulate: batches per update. Their gradients are combined to that of one batch with all rows, in the
+                memory of one of them. Random masks and batch statistics are those of each batch.
+            shuffle: whether the rows are shuffled anew in each epoch.
+            drop_last: whether rows at the end of an epoch that do not fill a batch are left out.
             validation_data: (x, y), (x, y, sample_weight) or a stream, evaluated after each epoch as "val_loss" and so
                 on.
             validation_split: instead, the share of the rows that is held out, at random by `seed` (0 without one: a
@@ -150,9 +150,9 @@ class Network(Model):
             outputs, "loss_0" and so on are their losses.
 
         Raises:
-            TypeError: where data is not an array of real numbers.
-            ValueError: where shapes, labels or settings do not fit, or data is not finite; nothing has changed then.
-            DivergedError: where a loss is not finite; the model keeps the weights from before that step.
+            TypeError: if data is not an array of real numbers.
+            ValueError: if shapes, labels or settings do not fit, or data is not finite; nothing has changed then.
+            DivergedError: if a loss is not finite; the model keeps the weights from before that step.
             KeyboardInterrupt: on Ctrl-C, or after it when a stream's generator that blocks goes on; the model is usable
                 as it is.
         """
@@ -185,7 +185,7 @@ class Network(Model):
         optimizer: Optimizer | str | None = None,
         **options: Unpack[PartialOptions],
     ) -> History:
-        """One pass over these rows: rows that come bit by bit make one training.
+        """One pass over these rows: training on rows that arrive bit by bit.
 
         Args:
             x: rows, or a stream, as for `fit`.
@@ -195,8 +195,8 @@ class Network(Model):
                 kind.
             batch_size: as for `fit`, like all that follow.
             accumulate: batches of one update.
-            shuffle: whether the rows have an order of their own.
-            drop_last: whether rows that fill no batch are left out.
+            shuffle: whether the rows are shuffled.
+            drop_last: whether rows that do not fill a batch are left out.
             augment: functions on copies of each batch's rows.
             metrics: names, functions or tuples.
             sample_weight: (rows,).
@@ -268,7 +268,7 @@ class Network(Model):
             "loss", "loss_0" and so on where there are several outputs, and one entry per metric.
 
         Raises:
-            ValueError: where no loss is known, or shapes do not fit.
+            ValueError: if no loss is known, or shapes do not fit.
         """
         chosen = loss if loss is not None else self._last_loss
         if chosen is None:
@@ -280,7 +280,7 @@ class Network(Model):
     def value_and_grad(
         self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None
     ) -> tuple[float, dict[str, Array]]:
-        """The loss and its gradient by every parameter, from one forward and one backward run; updates nothing.
+        """The loss and its gradient with respect to all parameters, from one forward and backward run; updates nothing.
 
         Returns:
             The loss in training, and fresh arrays by name. The model's gradient buffer holds the same numbers.
@@ -299,9 +299,9 @@ class Network(Model):
 
     @suggesting
     def objective(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None) -> Objective:
-        """The loss as a function of all parameters, with gradient and Hessian-vector product, for SciPy and its like.
+        """The loss as a function of all parameters, with gradient and Hessian-vector product, as for SciPy.
 
-        The model holds the parameters that were asked for last: a minimizer's last question, not always its answer.
+        Afterwards the model holds the parameters of the last evaluation, which need not be the minimizer's result.
 
         Args:
             x: (rows, *input_shape).
@@ -313,7 +313,7 @@ class Network(Model):
             An object with `x0`, `fun`, `jac` and `hessp`, which is also a function: theta -> (value, gradient).
 
         Raises:
-            ValueError: where shapes do not fit.
+            ValueError: if shapes do not fit.
 
         Example:
             >>> import backpass as bp
@@ -331,7 +331,7 @@ class Network(Model):
 
     @suggesting
     def backprop(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> list[dict[str, Array]]:
-        """Everything that one forward and one backward run know, layer by layer; updates nothing.
+        """The values of one forward and one backward run, layer by layer; updates nothing.
 
         Dropout draws the masks of `random_step=0`.
 

@@ -23,11 +23,11 @@ class Adam(Optimizer):
         betas: b1 and b2, at least 0 and below 1.
         eps: keeps the division finite.
         weight_decay: added to the gradient as weight_decay * w.
-        amsgrad: whether the largest v so far is divided by (Reddi et al. 2018).
+        amsgrad: whether to divide by the largest v so far (Reddi et al. 2018).
         **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -62,19 +62,19 @@ class Adam(Optimizer):
 class AdamW(Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
 
-    w <- (1 - learning_rate weight_decay) w, then the step of `Adam` without decay: what shrinks the weights does not
-    pass through the moments, as it does where decay is added to the gradient.
+    w <- (1 - learning_rate weight_decay) w, then the step of `Adam` without decay. The decay does not pass through the
+    moments, as it would if it were added to the gradient.
 
     Args:
         learning_rate: the step size.
         betas: b1 and b2, at least 0 and below 1.
         eps: keeps the division finite.
-        weight_decay: the part of the weights that a step of size 1 takes away.
-        amsgrad: whether the largest v so far is divided by (Reddi et al. 2018).
+        weight_decay: the fraction of the weights that a step of size 1 removes.
+        amsgrad: whether to divide by the largest v so far (Reddi et al. 2018).
         **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -116,11 +116,11 @@ class NAdam(Optimizer):
         betas: b1 and b2, at least 0 and below 1.
         eps: keeps the division finite.
         weight_decay: added to the gradient as weight_decay * w.
-        momentum_decay: how quickly the momentum comes to b1, at least 0.
+        momentum_decay: how quickly the momentum approaches b1, at least 0.
         **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -165,7 +165,7 @@ class RAdam(Optimizer):
         **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -207,7 +207,7 @@ class Adamax(Optimizer):
         **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class LBFGS(Optimizer):
     """A quasi-Newton method for full batches (Nocedal and Wright 2006, chapter 7), with Moré and Thuente's line search.
 
-    For `fit` alone: an epoch is one iteration of the minimizer, of one or more evaluations of loss and gradient on all
+    Only for `fit`: an epoch is one iteration of the minimizer, with one or more evaluations of loss and gradient on all
     rows. `batch_size` and `shuffle` have no meaning, and dropout masks stay the same. The "loss" of an epoch is the one
     that its iteration ended with. A fit ends early where the minimizer has converged; the next one begins anew. There
     is no learning rate to schedule: the history has 1, where a line search begins. Where a trial's loss or gradient is
@@ -34,7 +34,7 @@ class LBFGS(Optimizer):
         tolerance_change: converged is a loss that fell by at most this times max(|loss|, 1).
 
     Raises:
-        ValueError: where a setting is out of range; in fit, where something needs single steps.
+        ValueError: if a setting is out of range; in fit, if something needs single steps.
 
     Example:
         >>> import backpass as bp

@@ -17,13 +17,13 @@ class Muon(Optimizer):
 
     b <- momentum b + (1 - momentum) g;  o = the orthogonal factor of b, or with `nesterov` of (1 - momentum) g +
     momentum b, by Newton and Schulz's iteration;  w <- (1 - learning_rate weight_decay) w - learning_rate scale o.
-    Parameters that are no matrices take `AdamW` with the same learning rate and weight decay.
+    Parameters that are not matrices use `AdamW` with the same learning rate and weight decay.
 
     Args:
         learning_rate: the step size.
         momentum: how much of b is kept, at least 0 and below 1.
         nesterov: whether to look ahead along b.
-        weight_decay: the part of the weights that a step of size 1 takes away.
+        weight_decay: the fraction of the weights that a step of size 1 removes.
         steps: of the iteration, which is computed in the model's dtype.
         adjust: how scale follows from a matrix of n rows and m columns: "original" is sqrt(max(1, n / m)),
             "match_rms_adamw" 0.2 sqrt(max(n, m)), as long as a step of AdamW (Liu et al. 2025).
@@ -32,7 +32,7 @@ class Muon(Optimizer):
         **options: groups and decay, as every `Optimizer` takes them; there is no clipping.
 
     Raises:
-        ValueError: where a setting is out of range, or clipping is asked for.
+        ValueError: if a setting is out of range, or clipping is asked for.
 
     Example:
         >>> import backpass as bp

@@ -27,7 +27,7 @@ class Group:
         weight_decay: None is the optimizer's.
 
     Raises:
-        TypeError: where an argument is something else.
+        TypeError: if an argument is something else.
 
     Example:
         >>> import backpass as bp
@@ -61,24 +61,24 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {}  # ours, by name
 
 
 class Optimizer(Sealed):
-    """What all optimizers share.
+    """The base of all optimizers.
 
     An optimizer holds its state (velocities, moments) and belongs to the first model that it steps. Training again
-    with it goes on where it stopped; a second model raises ValueError. A copy, or what comes out of a pickle, goes on
-    from the same state with the first model that it steps. Of the settings only `learning_rate` can be changed: for
-    others make another optimizer, which goes on by `load_state_dict`.
+    with it continues where it stopped; a second model raises ValueError. A copy or an unpickled optimizer continues
+    from the same state with the first model that it steps. Only the setting `learning_rate` can be changed; for others
+    make another optimizer and use `load_state_dict`.
 
-    To write your own, subclass it, hand `kind` and `settings` on to this constructor, and give it one of two methods.
+    To write your own, subclass it, pass `kind` and `settings` to this constructor, and define one of two methods.
     `update` composes operations: it is compiled, clipped and grouped like ours. `step(model)` computes with NumPy on
     `model.flat_parameters` and `model.flat_gradients`, at `current_learning_rate`; a subclass of one of ours may call
     `super().step(model)`. Either works in `fit`, in a `Trainer` and by hand. `slots` names the arrays of state that it
-    keeps: they are zero at first, and copied, saved in checkpoints and told by `state_dict` like ours. A step that
+    keeps: they start at zero, and are copied, saved in checkpoints and included in `state_dict` like ours. A step that
     would leave weights that are not finite is undone.
 
-    Where the gradient is not finite, or a parameter or the state would not be, nothing is updated: `fit` raises
-    DivergedError, a trainer's `step` returns nan, `step` here raises NotFiniteError. What is frozen has no gradient.
+    If the gradient is not finite, or a parameter or the state would not be, nothing is updated: `fit` raises
+    DivergedError, a trainer's `step` returns nan, `step` here raises NotFiniteError. Frozen ones have no gradient.
 
-    Every optimizer takes these by keyword.
+    Every optimizer takes these options by keyword.
 
     Args:
         kind: the name of one of ours, or of your own.
@@ -95,8 +95,8 @@ class Optimizer(Sealed):
             made so far.
 
     Raises:
-        TypeError: where an option or a setting is something else, or your own class has neither `update` nor `step`.
-        ValueError: where an option is out of range, or asked of a `step` of your own; when the first step is made,
+        TypeError: if an option or a setting is something else, or your own class has neither `update` nor `step`.
+        ValueError: if an option is out of range, or asked of a `step` of your own; when the first step is made,
             where a pattern matches no parameter.
 
     Example:
@@ -222,12 +222,12 @@ class Optimizer(Sealed):
         raise NotImplementedError(f"[{type(self).__name__}] an optimizer of your own needs update or step")
 
     def slot(self, model: Network, name: str) -> Array:
-        """An array of state as a writable view of `n_parameters` elements, laid out as `model.flat_parameters`.
+        """An array of state: a writable view of `n_parameters` elements, laid out like `model.flat_parameters`.
 
         For a `step` of your own; the optimizer belongs to the model then.
 
         Raises:
-            ValueError: where there is no such slot, or the optimizer belongs to another model.
+            ValueError: if there is no such slot, or the optimizer belongs to another model.
 
         Example:
             >>> import backpass as bp, numpy as np
@@ -258,7 +258,7 @@ class Optimizer(Sealed):
 
     @property
     def steps(self) -> int:
-        """How many updates it has made."""
+        """The number of updates made so far."""
         return self._native.steps
 
     @property
@@ -267,13 +267,13 @@ class Optimizer(Sealed):
         return self._native.current_learning_rate
 
     def step(self, model: Network) -> None:
-        """Updates the parameters of a model from its gradients, which stay as they are where nothing clips them.
+        """Updates the parameters of a model from its gradients. Only clipping changes the gradients.
 
         Raises:
-            NotFiniteError: a ValueError, where a gradient is not finite, or a parameter or the state would not be.
-            ValueError: where this optimizer belongs to another model, or a group's pattern matches no parameter.
+            NotFiniteError: a ValueError, if a gradient is not finite, or a parameter or the state would not be.
+            ValueError: if this optimizer belongs to another model, or a group's pattern matches no parameter.
                 Nothing is updated in either case.
-            RuntimeError: where the model has not been built.
+            RuntimeError: if the model has not been built.
 
         Example:
             >>> import backpass as bp
@@ -288,7 +288,7 @@ class Optimizer(Sealed):
         model._trained = True
 
     def state_dict(self) -> dict[str, Any]:
-        """What steps have left behind, as copies.
+        """The state after the steps so far, as copies.
 
         Returns:
             "type", "steps", "learning_rate", "epochs" (those that fit has finished), and "slots": one dict of arrays
@@ -306,13 +306,13 @@ class Optimizer(Sealed):
         return self._native.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Goes on from what `state_dict` gave, that of another model's optimizer too.
+        """Continues from what `state_dict` returned, also that of another model's optimizer.
 
         Names and shapes are checked at once where this optimizer has a model, else when it gets one.
 
         Raises:
-            ValueError: where the state is of another kind of optimizer or does not fit the model.
-            TypeError: where it is no such dict.
+            ValueError: if the state is of another kind of optimizer or does not fit the model.
+            TypeError: if it is no such dict.
 
         Example:
             >>> import backpass as bp

@@ -11,10 +11,10 @@ from backpass._sealed import Sealed
 
 
 class Schedule(Sealed):
-    """What all schedules share: a factor by which the optimizer's learning rate is multiplied.
+    """The base of all schedules: a factor that multiplies the optimizer's learning rate.
 
     An optimizer takes one as `schedule=`. Its t is the number of updates that it has made, or with `per="epoch"` the
-    number of epochs that `fit` has finished with it; both go on over several fits. With `warmup` the factors are
+    number of epochs that `fit` has finished with it; both continue over several fits. With `warmup` the factors are
     1/warmup, 2/warmup, ..., 1 first, and the schedule begins after them (Goyal et al. 2017).
 
     Args:
@@ -23,7 +23,7 @@ class Schedule(Sealed):
         settings: those of the schedule.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -49,7 +49,7 @@ class Schedule(Sealed):
         return next(base.__name__ for base in cls.__mro__ if base.__module__ == __name__)
 
     def factor(self, t: float) -> float:
-        """What multiplies the learning rate; t = 0 for the first update.
+        """The factor at t; t = 0 for the first update.
 
         Example:
             >>> import backpass as bp
@@ -124,7 +124,7 @@ class StepDecay(Schedule):
         per: "step" or "epoch".
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -147,7 +147,7 @@ class MultiStepDecay(Schedule):
         per: "step" or "epoch".
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -169,7 +169,7 @@ class ExponentialDecay(Schedule):
         per: "step" or "epoch".
 
     Raises:
-        ValueError: where gamma is not above 0.
+        ValueError: if gamma is not above 0.
 
     Example:
         >>> import backpass as bp
@@ -196,7 +196,7 @@ class CosineAnnealing(Schedule):
         per: "step" or "epoch".
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -233,7 +233,7 @@ class OneCycle(Schedule):
         per: "step" or "epoch".
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -274,7 +274,7 @@ class PolynomialDecay(Schedule):
         per: "step" or "epoch".
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -298,7 +298,7 @@ class InverseSquareRoot(Schedule):
         per: "step" or "epoch".
 
     Raises:
-        ValueError: where `steps` is not positive.
+        ValueError: if `steps` is not positive.
 
     Example:
         >>> import backpass as bp

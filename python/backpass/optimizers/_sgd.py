@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 class SGD(Optimizer):
     """Gradient descent: w <- w - learning_rate g.
 
-    With momentum the gradient gives way to a velocity v <- momentum v + (1 - dampening) g, which begins as the first
-    gradient; with `nesterov` to g + momentum v (Sutskever et al. 2013, in PyTorch's form).
+    With momentum, the gradient is replaced by a velocity v <- momentum v + (1 - dampening) g, which starts as the first
+    gradient; with `nesterov`, by g + momentum v (Sutskever et al. 2013, in PyTorch's form).
 
     Args:
         learning_rate: the step size.
         momentum: how much of the velocity is kept, at least 0.
         nesterov: whether to look ahead along the velocity; needs momentum and no dampening.
         weight_decay: added to the gradient as weight_decay * w.
-        dampening: how much of the gradient is kept from the velocity.
+        dampening: how much of the gradient is left out of the velocity.
         **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -65,7 +65,7 @@ class RMSprop(Optimizer):
     """Steps divided by the root of a running mean of the squared gradient (Tieleman and Hinton 2012).
 
     v <- alpha v + (1 - alpha) g^2;  d = g / (sqrt(v) + eps);  w <- w - learning_rate d.
-    With momentum d gives way to a velocity b <- momentum b + d (PyTorch's form).
+    With momentum, d is replaced by a velocity b <- momentum b + d (PyTorch's form).
 
     Args:
         learning_rate: the step size.
@@ -73,11 +73,11 @@ class RMSprop(Optimizer):
         eps: keeps the division finite.
         momentum: how much of the velocity is kept, at least 0.
         weight_decay: added to the gradient as weight_decay * w.
-        centered: whether the square of the mean gradient is taken from v, which leaves a variance (Graves 2013).
+        centered: whether to subtract the square of the mean gradient from v, which leaves a variance (Graves 2013).
         **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -120,12 +120,12 @@ class Adagrad(Optimizer):
         learning_rate: the step size.
         learning_rate_decay: how quickly the step size falls.
         weight_decay: added to the gradient as weight_decay * w.
-        initial_accumulator_value: what s begins as.
+        initial_accumulator_value: the initial value of s.
         eps: keeps the division finite.
         **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -157,7 +157,7 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """Steps in the unit of the weights, without a rate to choose (Zeiler 2012).
+    """Steps in the units of the weights, without a rate to choose (Zeiler 2012).
 
     v <- rho v + (1 - rho) g^2;  d = sqrt(u + eps) / sqrt(v + eps) g;  u <- rho u + (1 - rho) d^2;
     w <- w - learning_rate d.
@@ -170,7 +170,7 @@ class Adadelta(Optimizer):
         **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp
@@ -200,18 +200,18 @@ class Adadelta(Optimizer):
 
 
 class Lion(Optimizer):
-    """Steps of one size, in the direction of the signs of a momentum (Chen et al. 2023, algorithm 2).
+    """Steps of equal size, along the signs of a momentum (Chen et al. 2023, algorithm 2).
 
     w <- (1 - learning_rate weight_decay) w - learning_rate sign(b1 m + (1 - b1) g);  m <- b2 m + (1 - b2) g.
 
     Args:
         learning_rate: the step size; a tenth of what suits Adam.
         betas: b1 and b2, at least 0 and below 1.
-        weight_decay: the part of the weights that a step of size 1 takes away.
+        weight_decay: the fraction of the weights that a step of size 1 removes.
         **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp

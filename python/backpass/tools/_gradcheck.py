@@ -52,13 +52,13 @@ def gradcheck(model: Network, loss: AnyLoss, x: ArrayLike, y: ArrayLike) -> Grad
     Args:
         model: a model; one in float32 is checked as a copy in float64. Its parameters and gradients are left as
             they were.
-        loss: a loss, ours or your own, or one for each output; any object with `value_and_grad(prediction, target)`.
+        loss: a built-in loss or your own, or one for each output; any object with `value_and_grad(prediction, target)`.
         x: (rows, *input_shape); a few rows are enough.
         y: targets, as the loss wants them.
 
     Returns:
         max |g - d| / max(|g|, |d|, 1 % of the largest |g|), a float that also tells `where`. Below 1e-6 the gradients
-        are right; a wrong sign or factor gives more than 0.01 nearly always.
+        are right; a wrong sign or factor nearly always gives more than 0.01.
 
     Example:
         >>> import backpass as bp
@@ -166,7 +166,7 @@ def _central(value: Callable[[], float], array: Array, index: tuple[int, ...], h
 def hvp(
     model: Network, loss: AnyLoss, x: ArrayLike, y: ArrayLike, vector: ArrayLike, *, random_step: int | None = None
 ) -> Array:
-    """The Hessian of the loss by the parameters, times a vector, without ever forming the Hessian.
+    """The Hessian of the loss with respect to the parameters, times a vector, without forming the Hessian.
 
     It is the gradient of (gradient . vector), which the graph gives in about the time of two gradients (Pearlmutter
     1994 by reverse over reverse).

@@ -29,7 +29,7 @@ EXPLODED = 4  # times the lowest smoothed loss, where that is positive
 
 
 class LearningRateRange:
-    """What `find_learning_rate` saw; prints as a table.
+    """The result of `find_learning_rate`; prints as a table.
 
     Attributes:
         learning_rates: (steps done,), rising.
@@ -66,7 +66,7 @@ class LearningRateRange:
         """A matplotlib figure of the loss over the rate.
 
         Raises:
-            ImportError: where matplotlib is not installed.
+            ImportError: if matplotlib is not installed.
         """
         try:
             from matplotlib.figure import Figure
@@ -146,7 +146,7 @@ def find_learning_rate(
         An object with `learning_rates`, `losses`, `suggestion` and `plot()`, which prints as a table.
 
     Raises:
-        ValueError: where an argument is out of range, data does not fit, or the very first loss is not finite.
+        ValueError: if an argument is out of range, data does not fit, or the very first loss is not finite.
 
     Example:
         >>> import backpass as bp

@@ -19,11 +19,11 @@ Vector = npt.NDArray[np.float64]
 
 
 class Objective:
-    """The loss over some rows as a function of theta, a vector of all parameters: what `scipy.optimize.minimize` takes.
+    """The loss over some rows as a function of theta, a vector of all parameters; for `scipy.optimize.minimize`.
 
     The model holds the last theta that was asked for; its gradient buffer, the last gradient that was computed.
-    Asking for value and gradient of one theta costs one forward and one backward run. Dropout masks stay the same, so
-    that it is a function. Numbers go in and out as float64 whatever the model's dtype is.
+    Value and gradient at one theta cost one forward and backward run. Dropout masks stay the same, so it is a
+    function. Numbers are float64 on both sides, whatever the model's dtype is.
 
     Attributes:
         x0: (n_parameters,), a copy of the model's parameters from the start, in the order of `flat_parameters`.
@@ -52,8 +52,8 @@ class Objective:
             theta: (n_parameters,).
 
         Raises:
-            TypeError: where theta is not an array of real numbers.
-            ValueError: where its shape does not fit, or a number is not finite in the model's dtype.
+            TypeError: if theta is not an array of real numbers.
+            ValueError: if its shape does not fit, or a number is not finite in the model's dtype.
         """
         return self(theta)[0]
 

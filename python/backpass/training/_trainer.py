@@ -49,8 +49,8 @@ class Trainer(Sealed):
         threads: how many; None is the default of `get_threads()`.
         loss_weights: a number for each output that multiplies its loss; None counts each once.
         recompute: whether most values between layers are computed again for the backward pass instead of kept: the
-            same bits from less memory, in up to a third more time (other bits beside `activation_dtype`, for what is
-            made again is not rounded). See `memory_estimate`.
+            same bits from less memory, in up to a third more time (other bits with `activation_dtype`, because
+            recomputed values are not rounded). See `memory_estimate`.
         activation_dtype: "bfloat16" keeps values for the backward pass in half the memory, rounded to 8 binary digits;
             "int8" in a quarter, rounded to 255 steps; arithmetic, sums and weights stay float32. None keeps them as
             they are.
@@ -58,8 +58,8 @@ class Trainer(Sealed):
             to the loss in training. `evaluate` tells the loss of the data alone.
 
     Raises:
-        TypeError: where one of them is something else.
-        ValueError: where activation_dtype is another, or the model's dtype is float64.
+        TypeError: if one of them is something else.
+        ValueError: if activation_dtype is another, or the model's dtype is float64.
 
     Example:
         >>> import backpass as bp
@@ -157,8 +157,8 @@ class Trainer(Sealed):
             sample_weight: (rows,).
 
         Returns:
-            The loss before the update. Where it is not finite, nothing is updated; nan where the gradient is not
-            finite, or a parameter or the optimizer's state would not be: then nothing is updated, too.
+            The loss before the update. If it is not finite, nothing is updated. If the gradient is not finite, or a
+            parameter or the optimizer's state would not be, the result is nan and nothing is updated either.
         """
         model = self.model
         if self._native is not None and self._network is model._native and model._names is None and model._trained:
@@ -239,7 +239,7 @@ class Trainer(Sealed):
         return evaluate_with(self.model, self.loss, x, y, metrics, sample_weight, True, self.loss_weights)
 
     def plan(self, batch_size: int) -> _core.Plan:
-        """What a step on `batch_size` rows runs. Printing it shows every kernel call."""
+        """The plan of a step on `batch_size` rows. Printing it shows every kernel call."""
         rows = _checks.integer("plan", "batch_size", batch_size, minimum=1)
         return self._for_steps(self.model._built()).plan(rows)
 
