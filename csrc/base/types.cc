@@ -8,6 +8,15 @@
 
 namespace backpass {
 
+Attribute::Attribute(const Attribute& other)
+    : AttributeValue(std::visit([](auto value) { return AttributeValue(std::move(value)); },
+                                static_cast<const AttributeValue&>(other))) {}
+
+Attribute& Attribute::operator=(Attribute other) noexcept {
+  AttributeValue::operator=(std::move(other));
+  return *this;
+}
+
 const char* name(DType dtype) {
   switch (dtype) {
     case DType::float32:

@@ -52,6 +52,7 @@ void translate_file_error(std::exception_ptr pointer) {
   try {
     if (pointer) std::rethrow_exception(pointer);
   } catch (const backpass::FileError& error) {
+    if (error.code() == std::errc::not_enough_memory) return void(PyErr_NoMemory());
     const std::string& path = error.path();
     const auto name = py::reinterpret_steal<py::object>(
         PyUnicode_DecodeFSDefaultAndSize(path.data(), static_cast<py::ssize_t>(path.size())));

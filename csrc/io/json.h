@@ -27,6 +27,14 @@ inline constexpr int kMaxJsonValues = 1 << 20;
 class JsonValue {
  public:
   JsonValue() = default;
+  // By way of the value, for the reason that Attribute has (types.h).
+  JsonValue(const JsonValue& other)
+      : value_(std::visit([](auto value) { return Value(std::move(value)); }, other.value_)) {}
+  JsonValue(JsonValue&& other) noexcept = default;
+  JsonValue& operator=(JsonValue other) noexcept {
+    value_ = std::move(other.value_);
+    return *this;
+  }
   template <std::same_as<bool> T>  // exactly bool: a pointer is none
   JsonValue(T value) : value_(value) {}
   template <std::integral T>
@@ -60,7 +68,8 @@ class JsonValue {
   bool operator==(const JsonValue& other) const = default;
 
  private:
-  std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, JsonArray, JsonObject> value_ = nullptr;
+  using Value = std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, JsonArray, JsonObject>;
+  Value value_ = nullptr;
 };
 
 // Reads a text from front to back; what is long is read member by member, so that its values are never in memory at

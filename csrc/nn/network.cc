@@ -90,11 +90,11 @@ void Network::Impl::track_states() {
 }
 
 std::byte* Network::Impl::gradient_data() {
-  if (!has_gradients.load(std::memory_order_acquire))
-    std::call_once(gradients_made, [&] {
-      gradients = AlignedBuffer(bytes());
-      has_gradients.store(true, std::memory_order_release);
-    });
+  if (!has_gradients.load(std::memory_order_acquire)) {
+    const std::lock_guard lock(making_gradients);
+    if (!has_gradients.load(std::memory_order_relaxed)) gradients = AlignedBuffer(bytes());
+    has_gradients.store(true, std::memory_order_release);
+  }
   return gradients.data();
 }
 

@@ -51,8 +51,8 @@ struct Network::Impl {
   std::vector<Tracked> tracked;
   // Parameters, then states, which begin at a multiple of 64 bytes; gradients: allocated at first use.
   AlignedBuffer values, gradients;
-  std::once_flag gradients_made;
-  std::atomic<bool> has_gradients{false};  // asked first: the flag costs more than a small layer
+  std::mutex making_gradients;             // no once_flag: an exception may not cross what C of glibc is in it
+  std::atomic<bool> has_gradients{false};  // asked first: the lock costs more than a small layer
   std::set<std::string> frozen;            // names of parameters and states
   int freezes = 0;                         // counts changes of `frozen`: plans depend on it
   Dim n_parameters = 0;

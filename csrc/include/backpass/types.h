@@ -51,7 +51,16 @@ Dim element_count(const Shape& shape);
 
 // The settings of a layer, loss or optimizer by name, as they are printed and saved.
 struct Description;
-using Attribute = std::variant<bool, std::int64_t, double, std::string, std::vector<Description>, std::vector<double>>;
+using AttributeValue =
+    std::variant<bool, std::int64_t, double, std::string, std::vector<Description>, std::vector<double>>;
+// libstdc++ 12 believes that no variant of these is ever without a value, and destroys one whose copy found no memory:
+// the value is copied first.
+struct Attribute : AttributeValue {
+  using AttributeValue::AttributeValue;
+  Attribute(const Attribute& other);
+  Attribute(Attribute&& other) noexcept = default;
+  Attribute& operator=(Attribute other) noexcept;
+};
 using Attributes = std::vector<std::pair<std::string, Attribute>>;
 
 // A layer in plain words; a layer made of layers has theirs among its attributes.
