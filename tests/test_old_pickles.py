@@ -56,6 +56,12 @@ def test_settings_of_then_are_kept(old):
     assert len(old["history"]["loss"]) == 1
 
 
+def test_every_class_and_function_is_found_by_its_old_name():
+    old = pickle.loads((OLD.parent / "names_before_rooms.pickle").read_bytes())
+    assert len(old) > 100
+    assert [name for name, thing in old.items() if getattr(bp, name) is not thing] == []
+
+
 @pytest.mark.parametrize("name", MOVED)
 def test_old_names_are_the_modules_of_today(name):
     assert import_module(f"backpass.{name}") is import_module(f"backpass.{MOVED[name]}")

@@ -35,7 +35,7 @@ MOVED = {
     "_learning_rate": "tools._learning_rate",
     "_losses": "losses._loss",
     "_metrics": "losses._metrics",
-    "_mistakes": "training._mistakes",
+    "_mistakes": "_warnings",  # of which pickles name a class
     "_muon": "optimizers._muon",
     "_network": "models._network",
     "_norms": "layers._norms",
