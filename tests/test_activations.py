@@ -15,6 +15,16 @@ from registry import (
 )
 
 
+def test_every_activation_of_the_core_is_under_test():
+    """Those of its list, which `Dense` knows by name; the layers without settings are made by it."""
+    assert {*bp._core.activations()} == {*ACTIVATIONS}
+    for name, layer, doc, _ in bp._core.plain_activations():
+        assert bp.Dense(1, activation=name).activation == name
+        assert getattr(bp, layer).__doc__.startswith(doc)
+        assert doc in getattr(bp, name).__doc__
+
+
+
 def derivative_of(activation, z):
     """sigma'(z), element by element, as our backward pass has it."""
     model = bp.Sequential(ACTIVATIONS[activation](), input_shape=(1,), dtype="float64")

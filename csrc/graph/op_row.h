@@ -49,8 +49,8 @@ struct OpField {
   enum class Form : unsigned char {
     required,
     optional,    // left out where it is as in a new op
-    one_dim,     // of dims: how many there are
-    three_dims,  //
+    one_dim,     // of dims: there is one
+    three_dims,  // of dims: there are three
     sizes,       // of dims: one may be the batch
   };
 
