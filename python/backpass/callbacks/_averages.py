@@ -18,6 +18,7 @@ class Averaging(Sealed, Callback):
     """What EMA and SWA share; among the callbacks of a fit they are kept by the core, without Python in a step."""
 
     _instead = "make another callback"
+    _acts_on_steps = True
 
     def __init__(self, apply: bool, **settings: Any) -> None:
         self._settings = {**settings, "apply": apply}

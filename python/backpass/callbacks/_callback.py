@@ -56,6 +56,13 @@ class Callback:
     def on_batch_end(self, trainer: Trainer, logs: Logs) -> None:
         """`logs` has "batch" and "loss", the loss of this batch before its update."""
 
+    _acts_on_steps = False  # changes their rate, or takes what each leaves
+
+    def _needs_steps(self) -> bool:
+        """Whether it has nothing to do in a fit without single steps and batches."""
+        hooks = ("on_batch_begin", "on_batch_end")
+        return self._acts_on_steps or any(getattr(type(self), name) is not getattr(Callback, name) for name in hooks)
+
     def _check_columns(self, columns: Sequence[str]) -> None:
         """Refuses a fit that this cannot serve, before it begins; `columns` are those of its history."""
 

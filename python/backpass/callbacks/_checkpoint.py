@@ -114,7 +114,7 @@ class Checkpoint(Sealed, Callback):
 
     def on_epoch_begin(self, trainer: Trainer, logs: Logs) -> None:
         """Keeps what a column of training will tell of."""
-        if self.keep_best and not self.keep_best.startswith("val_") and trainer.optimizer._tells_of_start:
+        if self.keep_best and not self.keep_best.startswith("val_") and trainer.optimizer._makes_steps:
             self._start = trainer.model.state_dict()
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:

@@ -50,7 +50,7 @@ class _Watcher(Sealed, Callback):
 
     def on_epoch_begin(self, trainer: Trainer, logs: Logs) -> None:
         """Keeps what a column of training will tell of."""
-        if trainer.optimizer._tells_of_start:
+        if trainer.optimizer._makes_steps:
             self._native.epoch_begin(trainer.model._built(), trainer.optimizer._native)
 
     def on_epoch_end(self, trainer: Trainer, logs: Logs) -> None:
@@ -172,6 +172,8 @@ class ReduceOnPlateau(_Watcher):
         0.2
     """
 
+    _acts_on_steps = True
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -219,6 +221,8 @@ class BoldDriver(_Watcher):
         True
     """
 
+    _acts_on_steps = True
+
     def __init__(
         self, increase: float = 1.05, decrease: float = 0.5, tolerance: float = 0.0, monitor: str = "loss"
     ) -> None:
@@ -252,6 +256,8 @@ class RaiseOnSmallGradients(_Watcher):
         >>> sgd.learning_rate
         0.0003
     """
+
+    _acts_on_steps = True
 
     _native: _core.RaiseOnSmallGradients
 

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from backpass import _core
-from backpass.callbacks._averages import Averaging
-from backpass.callbacks._callback import Callback
-from backpass.callbacks._watchers import BoldDriver, RaiseOnSmallGradients, ReduceOnPlateau
 from backpass.optimizers._optimizer import PLAIN, Optimizer
 
 if TYPE_CHECKING:
+    from backpass.callbacks._callback import Callback
     from backpass.models._network import Network
 
 
@@ -45,7 +43,6 @@ class LBFGS(Optimizer):
         [2.0, 1.0]
     """
 
-    _tells_of_start = False
     _makes_steps = False
 
     def __init__(
@@ -80,11 +77,7 @@ class LBFGS(Optimizer):
 
     def _check_fit(self, callbacks: Sequence[Callback]) -> None:
         for callback in callbacks:
-            by_batch = any(
-                getattr(type(callback), name) is not getattr(Callback, name)
-                for name in ("on_batch_begin", "on_batch_end")
-            )
-            if by_batch or isinstance(callback, (Averaging, ReduceOnPlateau, BoldDriver, RaiseOnSmallGradients)):
+            if callback._needs_steps():
                 raise ValueError(f"[LBFGS] takes no {type(callback).__name__}: it has no batches and no rate to change")
 
     def __repr__(self) -> str:

@@ -111,8 +111,7 @@ class Optimizer(Sealed):
     slots: tuple[str, ...] = ()  # of a class of your own: names of the arrays of state
     _native: _core.Optimizer
     _instead = "make another optimizer"
-    _tells_of_start = True  # a column of training tells of the weights that its epoch began with
-    _makes_steps = True  # one for each batch; else a fit is its own
+    _makes_steps = True  # one for each batch; else it runs a fit in its own way, and columns tell of the epoch's end
 
     def __init_subclass__(cls) -> None:
         if cls.__module__.startswith("backpass."):

@@ -121,8 +121,7 @@ def _parameters(options: type[Any]) -> list[inspect.Parameter]:
     types: Mapping[str, Any] = options.__annotations__
     return [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=value, annotation=_written(types[name]))
-        for name, value in DEFAULTS.items()
-        if name in types
+        for name, value in _defaults(options).items()
     ]
 
 
@@ -130,9 +129,16 @@ def _written(annotation: Any) -> Any:
     return annotation.__forward_arg__ if isinstance(annotation, ForwardRef) else annotation
 
 
+def _defaults(options: type[Any]) -> dict[str, Any]:
+    return {name: value for name, value in DEFAULTS.items() if name in options.__annotations__}
+
+
+_DEFAULTS = {options: _defaults(options) for options in (RunOptions, TrainerOptions)}
+
+
 def complete(given: Mapping[str, Any], options: type[Any]) -> dict[str, Any]:
     """All options of such a dict, with the defaults of those that are not given."""
-    return {name: given.get(name, value) for name, value in DEFAULTS.items() if name in options.__annotations__}
+    return {**_DEFAULTS[options], **given}
 
 
 def chosen(given: Mapping[str, Any], options: type[Any]) -> Any:
