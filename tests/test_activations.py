@@ -24,7 +24,6 @@ def test_every_activation_of_the_core_is_under_test():
         assert doc in getattr(bp, name).__doc__
 
 
-
 def derivative_of(activation, z):
     """sigma'(z), element by element, as our backward pass has it."""
     model = bp.Sequential(ACTIVATIONS[activation](), input_shape=(1,), dtype="float64")
