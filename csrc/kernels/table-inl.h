@@ -43,15 +43,7 @@ constexpr Kernels<T> make_table() {
   kernels.random_normal = &random_normal<T>;
   kernels.gather_rows = &gather_rows<T>;
   kernels.transpose = &transpose_kernel<T>;
-  kernels.update[static_cast<int>(UpdateRule::sgd)] = &sgd<T>;
-  kernels.update[static_cast<int>(UpdateRule::adam)] = &adam<T>;
-  kernels.update[static_cast<int>(UpdateRule::amsgrad)] = &amsgrad<T>;
-  kernels.update[static_cast<int>(UpdateRule::nadam)] = &nadam<T>;
-  kernels.update[static_cast<int>(UpdateRule::radam)] = &radam<T>;
-  kernels.update[static_cast<int>(UpdateRule::rmsprop)] = &rmsprop<T>;
-  kernels.update[static_cast<int>(UpdateRule::adadelta)] = &adadelta<T>;
-  kernels.update[static_cast<int>(UpdateRule::adamax)] = &adamax<T>;
-  kernels.update[static_cast<int>(UpdateRule::lion)] = &lion<T>;
+  fill_updates(kernels);
   kernels.sum_is_finite = &sum_is_finite<T>;
   kernels.sum_of_squares = &sum_of_squares<T>;
   kernels.clamp = &clamp<T>;

@@ -61,7 +61,7 @@ enum class UpdateRule : unsigned char {
   adamax,    // first moment, decayed maximum
   lion,      // first moment
 };
-inline constexpr std::size_t kUpdateRules = 9;
+inline constexpr std::size_t kUpdateRules = static_cast<std::size_t>(UpdateRule::lion) + 1;  // the last stays the last
 
 // What an update kernel reads in one step; each rule reads its own part.
 struct UpdateSettings {
@@ -156,6 +156,7 @@ struct Kernels {
   // One sweep over n parameters. State that a rule does not keep is null. No contraction: w - (learning_rate * g),
   // rounded twice. Indexed by UpdateRule.
   UpdateKernel update[kUpdateRules];
+  double update_flops[kUpdateRules];  // floating-point operations per parameter
 
   // Whether the sum of factor * a[i] is: never where some |factor * a[i]| is twice the largest number or more; always
   // where the sum of all |factor * a[i]| is below the largest; with factor 0, where every a[i] is finite and only

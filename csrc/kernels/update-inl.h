@@ -218,6 +218,47 @@ void lion(T* weight, const T* grad, T* m, T*, T*, const UpdateSettings& settings
   });
 }
 
+// A rule: its kernel, and floating-point operations per parameter.
+template <class T>
+struct UpdateRow {
+  typename Kernels<T>::UpdateKernel run;
+  double flops;
+};
+
+template <class T>
+constexpr UpdateRow<T> update_row(UpdateRule rule) {
+  switch (rule) {
+    case UpdateRule::sgd:
+      return {&sgd<T>, 2};
+    case UpdateRule::adam:
+      return {&adam<T>, 12};
+    case UpdateRule::amsgrad:
+      return {&amsgrad<T>, 13};
+    case UpdateRule::nadam:
+      return {&nadam<T>, 14};
+    case UpdateRule::radam:
+      return {&radam<T>, 12};
+    case UpdateRule::rmsprop:
+      return {&rmsprop<T>, 9};
+    case UpdateRule::adadelta:
+      return {&adadelta<T>, 14};
+    case UpdateRule::adamax:
+      return {&adamax<T>, 9};
+    case UpdateRule::lion:
+      return {&lion<T>, 8};
+  }
+  return {};
+}
+
+template <class T>
+constexpr void fill_updates(Kernels<T>& kernels) {
+  for (std::size_t rule = 0; rule < kUpdateRules; ++rule) {
+    const UpdateRow<T> row = update_row<T>(static_cast<UpdateRule>(rule));
+    kernels.update[rule] = row.run;
+    kernels.update_flops[rule] = row.flops;
+  }
+}
+
 // What is infinite or no number stays so in a sum. Four of them, or each addition would wait for the one before.
 template <class T>
 bool sum_is_finite(const T* a, T factor, Size n) noexcept {

@@ -1,7 +1,6 @@
 // The update phase: one sweep over the flat parameters.
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 
 #include "plan/calls/calls.h"
 #include "plan/calls/ordinary.h"
@@ -10,9 +9,6 @@ namespace backpass {
 namespace {
 
 constexpr Dim kUpdateElements = 16384;  // per task: 256 KiB of four float32 streams, within L2
-
-constexpr double kFlops[] = {2, 12, 13, 14, 12, 9, 14, 9, 8};  // per parameter, by UpdateRule
-static_assert(std::size(kFlops) == kernels::kUpdateRules);
 
 template <class T>
 class UpdateCall final : public Call {
@@ -38,7 +34,7 @@ class UpdateCall final : public Call {
         streams += 2;
       }
     bytes = static_cast<double>(count) * streams * sizeof(T);
-    flops = static_cast<double>(count) * kFlops[static_cast<int>(s_.rule)];
+    flops = static_cast<double>(count) * k_.update_flops[static_cast<int>(s_.rule)];
     cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / kBytesPerNanosecond;
   }
 
