@@ -39,6 +39,11 @@ py::array hvp(ObjectiveSession& session, const py::object& x, const py::object& 
 
 void bind_objective(py::module_& module) {
   module.def("metric_rises", &metric_rises, py::arg("column"));
+  module.def("metric_names", [] {
+    std::vector<std::string> names;
+    for (const MetricInfo& info : named_metrics()) names.emplace_back(info.name);
+    return names;
+  });
   py::class_<ObjectiveSession>(module, "Objective")
       .def(py::init(
                [](const Network& network, const std::vector<Loss>& losses, const std::vector<double>& loss_weights) {

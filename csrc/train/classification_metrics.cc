@@ -124,12 +124,23 @@ double macro_of(std::span<const double> tally, const Outputs& outputs, std::size
   return macro({tally, outputs, predicted}, score);
 }
 
+using Value = double(std::span<const double> tally, const Outputs& outputs, std::size_t predicted);
+
+MetricRow of_counts(const char* name, const char* meaning, Value* value) {
+  return {{name, true, meaning}, true, Tallied{count, value, 0, kCounts, kCells}};
+}
+
 }  // namespace
 
-const Tallied kAccuracy{count, accuracy, 0, kCounts, kCells};
-const Tallied kBalancedAccuracy{count, balanced_accuracy, 0, kCounts, kCells};
-const Tallied kPrecision{count, macro_of<precision_of>, 0, kCounts, kCells};
-const Tallied kRecall{count, macro_of<recall_of>, 0, kCounts, kCells};
-const Tallied kF1{count, macro_of<f1_of>, 0, kCounts, kCells};
+std::span<const MetricRow> classification_metrics() {
+  static const MetricRow rows[] = {
+      of_counts("accuracy", "the share of rows whose class is decided for", accuracy),
+      of_counts("balanced_accuracy", "the mean over classes of the recall of each", balanced_accuracy),
+      of_counts("precision", "of the rows decided for a class, the share that is of it", macro_of<precision_of>),
+      of_counts("recall", "of the rows of a class, the share that is decided for it", macro_of<recall_of>),
+      of_counts("f1", "the harmonic mean of precision and recall", macro_of<f1_of>),
+  };
+  return rows;
+}
 
 }  // namespace backpass

@@ -7,32 +7,10 @@
 namespace backpass {
 namespace {
 
-struct Entry {
-  const char* name;
-  bool rises;    // whether larger is better
-  bool decides;  // whether targets are classes, or yes and no
-  const Tallied* tallied;
-  MetricOfRows* of_rows = nullptr;  // instead
-};
-
-constexpr Entry kMetrics[] = {
-    {"accuracy", true, true, &kAccuracy},
-    {"balanced_accuracy", true, true, &kBalancedAccuracy},
-    {"precision", true, true, &kPrecision},
-    {"recall", true, true, &kRecall},
-    {"f1", true, true, &kF1},
-    {"auc", true, true, nullptr, auc},
-    {"log_loss", false, true, &kLogLoss},
-    {"mae", false, false, &kMae},
-    {"mse", false, false, &kMse},
-    {"rmse", false, false, &kRmse},
-    {"r2", true, false, nullptr, r2},
-    {"max_error", false, false, &kMaxError},
-};
-
-const Entry* find_metric(const std::string& name) {
-  for (const Entry& entry : kMetrics)
-    if (name == entry.name) return &entry;
+const MetricRow* find_metric(const std::string& name) {
+  for (const auto& rows : {classification_metrics(), ranking_metrics(), regression_metrics()})
+    for (const MetricRow& row : rows)
+      if (name == row.info.name) return &row;
   return nullptr;
 }
 
@@ -47,7 +25,7 @@ Dim find_k(const std::string& name) {
 
 std::string metric_names() {
   std::string names;
-  for (const Entry& entry : kMetrics) names += std::string(entry.name) + ", ";
+  for (const MetricInfo& info : named_metrics()) names += std::string(info.name) + ", ";
   return names + "and top_k for a number k, such as top_5";
 }
 
@@ -57,13 +35,20 @@ Outputs outputs_of(const Loss& loss, std::string_view metric = {}) {
 
 }  // namespace
 
+std::vector<MetricInfo> named_metrics() {
+  std::vector<MetricInfo> metrics;
+  for (const auto& rows : {classification_metrics(), ranking_metrics(), regression_metrics()})
+    for (const MetricRow& row : rows) metrics.push_back(row.info);
+  return metrics;
+}
+
 Metric metric(const std::string& name, const Loss& loss) {
   if (const Dim k = find_k(name); k > 0) return NamedMetric(kTopK, outputs_of(loss, "top_k"), true, k);
-  const Entry* entry = find_metric(name);
-  if (entry == nullptr) fail("metric", "unknown metric \"", name, "\"; there are ", metric_names());
-  const Outputs outputs = outputs_of(loss, entry->name);
-  return entry->tallied ? NamedMetric(*entry->tallied, outputs, entry->decides)
-                        : NamedMetric(entry->of_rows, outputs, entry->decides);
+  const MetricRow* row = find_metric(name);
+  if (row == nullptr) fail("metric", "unknown metric \"", name, "\"; there are ", metric_names());
+  const Outputs outputs = outputs_of(loss, row->info.name);
+  return row->tallied ? NamedMetric(*row->tallied, outputs, row->decides)
+                      : NamedMetric(row->of_rows, outputs, row->decides);
 }
 
 Metric metric(Metric function, MetricInput input, const Loss& loss) {
@@ -95,7 +80,7 @@ bool metric_rises(const std::string& column) {
   const bool of_output = number > 1 && number < name.size() && name[number - 1] == '_';
   for (const std::string& one : {name, of_output ? name.substr(0, number - 1) : name}) {
     if (one.starts_with("top_")) return true;  // ours, and those of somebody else by such a name
-    if (const Entry* entry = find_metric(one)) return entry->rises;
+    if (const MetricRow* row = find_metric(one)) return row->info.rises;
   }
   return false;
 }

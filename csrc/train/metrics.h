@@ -148,16 +148,20 @@ struct Tallied {
 };
 inline double mean_of(std::span<const double> tally, const Outputs&, std::size_t) { return tally[0] / tally[1]; }
 inline constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();  // of no rows
-// classification_metrics.cc
-extern const Tallied kAccuracy, kBalancedAccuracy, kPrecision, kRecall, kF1;
-// ranking_metrics.cc
-extern const Tallied kLogLoss, kTopK;
-// regression_metrics.cc
-extern const Tallied kMae, kMse, kRmse, kMaxError;
+// Of "top_k"; ranking_metrics.cc.
+extern const Tallied kTopK;
 
-// Metrics that must see all rows at once.
+// Of a metric that must see all rows at once.
 using MetricOfRows = double(const Part& all, const Outputs& outputs);
-MetricOfRows auc, r2;
+
+// A metric that has a name of its own.
+struct MetricRow {
+  MetricInfo info;
+  bool decides;  // whether targets are classes, or yes and no
+  std::optional<Tallied> tallied = {};
+  MetricOfRows* of_rows = nullptr;  // instead
+};
+std::span<const MetricRow> classification_metrics(), ranking_metrics(), regression_metrics();
 
 // A metric that is shown something else than outputs; own_metrics.cc.
 Metric shown_as(Metric function, MetricInput input, Outputs outputs);

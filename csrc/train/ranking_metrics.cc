@@ -107,10 +107,6 @@ void count_top(std::span<double> tally, const Part& part, const Outputs& outputs
   });
 }
 
-}  // namespace
-
-const Tallied kLogLoss{add_surprise, mean_of}, kTopK{count_top, mean_of};
-
 double auc(const Part& all, const Outputs& outputs) {
   const std::size_t columns = predicted_columns(all, outputs);
   const bool yes_no = outputs.yes_no(columns);
@@ -131,6 +127,20 @@ double auc(const Part& all, const Outputs& outputs) {
   double total = 0;
   for (Scored& one : scored) total += auc_of(std::move(one));
   return total / static_cast<double>(columns);
+}
+
+}  // namespace
+
+const Tallied kTopK{count_top, mean_of};
+
+std::span<const MetricRow> ranking_metrics() {
+  static const MetricRow rows[] = {
+      {{"auc", true, "area under the ROC curve; of several classes the mean of each against the rest"}, true, {}, auc},
+      {{"log_loss", false, "the mean of -log of the probability given to the class"},
+       true,
+       Tallied{add_surprise, mean_of}},
+  };
+  return rows;
 }
 
 }  // namespace backpass

@@ -62,11 +62,6 @@ void keep_largest(std::span<double> tally, const Part& part, const Outputs& outp
 double root_mean(std::span<const double> tally, const Outputs&, std::size_t) { return std::sqrt(tally[0] / tally[1]); }
 double largest(std::span<const double> tally, const Outputs&, std::size_t) { return tally[0]; }
 
-}  // namespace
-
-const Tallied kMae{add_sizes, mean_of}, kMse{add_squares, mean_of}, kRmse{add_squares, root_mean};
-const Tallied kMaxError{keep_largest, largest, 1};
-
 // 1 - residual / total sum of squares, outputs averaged uniformly as scikit-learn does.
 double r2(const Part& all, const Outputs& outputs) {
   const double rows = static_cast<double>(all.y_true.rows());
@@ -86,6 +81,19 @@ double r2(const Part& all, const Outputs& outputs) {
   for (std::size_t i = 0; i < columns; ++i)
     score += total[i] > 0 ? 1 - residual[i] / total[i] : residual[i] == 0 ? 1.0 : 0.0;
   return score / static_cast<double>(columns);
+}
+
+}  // namespace
+
+std::span<const MetricRow> regression_metrics() {
+  static const MetricRow rows[] = {
+      {{"mae", false, "mean of |target - prediction| over all elements"}, false, Tallied{add_sizes, mean_of}},
+      {{"mse", false, "mean of (target - prediction)^2 over all elements"}, false, Tallied{add_squares, mean_of}},
+      {{"rmse", false, "the root of mse"}, false, Tallied{add_squares, root_mean}},
+      {{"r2", true, "1 - residual / total sum of squares, mean over outputs"}, false, {}, r2},
+      {{"max_error", false, "the largest |target - prediction|"}, false, Tallied{keep_largest, largest, 1}},
+  };
+  return rows;
 }
 
 }  // namespace backpass

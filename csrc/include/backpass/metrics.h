@@ -14,15 +14,19 @@ using Logs = std::vector<std::pair<std::string, double>>;
 using Metric = std::function<double(const ArrayView& y_true, const ArrayView& y_pred)>;
 using Metrics = std::vector<std::pair<std::string, Metric>>;
 
+struct MetricInfo {
+  const char* name;
+  bool rises;  // whether larger is better
+  const char* meaning;
+};
+std::vector<MetricInfo> named_metrics();
+
 // A metric of what a network trained with `loss` predicts; throws std::invalid_argument that lists the names. Each row
-// counts once, whatever its weight; rows whose label the loss ignores do not count. As scikit-learn defines them:
-// - "accuracy", "balanced_accuracy", "precision", "recall", "f1": of the class decided for: the largest output, or yes
-//   or no of one output (and each of BinaryCrossEntropy). Of class 1 where there are two classes, else the mean over
-//   classes.
-// - "top_k" for a number k, such as "top_5": whether the k largest outputs hold the class.
-// - "auc": area under the ROC curve; of several classes the mean of each against the rest; nan where one is missing.
-// - "log_loss": -log of the probability given to the class.
-// - "mae", "mse", "rmse", "max_error": over all elements; "r2": mean over outputs.
+// counts once, whatever its weight; rows whose label the loss ignores do not count. named_metrics() has the names,
+// which mean what scikit-learn means by them; and there is "top_k" for a number k, such as "top_5": whether the k
+// largest outputs hold the class. The class decided for is the largest output, or yes or no of one output (and each of
+// BinaryCrossEntropy); scores are those of class 1 where there are two classes, else the mean over classes. "auc" is
+// nan where a class is missing.
 // Targets of yes and no are 0 and 1, told apart at 0.5 (logits at 0), or -1 and 1, told apart at 0; rows of several
 // columns have one class: a single 1 among 0 or -1, or probabilities. Other targets are refused for all but errors
 // (std::invalid_argument), and so is what depends on more than Loss::output_kind tells: decisions about 0 and 1 by

@@ -40,8 +40,8 @@ class Checkpoint(Sealed, Callback):
         every_batches: writes after so many batches of an epoch; None: not by their number.
         every_epochs: writes after so many epochs; None: not by their number.
         every_seconds: writes when so much time has passed since the last time; None: not by the clock.
-        keep_best: a column such as "val_loss"; the model with its best value is saved as `best_path`. accuracy, top_*,
-            balanced_accuracy, f1, precision, recall, auc and r2 shall rise, all others fall. nan is never best. Of a
+        keep_best: a column such as "val_loss"; the model with its best value is saved as `best_path`. Metrics of ours
+            of which more is better shall rise, all others fall. nan is never best. Of a
             column of training, the weights that its epoch began with are saved, as `EarlyStopping` says.
 
     Attributes:

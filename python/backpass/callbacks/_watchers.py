@@ -85,8 +85,8 @@ class EarlyStopping(_Watcher):
         monitor: the column: "val_loss", "loss", or a metric.
         patience: how many epochs without improvement to wait.
         restore_best: whether the model ends with the weights that the best value belongs to, bit for bit.
-        mode: "max" where the column shall rise, "min" where it shall fall; "auto": accuracy, top_*, balanced_accuracy,
-            f1, precision, recall, auc and r2 shall rise, all others fall.
+        mode: "max" where the column shall rise, "min" where it shall fall; "auto": metrics of ours of which
+            more is better shall rise, all others fall.
         min_delta: by how much a value must be better than the best one to count.
         start_epoch: epochs before it are not looked at.
 

@@ -116,7 +116,8 @@ class Network(Model):
                 "auc", "r2" and functions look at all rows of an epoch, so predictions (of streams, targets too) are
                 kept until its end; the others are added up batch by batch. Names, as scikit-learn defines them:
                 "accuracy", "balanced_accuracy", "precision", "recall", "f1" (of class 1 where there are two, else the
-                mean over classes), "auc", "log_loss", "top_5" for any number, "mae", "mse", "rmse", "max_error", "r2".
+                mean over classes), "auc", "log_loss", "top_5" for any number, "mae", "mse", "rmse",
+                "max_error", "r2".
                 Each row counts once, whatever its weight. "auc" is nan where a class is missing. Of one output,
                 targets are 0 and 1, told apart at 0.5 (logits at 0), or -1 and 1, told apart at 0; "accuracy" and the
                 like refuse others, as "log_loss" refuses what are no probabilities. `Loss.output_kind` tells what
