@@ -10,10 +10,10 @@ namespace backpass::python {
 void bind_tensors(pybind11::module_& module);
 void bind_functions(pybind11::module_& module);
 void bind_layers(pybind11::module_& module);
+void bind_descriptions(pybind11::module_& module);
 void bind_networks(pybind11::module_& module);
 void bind_mistakes(pybind11::module_& module);
 void bind_optimizers(pybind11::module_& module);
-void bind_schedules(pybind11::module_& module);
 void bind_objective(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 void bind_watchers(pybind11::module_& module);

@@ -1,4 +1,4 @@
-// Layers: ours, and classes written in Python.
+// Layers, and classes written in Python.
 #include <pybind11/stl.h>
 
 #include <array>
@@ -8,59 +8,6 @@
 #include "bindings.h"
 
 namespace backpass::python {
-
-py::dict to_dict(const Attributes& attributes) {
-  const auto convert = [](const auto& value) -> py::object {
-    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, std::vector<Description>>) {
-      py::list layers;
-      for (const Description& layer : value) layers.append(py::make_tuple(layer.type, to_dict(layer.attributes)));
-      return layers;
-    } else {
-      return py::cast(value);
-    }
-  };
-  py::dict result;
-  for (const auto& [key, value] : attributes) result[py::str(key)] = std::visit(convert, value);
-  return result;
-}
-
-Attributes to_attributes(const py::dict& settings) {
-  Attributes attributes;
-  for (const auto& [key, value] : settings) {
-    const std::string name = key.cast<std::string>();
-    if (py::isinstance<py::list>(value)) {
-      std::vector<Description> layers;
-      for (const py::handle pair : value) {
-        const auto [type, inner] = pair.cast<std::pair<std::string, py::dict>>();
-        layers.push_back({type, to_attributes(inner)});
-      }
-      attributes.emplace_back(name, std::move(layers));
-    } else if (py::isinstance<py::tuple>(value)) {
-      attributes.emplace_back(name, value.cast<std::vector<double>>());
-    } else if (PyIndex_Check(value.ptr()) && !PyBool_Check(value.ptr())) {
-      attributes.emplace_back(name, Integer{py::reinterpret_borrow<py::object>(value)}.as<Dim>("settings", name));
-    } else {
-      const auto plain = value.cast<std::variant<bool, double, std::string>>();
-      std::visit([&](const auto& content) { attributes.emplace_back(name, content); }, plain);
-    }
-  }
-  return attributes;
-}
-
-Initializer to_initializer(const py::object& given, double gain) {
-  if (py::isinstance<py::str>(given)) return {given.cast<std::string>(), gain};
-  const Callable function = hold(given);
-  const auto fill = [function](std::span<double> values, const Shape& shape, std::uint64_t seed) {
-    const WithLock acquire;
-    const Argument drawn = argument(call(*function, to_tuple(shape), seed), "initializer", "its result");
-    if (drawn.view.shape != shape)
-      throw std::invalid_argument("[initializer] must give an array of shape " + to_string(shape) + ", got " +
-                                  to_string(drawn.view.shape));
-    const py::array dense = call(drawn.owner.attr("astype"), "float64", "C");
-    std::copy_n(static_cast<const double*>(dense.data()), values.size(), values.begin());
-  };
-  return {Initializer::Fill(fill), gain};
-}
 
 namespace {
 
@@ -184,27 +131,6 @@ void bind_layers(py::module_& m) {
       .def_property_readonly("type", &Layer::type)
       .def_property_readonly("number", &Layer::number)
       .def("__call__", &Layer::call, py::arg("inputs"), py::arg("name"));
-  m.def(
-      "make_layer",
-      [](const std::string& type, const py::dict& settings) { return make_layer(type, to_attributes(settings)); },
-      py::arg("type"), py::arg("settings"));
-  m.def(
-      "dense",
-      [](Dim units, const std::string& activation, bool bias, const py::object& weight_init,
-         const py::object& bias_init) {
-        return Layer(Dense{units, activation, bias, to_initializer(weight_init), to_initializer(bias_init)});
-      },
-      py::arg("units"), py::arg("activation"), py::arg("bias"), py::arg("weight_init"), py::arg("bias_init"));
-  m.def(
-      "embedding",
-      [](Dim num_embeddings, Dim embedding_dim, std::optional<Dim> padding_idx, bool sparse,
-         const py::object& weight_init) {
-        return Layer(Embedding{num_embeddings, embedding_dim, padding_idx, sparse, to_initializer(weight_init)});
-      },
-      py::arg("num_embeddings"), py::arg("embedding_dim"), py::arg("padding_idx"), py::arg("sparse"),
-      py::arg("weight_init"));
-  m.def(
-      "residual", [](const std::vector<Layer>& layers) { return Layer(Residual{layers}); }, py::arg("layers"));
   bind_own_layers(m);
 }
 

@@ -135,7 +135,7 @@ PYBIND11_MODULE(_core, module) {
   backpass::python::bind_networks(module);
   backpass::python::bind_mistakes(module);
   backpass::python::bind_optimizers(module);
-  backpass::python::bind_schedules(module);
+  backpass::python::bind_descriptions(module);
   backpass::python::bind_objective(module);
   backpass::python::bind_training(module);
   backpass::python::bind_watchers(module);

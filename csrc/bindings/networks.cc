@@ -110,10 +110,6 @@ void bind_losses(py::module_& m) {
           py::arg("prediction"), py::arg("target"), py::arg("sample_weight") = py::none())
       .def("value_and_grad", &value_and_grad, py::arg("prediction"), py::arg("target"),
            py::arg("sample_weight") = py::none());
-  m.def(
-      "make_loss",
-      [](const std::string& type, const py::dict& settings) { return make_loss(type, to_attributes(settings)); },
-      py::arg("type"), py::arg("settings"));
 }
 
 void bind_plan(py::module_& m) {

@@ -89,6 +89,7 @@ py::array slot(Optimizer& optimizer, Network& network, const std::string& name) 
 }  // namespace
 
 void bind_optimizers(py::module_& m) {
+  py::class_<Schedule>(m, "Schedule").def("factor", &Schedule::factor, py::arg("t"));
   py::class_<Optimizer>(m, "Optimizer")
       .def_property("learning_rate", &Optimizer::learning_rate, &Optimizer::set_learning_rate)
       .def_property_readonly("steps", &Optimizer::steps)
@@ -105,7 +106,6 @@ void bind_optimizers(py::module_& m) {
         return Optimizer(Description{type, to_attributes(settings)}, to_options(options));
       },
       py::arg("type"), py::arg("settings"), py::arg("options"));
-  m.def("optimizer_kinds", &optimizer_types);
   m.def("composed_optimizer", &composed_optimizer, py::arg("name"), py::arg("settings"), py::arg("slots"),
         py::arg("update"), py::arg("options"));
 }

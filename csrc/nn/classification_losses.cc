@@ -48,7 +48,7 @@ constexpr Range kLabel{"of 32 bits", std::numeric_limits<std::int32_t>::min(),
 Fields CrossEntropy::fields() {
   return {{"label_smoothing", &label_smoothing,
            "a in (1 - a) y + a / classes, which takes the place of the probabilities y", kFraction},
-          {"ignore_index", &ignore_index, "the label of rows that count for nothing", kLabel},
+          {"ignore_index", &ignore_index, "the label of rows to ignore", kLabel},
           {"class_weight", &class_weight, "a number for each class that multiplies its term", kNotNegative}};
 }
 

@@ -41,7 +41,7 @@ Tensor shifted(LayerContext& context, const Tensor& x) { return x + context.para
 Fields BatchNorm::fields() {
   return {{"momentum", &momentum, "how far a step moves the running values", kPart},
           {"eps", &eps, kEps, kPositive},
-          {"affine", &affine, "whether weight and bias are there"}};
+          {"affine", &affine, "whether there are weight and bias"}};
 }
 
 Tensor BatchNorm::build(LayerContext& context, const Tensor& x) const {
@@ -61,8 +61,8 @@ Tensor BatchNorm::build(LayerContext& context, const Tensor& x) const {
 
 Fields LayerNorm::fields() {
   return {{"eps", &eps, kEps, kPositive},
-          {"affine", &affine, "whether weight and bias (features) are there"},
-          {"bias", &bias, "whether the bias is there"}};
+          {"affine", &affine, "whether there are weight and bias (features)"},
+          {"bias", &bias, "whether there is a bias"}};
 }
 
 Tensor LayerNorm::build(LayerContext& context, const Tensor& x) const {
@@ -73,7 +73,7 @@ Tensor LayerNorm::build(LayerContext& context, const Tensor& x) const {
 }
 
 Fields RMSNorm::fields() {
-  return {{"eps", &eps, kEps, kNotNegative}, {"affine", &affine, "whether weight (features) is there"}};
+  return {{"eps", &eps, kEps, kNotNegative}, {"affine", &affine, "whether there is a weight (features)"}};
 }
 
 Tensor RMSNorm::build(LayerContext& context, const Tensor& x) const {

@@ -31,7 +31,7 @@ Tensor MAE::build(const Tensor& prediction, const Tensor& target, const Tensor& 
   return over_elements(abs(error_of("MAE", prediction, target)), weight);
 }
 
-Fields Huber::fields() { return {{"delta", &delta, "where the line begins", kPositive}}; }
+Fields Huber::fields() { return {{"delta", &delta, "where the linear part begins", kPositive}}; }
 
 // With m = min(|e|, delta) both branches are m (|e| - m / 2).
 Tensor Huber::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {

@@ -64,7 +64,7 @@ class Lookahead {
   std::int64_t steps_ = 0;  // that the product is of
 };
 
-constexpr const char* kDecoupled = "the part of the weights that a step of size 1 takes away";
+constexpr const char* kDecoupled = "the fraction of the weights that a step of size 1 removes";
 
 // What all of them have; `decay` says how weights decay.
 template <class A>
@@ -81,7 +81,7 @@ Fields with_moments(auto& adam, const char* decay, Field own) {
   return fields;
 }
 
-constexpr const char* kAmsgrad = "whether the largest v so far is divided by";
+constexpr const char* kAmsgrad = "whether to divide by the largest v so far";
 
 template <class A>
 Rule rule_of_either(const A& adam) {
@@ -128,7 +128,7 @@ Rule rule_of(const Muon& muon) {
 
 Fields NAdam::fields() {
   return with_moments(*this, kCoupled,
-                      {"momentum_decay", &momentum_decay, "how quickly the momentum comes to b1", kNotNegative});
+                      {"momentum_decay", &momentum_decay, "how quickly the momentum approaches b1", kNotNegative});
 }
 
 Rule rule_of(const NAdam& nadam) {

@@ -32,17 +32,12 @@ struct Rule {
   std::optional<LBFGS> minimizer = {};  // makes no steps: runs a fit as iterations on all rows
 };
 
-// The rule of each; settings are within their ranges.
-Rule rule_of(const SGD& sgd);
+// The rule of each, whose settings are within their ranges; those of the others are known in rules.cc alone.
 Rule rule_of(const Adam& adam);
 Rule rule_of(const AdamW& adamw);
 Rule rule_of(const NAdam& nadam);
 Rule rule_of(const RAdam& radam);
 Rule rule_of(const Adamax& adamax);
-Rule rule_of(const RMSprop& rmsprop);
-Rule rule_of(const Adagrad& adagrad);
-Rule rule_of(const Adadelta& adadelta);
-Rule rule_of(const Lion& lion);
 Rule rule_of(const Muon& muon);
 Rule rule_of(const LBFGS& lbfgs);
 

@@ -18,7 +18,7 @@ Fields SGD::fields() {
           {"momentum", &momentum, kVelocity, kNotNegative},
           {"nesterov", &nesterov, "whether to look ahead along the velocity"},
           {"weight_decay", &weight_decay, kCoupled, kNotNegative},
-          {"dampening", &dampening, "how much of the gradient is kept from the velocity", kNotNegative}};
+          {"dampening", &dampening, "how much of the gradient is left out of the velocity", kNotNegative}};
 }
 
 Rule rule_of(const SGD& sgd) {
@@ -40,7 +40,7 @@ Fields RMSprop::fields() {
           {"eps", &eps, kEps, kAboveZero},
           {"momentum", &momentum, kVelocity, kNotNegative},
           {"weight_decay", &weight_decay, kCoupled, kNotNegative},
-          {"centered", &centered, "whether the square of the mean gradient is taken from v"}};
+          {"centered", &centered, "whether to subtract the square of the mean gradient from v"}};
 }
 
 Rule rule_of(const RMSprop& rmsprop) {
@@ -57,7 +57,7 @@ Fields Adagrad::fields() {
   return {{"learning_rate", &learning_rate, kRate, kNotNegative},
           {"learning_rate_decay", &learning_rate_decay, "how quickly the step size falls", kNotNegative},
           {"weight_decay", &weight_decay, kCoupled, kNotNegative},
-          {"initial_accumulator_value", &initial_accumulator_value, "what s begins as", kNotNegative},
+          {"initial_accumulator_value", &initial_accumulator_value, "the initial value of s", kNotNegative},
           {"eps", &eps, kEps, kAboveZero}};
 }
 
@@ -92,7 +92,7 @@ Rule rule_of(const Adadelta& adadelta) {
 Fields Lion::fields() {
   return {{"learning_rate", &learning_rate, kRate, kNotNegative},
           {"betas", &betas, "b1 and b2", kBelowOne},
-          {"weight_decay", &weight_decay, "the part of the weights that a step of size 1 takes away", kNotNegative}};
+          {"weight_decay", &weight_decay, "the fraction of the weights that a step of size 1 removes", kNotNegative}};
 }
 
 Rule rule_of(const Lion& lion) {
@@ -107,14 +107,15 @@ Rule rule_of(const Lion& lion) {
            .decoupled = true}};
 }
 
+constexpr Range kUpToThousand{"from 1 to 1000", 1, 1000};
+
 Fields LBFGS::fields() {
-  return {{"history_size",
-           &history_size,
-           "how many steps and changes of the gradient are kept",
-           {"from 1 to 1000", 1, 1000}},
-          {"max_line_search", &max_line_search, "evaluations of one iteration", {"from 1 to 1000", 1, 1000}},
-          {"tolerance", &tolerance, "of the largest element of the gradient", kNotNegative},
-          {"tolerance_change", &tolerance_change, "of the fall of the loss, relative to it", kNotNegative}};
+  return {{"history_size", &history_size,
+           "how many pairs of steps and changes of the gradient approximate the curvature", kUpToThousand},
+          {"max_line_search", &max_line_search, "how many evaluations one iteration may take", kUpToThousand},
+          {"tolerance", &tolerance, "converged is a gradient whose largest element is at most this", kNotNegative},
+          {"tolerance_change", &tolerance_change, "converged is a loss that fell by at most this times max(|loss|, 1)",
+           kNotNegative}};
 }
 
 Rule rule_of(const LBFGS& lbfgs) { return {.learning_rate = 1, .minimizer = lbfgs}; }

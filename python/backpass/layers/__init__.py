@@ -5,36 +5,17 @@
 Dense(units=10, activation='relu')
 """
 
-from backpass.layers import _plain
-from backpass.layers._activations import ELU, GELU, SELU, Hardtanh, Identity, LeakyReLU, ReLU6, Softmax
-from backpass.layers._branches import Add, Concat, Embedding, Flatten, Multiply
-from backpass.layers._dense import Dense, Dropout, Residual
+from backpass.layers import _activations, _branches, _dense, _norms, _plain
+from backpass.layers._activations import *
+from backpass.layers._branches import *
+from backpass.layers._dense import *
 from backpass.layers._layer import Layer
-from backpass.layers._norms import AlphaDropout, BatchNorm, GaussianNoise, LayerNorm, RMSNorm
+from backpass.layers._norms import *
 from backpass.layers._plain import *
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "SELU",
-    "Add",
-    "AlphaDropout",
-    "BatchNorm",
-    "Concat",
-    "Dense",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "GaussianNoise",
-    "Hardtanh",
-    "Identity",
-    "Layer",
-    "LayerNorm",
-    "LeakyReLU",
-    "Multiply",
-    "RMSNorm",
-    "ReLU6",
-    "Residual",
-    "Softmax",
-]
+__all__ = ["Layer"]
+__all__ += _activations.__all__
+__all__ += _branches.__all__
+__all__ += _dense.__all__
+__all__ += _norms.__all__
 __all__ += _plain.__all__

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from backpass import _checks, _core
 from backpass.layers._fixed import Fixed
-from backpass.layers._layer import initializer_of
 
 if TYPE_CHECKING:
     from backpass.layers._dense import Initializer
+
+__all__ = [
+    "Add",
+    "Concat",
+    "Embedding",
+    "Flatten",
+    "Multiply",
+]
 
 
 class Embedding(Fixed):
@@ -27,7 +32,8 @@ class Embedding(Fixed):
         sparse: whether the gradient is kept by rows: a training step then costs what its batch costs and not what the
             table costs. For `SGD` without momentum and for `Adam`, whose moments of a row stand still while it does not
             occur; without weight decay, clipping or accumulation. The table's part of `gradients()` stays as it is.
-        weight_init: the name of an initializer as `Dense` takes it, or a function (shape, generator) -> array.
+        weight_init: how the table starts: the name of an initializer as `Dense` takes it, or a function
+            (shape, generator) -> array.
 
     Raises:
         ValueError: where a setting is out of range; in a call, where an index is outside the table.
@@ -41,9 +47,9 @@ class Embedding(Fixed):
 
     num_embeddings: int
     embedding_dim: int
-    padding_idx: int | None = None
-    sparse: bool = False
-    weight_init: str | Initializer = "normal"
+    padding_idx: int | None
+    sparse: bool
+    weight_init: str | Initializer
 
     def __init__(
         self,
@@ -54,26 +60,14 @@ class Embedding(Fixed):
         weight_init: str | Initializer = "normal",
     ) -> None:
         self._keep(
-            num_embeddings=_checks.integer("Embedding", "num_embeddings", num_embeddings, minimum=1),
-            embedding_dim=_checks.integer("Embedding", "embedding_dim", embedding_dim, minimum=1),
-            padding_idx=None if padding_idx is None else _checks.integer("Embedding", "padding_idx", padding_idx),
-            sparse=_checks.flag("Embedding", "sparse", sparse),
-            weight_init=_initializer(weight_init),
+            num_embeddings=num_embeddings,
+            embedding_dim=embedding_dim,
+            padding_idx=padding_idx,
+            sparse=sparse,
+            weight_init=weight_init,
         )
         if self.padding_idx is not None and not 0 <= self.padding_idx < self.num_embeddings:
             raise ValueError(f"[Embedding] padding_idx must be in [0, {self.num_embeddings}), got {padding_idx}")
-
-    def _describe(self) -> _core.Layer:
-        if self._is_rewritten():
-            return super()._describe()
-        init = initializer_of(self.weight_init)
-        return _core.embedding(self.num_embeddings, self.embedding_dim, self.padding_idx, self.sparse, init)
-
-
-def _initializer(given: str | Callable[..., Any]) -> Any:
-    from backpass.layers._dense import INITIALIZERS
-
-    return given if callable(given) else _checks.choice("Embedding", "weight_init", given, INITIALIZERS)
 
 
 class Flatten(Fixed):
@@ -90,7 +84,7 @@ class Concat(Fixed):
     """Several tensors side by side along an axis that is not the batch; it is called on them.
 
     Args:
-        axis: counted from the end where negative.
+        axis: along which; counted from the end where negative.
 
     Example:
         >>> import backpass as bp
@@ -99,10 +93,10 @@ class Concat(Fixed):
         (None, 5)
     """
 
-    axis: int = -1
+    axis: int
 
     def __init__(self, axis: int = -1) -> None:
-        self._keep(axis=_checks.integer("Concat", "axis", axis))
+        self._keep(axis=axis)
 
 
 class Add(Fixed):

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from backpass import _checks, _core, _functions, _names
 from backpass.layers._fixed import ACTIVATION_ALIASES, Fixed, checked_layers
-from backpass.layers._layer import Layer, initializer_of
+from backpass.layers._layer import Layer
 
 if TYPE_CHECKING:
     import numpy as np
 
+__all__ = [
+    "Dense",
+    "Dropout",
+    "Residual",
+]
+
 ACTIVATIONS = tuple(_core.activations())
-INITIALIZERS = (
-    "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal",
-    "orthogonal", "normal",
-)  # fmt: skip
 DEEPEST = 500  # levels of blocks within blocks, into which building goes down
 
 Activation: TypeAlias = Callable[[_core.Tensor], _core.Tensor]
@@ -33,13 +35,14 @@ class Dense(Fixed):
 
     Args:
         units: how many outputs each row has.
-        activation: a name ("relu", "tanh", "gelu", "softmax", ...: docs/mathematics.md has a table), a function of a
-            tensor, a layer, or None.
+        activation: what is applied to the output: a name ("relu", "tanh", "gelu", "softmax", ...: docs/mathematics.md
+            has a table), a function of a tensor, a layer, or None.
         bias: whether b is there.
-        weight_init: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_uniform", "lecun_normal"
-            (LeCun et al. 1998), "orthogonal" (orthonormal rows or columns, whichever fit: Saxe et al. 2014), "ones",
-            "zeros", a function (shape, generator) -> array, or None for the choice above.
-        bias_init: one of the same names, or a function.
+        weight_init: how the weights start: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
+            "lecun_uniform", "lecun_normal" (LeCun et al. 1998), "orthogonal" (orthonormal rows or columns, whichever
+            fit: Saxe et al. 2014), "ones", "zeros", a function (shape, generator) -> array, or None for the choice
+            above.
+        bias_init: how b starts: one of the same names, or a function.
 
     Raises:
         ValueError: where `units` is not positive or a name is unknown.
@@ -51,10 +54,10 @@ class Dense(Fixed):
     """
 
     units: int
-    activation: str | Activation | None = None
-    bias: bool = True
-    weight_init: str | Initializer | None = None
-    bias_init: str | Initializer = "zeros"
+    activation: str | Activation | None
+    bias: bool
+    weight_init: str | Initializer | None
+    bias_init: str | Initializer
 
     def __init__(
         self,
@@ -65,18 +68,15 @@ class Dense(Fixed):
         bias_init: str | Initializer = "zeros",
     ) -> None:
         self._keep(
-            units=_checks.integer("Dense", "units", units, minimum=1),
+            units=units,
             activation=_activation(activation),
-            bias=_checks.flag("Dense", "bias", bias),
-            weight_init=_one_of("weight_init", weight_init, INITIALIZERS),
-            bias_init=_one_of("bias_init", bias_init, INITIALIZERS) or "zeros",
+            bias=bias,
+            weight_init=weight_init,
+            bias_init="zeros" if bias_init is None else bias_init,
         )
 
-    def _describe(self) -> _core.Layer:
-        if callable(self.activation) or type(self).forward is not Dense.forward:
-            return Layer._describe(self)
-        inits = initializer_of(self.weight_init), initializer_of(self.bias_init)
-        return _core.dense(self.units, self.activation or "", self.bias, *inits)
+    def _is_rewritten(self) -> bool:
+        return callable(self.activation) or type(self).forward is not Dense.forward
 
     def forward(self, x: _core.Tensor) -> _core.Tensor:
         """The same by operations, for an activation of one's own."""
@@ -86,10 +86,6 @@ class Dense(Fixed):
             z = z + self.parameter("bias", (self.units,), self.bias_init)
         _core.layer_z(z)
         return self.activation(z) if callable(self.activation) else z
-
-
-def _one_of(name: str, value: Any, choices: tuple[str, ...]) -> Any:
-    return value if value is None or callable(value) else _checks.choice("Dense", name, value, choices)
 
 
 def _activation(value: Any) -> Any:
@@ -102,7 +98,7 @@ def _activation(value: Any) -> Any:
     if isinstance(value, type) and issubclass(value, Layer):
         raise TypeError(f"[Dense] activation must be a name or a function, got a class: write {value.__name__}()")
     if not isinstance(value, str):
-        return _one_of("activation", value, ACTIVATIONS)
+        return value if value is None or callable(value) else _checks.text("Dense", "activation", value)
     return _names.lookup("Dense", "activation", value, {name: name for name in ACTIVATIONS}, ACTIVATION_ALIASES)
 
 
@@ -112,7 +108,7 @@ class Dropout(Fixed):
     Outside training it does nothing (Srivastava et al. 2014, in the inverted form).
 
     Args:
-        rate: at least 0, below 1.
+        rate: how likely each element is dropped; at least 0, below 1.
 
     Raises:
         ValueError: where `rate` is outside.
@@ -126,16 +122,14 @@ class Dropout(Fixed):
     rate: float
 
     def __init__(self, rate: float) -> None:
-        self._keep(rate=_checks.number("Dropout", "rate", rate))
-        if not 0 <= self.rate < 1:
-            raise ValueError(f"[Dropout] rate must be at least 0 and below 1, got {rate}")
+        self._keep(rate=rate)
 
 
 class Residual(Fixed):
     """x + f(x), where f is some layers one after the other (He et al. 2016, equation 1).
 
     Args:
-        layers: one by one or as one list; their output must have the shape of their input.
+        layers: what f is, one after the other or as one list; their output must have the shape of their input.
 
     Raises:
         TypeError: where a layer is not one.
@@ -160,13 +154,6 @@ class Residual(Fixed):
         for layer in within:
             layer._native()  # from within: none of many levels waits for another
         self.__dict__["_depth"] = depth
-
-    def settings(self) -> dict[str, Any]:
-        """The layers within, as pairs of a type and its settings."""
-        return {"layers": [(type(layer).__name__, layer.settings()) for layer in self.layers]}
-
-    def _describe(self) -> _core.Layer:
-        return _core.residual([layer._native() for layer in self.layers])
 
     def _changes(self) -> str:
         return ", ".join(map(repr, self.layers))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NoReturn
 
-from backpass import _core, _names
+from backpass import _core, _names, _settings
 from backpass._sealed import refusal
-from backpass.layers._layer import Layer
+from backpass.layers._layer import Layer, initializer_of, plain
 
 LAYERS: dict[str, type[Any]] = {}  # ours, by name
 ACTIVATION_ALIASES = {"swish": "SiLU", "linear": "Identity", "logistic": "Sigmoid"}
@@ -15,25 +15,36 @@ ACTIVATION_ALIASES = {"swish": "SiLU", "linear": "Identity", "logistic": "Sigmoi
 class Fixed(Layer):
     """Layers of this package: immutable, equal by their settings.
 
-    A setting that may be left out is a class attribute: its default.
+    The core lists the settings of each (see `_settings`). A setting that may be left out is a class attribute too: its
+    default, from the constructor.
     """
 
     def __init_subclass__(cls) -> None:
         if cls.__module__.startswith("backpass."):
             LAYERS[cls.__name__] = cls
+            _settings.set_defaults(cls)
+
+    def settings(self) -> dict[str, Any]:
+        """The settings by name, as they are saved with a model; layers within as pairs of a type and its settings."""
+        return {name: _pairs(value) if _are_layers(value) else plain(value) for name, value in self._own().items()}
 
     def _describe(self) -> _core.Layer:
         if self._is_rewritten():
             return super()._describe()
-        name = next(cls.__name__ for cls in type(self).__mro__ if LAYERS.get(cls.__name__) is cls)
-        return _core.make_layer(name, self.settings())
+        return _core.make_layer(self._kind(), _settings.given({k: _part(v) for k, v in self._own().items()}))
+
+    def _kind(self) -> str:
+        """The layer of the core that this is, also where somebody made a subclass."""
+        return next(cls.__name__ for cls in type(self).__mro__ if LAYERS.get(cls.__name__) is cls)
 
     def _is_rewritten(self) -> bool:
         """Whether this is somebody's own class with a `forward` of its own."""
         return type(self).forward is not Layer.forward and LAYERS.get(type(self).__name__) is not type(self)
 
     def _keep(self, **settings: object) -> None:
-        self.__dict__.update(settings)
+        """Checks settings and keeps them."""
+        kind = self._kind()
+        self.__dict__.update(_settings.all_checked(kind, _settings.fields("layer", kind), settings))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise refusal(self, name, "make another layer")
@@ -43,6 +54,21 @@ class Fixed(Layer):
 
     def __hash__(self) -> int:
         return hash((type(self), *self._own().values()))
+
+
+def _are_layers(value: object) -> bool:
+    return isinstance(value, tuple) and all(isinstance(layer, Layer) for layer in value)
+
+
+def _pairs(layers: tuple[Layer, ...]) -> list[tuple[str, dict[str, Any]]]:
+    return [(type(layer).__name__, layer.settings()) for layer in layers]
+
+
+def _part(value: Any) -> Any:
+    """A setting as the core takes it: handles of layers, a function of shape and seed."""
+    if _are_layers(value):
+        return [layer._native() for layer in value]
+    return initializer_of(value) if callable(value) else value
 
 
 def checked_layers(where: str, layers: tuple[Any, ...]) -> tuple[Layer, ...]:
@@ -72,7 +98,7 @@ def _checked_layer(where: str, index: int, layer: Any) -> Layer:
 
 def layer_from(type_name: str, settings: dict[str, Any]) -> Layer:
     """A layer from what a file says."""
-    if type_name == "Residual":
-        return LAYERS[type_name](*(layer_from(name, inner) for name, inner in settings["layers"]))  # type: ignore[no-any-return]
-    layer: Layer = LAYERS[type_name](**{name: None if value == "" else value for name, value in settings.items()})
+    within = [layer_from(*pair) for value in settings.values() if isinstance(value, list) for pair in value]
+    plain = {name: None if value == "" else value for name, value in settings.items() if not isinstance(value, list)}
+    layer: Layer = LAYERS[type_name](*within, **plain)
     return layer

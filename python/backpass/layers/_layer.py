@@ -121,7 +121,7 @@ class Layer:
             >>> bp.Dropout(0.5).settings()
             {'rate': 0.5}
         """
-        return {name: _plain(value) for name, value in self._own().items()}
+        return {name: plain(value) for name, value in self._own().items()}
 
     def _own(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
@@ -192,7 +192,8 @@ def _name_in_caller(layer: Layer) -> str:
     return ""
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A setting as it is saved."""
     if value is None:
         return ""
     return value if isinstance(value, (bool, int, float, str)) else repr(value)

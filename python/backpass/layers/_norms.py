@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from backpass import _checks
 from backpass.layers._fixed import Fixed
 
-
-def _positive(where: str, name: str, value: float) -> float:
-    number = _checks.number(where, name, value)
-    if not 0 < number < float("inf"):
-        raise ValueError(f"[{where}] {name} must be positive and finite, got {value}")
-    return number
-
-
-def _rate(where: str, value: float) -> float:
-    rate = _checks.number(where, "rate", value)
-    if not 0 <= rate < 1:
-        raise ValueError(f"[{where}] rate must be at least 0 and below 1, got {value}")
-    return rate
+__all__ = [
+    "AlphaDropout",
+    "BatchNorm",
+    "GaussianNoise",
+    "LayerNorm",
+    "RMSNorm",
+]
 
 
 class BatchNorm(Fixed):
@@ -47,18 +40,16 @@ class BatchNorm(Fixed):
         {'0.running_mean': [1.0], '0.running_var': [1.5]}
     """
 
-    momentum: float = 0.1
-    eps: float = 1e-5
-    affine: bool = True
+    momentum: float
+    eps: float
+    affine: bool
 
     def __init__(self, momentum: float = 0.1, eps: float = 1e-5, affine: bool = True) -> None:
         self._keep(
-            momentum=_checks.number("BatchNorm", "momentum", momentum),
-            eps=_positive("BatchNorm", "eps", eps),
-            affine=_checks.flag("BatchNorm", "affine", affine),
+            momentum=momentum,
+            eps=eps,
+            affine=affine,
         )
-        if not 0 <= self.momentum <= 1:
-            raise ValueError(f"[BatchNorm] momentum must be between 0 and 1, got {momentum}")
 
 
 class LayerNorm(Fixed):
@@ -79,15 +70,15 @@ class LayerNorm(Fixed):
         [[-1.0, 1.0]]
     """
 
-    eps: float = 1e-5
-    affine: bool = True
-    bias: bool = True
+    eps: float
+    affine: bool
+    bias: bool
 
     def __init__(self, eps: float = 1e-5, affine: bool = True, bias: bool = True) -> None:
         self._keep(
-            eps=_positive("LayerNorm", "eps", eps),
-            affine=_checks.flag("LayerNorm", "affine", affine),
-            bias=_checks.flag("LayerNorm", "bias", bias),
+            eps=eps,
+            affine=affine,
+            bias=bias,
         )
 
 
@@ -107,13 +98,11 @@ class RMSNorm(Fixed):
         [[1.0, 1.0]]
     """
 
-    eps: float = 0.0
-    affine: bool = True
+    eps: float
+    affine: bool
 
     def __init__(self, eps: float = 0.0, affine: bool = True) -> None:
-        self._keep(eps=_checks.number("RMSNorm", "eps", eps), affine=_checks.flag("RMSNorm", "affine", affine))
-        if not 0 <= self.eps < float("inf"):
-            raise ValueError(f"[RMSNorm] eps must be finite and not negative, got {eps}")
+        self._keep(eps=eps, affine=affine)
 
 
 class AlphaDropout(Fixed):
@@ -123,7 +112,7 @@ class AlphaDropout(Fixed):
     training it does nothing.
 
     Args:
-        rate: at least 0, below 1.
+        rate: how likely each element is dropped; at least 0, below 1.
 
     Raises:
         ValueError: if `rate` is out of range.
@@ -137,7 +126,7 @@ class AlphaDropout(Fixed):
     rate: float
 
     def __init__(self, rate: float) -> None:
-        self._keep(rate=_rate("AlphaDropout", rate))
+        self._keep(rate=rate)
 
 
 class GaussianNoise(Fixed):
@@ -159,6 +148,4 @@ class GaussianNoise(Fixed):
     deviation: float
 
     def __init__(self, deviation: float) -> None:
-        self._keep(deviation=_checks.number("GaussianNoise", "deviation", deviation))
-        if not 0 <= self.deviation < float("inf"):
-            raise ValueError(f"[GaussianNoise] deviation must be finite and not negative, got {deviation}")
+        self._keep(deviation=deviation)

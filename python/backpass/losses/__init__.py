@@ -5,25 +5,12 @@
 Huber(delta=2.0)
 """
 
-from backpass.losses._classification import BinaryCrossEntropy, CrossEntropy, Focal
+from backpass.losses import _classification, _regression
+from backpass.losses._classification import *
 from backpass.losses._loss import Loss
 from backpass.losses._penalties import L1, L2, Penalty
-from backpass.losses._regression import MAE, MSE, GaussianNLL, HalfMSE, Huber, LogCosh, Poisson, Quantile
+from backpass.losses._regression import *
 
-__all__ = [
-    "L1",
-    "L2",
-    "MAE",
-    "MSE",
-    "BinaryCrossEntropy",
-    "CrossEntropy",
-    "Focal",
-    "GaussianNLL",
-    "HalfMSE",
-    "Huber",
-    "LogCosh",
-    "Loss",
-    "Penalty",
-    "Poisson",
-    "Quantile",
-]
+__all__ = ["L1", "L2", "Loss", "Penalty"]
+__all__ += _classification.__all__
+__all__ += _regression.__all__

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from backpass import _checks
 from backpass.losses._loss import FixedLoss
+
+__all__ = [
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Focal",
+]
 
 
 class BinaryCrossEntropy(FixedLoss):
@@ -31,15 +35,11 @@ class BinaryCrossEntropy(FixedLoss):
     """
 
     output_kind = "yes_no_logits"
-    pos_weight: float | None = None
-    label_smoothing: float = 0.0
+    pos_weight: float | None
+    label_smoothing: float
 
     def __init__(self, pos_weight: float | None = None, label_smoothing: float = 0.0) -> None:
-        where = "BinaryCrossEntropy"
-        self._keep(
-            pos_weight=None if pos_weight is None else _checks.not_negative(where, "pos_weight", pos_weight),
-            label_smoothing=_checks.fraction(where, "label_smoothing", label_smoothing),
-        )
+        self._keep(pos_weight=pos_weight, label_smoothing=label_smoothing)
 
 
 class CrossEntropy(FixedLoss):
@@ -71,9 +71,9 @@ class CrossEntropy(FixedLoss):
     """
 
     output_kind = "class_logits"
-    label_smoothing: float = 0.0
-    ignore_index: int | None = None
-    class_weight: tuple[float, ...] | None = None
+    label_smoothing: float
+    ignore_index: int | None
+    class_weight: tuple[float, ...] | None
 
     def __init__(
         self,
@@ -81,26 +81,9 @@ class CrossEntropy(FixedLoss):
         ignore_index: int | None = None,
         class_weight: Sequence[float] | None = None,
     ) -> None:
-        self._keep(
-            label_smoothing=_checks.fraction("CrossEntropy", "label_smoothing", label_smoothing),
-            ignore_index=None if ignore_index is None else _label(ignore_index),
-            class_weight=None if class_weight is None else _weights(class_weight),
-        )
-
-
-def _label(ignore_index: Any) -> int:
-    label = _checks.integer("CrossEntropy", "ignore_index", ignore_index)
-    if not -(2**31) <= label < 2**31:
-        raise ValueError(f"[CrossEntropy] ignore_index must be of 32 bits, got {label}")
-    return label
-
-
-def _weights(class_weight: Any) -> tuple[float, ...]:
-    given = _checks.numbers("CrossEntropy", "class_weight", class_weight)
-    weights = tuple(_checks.not_negative("CrossEntropy", "class_weight", weight) for weight in given)
-    if not weights:
-        raise ValueError("[CrossEntropy] class_weight must have a number for each class, got none")
-    return weights
+        self._keep(label_smoothing=label_smoothing, ignore_index=ignore_index, class_weight=class_weight)
+        if self.class_weight == ():
+            raise ValueError("[CrossEntropy] class_weight must have a number for each class, got none")
 
 
 class Focal(FixedLoss):
@@ -110,7 +93,7 @@ class Focal(FixedLoss):
     is logits; a target of probability rows gives the expectation.
 
     Args:
-        gamma: finite and not negative.
+        gamma: how much less rows count that are right already; finite and not negative.
         alpha: multiplies the loss; positive and finite. None is 1.
 
     Raises:
@@ -124,11 +107,8 @@ class Focal(FixedLoss):
     """
 
     output_kind = "class_logits"
-    gamma: float = 2.0
-    alpha: float | None = None
+    gamma: float
+    alpha: float | None
 
     def __init__(self, gamma: float = 2.0, alpha: float | None = None) -> None:
-        self._keep(
-            gamma=_checks.not_negative("Focal", "gamma", gamma),
-            alpha=None if alpha is None else _checks.positive("Focal", "alpha", alpha),
-        )
+        self._keep(gamma=gamma, alpha=alpha)

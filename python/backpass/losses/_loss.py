@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from backpass import _checks, _core, _functions, _names
+from backpass import _checks, _core, _functions, _names, _settings
 from backpass._sealed import refusal
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @cache
 def _native_loss(name: str, settings: tuple[tuple[str, Any], ...]) -> _core.Loss:
-    return _core.make_loss(name, {key: value for key, value in settings if value is not None})
+    return _core.make_loss(name, _settings.given(dict(settings)))
 
 
 class Loss:
@@ -113,13 +113,18 @@ ALIASES = {
 
 
 class FixedLoss(Loss):
-    """Losses of ours: immutable. A setting that may be left out is a class attribute: its default."""
+    """Losses of ours: immutable.
+
+    The core lists the settings of each (see `_settings`). A setting that may be left out is a class attribute too: its
+    default, from the constructor.
+    """
 
     output_kind = "estimates"
 
     def __init_subclass__(cls) -> None:
         if cls.__module__.startswith("backpass."):
             LOSSES[cls.__name__] = cls
+            _settings.set_defaults(cls)
 
     def target_shape(self, prediction: Shape) -> Shape:
         return self._ours.target_shape(prediction)
@@ -127,8 +132,11 @@ class FixedLoss(Loss):
     @property
     def _ours(self) -> _core.Loss:
         """What the core has, whatever a subclass overrides."""
-        ours = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("backpass."))
-        return _native_loss(ours.__name__, tuple(vars(self).items()))
+        return _native_loss(self._kind(), tuple(vars(self).items()))
+
+    @classmethod
+    def _kind(cls) -> str:
+        return next(base.__name__ for base in cls.__mro__ if base.__module__.startswith("backpass."))
 
     @property
     def _native(self) -> _core.Loss:
@@ -136,7 +144,9 @@ class FixedLoss(Loss):
         return super()._native if changed else self._ours
 
     def _keep(self, **settings: object) -> None:
-        self.__dict__.update(settings)
+        """Checks settings and keeps them."""
+        kind = self._kind()
+        self.__dict__.update(_settings.all_checked(kind, _settings.fields("loss", kind), settings))
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
         raise refusal(self, name, "make another loss")

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from backpass import _checks
 from backpass.losses._loss import FixedLoss
+
+__all__ = [
+    "MAE",
+    "MSE",
+    "GaussianNLL",
+    "HalfMSE",
+    "Huber",
+    "LogCosh",
+    "Poisson",
+    "Quantile",
+]
 
 
 class MSE(FixedLoss):
@@ -59,10 +69,10 @@ class Huber(FixedLoss):
         (4.25, [[0.5, 1.0]])
     """
 
-    delta: float = 1.0
+    delta: float
 
     def __init__(self, delta: float = 1.0) -> None:
-        self._keep(delta=_checks.positive("Huber", "delta", delta))
+        self._keep(delta=delta)
 
 
 class LogCosh(FixedLoss):
@@ -87,7 +97,7 @@ class Quantile(FixedLoss):
     elements.
 
     Args:
-        q: between 0 and 1.
+        q: which quantile, between 0 and 1.
 
     Raises:
         ValueError: if `q` is out of range.
@@ -99,12 +109,10 @@ class Quantile(FixedLoss):
         (0.875, [[-0.375, 0.125]])
     """
 
-    q: float = 0.5
+    q: float
 
     def __init__(self, q: float = 0.5) -> None:
-        self._keep(q=_checks.number("Quantile", "q", q))
-        if not 0 < self.q < 1:
-            raise ValueError(f"[Quantile] q must be between 0 and 1, got {q}")
+        self._keep(q=q)
 
 
 class Poisson(FixedLoss):
@@ -130,15 +138,15 @@ class Poisson(FixedLoss):
     """
 
     output_kind = "unknown"  # logarithms, mostly
-    log_input: bool = True
-    full: bool = False
-    eps: float = 1e-8
+    log_input: bool
+    full: bool
+    eps: float
 
     def __init__(self, log_input: bool = True, full: bool = False, eps: float = 1e-8) -> None:
         self._keep(
-            log_input=_checks.flag("Poisson", "log_input", log_input),
-            full=_checks.flag("Poisson", "full", full),
-            eps=_checks.positive("Poisson", "eps", eps),
+            log_input=log_input,
+            full=full,
+            eps=eps,
         )
 
 
@@ -167,8 +175,8 @@ class GaussianNLL(FixedLoss):
     """
 
     output_kind = "means_and_variances"
-    eps: float = 1e-6
-    full: bool = False
+    eps: float
+    full: bool
 
     def __init__(self, eps: float = 1e-6, full: bool = False) -> None:
-        self._keep(eps=_checks.positive("GaussianNLL", "eps", eps), full=_checks.flag("GaussianNLL", "full", full))
+        self._keep(eps=eps, full=full)

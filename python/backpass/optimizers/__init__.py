@@ -5,45 +5,16 @@
 0.1
 """
 
-from backpass.optimizers._adams import Adam, Adamax, AdamW, NAdam, RAdam
+from backpass.optimizers import _adams, _muon, _schedules, _sgd
+from backpass.optimizers._adams import *
 from backpass.optimizers._lbfgs import LBFGS
-from backpass.optimizers._muon import Muon
+from backpass.optimizers._muon import *
 from backpass.optimizers._optimizer import Group, Optimizer
-from backpass.optimizers._schedules import (
-    ConstantRate,
-    CosineAnnealing,
-    ExponentialDecay,
-    InverseSquareRoot,
-    MultiStepDecay,
-    OneCycle,
-    PolynomialDecay,
-    Schedule,
-    StepDecay,
-)
-from backpass.optimizers._sgd import SGD, Adadelta, Adagrad, Lion, RMSprop
+from backpass.optimizers._schedules import *
+from backpass.optimizers._sgd import *
 
-__all__ = [
-    "LBFGS",
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "ConstantRate",
-    "CosineAnnealing",
-    "ExponentialDecay",
-    "Group",
-    "InverseSquareRoot",
-    "Lion",
-    "MultiStepDecay",
-    "Muon",
-    "NAdam",
-    "OneCycle",
-    "Optimizer",
-    "PolynomialDecay",
-    "RAdam",
-    "RMSprop",
-    "Schedule",
-    "StepDecay",
-]
+__all__ = ["LBFGS", "Group", "Optimizer"]
+__all__ += _adams.__all__
+__all__ += _muon.__all__
+__all__ += _schedules.__all__
+__all__ += _sgd.__all__

@@ -11,6 +11,14 @@ if TYPE_CHECKING:
 
     from backpass.optimizers._optimizer import Options
 
+__all__ = [
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "RAdam",
+]
+
 
 class Adam(Optimizer):
     """Adaptive moments (Kingma and Ba 2015, algorithm 1).

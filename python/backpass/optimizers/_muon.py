@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
     from backpass.optimizers._optimizer import Options
 
+__all__ = [
+    "Muon",
+]
+
 
 class Muon(Optimizer):
     """Steps whose singular values are all near 1, for matrices (Jordan et al. 2024, in PyTorch's form).

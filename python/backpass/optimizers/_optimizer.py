@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from backpass import _checks, _core, _names
+from backpass import _checks, _core, _names, _settings
 from backpass._sealed import Sealed
 from backpass.optimizers._own_optimizer import guarded, steps_by_hand, update_of
 from backpass.optimizers._schedules import Schedule
@@ -143,7 +143,7 @@ class Optimizer(Sealed):
             hint = _names.suggestion(name, (*settings, *Options.__annotations__))
             raise TypeError(f"[{kind}] has no option {name!r}{hint}")
         self._kind = kind
-        self._settings = {name: _checked(kind, name, value) for name, value in settings.items()}
+        self._settings = {name: _setting(kind, name, value) for name, value in settings.items()}
         self._options: dict[str, Any] = {
             "clip_norm": _optional(kind, "clip_norm", clip_norm),
             "clip_value": _optional(kind, "clip_value", clip_value),
@@ -158,7 +158,7 @@ class Optimizer(Sealed):
         if "betas" in plain:
             plain["beta1"], plain["beta2"] = plain.pop("betas")
         composes, by_hand = type(self).update is not Optimizer.update, steps_by_hand(self)
-        if not composes and self._kind in _core.optimizer_kinds():
+        if not composes and _settings.fields("optimizer", self._kind):
             return _core.make_optimizer(self._kind, plain, self._options)
         self._check_own(composes, by_hand)
         update = update_of(self) if composes else None
@@ -396,19 +396,12 @@ def _rebuild(
     return optimizer
 
 
-def _checked(where: str, name: str, value: Any) -> Any:
-    """A setting of the kind that its name tells."""
-    if name == "betas":
-        if not isinstance(value, (tuple, list)) or len(value) != 2:
-            raise TypeError(f"[{where}] betas must be two numbers, got {value!r}")
-        return tuple(_checks.number(where, name, beta) for beta in value)
-    if name in ("nesterov", "centered", "amsgrad"):
-        return _checks.flag(where, name, value)
-    if name in ("steps", "history_size", "max_line_search"):
-        return _checks.integer(where, name, value, minimum=1)
-    if name == "adjust":
-        return _checks.choice(where, name, value, ("original", "match_rms_adamw"))
-    return _checks.number(where, name, value)
+def _setting(kind: str, name: str, value: Any) -> Any:
+    """A setting; of an optimizer of one's own, what ours of that name holds, else a number."""
+    if field := _settings.fields("optimizer", kind).get(name):
+        return _settings.checked(kind, field, value)
+    alike = _settings.any_field("optimizer", name)
+    return _settings.converted(kind, alike, value) if alike else _checks.number(kind, name, value)
 
 
 def _schedule(where: str, schedule: Any) -> Schedule | None:

@@ -6,8 +6,20 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from backpass import _checks, _core
+from backpass import _checks, _core, _settings
 from backpass._sealed import Sealed
+
+__all__ = [
+    "ConstantRate",
+    "CosineAnnealing",
+    "ExponentialDecay",
+    "InverseSquareRoot",
+    "MultiStepDecay",
+    "OneCycle",
+    "PolynomialDecay",
+    "Schedule",
+    "StepDecay",
+]
 
 
 class Schedule(Sealed):
@@ -38,10 +50,11 @@ class Schedule(Sealed):
 
     def __init__(self, warmup: int, per: str, **settings: Any) -> None:
         name = type(self).__name__
-        self._settings = {key: _checked(name, key, value) for key, value in settings.items()}
+        self._settings = _settings.all_checked(name, _settings.fields("schedule", self._kind()), settings)
         self._keep(warmup=_checks.integer(name, "warmup", warmup))
         self._keep(per=_checks.choice(name, "per", per, ("step", "epoch")))
-        self._native = _core.make_schedule(self._kind(), self._settings, self.warmup, self.per)
+        options = {"warmup": self.warmup, "per": self.per}
+        self._native = _core.make_schedule(self._kind(), {**_settings.given(self._settings), **options})
 
     @classmethod
     def _kind(cls) -> str:
@@ -74,21 +87,6 @@ class Schedule(Sealed):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.warmup, self.per, self._settings)
-
-
-def _checked(where: str, name: str, value: Any) -> Any:
-    """A setting of the kind that its name tells."""
-    if name in ("every", "steps", "multiplier"):
-        return _checks.integer(where, name, value)
-    if name == "milestones":
-        if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-            raise TypeError(f"[{where}] milestones must be a list of integers, got {value!r}")
-        return [_checks.integer(where, name, milestone) for milestone in value]
-    if name == "restarts":
-        return _checks.flag(where, name, value)
-    if name == "anneal_strategy":
-        return _checks.choice(where, name, value, ("cos", "linear"))
-    return _checks.number(where, name, value)
 
 
 def _rebuild(cls: type[Schedule], warmup: int, per: str, settings: dict[str, Any]) -> Schedule:

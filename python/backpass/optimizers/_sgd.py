@@ -11,6 +11,14 @@ if TYPE_CHECKING:
 
     from backpass.optimizers._optimizer import Options
 
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Lion",
+    "RMSprop",
+]
+
 
 class SGD(Optimizer):
     """Gradient descent: w <- w - learning_rate g.
