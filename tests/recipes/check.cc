@@ -230,6 +230,27 @@ void check_sign_sgd() {
   }
 }
 
+void check_triangular() {
+  const bp::Schedule schedule(bp::Triangular{.steps = 4, .minimum = 0.5}, {.warmup = 2});
+  const std::vector<double> expected{0.5, 1, 0.5, 0.625, 0.75, 0.875, 1, 0.875, 0.75, 0.625, 0.5, 0.625};
+  for (std::size_t t = 0; t < expected.size(); ++t)
+    expect_near(schedule.factor(static_cast<double>(t)), expected[t], 1e-15, "the factor of step " + std::to_string(t));
+  const bp::Schedule again = bp::make_schedule("Triangular", schedule.attributes());
+  expect(again.attributes() == schedule.attributes(), "Triangular is made from its attributes");
+  try {
+    bp::make_schedule("Triangular", {{"minimum", 2.0}});
+    expect(false, "a minimum above 1 is refused");
+  } catch (const std::invalid_argument&) {
+  }
+}
+
+void check_mape() {
+  const std::vector<double> y{1, -2, 4, 8}, p{2, -2, 3, 4};
+  const bp::Metric mape = bp::metric("mape");
+  expect_near(mape({y.data(), {2, 2}}, {p.data(), {2, 2}}), (1 + 0 + 0.25 + 0.5) / 4, 1e-15, "mape");
+  expect(!bp::metric_rises("val_mape"), "less of it is better");
+}
+
 // Weights and loss of a short training.
 std::vector<double> trained(const std::string& isa, bp::Dim width) {
   bp::set_isa(isa);
@@ -264,9 +285,10 @@ void check_zen() {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const std::map<std::string, void (*)()> checks = {{"softsign", check_softsign}, {"reverse", check_reverse},
-                                                    {"Scale", check_scale},       {"Cauchy", check_cauchy},
-                                                    {"SignSGD", check_sign_sgd},  {"zen", check_zen}};
+  const std::map<std::string, void (*)()> checks = {{"softsign", check_softsign},     {"reverse", check_reverse},
+                                                    {"Scale", check_scale},           {"Cauchy", check_cauchy},
+                                                    {"SignSGD", check_sign_sgd},      {"zen", check_zen},
+                                                    {"Triangular", check_triangular}, {"mape", check_mape}};
   checks.at(argc > 1 ? argv[1] : "")();
   return failures == 0 ? 0 : 1;
 } catch (const std::exception& error) {
