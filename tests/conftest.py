@@ -1,5 +1,7 @@
 """What tests share: a model, data for it, and numbers that do not depend on what ran before."""
 
+import fcntl
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -34,6 +36,18 @@ def shell(*command):
     return done.stdout
 
 
+def made_once(tmp_path_factory, name, make):
+    """A folder of this run of tests that `make` fills: by one worker of pytest-xdist, for all."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "made").exists():
+            make(folder)
+            (folder / "made").touch()
+    return folder
+
+
 # Programs of tests/cpp that core_build makes and test_cpp.py runs.
 CORE_TESTS = (
     "test_crew",
@@ -51,28 +65,21 @@ CORE_TESTS = (
 
 @pytest.fixture(scope="session")
 def core_build(tmp_path_factory):
-    """The core without Python, and its C++ tests, in a folder of their own; at -O1, which changes no bit."""
+    """The core without Python, installed at `prefix` within, and its C++ tests; at -O1, which changes no bit."""
     if not shutil.which("cmake") or not shutil.which("c++"):
         pytest.skip("needs cmake and a C++ compiler")
-    folder = tmp_path_factory.mktemp("core")
     options = ["-DBACKPASS_BUILD_TESTS=ON", "-DBACKPASS_WERROR=ON", "-DCMAKE_CXX_FLAGS_RELEASE=-O1 -DNDEBUG"]
     root = Path(__file__).resolve().parent.parent
-    shell("cmake", "-S", root, "-B", folder, f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}", *options)
-    shell(
-        "cmake",
-        "--build",
-        folder,
-        "--parallel",
-        "2",
-        "--target",
-        "backpass",
-        *CORE_TESTS,
-    )
-    return folder
+
+    def build(folder):
+        shell("cmake", "-S", root, "-B", folder, f"-DCMAKE_INSTALL_PREFIX={folder / 'prefix'}", *options)
+        shell("cmake", "--build", folder, "--parallel", "2", "--target", "backpass", *CORE_TESTS)
+        shell("cmake", "--install", folder)
+
+    return made_once(tmp_path_factory, "core", build)
 
 
 @pytest.fixture(scope="session")
 def core_prefix(core_build):
     """Where the core is installed, for programs outside the tree."""
-    shell("cmake", "--install", core_build)
     return core_build / "prefix"

@@ -1,29 +1,32 @@
 """Every kernel of every instruction set against plain references: of this machine, and NEON under an emulator."""
 
-import functools
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from conftest import made_once, shell
+
 CPP = Path(__file__).resolve().parent / "cpp"
 ISAS = sorted(path.stem.removeprefix("isa_") for path in CPP.parents[1].glob("csrc/kernels/isa_*.cc"))
 
 
-@functools.cache
-def build(folder, *options):
-    """Builds the kernels and their test, once per session."""
+def build(tmp_path_factory, name, *options):
+    """Builds the kernels and their test, once for all."""
     if shutil.which("cmake") is None:
         pytest.skip("cmake is not here")
-    subprocess.run(["cmake", "-S", CPP / "kernels", "-B", folder, "-DCMAKE_BUILD_TYPE=Release", *options], check=True)
-    subprocess.run(["cmake", "--build", folder, "--parallel", "2"], check=True)
-    return folder
+
+    def make(folder):
+        shell("cmake", "-S", CPP / "kernels", "-B", folder, "-DCMAKE_BUILD_TYPE=Release", *options)
+        shell("cmake", "--build", folder, "--parallel", "2")
+
+    return made_once(tmp_path_factory, name, make)
 
 
 @pytest.fixture(scope="session")
 def kernel_build(tmp_path_factory):
-    return build(tmp_path_factory.getbasetemp() / "kernels")
+    return build(tmp_path_factory, "kernels")
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -69,7 +72,7 @@ def test_neon_kernels_under_qemu(tmp_path_factory):
     for tool in ("aarch64-linux-gnu-g++", "qemu-aarch64"):
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not here")
-    folder = build(tmp_path_factory.getbasetemp() / "neon", f"-DCMAKE_TOOLCHAIN_FILE={CPP / 'aarch64.cmake'}")
+    folder = build(tmp_path_factory, "neon", f"-DCMAKE_TOOLCHAIN_FILE={CPP / 'aarch64.cmake'}")
     run = subprocess.run(["qemu-aarch64", folder / "test_kernels", "neon"], capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stdout + run.stderr
     run = subprocess.run(["qemu-aarch64", folder / "test_tiles_neon"], capture_output=True, text=True, timeout=300)

@@ -21,7 +21,8 @@ namespace backpass {
 DivergedError::DivergedError(int at_epoch, Dim at_batch, std::string at_layer)
     : std::runtime_error(message("fit", "the loss, its gradient or the update is not finite in epoch ", at_epoch,
                                  ", batch ", at_batch, "; first in ", at_layer,
-                                 "; the network keeps the weights from before this step")),
+                                 "; the network keeps the weights from before this step; a tenth of the learning "
+                                 "rate, clip_norm or inputs near 1 may help")),
       epoch(at_epoch),
       batch(at_batch),
       layer(std::move(at_layer)) {}
