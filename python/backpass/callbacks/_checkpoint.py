@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(Sealed, Callback):
-    """Keeps where a fit is, in one file, which `fit(..., resume=path)` goes on from.
+    """Saves the progress of a fit in one file, from which `fit(..., resume=path)` continues.
 
     The file holds the model with its running statistics and random counters, the optimizer's state, where in the epoch
-    the fit is, the history, and what other callbacks know (`Callback.state`). It is replaced as a whole: after a crash,
-    also in the middle of writing, the last complete one is there. A fit that is resumed, with the same data and
+    the fit is, the history, and the state of other callbacks (`Callback.state`). It is replaced as a whole: after a
+    crash, even while writing, the last complete file is there. A fit that is resumed, with the same data and
     arguments, ends with the same bits as one that was never interrupted. A fit that was stopped (`trainer.stop()`) has
     ended: resuming it gives its result. `epochs` may be another one, and so may the optimizer's learning rate: where it
     is not the one that the fit began with, training goes on with the new one. A file that does not belong, as one of
@@ -50,9 +50,9 @@ class Checkpoint(Sealed, Callback):
         best: the best value of `keep_best`; None before the first one that is not nan.
 
     Raises:
-        ValueError: where a setting is out of range; in fit, where there is no such column, a path is of no file or in
+        ValueError: if a setting is out of range; in fit, if there is no such column, a path is of no file or in
             no folder that can be written to, or the model holds layers written in Python, which cannot be saved.
-        OSError: in fit, where the file cannot be written.
+        OSError: in fit, if the file cannot be written.
 
     Example:
         >>> import backpass as bp, tempfile, os
@@ -138,7 +138,7 @@ class Checkpoint(Sealed, Callback):
         return {"best": self._best, **{f"start/{name}": array for name, array in self._start.items()}}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Goes on from what `state` gave."""
+        """Continues from what `state` returned."""
         _checks.state("Checkpoint", state, "best")
         best = state["best"]
         number = None if best is None else _checks.number("Checkpoint", "best", best)

@@ -67,7 +67,7 @@ class _Watcher(Sealed, Callback):
         return self._native.state()
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Goes on from what `state` gave."""
+        """Continues from what `state` returned."""
         _checks.state(type(self).__name__, state)
         for name in state:
             _checks.text(type(self).__name__, "a name in state", name)
@@ -75,11 +75,11 @@ class _Watcher(Sealed, Callback):
 
 
 class EarlyStopping(_Watcher):
-    """Stops when a column has not improved for some epochs, and goes back to the best weights.
+    """Stops when a column has not improved for some epochs, and restores the best weights.
 
-    A "val_" column tells of the weights at the end of its epoch. A column of training is measured on the way, batch
-    after batch; the weights it goes back to are those that the epoch began with, which its first batch saw. With one
-    batch an epoch they are those of the best value to the bit. With `LBFGS` every column tells of the end.
+    A "val_" column describes the weights at the end of its epoch. A training column is measured along the way, batch by
+    batch, so the weights restored are those that the epoch began with. With one batch per epoch they are exactly those
+    of the best value. With `LBFGS` every column describes the end of its epoch.
 
     Args:
         monitor: the column: "val_loss", "loss", or a metric.
@@ -88,14 +88,14 @@ class EarlyStopping(_Watcher):
         mode: "max" where the column shall rise, "min" where it shall fall; "auto": metrics of ours of which
             more is better shall rise, all others fall.
         min_delta: by how much a value must be better than the best one to count.
-        start_epoch: epochs before it are not looked at.
+        start_epoch: earlier epochs are ignored.
 
     Attributes:
         best: the best value; None before the first one that is not nan.
-        best_epoch: where it was, from 0; -1 before the first epoch.
+        best_epoch: its epoch, from 0; -1 before the first epoch.
 
     Raises:
-        ValueError: where a setting is out of range; in fit, where there is no such column.
+        ValueError: if a setting is out of range; in fit, if there is no such column.
 
     Example:
         >>> import backpass as bp
@@ -148,12 +148,12 @@ class EarlyStopping(_Watcher):
 class ReduceOnPlateau(_Watcher):
     """Multiplies the learning rate by `factor` when a column has not improved for more than `patience` epochs.
 
-    PyTorch's ReduceLROnPlateau. What it knows goes on from one fit to the next.
+    PyTorch's ReduceLROnPlateau. It remembers from one fit to the next.
 
     Args:
         monitor: the column: "val_loss", "loss", or a metric.
         factor: above 0 and below 1.
-        patience: how many epochs without improvement are let pass.
+        patience: how many epochs without improvement are tolerated.
         threshold: by how much a value must be better than the best one to count.
         threshold_mode: "rel": as a part of the best value's size, which may be negative; "abs": as it is.
         cooldown: how many epochs after a reduction are not counted.
@@ -161,7 +161,7 @@ class ReduceOnPlateau(_Watcher):
         mode: "auto", "min" or "max", as for `EarlyStopping`.
 
     Raises:
-        ValueError: where a setting is out of range; in fit, where there is no such column.
+        ValueError: if a setting is out of range; in fit, if there is no such column.
 
     Example:
         >>> import backpass as bp
@@ -199,7 +199,7 @@ class ReduceOnPlateau(_Watcher):
 
 
 class BoldDriver(_Watcher):
-    """Raises the learning rate when the loss fell; when it rose, cuts it and takes the steps back.
+    """Raises the learning rate when the loss fell; when it rose, cuts the rate and undoes the steps.
 
     Weights and the optimizer's state go back to where the last accepted loss was measured: for a loss of training the
     start of its epoch, for "val_loss" the end (Vogl et al. 1988; Battiti 1989). Meant for full batches.
@@ -211,7 +211,7 @@ class BoldDriver(_Watcher):
         monitor: the column, a loss.
 
     Raises:
-        ValueError: where a setting is out of range; in fit, where there is no such column.
+        ValueError: if a setting is out of range; in fit, if there is no such column.
 
     Example:
         >>> import backpass as bp
@@ -246,7 +246,7 @@ class RaiseOnSmallGradients(_Watcher):
         norm: that of the last epoch.
 
     Raises:
-        ValueError: where a setting is out of range.
+        ValueError: if a setting is out of range.
 
     Example:
         >>> import backpass as bp

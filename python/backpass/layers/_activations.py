@@ -43,7 +43,7 @@ class GELU(Fixed):
             x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
 
     Raises:
-        ValueError: where `approximate` is something else.
+        ValueError: if `approximate` is something else.
 
     Example:
         >>> import backpass as bp
@@ -64,7 +64,7 @@ class ELU(Fixed):
         alpha: how far below 0 the output comes; positive and finite.
 
     Raises:
-        ValueError: where `alpha` is outside.
+        ValueError: if `alpha` is out of range.
 
     Example:
         >>> import backpass as bp
@@ -93,14 +93,14 @@ class SELU(Fixed):
 
 
 class Hardtanh(Fixed):
-    """x within [min, max], the nearer bound beyond; the derivative at and beyond a bound is 0 (Collobert 2004).
+    """x clipped to [min, max]; the derivative at and beyond a bound is 0 (Collobert 2004).
 
     Args:
         min: the lower bound.
         max: the upper bound, above `min`; both are finite.
 
     Raises:
-        ValueError: where the bounds are not finite or not in order.
+        ValueError: if the bounds are not finite or not in order.
 
     Example:
         >>> import backpass as bp

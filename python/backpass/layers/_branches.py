@@ -19,7 +19,7 @@ __all__ = [
 
 
 class Embedding(Fixed):
-    """Rows of a table by integers: what a category, a word or a user is to a network.
+    """A lookup table: each integer (a category, a word, a user) selects a row of numbers.
 
     The parameter is `weight` (num_embeddings, embedding_dim), which starts normal with deviation 1. The input is int32,
     (batch, ...); the output (batch, ..., embedding_dim). In a `Sequential` it comes first; on tensors it takes an
@@ -28,15 +28,16 @@ class Embedding(Fixed):
     Args:
         num_embeddings: rows of the table.
         embedding_dim: numbers per row.
-        padding_idx: an index that gives zeros and is not trained; None for none.
-        sparse: whether the gradient is kept by rows: a training step then costs what its batch costs and not what the
-            table costs. For `SGD` without momentum and for `Adam`, whose moments of a row stand still while it does not
-            occur; without weight decay, clipping or accumulation. The table's part of `gradients()` stays as it is.
+        padding_idx: an index whose row is zeros and is not trained; None for none.
+        sparse: whether the gradient is kept by rows, so that the cost of a training step depends on the batch and not
+            on the size of the table. For `SGD` without momentum and for `Adam`, whose moments of a row do not change
+            while it does not occur; without weight decay, clipping or accumulation. The table's part of `gradients()`
+            is not written.
         weight_init: how the table starts: the name of an initializer as `Dense` takes it, or a function
             (shape, generator) -> array.
 
     Raises:
-        ValueError: where a setting is out of range; in a call, where an index is outside the table.
+        ValueError: if a setting is out of range; in a call, if an index is outside the table.
 
     Example:
         >>> import backpass as bp
@@ -81,7 +82,7 @@ class Flatten(Fixed):
 
 
 class Concat(Fixed):
-    """Several tensors side by side along an axis that is not the batch; it is called on them.
+    """Concatenates several tensors along an axis other than the batch; it is called on them.
 
     Args:
         axis: along which; counted from the end where negative.
@@ -111,7 +112,7 @@ class Add(Fixed):
 
 
 class Multiply(Fixed):
-    """The product of several tensors, element by element; it is called on them. A gate is one.
+    """The product of several tensors, element by element, such as a gate; it is called on them.
 
     Example:
         >>> import backpass as bp

@@ -37,7 +37,7 @@ class Dense(Fixed):
         units: how many outputs each row has.
         activation: what is applied to the output: a name ("relu", "tanh", "gelu", "softmax", ...: docs/mathematics.md
             has a table), a function of a tensor, a layer, or None.
-        bias: whether b is there.
+        bias: whether there is a bias b.
         weight_init: how the weights start: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
             "lecun_uniform", "lecun_normal" (LeCun et al. 1998), "orthogonal" (orthonormal rows or columns, whichever
             fit: Saxe et al. 2014), "ones", "zeros", a function (shape, generator) -> array, or None for the choice
@@ -45,7 +45,7 @@ class Dense(Fixed):
         bias_init: how b starts: one of the same names, or a function.
 
     Raises:
-        ValueError: where `units` is not positive or a name is unknown.
+        ValueError: if `units` is not positive or a name is unknown.
 
     Example:
         >>> import backpass as bp
@@ -103,7 +103,7 @@ def _activation(value: Any) -> Any:
 
 
 class Dropout(Fixed):
-    """In training each element is zero with probability `rate`, the others are divided by 1 - rate.
+    """In training, sets each element to zero with probability `rate` and divides the others by 1 - rate.
 
     Outside training it does nothing (Srivastava et al. 2014, in the inverted form).
 
@@ -111,7 +111,7 @@ class Dropout(Fixed):
         rate: how likely each element is dropped; at least 0, below 1.
 
     Raises:
-        ValueError: where `rate` is outside.
+        ValueError: if `rate` is out of range.
 
     Example:
         >>> import backpass as bp
@@ -126,14 +126,14 @@ class Dropout(Fixed):
 
 
 class Residual(Fixed):
-    """x + f(x), where f is some layers one after the other (He et al. 2016, equation 1).
+    """x + f(x), where f is a stack of layers (He et al. 2016, equation 1).
 
     Args:
         layers: what f is, one after the other or as one list; their output must have the shape of their input.
 
     Raises:
-        TypeError: where a layer is not one.
-        ValueError: where there is none, or blocks are within each other more than 500 times.
+        TypeError: if a layer is not one.
+        ValueError: if there is none, or blocks are nested more than 500 deep.
 
     Example:
         >>> import backpass as bp

@@ -21,10 +21,10 @@ def _native_loss(name: str, settings: tuple[tuple[str, Any], ...]) -> _core.Loss
 
 
 class Loss:
-    """What all losses share: they compare by their settings and print as they are written.
+    """The base of all losses. Losses are equal if their settings are, and print as they are written.
 
-    To write your own, subclass it and give it `forward(prediction, target)`, which composes operations, or
-    `value_and_grad(prediction, target, sample_weight=None)`, which computes a number and the gradient by the prediction
+    To write your own, subclass it and define `forward(prediction, target)`, which composes operations, or
+    `value_and_grad(prediction, target, sample_weight=None)`, which computes the loss and its gradient by the prediction
     with NumPy. A function of (prediction, target) that composes operations is a loss too.
 
     Class attributes of your own losses:
@@ -61,8 +61,8 @@ class Loss:
             A number, and an array of the prediction's shape.
 
         Raises:
-            ValueError: where shapes do not fit, or a label is out of range.
-            TypeError: where an argument is not an array of real numbers.
+            ValueError: if shapes do not fit, or a label is out of range.
+            TypeError: if an argument is not an array of real numbers.
 
         Example:
             >>> import backpass as bp
@@ -73,11 +73,11 @@ class Loss:
         return self._native.value_and_grad(prediction, target, sample_weight)
 
     def forward(self, prediction: _core.Tensor, target: _core.Tensor) -> _core.Tensor:
-        """The loss of your own as a tensor: one number, or one per row (or element), whose mean is taken."""
+        """Your own loss as a tensor: one number, or one per row or element, whose mean is taken."""
         raise NotImplementedError(f"[{type(self).__name__}] a loss of your own needs forward or value_and_grad")
 
     def target_shape(self, prediction: Shape) -> Shape:
-        """What shape targets have, from the prediction's: (None, ...), the first dimension being the batch."""
+        """The shape of targets, from that of the prediction: (None, ...), where the first dimension is the batch."""
         return prediction
 
     @property

@@ -22,7 +22,7 @@ class Penalty(Sealed):
         pattern: "*.weight" or "0.*": `*` stands for anything, `?` for one character.
 
     Raises:
-        TypeError: where an argument is something else.
+        TypeError: if an argument is something else.
 
     Example:
         >>> import backpass as bp
@@ -62,14 +62,14 @@ class Penalty(Sealed):
 
 
 class L1(Penalty):
-    """factor * the sum of |w|: draws weights to exactly 0 (Tibshirani 1996).
+    """factor * the sum of |w|: drives weights to exactly 0 (Tibshirani 1996).
 
     Args:
         factor: finite, not negative.
         pattern: of parameter names.
 
     Raises:
-        ValueError: where the factor is out of range.
+        ValueError: if the factor is out of range.
 
     Example:
         >>> import backpass as bp
@@ -99,7 +99,7 @@ class L2(L1):
         pattern: of parameter names.
 
     Raises:
-        ValueError: where the factor is out of range.
+        ValueError: if the factor is out of range.
 
     Example:
         >>> import backpass as bp
