@@ -8,7 +8,7 @@ namespace backpass {
 Fields Embedding::fields() {
   return {{"num_embeddings", &num_embeddings, "rows of the table", kCount},
           {"embedding_dim", &embedding_dim, "numbers per row", kCount},
-          {"padding_idx", &padding_idx, "an index that gives zeros and is not trained"},
+          {"padding_idx", &padding_idx, "an index whose row is zeros and is not trained"},
           {"sparse", &sparse, "whether the gradient is kept by rows"},
           {"weight_init", &weight_init, "how the table starts"}};
 }

@@ -9,7 +9,7 @@ namespace backpass {
 Fields Dense::fields() {
   return {{"units", &units, "how many outputs each row has", kCount},
           {"activation", &activation, "what is applied to the output"},
-          {"bias", &bias, "whether b is there"},
+          {"bias", &bias, "whether there is a bias b"},
           {"weight_init", &weight_init, "how the weights start"},
           {"bias_init", &bias_init, "how b starts"}};
 }
