@@ -48,19 +48,10 @@ def made_once(tmp_path_factory, name, make):
     return folder
 
 
-# Programs of tests/cpp that core_build makes and test_cpp.py runs.
-CORE_TESTS = (
-    "test_crew",
-    "test_files",
-    "test_handles",
-    "test_io",
-    "test_metrics",
-    "test_model_file",
-    "test_numbers",
-    "test_own_training",
-    "test_resume",
-    "test_states",
-)
+# Programs of tests/cpp that core_build makes and test_cpp.py runs: all but those of kernels, which test_kernels.py
+# makes with kernels alone.
+OF_KERNELS = {"test_amx", "test_kernels", "test_tiles"}
+CORE_TESTS = sorted({path.stem for path in Path(__file__).parent.glob("cpp/test_*.cc")} - OF_KERNELS)
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@
 
 namespace backpass {
 
-PlanKey plan_key(Dim batch, int variant, int freezes) {
-  return {batch, variant, freezes, kernels::current_isa(), sharing_cut_is_on()};
+PlanKey plan_key(Dim batch, int variant, int freezes, std::uint64_t owner) {
+  return {batch, variant, freezes, owner, kernels::current_isa(), sharing_cut_is_on()};
 }
 
 RowSource row_source(const ArrayView& view) {

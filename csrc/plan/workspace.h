@@ -11,14 +11,15 @@ namespace backpass {
 // Everything that a plan depends on beyond the graph it was compiled from.
 struct PlanKey {
   Dim batch = 0;
-  int variant = 0;  // the owner's: training, labels, weights, ...
-  int freezes = 0;  // of the network
+  int variant = 0;          // the owner's: training, labels, weights, ...
+  int freezes = 0;          // of the network
+  std::uint64_t owner = 0;  // whose it is alone, where several share a workspace; 0: everybody's
   kernels::Isa isa = {};
   bool cut = true;
   bool operator==(const PlanKey&) const = default;
 };
 
-PlanKey plan_key(Dim batch, int variant, int freezes = 0);
+PlanKey plan_key(Dim batch, int variant, int freezes = 0, std::uint64_t owner = 0);
 
 class Workspace {
  public:

@@ -80,7 +80,8 @@ class Minimization {
         x_(x),
         targets_(targets),
         held_out_(trainer.objective, options),
-        parameters_(trainer.net()) {}
+        parameters_(trainer.net()),
+        freezes_(trainer.net().freezes) {}
 
   History run() {
     check(trainer_, options_);
@@ -142,8 +143,10 @@ class Minimization {
 
   double at(std::span<const double> x, std::span<double> gradient) {
     ask_interrupt();
-    if (!put(x)) return std::numeric_limits<double>::infinity();
     Network::Impl& net = objective_.net();
+    if (net.freezes != freezes_)  // by a hook
+      fail(trainer_.optimizer.type(), "what is frozen must not change within a fit: end it, and begin another");
+    if (!put(x)) return std::numeric_limits<double>::infinity();
     const double loss =
         objective_.gradients({&x_, &targets_, nullptr, x_[0].rows(), options_.seed.value_or(net.seed), 0, threads_});
     parameters_.read(net.gradient_data(), gradient);
@@ -172,6 +175,7 @@ class Minimization {
   const AllTargets& targets_;
   HeldOut held_out_;
   TrainedParameters parameters_;
+  const int freezes_;  // when they were counted
   History history_;
   int epoch_ = 0, threads_ = 0;
   bool ended_ = false;  // no step was found

@@ -20,7 +20,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
 
 Plan& Trainer::Impl::training_plan(Dim batch, const AllTargets& targets, bool predict, Ending ending) {
   const int variant = training_variant(targets, predict, ending);
-  return objective.workspace.plan(plan_key(batch, variant, net().freezes),
+  return objective.workspace.plan(plan_key(batch, variant, net().freezes, number),
                                   [&] { return compile(training_spec(batch, targets, predict, ending)); });
 }
 
@@ -44,10 +44,11 @@ double Trainer::Impl::train(const Batch& batch) {
 
 namespace {
 
-// Throws std::invalid_argument where the optimizer does not take what the objective does.
-void check_taken(const ObjectiveOptions& options, const Optimizer& optimizer) {
+// Throws std::invalid_argument where the optimizer does not take what the objective does, or an update by hand.
+void check_taken(const ObjectiveOptions& options, const Optimizer& optimizer, bool by_hand) {
   if (optimizer.makes_steps()) return;
   const std::string type = optimizer.type();
+  if (by_hand) fail(type, "takes no update by hand: it makes no steps");
   if (options.recompute) fail(type, "takes no recompute");
   if (options.activation_dtype) fail(type, "takes no activation_dtype");
   if (!options.weight_penalty.empty())
@@ -64,7 +65,7 @@ Trainer::Trainer(Network network, Losses losses, Optimizer optimizer, TrainerOpt
               std::move(optimizer), std::move(options.update)) {}
 
 Trainer::Trainer(Objective objective, Optimizer optimizer, std::function<bool(Network&, Optimizer&)> update) {
-  check_taken(objective.impl().options, optimizer);
+  check_taken(objective.impl().options, optimizer, update != nullptr);
   impl_ = std::shared_ptr<Impl>(new Impl{std::move(objective), std::move(optimizer), std::move(update)});
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backpass/trainer.h"
+#include "nn/layer_call.h"
 #include "optim/state.h"
 #include "train/objective_impl.h"
 
@@ -12,6 +13,8 @@ struct Trainer::Impl {
   Optimizer optimizer;
   std::function<bool(Network&, Optimizer&)> by_hand = {};  // TrainerOptions::update
   Objective::Impl& objective = handle.impl();
+  // Of its plans: the update in them is its optimizer's, and others may share the objective.
+  const std::uint64_t number = reserve_numbers(1);
   bool stopped = false;
   bool updated = false;      // whether the last step changed parameters
   double gradient_norm = 0;  // of the last step that was to be clipped

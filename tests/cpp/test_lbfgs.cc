@@ -148,9 +148,28 @@ void test_what_is_not_taken_is_refused() {
   CHECK(refuses([&] { Trainer(net, MSE{}, LBFGS{}).plan(3); }, "makes no single steps"));
   CHECK(refuses([&] { Optimizer(LBFGS{}).step(net); }, "makes no single steps"));
   CHECK(refuses([&] { Trainer(net, MSE{}, LBFGS{}, {.recompute = true}); }, "[LBFGS] takes no recompute"));
+  const auto by_hand = [](Network&, Optimizer&) { return true; };
+  CHECK(refuses([&] { Trainer(net, MSE{}, LBFGS{}, {.update = by_hand}); }, "[LBFGS] takes no update by hand"));
+  CHECK(refuses([&] { Trainer(Objective(net, MSE{}), LBFGS{}, by_hand); }, "[LBFGS] takes no update by hand"));
   CHECK(refuses([&] { Optimizer(LBFGS{}, {.clip_norm = 1.0}); }, "[LBFGS] takes no clipping"));
   CHECK(refuses([&] { Optimizer(LBFGS{.history_size = 0}); }, "history_size"));
   CHECK(!Optimizer(LBFGS{}).makes_steps() && Optimizer(SGD{}).makes_steps());
+}
+
+// The vector that is minimised over would be another one. The weights are those of the last iteration.
+void test_what_is_frozen_must_not_change_within_a_fit() {
+  const Task task;
+  Network net = network();
+  Trainer trainer(net, MSE{}, LBFGS{});
+  FitOptions options{.epochs = 10};
+  double loss = 0;
+  options.hooks.epoch_end = [&](int epoch, const Logs& logs) {
+    loss = logs[0].second;
+    if (epoch == 1) net.freeze({net.parameters()[0].name});
+  };
+  CHECK(refuses([&] { trainer.fit(task.rows(), task.targets(), options); }, "[LBFGS] what is frozen must not change"));
+  CHECK(std::fabs(trainer.evaluate({task.rows(), task.targets()})[0].second - loss) <= 1e-12 * loss);
+  CHECK(trainer.fit(task.rows(), task.targets(), {.epochs = 2})["loss"].back() < loss);
 }
 
 }  // namespace
@@ -165,6 +184,7 @@ int main() {
   test_bits_do_not_depend_on_threads();
   test_giving_up_is_told();
   test_what_is_not_taken_is_refused();
+  test_what_is_frozen_must_not_change_within_a_fit();
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
   return failures == 0 ? 0 : 1;
 }

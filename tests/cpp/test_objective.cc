@@ -1,4 +1,5 @@
 // The objective: evaluation, gradients and Hessian products without an optimizer.
+#include <algorithm>
 #include <cmath>
 
 #include "backpass/objective.h"
@@ -85,6 +86,23 @@ void test_a_trainer_is_an_objective_and_an_optimizer() {
   CHECK(refuses([&] { Trainer({}, MSE{}, SGD{}); }, "[Trainer] needs a network"));
 }
 
+// Each updates as its optimizer does, by hand or not, whoever was first.
+void test_trainers_of_one_objective_keep_their_updates_apart() {
+  Network net = network(), twin = network();
+  Objective objective(net, MSE{});
+  const auto by_hand = [](Network& moved, Optimizer& optimizer) {
+    for (double& each : parameters(moved)) each += 0.25;
+    return optimizer.count_step(moved), true;
+  };
+  Trainer shared[] = {{objective, SGD{.learning_rate = 0.1}}, {objective, Adam{}}, {objective, SGD{}, by_hand}};
+  Trainer apart[] = {
+      {twin, MSE{}, SGD{.learning_rate = 0.1}}, {twin, MSE{}, Adam{}}, {twin, MSE{}, SGD{}, {.update = by_hand}}};
+  for (int i = 0; i < 9; ++i) {
+    CHECK(shared[i % 3].step(column(kX), column(kY)) == apart[i % 3].step(column(kX), column(kY)));
+    CHECK(std::ranges::equal(parameters(net), parameters(twin)));
+  }
+}
+
 }  // namespace
 }  // namespace backpass
 
@@ -93,6 +111,7 @@ int main() {
   test_evaluation_needs_no_optimizer();
   test_gradients_and_hessian_products_are_slopes();
   test_a_trainer_is_an_objective_and_an_optimizer();
+  test_trainers_of_one_objective_keep_their_updates_apart();
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
   return failures == 0 ? 0 : 1;
 }
