@@ -251,3 +251,10 @@ def test_histories_of_lbfgs_have_the_columns_of_others():
         ours, theirs = (heads().fit(x, [y, y], optimizer=o, **options) for o in (bp.LBFGS(), bp.SGD(0.1)))
         assert list(ours) == list(theirs)
         assert {len(column) for column in ours.values()} == {epochs}
+
+
+def test_counts_have_no_upper_limit():
+    """More pairs than iterations are those of all iterations."""
+    x, y = rows()
+    fits = [net().fit(x, y, optimizer=made, epochs=12, **FIT) for made in (bp.LBFGS(12), bp.LBFGS(2**40, 2**40))]
+    assert fits[0]["loss"] == fits[1]["loss"]

@@ -149,7 +149,11 @@ def test_settings_out_of_range_are_refused(make, message):
         make()
 
 
-@pytest.mark.parametrize("make", [lambda: bp.StepDecay(2.5), lambda: bp.MultiStepDecay("12")], ids=["float", "string"])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: bp.StepDecay(2.5), lambda: bp.MultiStepDecay("12"), lambda: bp.MultiStepDecay(None)],
+    ids=["float", "string", "none"],
+)
 def test_settings_of_the_wrong_type_are_refused(make):
     with pytest.raises(TypeError, match="must be"):
         make()

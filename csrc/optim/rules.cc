@@ -107,12 +107,10 @@ Rule rule_of(const Lion& lion) {
            .decoupled = true}};
 }
 
-constexpr Range kUpToThousand{"from 1 to 1000", 1, 1000};
-
 Fields LBFGS::fields() {
   return {{"history_size", &history_size,
-           "how many pairs of steps and changes of the gradient approximate the curvature", kUpToThousand},
-          {"max_line_search", &max_line_search, "how many evaluations one iteration may take", kUpToThousand},
+           "how many pairs of steps and changes of the gradient approximate the curvature", kCount},
+          {"max_line_search", &max_line_search, "how many evaluations one iteration may take", kCount},
           {"tolerance", &tolerance, "converged is a gradient whose largest element is at most this", kNotNegative},
           {"tolerance_change", &tolerance_change, "converged is a loss that fell by at most this times max(|loss|, 1)",
            kNotNegative}};

@@ -54,7 +54,7 @@ def any_field(group: str, name: str) -> Field | None:
 
 def converted(where: str, field: Field, value: Any) -> Any:
     """`value` as what the field holds; TypeError where it is something else."""
-    if value is None and field.default is None:
+    if value is None and field.default is None and field.kind != "integers":  # a list of which is never left out
         return None
     match field.kind:
         case "flag":

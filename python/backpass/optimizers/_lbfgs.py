@@ -26,8 +26,8 @@ class LBFGS(Optimizer):
     change the rate or look at batches.
 
     Args:
-        history_size: how many pairs of steps and changes of the gradient approximate the curvature, at most 1000.
-        max_line_search: how many evaluations one iteration may take, at most 1000.
+        history_size: how many pairs of steps and changes of the gradient approximate the curvature.
+        max_line_search: how many evaluations one iteration may take.
         tolerance: converged is a gradient whose largest element is at most this.
         tolerance_change: converged is a loss that fell by at most this times max(|loss|, 1).
 
