@@ -13,27 +13,23 @@ Each room (`layers`, `losses`, ...) lists its names in its `__all__`, and all of
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from backpass import (
-    _core,
-    _moved,
-    callbacks,
-    data,
-    layers,
-    losses,
-    models,
-    ops,
-    optimizers,
-    tools,
-    training,
-)
-from backpass._core import ThreadShortageWarning
+from backpass import _core, _machine, _moved
+from backpass import callbacks as callbacks
+from backpass import data as data
+from backpass import layers as layers
+from backpass import losses as losses
+from backpass import models as models
+from backpass import ops as ops
+from backpass import optimizers as optimizers
+from backpass import tools as tools
+from backpass import training as training
+from backpass._core import ThreadShortageWarning as ThreadShortageWarning
 from backpass._functions import *
-from backpass._machine import available_isas, cpu_info, get_include, get_threads, isa, set_isa, set_threads
+from backpass._machine import *
 from backpass._names import suggest_keywords as _suggest_keywords
 from backpass.callbacks import *
 from backpass.data import *
 from backpass.layers import *
-from backpass.layers._plain import *
 from backpass.losses import *
 from backpass.models import *
 from backpass.ops import *
@@ -43,56 +39,44 @@ from backpass.tools import *
 from backpass.training import *
 
 if TYPE_CHECKING:
-    from backpass import augment, datasets
+    from backpass import augment as augment
+    from backpass import datasets as datasets
 
 __version__ = _core.version()
-
-__all__ = [
-    "ThreadShortageWarning",
-    "__version__",
-    "augment",
-    "available_isas",
-    "callbacks",
-    "cpu_info",
-    "data",
-    "datasets",
-    "get_include",
-    "get_threads",
-    "isa",
-    "layers",
-    "losses",
-    "models",
-    "ops",
-    "optimizers",
-    "set_isa",
-    "set_threads",
-    "tools",
-    "training",
-]
-__all__ += callbacks.__all__
-__all__ += data.__all__
-__all__ += layers.__all__
-__all__ += losses.__all__
-__all__ += models.__all__
-__all__ += ops.__all__
-__all__ += optimizers.__all__
-__all__ += tools.__all__
-__all__ += training.__all__
 
 for _name in ("Graph", "Plan", "Tensor"):  # where users find them, also in pickles and messages
     getattr(_core, _name).__module__ = "backpass"
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("augment", "datasets"):  # imported when they are used, so that importing backpass stays quick
-        return import_module(f"backpass.{name}")
-    raise AttributeError(f"module 'backpass' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return __all__
-
-
 _moved.find()
 _teach_numpy()
-_suggest_keywords(globals().get(_name) for _name in __all__)
+
+# Type checkers follow the imports: mypy reads no sums of lists, and would take a misspelt name for one of __getattr__.
+if not TYPE_CHECKING:
+    __all__ = [
+        "ThreadShortageWarning",
+        "__version__",
+        "augment",
+        "callbacks",
+        "data",
+        "datasets",
+        "layers",
+        "losses",
+        "models",
+        "ops",
+        "optimizers",
+        "tools",
+        "training",
+    ]
+    __all__ += _machine.__all__
+    for _room in (callbacks, data, layers, losses, models, ops, optimizers, tools, training):
+        __all__ += _room.__all__
+
+    def __getattr__(name: str) -> Any:
+        if name in ("augment", "datasets"):  # imported when they are used, so that importing backpass stays quick
+            return import_module(f"backpass.{name}")
+        raise AttributeError(f"module 'backpass' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return __all__
+
+    _suggest_keywords(globals().get(_name) for _name in __all__)

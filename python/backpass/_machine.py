@@ -8,6 +8,16 @@ from typing import Any
 from backpass import _checks, _core
 from backpass._warnings import warn_caller
 
+__all__ = [
+    "available_isas",
+    "cpu_info",
+    "get_include",
+    "get_threads",
+    "isa",
+    "set_isa",
+    "set_threads",
+]
+
 _told_of_precision = False
 
 

@@ -6,10 +6,18 @@
 (None, 2)
 """
 
-from backpass import _functions
-from backpass._core import Graph, Plan, Tensor, input
-from backpass._functions import *
-from backpass.ops._tensors import Input, constant, parameter
+from typing import TYPE_CHECKING
 
-__all__ = ["Graph", "Input", "Plan", "Tensor", "constant", "input", "parameter"]
-__all__ += _functions.__all__
+from backpass import _functions
+from backpass._core import Graph as Graph
+from backpass._core import Plan as Plan
+from backpass._core import Tensor as Tensor
+from backpass._core import input as input
+from backpass._functions import *
+from backpass.ops._tensors import Input as Input
+from backpass.ops._tensors import constant as constant
+from backpass.ops._tensors import parameter as parameter
+
+if not TYPE_CHECKING:  # mypy reads no sums of lists; without one it follows the imports
+    __all__ = ["Graph", "Input", "Plan", "Tensor", "constant", "input", "parameter"]
+    __all__ += _functions.__all__
