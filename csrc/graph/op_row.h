@@ -1,6 +1,8 @@
 // What a kind of op is, in one row: all that the rest of the library asks of kinds.
 #pragma once
 
+#include <concepts>
+#include <cstddef>
 #include <span>
 #include <variant>
 
@@ -62,6 +64,25 @@ struct OpField {
   Form form = Form::required;
 };
 
+// A function of a row, or none. Which of the two is a constant by a flag of its own: GCC takes no function's address
+// for other than null in a constant where it sanitizes (bug 71962).
+template <class Signature>
+class RowRule;
+template <class R, class... Args>
+class RowRule<R(Args...)> {
+ public:
+  constexpr RowRule(std::nullptr_t) {}  // NOLINT: reads as what it is
+  template <std::convertible_to<R (*)(Args...)> F>
+  constexpr RowRule(F function) : function_(function), given_(true) {}  // NOLINT: likewise
+
+  constexpr explicit operator bool() const { return given_; }
+  R operator()(Args... args) const { return function_(args...); }
+
+ private:
+  R (*function_)(Args...) = nullptr;
+  bool given_ = false;
+};
+
 struct OpRow {
   struct Count {
     std::size_t least, most;
@@ -73,13 +94,14 @@ struct OpRow {
   Count inputs;
   std::span<const OpField> fields;
   // See derivative(); `nothing_flows` where it has none.
-  Grads (*derivative)(const Tensor& y, const Tensor& grad, const Wanted& wanted);
+  RowRule<Grads(const Tensor& y, const Tensor& grad, const Wanted& wanted)> derivative;
   // The op again, by the function that checks it, from inputs, shape, type and fields that may come from anybody; null
   // where no file has it. Throws std::invalid_argument.
-  Tensor (*rebuild)(const Op& op);
-  double (*flops)(const Tensor& y);  // floating-point operations, for one row of the batch
+  RowRule<Tensor(const Op& op)> rebuild;
+  RowRule<double(const Tensor& y)> flops;  // floating-point operations, for one row of the batch
   RowFunction row = RowFunction::none;
-  std::vector<Move> (*move)(const Op& op, const std::vector<Shape>& from, const Shape& to) = nullptr;  // one per input
+  RowRule<std::vector<Move>(const Op& op, const std::vector<Shape>& from, const Shape& to)> move =
+      nullptr;  // one per input
 };
 
 const OpRow& row_of(OpKind kind);

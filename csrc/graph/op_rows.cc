@@ -114,8 +114,8 @@ constexpr OpRow kRows[] = {
 
 constexpr bool is_complete(const OpRow& row) {
   const bool by_row = row.role == Role::row || row.role == Role::row_number;
-  return row.derivative != nullptr && row.flops != nullptr && by_row == (row.row != RowFunction::none) &&
-         (row.role == Role::movement) == (row.move != nullptr) && (row.rebuild != nullptr || row.kind == OpKind::host);
+  return row.derivative && row.flops && by_row == (row.row != RowFunction::none) &&
+         (row.role == Role::movement) == static_cast<bool>(row.move) && (row.rebuild || row.kind == OpKind::host);
 }
 
 constexpr bool stand_in_order() {

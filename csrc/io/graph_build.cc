@@ -12,7 +12,7 @@ constexpr std::size_t kMaxInputs = 1 << 12;  // of a graph
 
 OpKind parse_kind(const std::string& text) {
   for (const OpRow& row : op_rows())
-    if (row.rebuild != nullptr && text == row.name) return row.kind;
+    if (row.rebuild && text == row.name) return row.kind;
   reject("unknown kind \"", text, '"');
 }
 

@@ -98,7 +98,7 @@ bool is_left_out(const Op& op, const OpField& field) {
 }  // namespace
 
 void write_op_fields(JsonObject& json, const Op& op) {
-  if (row_of(op).rebuild == nullptr)
+  if (!row_of(op).rebuild)
     reject('"', op.host->name, "\" is computed by the host program, so it cannot be saved; a layer or loss that ",
            "composes operations can");
   for (const OpField& field : row_of(op).fields)
