@@ -35,10 +35,10 @@ CHANGED = [
 ]
 
 
-def compiled(path, root):
+def compiled(path, root, *more):
     include = ["-I", root / "csrc", "-I", root / "csrc" / "include"]
     flags = ["g++", "-std=c++20", "-fsyntax-only", "-fopenmp", "-Wswitch-enum", "-Werror"]
-    done = subprocess.run([*flags, *include, root / path], capture_output=True, text=True)
+    done = subprocess.run([*flags, *more, *include, root / path], capture_output=True, text=True)
     return done.returncode == 0, done.stderr.replace("‘", "'").replace("’", "'")
 
 
@@ -69,3 +69,11 @@ def test_what_a_list_or_a_row_lacks_is_an_error_of_the_compiler(file, old, new, 
     passes, errors = compiled(path, tmp_path)
     assert not passes
     assert message in errors
+
+
+@pytest.mark.slow
+def test_the_lists_of_rows_compile_where_undefined_behaviour_is_looked_for():
+    """GCC takes the address of a function for no constant there."""
+    for path in (ROWS, RULES, KERNELS):
+        passes, errors = compiled(path, ROOT, "-fsanitize=undefined")
+        assert passes, errors
