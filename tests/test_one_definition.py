@@ -1,4 +1,7 @@
-"""One name, one type: the whole core linked at once, which sees two types of one name in two files."""
+"""One name, one type: the whole core linked at once, which sees two types of one name in two files.
+
+Each file is compiled on its own, so that a header that a file forgot to include is seen too.
+"""
 
 import shutil
 from pathlib import Path
@@ -26,6 +29,7 @@ def link(folder, *objects):
 def test_no_type_is_defined_twice(tmp_path):
     tools = {"CXX_COMPILER": "g++", "AR": "gcc-ar", "RANLIB": "gcc-ranlib"}
     options = [f"-DCMAKE_{name}={shutil.which(tool)}" for name, tool in tools.items()]
+    options += ["-DBACKPASS_UNITY=OFF", "-DBACKPASS_WERROR=ON"]
     shell("cmake", "-S", ROOT, "-B", tmp_path, *options, f"-DCMAKE_CXX_FLAGS_RELEASE={' '.join(FLAGS)}")
     shell("cmake", "--build", tmp_path, "--parallel", "2", "--target", "backpass")
     link(tmp_path, "-Wl,--whole-archive", tmp_path / "libbackpass.a", "-Wl,--no-whole-archive")
