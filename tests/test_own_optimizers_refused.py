@@ -93,3 +93,8 @@ def test_what_cannot_be_used_is_refused_with_the_reason(data, make, error, words
     with pytest.raises(error, match=words):
         model.fit(*data, optimizer=make(), **FIT)
     np.testing.assert_array_equal(model.flat_parameters, before)
+
+
+def test_a_setting_that_the_core_s_optimizer_has_not_is_refused():
+    with pytest.raises(TypeError, match=r"\[SGD\] has no setting 'momentun'; did you mean 'momentum'\?"):
+        bp.Optimizer("SGD", {"learning_rate": 0.1, "momentun": 0.9})

@@ -158,7 +158,11 @@ class Optimizer(Sealed):
         if "betas" in plain:
             plain["beta1"], plain["beta2"] = plain.pop("betas")
         composes, by_hand = type(self).update is not Optimizer.update, steps_by_hand(self)
-        if not composes and _settings.fields("optimizer", self._kind):
+        known = _settings.fields("optimizer", self._kind)
+        if not composes and known:
+            if (unknown := [name for name in self._settings if name not in known]) and not by_hand:
+                hint = _names.suggestion(unknown[0], known)
+                raise TypeError(f"[{self._kind}] has no setting {unknown[0]!r}{hint}")
             return _core.make_optimizer(self._kind, plain, self._options)
         self._check_own(composes, by_hand)
         update = update_of(self) if composes else None
