@@ -25,13 +25,6 @@ Rule decay_rule(ComposedOptimizer own) {
   return {.settings = {.weight_decay = own.weight_decay}, .learning_rate = own.learning_rate};
 }
 
-// What lies somewhere when the plan runs.
-Tensor leaf(PlanSpec& spec, Shape shape, const std::string& name, Place place) {
-  const Tensor t = input(std::move(shape), spec.dtype, name);
-  spec.leaves[&t.op()] = place;
-  return t;
-}
-
 void check_results(const ComposedOptimizer& own, const ParameterInfo& info, DType dtype,
                    const std::vector<Tensor>& results) {
   if (results.size() != 1 + own.slots.size())
@@ -60,19 +53,19 @@ PlanSpec Optimizer::State::composed_spec(const Network::Impl& net) const {
   PlanSpec spec;
   spec.dtype = net.dtype;
   const std::size_t width = size_of(net.dtype);
-  const Tensor step = leaf(spec, {}, "step", {kNumbers, 0});
+  const Tensor step = spec.leaf({}, "step", {kNumbers, 0});
   spec.guard = constant(0.0, {}, net.dtype);
   for (const ParameterInfo& info : net.parameters) {
     if (net.frozen.count(info.name) > 0 || info.size == 0) continue;
     const std::size_t offset = static_cast<std::size_t>(info.offset) * width;
     const std::size_t entry = static_cast<std::size_t>(groups.settings_of(info));
-    UpdateInputs in{leaf(spec, info.shape, info.name, {kParameters, offset}),
-                    leaf(spec, info.shape, "grad " + info.name, {kGradients, offset}),
+    UpdateInputs in{spec.leaf(info.shape, info.name, {kParameters, offset}),
+                    spec.leaf(info.shape, "grad " + info.name, {kGradients, offset}),
                     {},
-                    leaf(spec, {}, "learning_rate", {kNumbers, (1 + entry) * width}),
+                    spec.leaf({}, "learning_rate", {kNumbers, (1 + entry) * width}),
                     step};
     for (std::size_t i = 0; i < slot_names.size(); ++i)
-      in.slots.push_back(leaf(spec, info.shape, slot_names[i], {kFirstSlot + static_cast<int>(i), offset}));
+      in.slots.push_back(spec.leaf(info.shape, slot_names[i], {kFirstSlot + static_cast<int>(i), offset}));
     Tensor zero = in.grad * 0.0;
     const double decay = groups.table()[entry].weight_decay;
     if (decay != 0) in.grad = in.grad + in.weight * decay;

@@ -93,6 +93,14 @@ struct PlanSpec {
   DType dtype = DType::float32;
   UpdatePhase update = {};  // skipped where the scalar `guard` is not finite
   Tensor guard = {};
+  std::vector<Tensor> kept = {};  // by leaf()
+
+  // An input with a place of its own. It is kept: what nobody reads would be freed, and its address be another op's.
+  Tensor leaf(Shape shape, const std::string& name, Place place) {
+    kept.push_back(input(std::move(shape), dtype, name));
+    leaves[&kept.back().op()] = place;
+    return kept.back();
+  }
 };
 
 struct PlanRun {

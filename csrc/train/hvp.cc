@@ -10,10 +10,8 @@ namespace {
 // The parts of `vector` as inputs, one for each parameter, at the parameter's place in slot kOptimizer0.
 std::vector<Tensor> vector_parts(const Network::Impl& net, PlanSpec& spec) {
   std::vector<Tensor> parts;
-  for (const Tensor& t : net.graph.parameters()) {
-    parts.push_back(input(t.shape(), net.dtype, "vector " + t.name()));
-    spec.leaves[&parts.back().op()] = {kOptimizer0, net.places.at(&t.op()).offset};
-  }
+  for (const Tensor& t : net.graph.parameters())
+    parts.push_back(spec.leaf(t.shape(), "vector " + t.name(), {kOptimizer0, net.places.at(&t.op()).offset}));
   return parts;
 }
 

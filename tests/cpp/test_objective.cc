@@ -86,6 +86,14 @@ void test_a_trainer_is_an_objective_and_an_optimizer() {
   CHECK(refuses([&] { Trainer({}, MSE{}, SGD{}); }, "[Trainer] needs a network"));
 }
 
+// A linear loss: no product depends on the vector, which is read nowhere.
+void test_hessian_products_of_a_linear_loss_are_zero() {
+  Network net = sequential({1}, {Dense{1}}, {.seed = 1, .dtype = DType::float64});
+  const std::vector<double> vector{1, 2};
+  const Array product = Objective(net, MAE{}).hvp(column(kX), column(kY), ArrayView(vector));
+  for (const double each : product.values<double>()) CHECK(each == 0);
+}
+
 // Each updates as its optimizer does, by hand or not, whoever was first.
 void test_trainers_of_one_objective_keep_their_updates_apart() {
   Network net = network(), twin = network();
@@ -111,6 +119,7 @@ int main() {
   test_evaluation_needs_no_optimizer();
   test_gradients_and_hessian_products_are_slopes();
   test_a_trainer_is_an_objective_and_an_optimizer();
+  test_hessian_products_of_a_linear_loss_are_zero();
   test_trainers_of_one_objective_keep_their_updates_apart();
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
   return failures == 0 ? 0 : 1;

@@ -72,6 +72,22 @@ void test_a_composed_optimizer_is_one_like_others() {
   CHECK(refuses([&] { Optimizer(ComposedOptimizer{.name = "None"}).step(other); }, "has no update"));
 }
 
+// What it does not read is freed early, and was taken for other tensors at its address.
+void test_a_composed_optimizer_need_not_read_its_inputs() {
+  const auto deep = [] { return sequential({1}, {Dense{.units = 3, .activation = "tanh"}, Dense{1}}, {.seed = 1}); };
+  Network ours = deep(), theirs = deep();
+  Optimizer mine(ComposedOptimizer{
+      .name = "Plain", .slots = {"last"}, .update = [](const UpdateInputs& in) -> std::vector<Tensor> {
+        return {in.weight - in.grad * 0.01, in.grad};
+      }});
+  Optimizer sgd = SGD{.learning_rate = 0.01};
+  for (int i = 0; i < 5; ++i) {
+    Trainer(ours, MSE{}, mine).step(column(kX), column(kY));
+    Trainer(theirs, MSE{}, sgd).step(column(kX), column(kY));
+  }
+  CHECK(near(parameters(ours), parameters(theirs)));
+}
+
 void test_an_update_by_hand() {
   Network network = linear();
   int calls = 0;
@@ -152,6 +168,7 @@ void test_metrics_of_labels() {
 int main() {
   using namespace backpass;
   test_a_composed_optimizer_is_one_like_others();
+  test_a_composed_optimizer_need_not_read_its_inputs();
   test_an_update_by_hand();
   test_an_update_by_hand_that_is_refused();
   test_the_sign_of_a_gradient_that_is_not_finite();
