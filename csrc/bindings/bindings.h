@@ -11,6 +11,7 @@ void bind_tensors(pybind11::module_& module);
 void bind_functions(pybind11::module_& module);
 void bind_layers(pybind11::module_& module);
 void bind_descriptions(pybind11::module_& module);
+void bind_losses(pybind11::module_& module);
 void bind_networks(pybind11::module_& module);
 void bind_mistakes(pybind11::module_& module);
 void bind_optimizers(pybind11::module_& module);

@@ -132,6 +132,7 @@ PYBIND11_MODULE(_core, module) {
   backpass::python::bind_tensors(module);
   backpass::python::bind_functions(module);
   backpass::python::bind_layers(module);
+  backpass::python::bind_losses(module);
   backpass::python::bind_networks(module);
   backpass::python::bind_mistakes(module);
   backpass::python::bind_optimizers(module);
