@@ -17,7 +17,8 @@ from .verify import error_of, tolerance
 
 CASES = [*ALL, *dict.fromkeys(name.rpartition("-")[0] for name in ALL)]  # all shapes of a kind have a name, too
 PEERS = [name for name in CONTENDERS if name not in OURS]
-FULL, BRIEF = Effort(9, 0.03, 1.5, 5), Effort(3, 0.01, 0.2, 3)
+# Long rounds: for tens of milliseconds after a peer's workers have spun, ours stay off the cores that those used.
+FULL, BRIEF = Effort(9, 0.2, 1.5, 5), Effort(3, 0.1, 0.3, 3)
 
 
 def contenders(options: argparse.Namespace) -> list[str]:
