@@ -3,6 +3,7 @@
 
 #include "arrays.h"
 #include "bindings.h"
+#include "function_call.h"
 
 namespace backpass::python {
 namespace {
@@ -173,7 +174,7 @@ Network deserialize(const py::bytes& bytes) {
 }
 
 void bind_network_facts(py::class_<Network>& network) {
-  network.def_property_readonly("graph", &Network::graph, py::return_value_policy::copy)
+  network.def_property_readonly("graph", [](const Network& of) { return CallableGraph(of.graph()); })
       .def_property_readonly("dtype", [](const Network& self) { return std::string(name(self.dtype())); })
       .def_property_readonly("seed", &Network::seed)
       .def_property_readonly("n_parameters", &Network::n_parameters)

@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "arrays.h"
 #include "bindings.h"
+#include "function_call.h"
 
 namespace backpass::python {
 namespace {
@@ -141,28 +141,14 @@ void bind_tensor(py::module_& module) {
   bind_operators(tensor);
 }
 
-py::list run(const Graph& graph, const py::args& arrays, bool training, const Integer& seed, const Integer& step) {
-  const auto seed_number = seed.as<std::uint64_t>("Graph", "seed"),
-             step_number = step.as<std::uint64_t>("Graph", "step");
-  std::vector<Argument> held;
-  std::vector<ArrayView> views;
-  for (std::size_t i = 0; i < arrays.size(); ++i) {
-    const std::string& given = i < graph.inputs().size() ? graph.inputs()[i].name() : std::string();
-    held.push_back(argument(arrays[i], "Graph", given.empty() ? "argument " + std::to_string(i) : given));
-    views.push_back(held.back().view);
-  }
-  std::vector<Array> results;
-  {
-    const WithoutLock release;
-    results = evaluate(graph, views, training, seed_number, step_number);
-  }
-  py::list outputs;
-  for (const Array& result : results) outputs.append(to_numpy(result));
-  return outputs;
+py::list run(const CallableGraph& graph, const py::args& arrays, bool training, const Integer& seed,
+             const Integer& step) {
+  return call_function(graph.function(training), arrays,
+                       {seed.as<std::uint64_t>("Graph", "seed"), step.as<std::uint64_t>("Graph", "step")});
 }
 
 void bind_graph(py::module_& module) {
-  py::class_<Graph>(
+  py::class_<CallableGraph>(
       module, "Graph",
       documented("Graph",
                  "The operations between some inputs and some outputs. Printing it shows one line per operation;\n"

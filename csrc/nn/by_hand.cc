@@ -2,6 +2,7 @@
 #include <cstring>
 #include <unordered_set>
 
+#include "backpass/function.h"
 #include "base/convert.h"
 #include "base/error.h"
 #include "graph/reach.h"
@@ -163,9 +164,15 @@ std::vector<Array> Network::backward_all(const ArrayViews& grad_output) {
 std::vector<Array> Network::evaluate(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs,
                                      const std::vector<ArrayView>& values, std::int64_t random_step) {
   const InUse use(impl_->users, Use::changes);
-  const GraphEvaluation over{impl_->places, impl_->values.data(), impl_->seed,
-                             random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++};
-  return evaluate_over(Graph(inputs, outputs), values, over);
+  const Function function(Graph(inputs, outputs), true, "evaluate");
+  std::vector<const void*> leaves;
+  for (const Tensor& t : function.leaves()) {
+    const auto place = impl_->places.find(&t.op());
+    if (place == impl_->places.end()) fail("evaluate", "parameter \"", t.name(), "\" is not of this network");
+    leaves.push_back(impl_->values.data() + place->second.offset);
+  }
+  return function(values, leaves,
+                  {impl_->seed, random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++});
 }
 
 namespace {

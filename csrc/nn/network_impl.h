@@ -1,7 +1,6 @@
 // What a network holds.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <mutex>
 #include <set>
@@ -10,29 +9,11 @@
 #include "base/aligned.h"
 #include "nn/in_use.h"
 #include "nn/settle.h"
-#include "plan/workspace.h"
+#include "plan/spares.h"
 
 namespace backpass {
 
 inline constexpr std::size_t kMaxArrays = 16;  // inputs of a network, and outputs
-
-// What runs of plans need, kept from one to the next, so that they allocate nothing.
-struct RunMemory {
-  Workspace workspace;
-  std::vector<std::byte*> slots;
-  std::vector<RowSource> sources;
-};
-
-// A memory for each prediction under way; those that are free, without a lock.
-class Spares {
- public:
-  ~Spares();
-  std::unique_ptr<RunMemory> take();
-  void give_back(std::unique_ptr<RunMemory> memory) noexcept;
-
- private:
-  std::array<std::atomic<RunMemory*>, 16> free_{};
-};
 
 struct Network::Impl {
   Impl(SettledGraph settled, std::uint64_t network_seed);

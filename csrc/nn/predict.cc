@@ -15,25 +15,6 @@ constexpr Dim kPredictRows = 1024;  // rows of one tile: the activations of usua
 
 }  // namespace
 
-Spares::~Spares() {
-  for (std::atomic<RunMemory*>& place : free_) delete place.load();
-}
-
-std::unique_ptr<RunMemory> Spares::take() {
-  for (std::atomic<RunMemory*>& place : free_)
-    if (RunMemory* memory = place.exchange(nullptr, std::memory_order_acq_rel))
-      return std::unique_ptr<RunMemory>(memory);
-  return std::make_unique<RunMemory>();
-}
-
-void Spares::give_back(std::unique_ptr<RunMemory> memory) noexcept {
-  for (std::atomic<RunMemory*>& place : free_)
-    if (RunMemory* nothing = nullptr; place.compare_exchange_strong(nothing, memory.get(), std::memory_order_acq_rel)) {
-      memory.release();
-      return;
-    }
-}
-
 PlanSpec predict_spec(const Network::Impl& net, Dim batch, unsigned gathered) {
   PlanSpec spec;
   int slot = kFirstExternal;
@@ -96,7 +77,7 @@ std::vector<Array> Network::predict_all(const ArrayViews& x, Dim batch_size, int
   std::vector<Array> out;
   for (const Tensor& y : impl_->outputs()) out.emplace_back(dtype(), with_rows(y.shape(), rows));
   const Dim tile = batch_size > 0 ? batch_size : kPredictRows;
-  std::unique_ptr<RunMemory> memory = impl_->spares.take();
+  const Spare memory(impl_->spares);
   auto tiles = [&] {
     for (Dim begin = 0; begin < rows; begin += tile) {
       ask_interrupt();
@@ -107,7 +88,6 @@ std::vector<Array> Network::predict_all(const ArrayViews& x, Dim batch_size, int
     Team::with(resolve_threads(threads), tiles);
   else
     tiles();
-  impl_->spares.give_back(std::move(memory));
   return out;
 }
 

@@ -13,13 +13,4 @@ Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expe
 // Throws std::invalid_argument where a number would not stay what it is: too large for float32 or int32, a fraction.
 void check_castable(const std::string& who, const ArrayView& view, DType dtype);
 
-// A graph evaluated once, over parameters that lie somewhere.
-struct GraphEvaluation {
-  std::unordered_map<const Op*, Place> places;  // of the parameters, in slot kParameters
-  std::byte* parameters = nullptr;
-  std::uint64_t seed = 0, step = 0;
-  bool training = true;
-};
-std::vector<Array> evaluate_over(const Graph& graph, const std::vector<ArrayView>& inputs, const GraphEvaluation& over);
-
 }  // namespace backpass

@@ -6,6 +6,7 @@
 #include "backpass/data.h"
 #include "backpass/fields.h"
 #include "backpass/file_error.h"
+#include "backpass/function.h"
 #include "backpass/graph.h"
 #include "backpass/interrupt.h"
 #include "backpass/layers.h"

@@ -1,0 +1,61 @@
+// Arrays at the boundary of plans: what is checked of them.
+#include "plan/boundary.h"
+
+#include "base/convert.h"
+#include "base/error.h"
+#include "kernels/dispatch.h"
+#include "plan/workers/sharing.h"
+#include "plan/workspace.h"
+
+namespace backpass {
+
+PlanKey plan_key(Dim batch, int variant, int freezes, std::uint64_t owner) {
+  return {batch, variant, freezes, owner, kernels::current_isa(), sharing_cut_is_on()};
+}
+
+RowSource row_source(const ArrayView& view) {
+  return {static_cast<const std::byte*>(view.data), view.type, view.row_stride};
+}
+
+namespace {
+
+// What probably happened to an array of another shape, as NumPy would mend it.
+std::string cure(const Shape& got, const Shape& expected) {
+  const bool by_rows = !expected.empty() && expected[0] == kBatch;
+  if (!by_rows || got.empty()) return "";
+  const Shape row(expected.begin() + 1, expected.end());
+  if (got == row) return "; one row alone is x[None]";
+  if (got.size() == 1 && row == Shape{1}) return "; one number for each row is x.reshape(-1, 1)";
+  if (got.size() > 2 && row.size() == 1 && element_count(Shape(got.begin() + 1, got.end())) == row[0])
+    return "; Flatten() as first layer, or x.reshape(len(x), -1), makes one row of each";
+  return "";
+}
+
+}  // namespace
+
+void check_present(const std::string& who, const ArrayView& view) {
+  if (view.empty() && element_count(view.shape) > 0) fail(who, "has no data for its shape ", to_string(view.shape));
+}
+
+Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expected, const std::string& whom) {
+  bool fits = view.shape.size() == expected.size();
+  for (std::size_t i = 0; fits && i < expected.size(); ++i)
+    fits = expected[i] == kBatch || view.shape[i] == expected[i];
+  if (!fits)
+    fail(who, "expected shape ", to_string(expected), ", got ", to_string(view.shape), whom.empty() ? "" : ", for ",
+         whom, cure(view.shape, expected));
+  check_present(who, view);
+  return view.shape.empty() ? 1 : view.shape[0];
+}
+
+void check_castable(const std::string& who, const ArrayView& view, DType dtype) {
+  if (view.empty()) return;
+  if (dtype == DType::int32 && !is_integer(view.type) && view.type != ElementType::boolean)
+    fail(who, "must hold integers");
+  const Dim rows = view.shape.empty() ? 1 : view.shape[0], cols = rows > 0 ? element_count(view.shape) / rows : 0;
+  for (Dim row = 0; row < rows; ++row)
+    if (overflows(static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, dtype, cols))
+      fail(who, "has a value in row ", row, " that is too large for ", name(dtype));
+}
+
+}  // namespace backpass
