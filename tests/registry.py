@@ -323,6 +323,11 @@ def rows(a):
     return a.sum(-1, keepdims=True)
 
 
+def transposed(a, whether=True):
+    """The last two axes the other way round, of NumPy's arrays and PyTorch's."""
+    return a.swapaxes(-1, -2) if whether else a
+
+
 def unary(name, reference_function, torch=None, **domain):
     return OpCase(
         name, getattr(bp, name), reference_function, torch=torch or (lambda t, x: getattr(t, name)(x)), **domain
@@ -411,7 +416,30 @@ MATMUL = (
     ),
     OpCase("matmul of rank 3", lambda a, b: a @ b, lambda a, b: a @ b, ((2, 3, 4), (4, 5))),
     OpCase("matmul with itself", lambda a: a @ a, lambda a: a @ a, ((4, 4),)),
-)
+    *(OpCase(name, lambda a, b: a @ b, lambda a, b: a @ b, shapes) for name, shapes in {
+        "matmul of many": ((2, 3, 4), (2, 4, 5)),
+        "matmul, b repeated": ((2, 3, 3, 4), (2, 1, 4, 2)),
+        "matmul, both repeated": ((2, 1, 3, 4), (3, 4, 2)),
+        "matmul, a for all of b": ((3, 4), (5, 4, 2)),
+        "matmul, b in more dimensions": ((3, 4), (1, 4, 2)),
+        "matmul of one inner dimension": ((6, 3, 1), (6, 1, 5)),
+        "matmul of no inner dimension": ((2, 3, 0), (2, 0, 5)),
+        "matmul wider than a tile": ((2, 17, 19), (2, 19, 33)),
+        "matmul of vectors": ((4,), (4,)),
+        "matmul of a vector": ((4,), (2, 4, 3)),
+        "matmul with a vector": ((2, 3, 4), (4,)),
+    }.items()),
+    *(OpCase(f"matmul of many, {name} transposed", lambda a, b, t=t: bp.matmul(a, b, *t),
+             lambda a, b, t=t: transposed(a, t[0]) @ transposed(b, t[1]), shapes)
+      for name, t, shapes in (
+          ("a", (True, False), ((2, 4, 3), (2, 4, 5))),
+          ("b", (False, True), ((2, 3, 4), (5, 4))),
+          ("a for all, b", (False, True), ((3, 4), (2, 5, 4))),
+          ("both", (True, True), ((2, 4, 3), (1, 5, 4))),
+      )),
+    OpCase("matmul of two, both transposed", lambda a, b: bp.matmul(a, b, True, True), lambda a, b: a.T @ b.T,
+           ((4, 3), (5, 4))),
+)  # fmt: skip
 
 REDUCE = (
     OpCase("sum", lambda x: bp.sum(x), lambda x: x.sum()),

@@ -151,8 +151,9 @@ void bind_reductions(py::module_& m) {
       py::arg("precision") = "highest",
       documented(
           "matmul",
-          "a (..., k) times b (k, n) is (..., n); `transpose_b` takes b as (n, k); `transpose_a` takes a (..., m) and\n"
-          "b (..., n), sums over the leading dimensions and gives (m, n).")
+          "a (..., m, k) times b (..., k, n) is (..., m, n), with leading dimensions that broadcast, as in NumPy; a\n"
+          "vector is a matrix of one row or column, which the result drops. `transpose_a` and `transpose_b` take the\n"
+          "last two dimensions the other way round; `precision` is \"highest\", \"high\" or \"medium\".")
           .c_str());
   m.def(
       "sum", [](const Tensor& x, const Axes& axis, bool keepdims) { return sum(x, axes_of(axis, "sum"), keepdims); },

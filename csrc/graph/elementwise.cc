@@ -16,23 +16,24 @@ void check_real(const char* who, const Tensor& x) {
   if (x.dtype() == DType::int32) fail(who, "takes float32 or float64, got int32");
 }
 
-Dim broadcast_dim(const char* who, const Tensor& a, const Tensor& b, Dim i, Dim j) {
-  if (i == j || j == 1) return i;
-  if (i == 1) return j;
+Shape broadcast_shape(const char* who, const Tensor& a, const Tensor& b) {
+  if (std::optional<Shape> shape = broadcast(a.shape(), b.shape())) return *shape;
   fail(who, "shapes ", to_string(a.shape()), " and ", to_string(b.shape()), " do not broadcast");
 }
 
-Shape broadcast_shape(const char* who, const Tensor& a, const Tensor& b) {
-  const Shape& longer = a.shape().size() >= b.shape().size() ? a.shape() : b.shape();
-  const Shape& shorter = a.shape().size() >= b.shape().size() ? b.shape() : a.shape();
+}  // namespace
+
+std::optional<Shape> broadcast(const Shape& a, const Shape& b) {
+  const Shape &longer = a.size() >= b.size() ? a : b, &shorter = a.size() >= b.size() ? b : a;
   Shape shape = longer;
   const std::size_t skip = longer.size() - shorter.size();
-  for (std::size_t i = 0; i < shorter.size(); ++i)
-    shape[skip + i] = broadcast_dim(who, a, b, shape[skip + i], shorter[i]);
+  for (std::size_t i = 0; i < shorter.size(); ++i) {
+    Dim& dim = shape[skip + i];
+    if (dim != shorter[i] && dim != 1 && shorter[i] != 1) return {};
+    if (dim == 1) dim = shorter[i];
+  }
   return shape;
 }
-
-}  // namespace
 
 Tensor elementwise(Elementwise fn, const Tensor& a, double alpha) {
   check_inputs(fn, 1);

@@ -1,4 +1,5 @@
-// Matrix product: the three storage cases of a dense layer and their derivatives, closed under each other.
+// Matrix products as NumPy has them, and the two that dense layers are made of: rows times a matrix, and its
+// derivative, closed under each other.
 #include <algorithm>
 
 #include "base/error.h"
@@ -7,8 +8,16 @@
 namespace backpass {
 namespace {
 
+void check_operands(const Tensor& a, const Tensor& b) {
+  if (!a || !b) fail("matmul", "got an empty tensor");
+  if (a.dtype() == DType::int32 || a.dtype() != b.dtype())
+    fail("matmul", "takes two tensors of one real type, got ", name(a.dtype()), " and ", name(b.dtype()));
+}
+
 // a (..., k), b (k, n) or (n, k): checks and gives (..., n).
 Shape product_shape(const Tensor& a, const Tensor& b, bool transpose_b) {
+  if (a.shape().size() < 2 || b.shape().size() != 2)
+    fail("matmul", "takes (..., k) and a matrix, got ", to_string(a.shape()), " and ", to_string(b.shape()));
   const Dim k = a.shape().back(), b_k = b.shape()[transpose_b ? 1 : 0];
   if (b.shape()[0] == kBatch) fail("matmul", "the second operand cannot have the batch as a dimension");
   if (k != b_k)
@@ -21,32 +30,92 @@ Shape product_shape(const Tensor& a, const Tensor& b, bool transpose_b) {
 
 // a (..., m), b (..., n): checks and gives (m, n).
 Shape contraction_shape(const Tensor& a, const Tensor& b) {
+  if (a.shape().size() < 2 || b.shape().size() < 2)
+    fail("matmul", "takes rows (..., m) and (..., n), got ", to_string(a.shape()), " and ", to_string(b.shape()));
   const Shape lead_a(a.shape().begin(), a.shape().end() - 1), lead_b(b.shape().begin(), b.shape().end() - 1);
   if (lead_a != lead_b)
     fail("matmul", "leading dimensions differ: ", to_string(a.shape()), " transposed and ", to_string(b.shape()));
   return {a.shape().back(), b.shape().back()};
 }
 
+// The leading dimensions over which b is repeated are rows of a, from the last that b has none of: one product for all.
+// a (..., h, m, k) and b (..., 1, k, n) become (..., h m, k) and (..., k, n); the batch stays by itself.
+void join_rows(Shape& a, Shape& b) {
+  while (a.size() > 2 && a[a.size() - 3] != kBatch && (b.size() < 3 || b[b.size() - 3] == 1)) {
+    a[a.size() - 2] *= a[a.size() - 3];
+    a.erase(a.end() - 3, a.end() - 2);
+    if (b.size() > 2) b.erase(b.end() - 3, b.end() - 2);
+  }
+}
+
+// Both are matrices behind leading dimensions.
+Tensor matrices(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, Precision precision) {
+  if (a.shape().back() == kBatch || b.shape().back() == kBatch)
+    fail("matmul", "the last dimension cannot be the batch");
+  const bool lone = a.shape().size() == 2 && b.shape().size() == 2;
+  if (lone && transpose_a && !transpose_b) return contract_rows(a, b, precision);
+  if (transpose_a) return batch_matmul(a, b, true, transpose_b, precision);
+  if (b.shape().size() == 2) return rows_times_matrix(a, b, transpose_b, precision);
+  const Shape shape = batch_matmul_shape(a, b, false, transpose_b);
+  Shape rows = a.shape(), matrix = b.shape();
+  if (std::all_of(matrix.begin(), matrix.end() - 2, [](Dim dim) { return dim == 1; })) {
+    matrix.erase(matrix.begin(), matrix.end() - 2);
+    return reshape(rows_times_matrix(a, reshape(b, matrix), transpose_b, precision), shape);
+  }
+  join_rows(rows, matrix);
+  return reshape(batch_matmul(reshape(a, rows), reshape(b, matrix), false, transpose_b, precision), shape);
+}
+
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, Precision precision) {
-  if (!a || !b) fail("matmul", "got an empty tensor");
-  if (a.dtype() == DType::int32 || a.dtype() != b.dtype())
-    fail("matmul", "takes two tensors of one real type, got ", name(a.dtype()), " and ", name(b.dtype()));
-  if (transpose_a && transpose_b) fail("matmul", "transpose_a and transpose_b exclude each other: swap the operands");
-  const std::size_t rank_b = b.shape().size();
-  if (a.shape().size() < 2 || (transpose_a ? rank_b < 2 : rank_b != 2))
-    fail("matmul", "takes (..., k) and a matrix, got ", to_string(a.shape()), " and ", to_string(b.shape()));
-  if (a.shape().back() == kBatch || (transpose_a && b.shape().back() == kBatch))
-    fail("matmul", "the last dimension cannot be the batch");
-  Shape shape = transpose_a ? contraction_shape(a, b) : product_shape(a, b, transpose_b);
+  check_operands(a, b);
+  const Shape &left = a.shape(), &right = b.shape();
+  if (left.empty() || right.empty()) fail("matmul", "takes vectors and matrices; a number is multiplied with *");
+  if ((transpose_a && left.size() == 1) || (transpose_b && right.size() == 1))
+    fail("matmul", "a vector cannot be transposed, got ", to_string(left), " and ", to_string(right));
+  if (left.size() > 1 && right.size() > 1) return matrices(a, b, transpose_a, transpose_b, precision);
+  if (left.size() == 1 && right.size() == 1) {
+    if (left != right) fail("matmul", "inner dimensions differ: ", to_string(left), " and ", to_string(right));
+    return sum(a * b);
+  }
+  // A vector is a matrix of one row or column, which the result drops.
+  if (left.size() == 1) {
+    const Tensor y = matrices(reshape(a, {1, left[0]}), b, false, transpose_b, precision);
+    Shape shape = y.shape();
+    shape.erase(shape.end() - 2, shape.end() - 1);
+    return reshape(y, shape);
+  }
+  const Tensor y = matrices(a, reshape(b, {right[0], 1}), transpose_a, false, precision);
+  return reshape(y, Shape(y.shape().begin(), y.shape().end() - 1));
+}
+
+Tensor rows_times_matrix(const Tensor& a, const Tensor& b, bool transpose_b, Precision precision) {
+  check_operands(a, b);
   return make_tensor({.kind = OpKind::matmul,
                       .inputs = {a, b},
-                      .shape = std::move(shape),
+                      .shape = product_shape(a, b, transpose_b),
                       .dtype = a.dtype(),
-                      .transpose_a = transpose_a,
                       .transpose_b = transpose_b,
                       .precision = precision});
+}
+
+Tensor contract_rows(const Tensor& a, const Tensor& b, Precision precision) {
+  check_operands(a, b);
+  return make_tensor({.kind = OpKind::matmul,
+                      .inputs = {a, b},
+                      .shape = contraction_shape(a, b),
+                      .dtype = a.dtype(),
+                      .transpose_a = true,
+                      .precision = precision});
+}
+
+Tensor rebuilt_matmul(const Op& op) {
+  const Tensor &a = op.inputs[0], &b = op.inputs[1];
+  if (op.transpose_a && op.transpose_b) fail("matmul", "transpose_a and transpose_b exclude each other");
+  if (a.shape().empty() || a.shape().back() == kBatch || (op.transpose_a && b.shape().back() == kBatch))
+    fail("matmul", "the last dimension cannot be the batch");
+  return op.transpose_a ? contract_rows(a, b, op.precision) : rows_times_matrix(a, b, op.transpose_b, op.precision);
 }
 
 double matmul_flops(const Tensor& y) {
@@ -61,13 +130,12 @@ Grads matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted) 
   const Tensor &a = op.inputs[0], &b = op.inputs[1];
   std::vector<Tensor> grads(2);
   if (op.transpose_a) {
-    if (wanted[0]) grads[0] = matmul(b, g, false, true, op.precision);
-    if (wanted[1]) grads[1] = matmul(a, g, false, false, op.precision);
+    if (wanted[0]) grads[0] = rows_times_matrix(b, g, true, op.precision);
+    if (wanted[1]) grads[1] = rows_times_matrix(a, g, false, op.precision);
     return grads;
   }
-  if (wanted[0]) grads[0] = matmul(g, b, false, !op.transpose_b, op.precision);
-  if (wanted[1])
-    grads[1] = op.transpose_b ? matmul(g, a, true, false, op.precision) : matmul(a, g, true, false, op.precision);
+  if (wanted[0]) grads[0] = rows_times_matrix(g, b, !op.transpose_b, op.precision);
+  if (wanted[1]) grads[1] = op.transpose_b ? contract_rows(g, a, op.precision) : contract_rows(a, g, op.precision);
   return grads;
 }
 

@@ -16,14 +16,15 @@ enum class OpKind : unsigned char {
   count,        // () : how many elements of input 0 are summed into one: the product of the dimensions `dims`; training
                 // with fewer than alpha is an error of `name`
   elementwise,  // fn, alpha; inputs of one shape
-  matmul,       // transpose_a, transpose_b, precision
-  sum,          // dims: the axes, ascending and not negative; keepdims
-  broadcast,    // to shape
-  reshape,      // to shape
-  transpose,    // dims: the permutation
-  slice,        // dims: axis, begin, end
-  pad,          // dims: axis, begin, end: input 0 within zeros; the derivative of slice
-  concat,       // dims: axis
+  matmul,       // transpose_a, transpose_b, precision: rows times a matrix, or a sum over rows
+  batch_matmul,  // transpose_a, transpose_b, precision: a matrix for each leading index, broadcast
+  sum,           // dims: the axes, ascending and not negative; keepdims
+  broadcast,     // to shape
+  reshape,       // to shape
+  transpose,     // dims: the permutation
+  slice,         // dims: axis, begin, end
+  pad,           // dims: axis, begin, end: input 0 within zeros; the derivative of slice
+  concat,        // dims: axis
   softmax,
   log_sum_exp,
   below_max,      // x less the greatest of its row
@@ -114,6 +115,12 @@ Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape, std::op
 Tensor scatter_add(const Tensor& value, const Tensor& indices, Shape shape, std::optional<Dim> ignore, std::string who);
 // take() that says in errors who it is for.
 Tensor take_for(std::string who, const Tensor& table, const Tensor& indices, std::optional<Dim> ignore);
+// The products of dense layers. a (..., k) times b (k, n), or (n, k) where it is transposed: (..., n).
+Tensor rows_times_matrix(const Tensor& a, const Tensor& b, bool transpose_b, Precision precision);
+// The sum over all leading dimensions of the outer products of a (..., m) and b (..., n): (m, n).
+Tensor contract_rows(const Tensor& a, const Tensor& b, Precision precision = Precision::highest);
+// What matmul() makes where neither is enough.
+Tensor batch_matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, Precision precision);
 Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape);
 
 }  // namespace backpass

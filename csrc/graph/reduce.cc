@@ -113,13 +113,17 @@ Moves broadcast_moves(const Op&, const std::vector<Shape>& from, const Shape& to
   return {std::move(move)};
 }
 
-Grads broadcast_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
-  const Shape &from = y.op().inputs[0].shape(), &to = y.shape();
-  const std::size_t skip = to.size() - from.size();
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  const Shape& from = x.shape();
+  const std::size_t skip = from.size() - shape.size();
   std::vector<Dim> repeated;
-  for (std::size_t i = 0; i < to.size(); ++i)
-    if (i < skip || from[i - skip] != to[i]) repeated.push_back(static_cast<Dim>(i));
-  return {reshape(sum(g, repeated), from)};
+  for (std::size_t i = 0; i < from.size(); ++i)
+    if (i < skip || shape[i - skip] != from[i]) repeated.push_back(static_cast<Dim>(i));
+  return reshape(sum(x, repeated), shape);
+}
+
+Grads broadcast_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
+  return {sum_to(g, y.op().inputs[0].shape())};
 }
 
 }  // namespace backpass

@@ -8,6 +8,7 @@ namespace backpass {
 // Derivatives.
 Grads elementwise_derivatives(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads batch_matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads sum_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads broadcast_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads reshape_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
@@ -42,10 +43,18 @@ Tensor rebuilt_elementwise(const Op& op);
 Tensor rebuilt_inverse_rms(const Op& op);
 Tensor rebuilt_random(const Op& op);
 
+Tensor rebuilt_matmul(const Op& op);
+
 double matmul_flops(const Tensor& y);
+double batch_matmul_flops(const Tensor& y);
 
 // Axes as ascending non-negative numbers; throws where one is out of range or named twice.
 std::vector<Dim> normalize_axes(const char* who, const Tensor& x, std::vector<Dim> axes);
+// What both broadcast to, as in NumPy; nothing where they do not.
+std::optional<Shape> broadcast(const Shape& a, const Shape& b);
+// Summed over the axes along which a tensor of `shape` is repeated to become as x is.
+Tensor sum_to(const Tensor& x, const Shape& shape);
+Shape batch_matmul_shape(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b);
 // Every element of an input to the place of the same index.
 Move straight_move(const Shape& from, const Shape& to);
 

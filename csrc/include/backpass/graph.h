@@ -75,8 +75,8 @@ Tensor operator-(double a, const Tensor& b);
 Tensor operator*(double a, const Tensor& b);
 Tensor operator/(double a, const Tensor& b);
 
-// a (..., k) times b (k, n) is (..., n); transpose_b takes b as (n, k), as a dense layer stores its weight.
-// transpose_a takes a as (..., m) and b as (..., n), sums over all the leading dimensions, and gives (m, n).
+// As in NumPy: a (..., m, k) times b (..., k, n) is (..., m, n), with leading dimensions that broadcast; of a vector a
+// dimension is added and dropped again. transpose_a and transpose_b take the last two dimensions the other way round.
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false,
               Precision precision = Precision::highest);
 

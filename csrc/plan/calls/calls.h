@@ -11,17 +11,29 @@ namespace backpass {
 
 using CallPtr = std::unique_ptr<Call>;
 
-// c (m, n) = a * b, then the epilogue on each finished block while it is in cache.
+// Leading dimensions of many products: c holds one after the other, a and b begin so much further on for the next.
+struct Repeated {
+  Dim count = 1, a = 0, b = 0;
+};
+
+// c (m, n) = a * b, then the epilogue on each finished block while it is in cache; or c (products, m, n) likewise.
 struct MatmulSpec {
   int c = -1, a = -1, b = -1;  // values
   Dim m = 0, n = 0, k = 0;
-  Dim a_row = 0, a_k = 0;  // A(i, p) = a[i * a_row + p * a_k]
-  Dim b_k = 0, b_col = 0;  // B(p, j) = b[p * b_k + j * b_col]
+  Dim a_row = 0, a_k = 0;               // A(i, p) = a[i * a_row + p * a_k]
+  Dim b_k = 0, b_col = 0;               // B(p, j) = b[p * b_k + j * b_col]
+  std::vector<Repeated> repeated = {};  // from the outermost, none that could be one with the next; empty: one product
   Precision precision = Precision::highest;
-  Program epilogue;       // over (m, n); empty where there is none
+  Program epilogue;       // over (products m, n); empty where there is none
   Lanes lanes;            // of the plan
   bool packed_a = false;  // a holds what a pack call has left
   bool watched = false;   // c is a gradient: whether it is ordinary is noted
+
+  Dim products() const {
+    Dim count = 1;
+    for (const Repeated& dim : repeated) count *= dim.count;
+    return count;
+  }
 };
 // How lanes cut a product: not at all; by rows of A and C; or by rows of A, transposed, and B: each lane leaves a sum
 // over its own in c (count, m, n).

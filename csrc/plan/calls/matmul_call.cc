@@ -1,4 +1,4 @@
-// Matmul: blocks of C, each with its epilogue.
+// Matmul: blocks of C, each with its epilogue; of many small products several at a time.
 #include <algorithm>
 #include <sstream>
 
@@ -9,6 +9,44 @@
 namespace backpass {
 namespace {
 
+// So many elements of C stay in the cache until their epilogue has run.
+constexpr Dim kEpilogueElements = 16384;
+// What one of many products costs beside its work.
+constexpr double kNanosecondsPerProduct = 20;
+
+// Where one product after the other begins.
+class Walk {
+ public:
+  Walk(const std::vector<Repeated>& repeated, Dim product) : repeated_(repeated), product_(product) { find(); }
+  Dim product() const { return product_; }
+  Dim a() const { return a_; }
+  Dim b() const { return b_; }
+
+  void next() {
+    ++product_;
+    if (repeated_.empty()) return;
+    if (++inner_ == repeated_.back().count) return find();
+    a_ += repeated_.back().a;
+    b_ += repeated_.back().b;
+  }
+
+ private:
+  void find() {
+    a_ = b_ = inner_ = 0;
+    Dim left = product_;
+    for (auto dim = repeated_.rbegin(); dim != repeated_.rend(); ++dim) {
+      const Dim at = left % dim->count;
+      if (dim == repeated_.rbegin()) inner_ = at;
+      a_ += at * dim->a;
+      b_ += at * dim->b;
+      left /= dim->count;
+    }
+  }
+
+  const std::vector<Repeated>& repeated_;
+  Dim product_, a_ = 0, b_ = 0, inner_ = 0;
+};
+
 template <class T>
 class MatmulCall final : public Call {
  public:
@@ -17,14 +55,16 @@ class MatmulCall final : public Call {
         s_(std::move(spec)),
         lane_cut_(lane_cut(k, s_)),
         depth_(matmul_depth<T>(s_, lane_cut_)),
-        cut_(cut_blocks(k, s_)) {
+        cut_(cut_blocks(k, s_)),
+        products_(s_.products()),
+        together_(std::clamp<Dim>(kEpilogueElements / std::max<Dim>(1, s_.m * s_.n), 1, cut_.products)) {
     const Dim rows = std::min(cut_.rows, s_.m), cols = std::min(cut_.cols, s_.n);
     pack_bytes_ = round_bytes(kernels::matmul_scratch(k, cut_.path, rows, cols, depth_));
     const std::size_t sums_bytes =
         s_.k > kChunk ? round_bytes(rows * cols) + static_cast<std::size_t>(rows * cols) * sizeof(double) : 0;
     scratch_bytes = pack_bytes_ + std::max(sums_bytes, static_cast<std::size_t>(s_.epilogue.registers) *
                                                            round_bytes(block_register()));
-    tasks = cut_.down * cut_.across;
+    tasks = cut_.tasks(s_);
     in_lanes = lane_cut_ != LaneCut::none;
     finishes = !s_.epilogue.sums.empty();
     describe();
@@ -33,24 +73,36 @@ class MatmulCall final : public Call {
 
   void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
     if (lane_cut_ == LaneCut::sums) return sum_lane(context, task, scratch);
-    const Tile tile = in_lanes ? s_.lanes.tile(task, s_.n) : block(task);
+    const Dim blocks = cut_.down * cut_.across;
+    const Tile tile = in_lanes ? s_.lanes.tile(task, s_.n) : block(task % blocks);
     double* partials = nullptr;
     if (finishes) {
       partials = reinterpret_cast<double*>(context.address[s_.epilogue.sums[0].partials]) +
                  static_cast<std::size_t>(task) * s_.epilogue.sums.size();
       std::fill_n(partials, s_.epilogue.sums.size(), 0.0);
     }
-    if (tile.rows <= 0 || tile.cols <= 0) return;
-    T* c = reinterpret_cast<T*>(context.address[s_.c]) + tile.row * s_.n + tile.col;
-    multiply_in_chunks(context, c, tile, 0, s_.k, scratch);
-    if (!s_.epilogue.instructions.empty())
-      run_program(k_, s_.epilogue, context, tile, reinterpret_cast<T*>(scratch + pack_bytes_), partials);
-    if (s_.watched) watch(context, c, tile);
+    if (tile.rows <= 0 || tile.cols <= 0 || products_ == 0) return;
+    const Dim first = in_lanes ? 0 : task / blocks * cut_.products, end = std::min(first + cut_.products, products_);
+    for (Walk walk(s_.repeated, first); walk.product() < end;)
+      several(context, walk, std::min(together_, end - walk.product()), tile, partials, scratch);
   }
 
   void finish(const Context& context) const noexcept override { finish_sums<T>(s_.epilogue, context, tasks); }
 
  private:
+  // The same block of several products, which lie side by side where there are more than one.
+  void several(const Context& context, Walk& walk, Dim count, const Tile& tile, double* partials,
+               std::byte* scratch) const noexcept {
+    const Dim row = walk.product() * s_.m + tile.row;
+    T* c = reinterpret_cast<T*>(context.address[s_.c]) + row * s_.n + tile.col;
+    for (Dim i = 0; i < count; ++i, walk.next())
+      multiply_in_chunks(context, c + i * s_.m * s_.n, walk, tile, 0, s_.k, scratch);
+    const Tile all{row, count > 1 ? count * s_.m : tile.rows, tile.col, tile.cols};
+    if (!s_.epilogue.instructions.empty())
+      run_program(k_, s_.epilogue, context, all, reinterpret_cast<T*>(scratch + pack_bytes_), partials);
+    if (s_.watched) watch(context, c, all);
+  }
+
   // While the block is in the cache.
   void watch(const Context& context, const T* c, const Tile& tile) const noexcept {
     const bool whole = tile.cols == s_.n;
@@ -59,7 +111,7 @@ class MatmulCall final : public Call {
   }
 
   Tile block(Dim task) const noexcept {
-    if (tasks == 1) return {0, s_.m, 0, s_.n};
+    if (cut_.down * cut_.across == 1) return {0, s_.m, 0, s_.n};
     // Down first, so that what blocks copy of B is near for the next.
     const Dim row = task % cut_.down * cut_.rows, col = task / cut_.down * cut_.cols;
     return {row, std::min(cut_.rows, s_.m - row), col, std::min(cut_.cols, s_.n - col)};
@@ -67,37 +119,39 @@ class MatmulCall final : public Call {
 
   void sum_lane(const Context& context, Dim lane, std::byte* scratch) const noexcept {
     T* c = reinterpret_cast<T*>(context.address[s_.c]) + lane * s_.m * s_.n;
-    multiply_in_chunks(context, c, {0, s_.m, 0, s_.n}, s_.lanes.begin(lane), s_.lanes.rows_of(lane), scratch);
+    multiply_in_chunks(context, c, Walk(s_.repeated, 0), {0, s_.m, 0, s_.n}, s_.lanes.begin(lane),
+                       s_.lanes.rows_of(lane), scratch);
   }
 
   // In one call of the kernel.
-  void multiply(const Context& context, T* c, kernels::Size ldc, const Tile& t, Dim first, Dim k,
+  void multiply(const Context& context, T* c, kernels::Size ldc, const Walk& walk, const Tile& t, Dim first, Dim k,
                 std::byte* scratch) const noexcept {
-    const T* a = reinterpret_cast<const T*>(context.address[s_.a]);
+    const T* a = reinterpret_cast<const T*>(context.address[s_.a]) + walk.a();
     a += s_.packed_a ? t.row * s_.k : t.row * s_.a_row + first * s_.a_k;
-    const T* b = reinterpret_cast<const T*>(context.address[s_.b]) + t.col * s_.b_col + first * s_.b_k;
+    const T* b = reinterpret_cast<const T*>(context.address[s_.b]) + walk.b() + t.col * s_.b_col + first * s_.b_k;
     k_.matmul({c, ldc, a, s_.a_row, s_.a_k, b, s_.b_k, s_.b_col, t.rows, t.cols, k, cut_.path,
-               reinterpret_cast<T*>(scratch), epilogue(context, t)});
+               reinterpret_cast<T*>(scratch), epilogue(context, walk.product(), t)});
   }
 
-  kernels::RegisterEpilogue<T> epilogue(const Context& context, const Tile& t) const noexcept {
+  kernels::RegisterEpilogue<T> epilogue(const Context& context, Dim product, const Tile& t) const noexcept {
     kernels::RegisterEpilogue<T> result{.relu = in_registers_.relu, .ld_relu_out = s_.n};
     if (in_registers_.bias >= 0) result.bias = reinterpret_cast<const T*>(context.address[in_registers_.bias]) + t.col;
     if (in_registers_.relu_out >= 0)
-      result.relu_out = reinterpret_cast<const T*>(context.address[in_registers_.relu_out]) + t.row * s_.n + t.col;
+      result.relu_out =
+          reinterpret_cast<const T*>(context.address[in_registers_.relu_out]) + (product * s_.m + t.row) * s_.n + t.col;
     return result;
   }
 
   // c (t.rows, t.cols; a row of C from the next) = the product over inner indices [first, first + k).
-  void multiply_in_chunks(const Context& context, T* c, const Tile& t, Dim first, Dim k,
+  void multiply_in_chunks(const Context& context, T* c, const Walk& walk, const Tile& t, Dim first, Dim k,
                           std::byte* scratch) const noexcept {
-    if (k <= depth_) return multiply(context, c, s_.n, t, first, k, scratch);
+    if (k <= depth_) return multiply(context, c, s_.n, walk, t, first, k, scratch);
     const Dim elements = t.rows * t.cols;
     T* part = reinterpret_cast<T*>(scratch + pack_bytes_);
     double* sums = reinterpret_cast<double*>(scratch + pack_bytes_ + round_bytes(elements));
     std::fill_n(sums, elements, 0.0);
     for (Dim done = 0; done < k; done += depth_) {
-      multiply(context, part, t.cols, t, first + done, std::min(depth_, k - done), scratch);
+      multiply(context, part, t.cols, walk, t, first + done, std::min(depth_, k - done), scratch);
       for (Dim i = 0; i < elements; ++i) sums[i] += part[i];
     }
     for (Dim row = 0; row < t.rows; ++row)
@@ -115,6 +169,7 @@ class MatmulCall final : public Call {
     name = "matmul";
     std::ostringstream text;
     const bool transpose_a = s_.a_k != 1, transpose_b = s_.b_k == 1 && s_.b_col != 1;
+    if (!s_.repeated.empty()) text << products_ << " of ";
     text << '(' << s_.m << ", " << s_.k << (transpose_a ? ")T" : ")") << " x (" << s_.k << ", " << s_.n
          << (transpose_b ? ")T" : ")");
     const std::string epilogue = s_.epilogue.describe();
@@ -122,11 +177,14 @@ class MatmulCall final : public Call {
     text << "; " << kPaths[static_cast<int>(cut_.path)];
     detail = text.str();
     const double m = static_cast<double>(s_.m), n = static_cast<double>(s_.n), k = static_cast<double>(s_.k);
-    flops = 2 * m * n * k;
-    bytes = sizeof(T) * (m * k + k * n + m * n);
-    const double epilogue_cost = m * n * static_cast<double>(s_.epilogue.instructions.size()) * 0.2;
-    cost = kNanosecondsPerCall * static_cast<double>(tasks) + flops / kFlopsPerNanosecond * (sizeof(T) / 4.0) +
-           epilogue_cost;
+    const double products = static_cast<double>(products_);
+    flops = products * 2 * m * n * k;
+    bytes = products * sizeof(T) * (m * k + k * n + m * n);
+    const double epilogue_cost = products * m * n * static_cast<double>(s_.epilogue.instructions.size()) * 0.2;
+    const double multiplying = flops / kFlopsPerNanosecond * (sizeof(T) / 4.0);
+    cost = kNanosecondsPerCall * static_cast<double>(tasks) + epilogue_cost +
+           (products_ > 1 ? std::max(multiplying, bytes / kBytesPerNanosecond) + products * kNanosecondsPerProduct
+                          : multiplying);
   }
 
   const kernels::Kernels<T>& k_;
@@ -134,6 +192,7 @@ class MatmulCall final : public Call {
   LaneCut lane_cut_;
   Dim depth_;
   BlockCut cut_;
+  Dim products_, together_;
   std::size_t pack_bytes_;
   RegisterEpilogue in_registers_;
 };

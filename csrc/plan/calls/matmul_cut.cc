@@ -35,7 +35,8 @@ struct Side {
 };
 
 Dim wanted_tasks(const MatmulSpec& s) {
-  const double flops = 2.0 * static_cast<double>(s.m * s.n) * static_cast<double>(s.k);
+  const double flops =
+      2.0 * static_cast<double>(s.products()) * static_cast<double>(s.m * s.n) * static_cast<double>(s.k);
   const double fine = std::min(kTasks, flops / kSmallTaskFlops), coarse = std::min(kMostTasks, flops / kTaskFlops);
   return std::max<Dim>(1, static_cast<Dim>(std::max(fine, coarse)));
 }
@@ -105,11 +106,13 @@ Dim matmul_depth(const MatmulSpec& s, LaneCut lane_cut) {
   return lane_cut == LaneCut::sums ? s.lanes.most_rows() : std::min(s.k, kChunk);
 }
 
-// Paths of split operands, which are both copied, where they pay.
+namespace {
+
+// Of one product. Paths of split operands, which are both copied, where they pay.
 template <class T>
-BlockCut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
+BlockCut cut_product(const kernels::Kernels<T>& k, const MatmulSpec& s, Dim tasks) {
   const LaneCut lane_cut = backpass::lane_cut(k, s);
-  const Dim tasks = wanted_tasks(s), depth = matmul_depth<T>(s, lane_cut);
+  const Dim depth = matmul_depth<T>(s, lane_cut);
   const std::optional<BlockCut> in_lanes = cut_in_lanes(s, lane_cut);
   BlockCut cut = in_lanes ? *in_lanes : cut_square(k, {s.m, kernels::kTile}, {s.n, kernels::kTile}, tasks);
   const Dim rows = std::min(cut.rows, s.m), cols = std::min(cut.cols, s.n);
@@ -125,13 +128,23 @@ BlockCut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
   return cut;
 }
 
+}  // namespace
+
+template <class T>
+BlockCut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
+  const Dim tasks = wanted_tasks(s), products = std::max<Dim>(1, s.products());
+  BlockCut cut = cut_product(k, s, ceil_div(tasks, products));
+  if (cut.down * cut.across == 1) cut.products = ceil_div(products, tasks);
+  return cut;
+}
+
 template <class T>
 LaneCut lane_cut(const kernels::Kernels<T>& k, const MatmulSpec& s) {
   // And of at most half the elements that a lane's rows have before and behind it.
   const auto fits = [&](Dim in, Dim out) {
     return stays_near<T>(in * out) && 2 * in * out <= s.lanes.most_rows() * (in + out);
   };
-  if (!s.lanes) return LaneCut::none;
+  if (!s.lanes || !s.repeated.empty()) return LaneCut::none;
   if (s.m == s.lanes.rows && s.a_k == 1 && s.k <= kChunk && s.n <= k.block_cols && fits(s.k, s.n)) return LaneCut::rows;
   const bool over_rows = s.k == s.lanes.rows && sums_over_rows(s);
   return over_rows && s.epilogue.instructions.empty() && fits(s.m, s.n) ? LaneCut::sums : LaneCut::none;
@@ -139,7 +152,9 @@ LaneCut lane_cut(const kernels::Kernels<T>& k, const MatmulSpec& s) {
 
 template <class T>
 bool pays_to_pack_a(const kernels::Kernels<T>& k, const MatmulSpec& s) {
-  if (lane_cut(k, s) != LaneCut::none || s.k > kChunk || s.m < kPackedRows || s.n < kPackedPanels * k.nr) return false;
+  if (lane_cut(k, s) != LaneCut::none || !s.repeated.empty() || s.k > kChunk || s.m < kPackedRows ||
+      s.n < kPackedPanels * k.nr)
+    return false;
   const double flops = 2.0 * static_cast<double>(s.m * s.n) * static_cast<double>(s.k);
   const kernels::MatmulPath path = cut_blocks(k, s).path;
   return flops >= kPackedFlops && (path == kernels::MatmulPath::pack_b || path == kernels::MatmulPath::pack_ab);
@@ -147,8 +162,7 @@ bool pays_to_pack_a(const kernels::Kernels<T>& k, const MatmulSpec& s) {
 
 template <class T>
 Dim matmul_tasks(const kernels::Kernels<T>& k, const MatmulSpec& spec) {
-  const BlockCut cut = cut_blocks(k, spec);
-  return cut.down * cut.across;
+  return cut_blocks(k, spec).tasks(spec);
 }
 
 template Dim matmul_depth<float>(const MatmulSpec&, LaneCut);

@@ -17,6 +17,9 @@ struct BlockCut {
   Dim rows, cols;  // of a block
   Dim down, across;
   kernels::MatmulPath path = kernels::MatmulPath::dot;
+  Dim products = 1;  // that a task computes one after the other; where it is more than one, a block is a product
+
+  Dim tasks(const MatmulSpec& s) const { return std::max<Dim>(1, ceil_div(s.products(), products) * down * across); }
 };
 
 template <class T>

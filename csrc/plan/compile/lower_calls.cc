@@ -101,13 +101,44 @@ bool Lowering::shared_with_leaf(const Tensor& t) {
   });
 }
 
-template <class T>
-CallPtr Lowering::lower_matmul(std::size_t index) {
-  const Cluster& cluster = fusion_.clusters[index];
-  const kernels::Kernels<T>& k = kernels::table<T>(kernels::current_isa());
-  const Op& op = cluster.ops[0].op();
-  const Space a = sources_.space(op.inputs[0]), b = sources_.space(op.inputs[1]);
+namespace {
+
+// One dimension is one with the next where all steps fit.
+std::vector<Repeated> joined(const std::vector<Repeated>& dims) {
+  std::vector<Repeated> result;
+  for (const Repeated& dim : dims) {
+    if (dim.count == 1) continue;
+    Repeated* last = result.empty() ? nullptr : &result.back();
+    if (last && last->a == dim.count * dim.a && last->b == dim.count * dim.b)
+      *last = {last->count * dim.count, dim.a, dim.b};
+    else
+      result.push_back(dim);
+  }
+  return result;
+}
+
+// How far on the next matrix of an operand begins along dimension `at` of the leading dimensions of `all`.
+Dim step(const Shape& shape, const Shape& all, std::size_t at) {
+  const std::size_t skip = all.size() - shape.size();
+  if (at < skip || shape[at - skip] == 1) return 0;
+  return element_count(Shape(shape.begin() + static_cast<std::ptrdiff_t>(at - skip) + 1, shape.end()));
+}
+
+}  // namespace
+
+// Sizes and steps of a product.
+MatmulSpec Lowering::matmul_spec(const Tensor& t) {
+  const Op& op = t.op();
+  const Shape left = sources_.shape(op.inputs[0]), right = sources_.shape(op.inputs[1]), all = sources_.shape(t);
+  Space a = sources_.space(op.inputs[0]), b = sources_.space(op.inputs[1]);
   MatmulSpec spec;
+  if (op.kind == OpKind::batch_matmul) {
+    std::vector<Repeated> dims;
+    for (std::size_t i = 0; i + 2 < all.size(); ++i) dims.push_back({all[i], step(left, all, i), step(right, all, i)});
+    spec.repeated = joined(dims);
+    a = {left[left.size() - 2], left.back()};
+    b = {right[right.size() - 2], right.back()};
+  }
   spec.a = value_of(op.inputs[0]);
   spec.b = value_of(op.inputs[1]);
   spec.m = op.transpose_a ? a.cols : a.rows;
@@ -118,6 +149,14 @@ CallPtr Lowering::lower_matmul(std::size_t index) {
   spec.b_k = op.transpose_b ? 1 : b.cols;
   spec.b_col = op.transpose_b ? b.cols : 1;
   spec.precision = op.precision;
+  return spec;
+}
+
+template <class T>
+CallPtr Lowering::lower_matmul(std::size_t index) {
+  const Cluster& cluster = fusion_.clusters[index];
+  const kernels::Kernels<T>& k = kernels::table<T>(kernels::current_isa());
+  MatmulSpec spec = matmul_spec(cluster.ops[0]);
   spec.lanes = lanes_;
   const bool sums_lanes = cluster.ops.size() == 1 && lane_cut(k, spec) == LaneCut::sums;
   spec.c =

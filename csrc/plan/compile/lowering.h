@@ -42,6 +42,7 @@ class Lowering {
   CallPtr lower_reduce(const Tensor& t);
   template <class T>
   CallPtr lower_rows(const Tensor& t);
+  MatmulSpec matmul_spec(const Tensor& t);
   CopySpec copy_spec(const Tensor& t);
   HostSpec host_spec(const Tensor& t);
   void add_assigns();

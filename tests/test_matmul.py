@@ -1,0 +1,151 @@
+"""Many matrix products at once: any leading dimensions, any storage, as NumPy's; and how they are computed."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import backpass as bp
+from registry import DTYPES, ISAS, generator, using_isa
+
+
+def computed(outputs, inputs, arrays):
+    return bp.Graph(inputs, outputs)(*arrays)
+
+
+def leading_shapes(data):
+    """Two shapes that broadcast."""
+    full = data.draw(st.lists(st.integers(0, 3), max_size=3))
+    return tuple(
+        tuple(data.draw(st.sampled_from([dim, 1])) for dim in full[data.draw(st.integers(0, len(full))) :])
+        for _ in range(2)
+    )
+
+
+@given(data=st.data(), sizes=st.tuples(*[st.integers(0, 20)] * 3), transposes=st.tuples(st.booleans(), st.booleans()))
+@settings(max_examples=150, deadline=None)
+def test_leading_dimensions_broadcast_as_in_numpy(data, sizes, transposes):
+    m, k, n = sizes
+    leading = leading_shapes(data)
+    rng = generator(*sizes)
+    a = rng.standard_normal((*leading[0], *((k, m) if transposes[0] else (m, k))))
+    b = rng.standard_normal((*leading[1], *((n, k) if transposes[1] else (k, n))))
+    x, y = bp.input(a.shape, "float64", "a"), bp.input(b.shape, "float64", "b")
+    product = bp.matmul(x, y, *transposes)
+    left = a.swapaxes(-1, -2) if transposes[0] else a
+    right = b.swapaxes(-1, -2) if transposes[1] else b
+    expected = left @ right
+    g = rng.standard_normal(expected.shape)
+    seed = bp.input(g.shape, "float64", "seed")
+    value, slope, bend = computed([product, *bp.gradients(product, [x, y], seed)], [x, y, seed], [a, b, g])
+    assert product.shape == value.shape == expected.shape
+    np.testing.assert_allclose(value, expected, rtol=0, atol=1e-12)
+    # d sum(g Y) is linear in each operand: <dA, A> = <g, Y> = <dB, B>.
+    np.testing.assert_allclose((slope * a).sum(), (g * expected).sum(), rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose((bend * b).sum(), (g * expected).sum(), rtol=1e-10, atol=1e-10)
+    assert (slope.shape, bend.shape) == (a.shape, b.shape)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((1000, 8, 8), (1000, 8, 8)),
+        ((64, 16, 16), (64, 16, 16)),
+        ((100, 30, 1), (100, 1, 50)),
+        ((3, 300, 70), (3, 70, 600)),
+        ((2, 5000, 3), (2, 3, 40)),
+        ((2, 3, 5000), (2, 5000, 4)),
+    ],
+)
+def test_every_size_at_every_instruction_set(isa, dtype, left, right):
+    rng = generator(isa, dtype, left)
+    a, b = rng.standard_normal(left).astype(dtype), rng.standard_normal(right).astype(dtype)
+    x, y = bp.input(left, dtype, "a"), bp.input(right, dtype, "b")
+    with using_isa(isa):
+        (value,) = computed([x @ y], [x, y], [a, b])
+    exact = a.astype(np.float64) @ b.astype(np.float64)
+    limit = 2e-6 if dtype == "float32" else 1e-14
+    np.testing.assert_allclose(value, exact, rtol=0, atol=limit * np.sqrt(left[-1]) * 10)
+
+
+@pytest.mark.parametrize("shape", [(40, 9, 13), (3, 150, 530)])
+def test_what_follows_is_fused(shape):
+    """An addition, relu and the total, of products that are whole blocks and of those that are cut."""
+    rng = generator(shape)
+    products, m, n = shape
+    a, b = rng.standard_normal((products, m, 6)), rng.standard_normal((products, 6, n))
+    bias, other = rng.standard_normal(n), rng.standard_normal(shape)
+    arrays = [a, b, bias, other]
+    inputs = [bp.input(array.shape, "float64", f"x{at}") for at, array in enumerate(arrays)]
+    y = bp.relu(inputs[0] @ inputs[1] + inputs[2]) * inputs[3]
+    value, total = computed([y, bp.sum(y)], inputs, arrays)
+    expected = np.maximum(a @ b + bias, 0) * other
+    np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(total, expected.sum(), rtol=1e-10)
+
+
+def test_a_matrix_that_all_products_share_gets_its_gradient_from_one():
+    x, w = bp.input((7, 5, 4), "float64", "x"), bp.input((4, 3), "float64", "w")
+    gradients = bp.gradients(bp.sum(bp.square(x @ w)), [w])
+    assert "batch_matmul" not in [op.kind for op in bp.Graph([x, w], gradients).ops]
+    u = bp.input((2, 1, 4, 3), "float64", "u")
+    y = bp.input((2, 6, 5, 4), "float64", "y")
+    shared = bp.Graph([y, u], bp.gradients(bp.sum(bp.square(y @ u)), [u]))
+    assert [op.kind for op in shared.ops].count("sum") == 0
+
+
+def test_products_behind_the_batch_of_a_network():
+    """Attention without layers: every row of the batch has matrices of its own."""
+    x = bp.Input((6, 4), dtype="float64")
+    w = bp.parameter((4, 4), "float64", "w", "glorot_uniform")
+    scores = bp.softmax(bp.matmul(x @ w, x, transpose_b=True))
+    model = bp.Network(x, scores @ x, seed=3)
+    assert (scores @ x).shape == (None, 6, 4)
+    array = generator("attention").standard_normal((5, 6, 4))
+    kernel = model.parameters()["w"]
+    logits = array @ kernel @ array.swapaxes(1, 2)
+    weights = np.exp(logits - logits.max(-1, keepdims=True))
+    expected = weights / weights.sum(-1, keepdims=True) @ array
+    np.testing.assert_allclose(model.predict(array), expected, rtol=1e-12, atol=1e-13)
+    history = model.fit(array, np.roll(array, 1, 1), loss=bp.MSE(), optimizer=bp.Adam(1e-2), epochs=20)
+    assert history["loss"][-1] < history["loss"][0]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_bits_do_not_depend_on_threads(threads):
+    rng = generator("bits")
+    a, b = rng.standard_normal((50, 40, 30)).astype("float32"), rng.standard_normal((50, 30, 20)).astype("float32")
+    x, y = bp.input(a.shape, "float32", "a"), bp.input(b.shape, "float32", "b")
+    graph = bp.Graph([x, y], [bp.sum(x @ y), x @ y])
+    before = bp.get_threads()
+    try:
+        bp.set_threads(1)
+        alone = graph(a, b)
+        bp.set_threads(threads)
+        together = graph(a, b)
+    finally:
+        bp.set_threads(before)
+    for one, many in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, many)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "transposes", "message"),
+    [
+        ((2, 3, 4), (2, 5, 6), (), r"matmul.*inner dimensions differ.*4.*5"),
+        ((2, 3, 4), (3, 4, 6), (), r"matmul.*leading dimensions do not broadcast"),
+        ((3,), (4,), (), r"matmul.*inner dimensions differ"),
+        ((3,), (4, 5), (), r"matmul.*inner dimensions differ"),
+        ((), (4, 5), (), r"matmul.*multiplied with \*"),
+        ((4,), (4, 5), (True,), r"matmul.*a vector cannot be transposed"),
+        ((3, 4), (2, None, 4), (), r"batch"),
+        ((2, 3, 4), (None, 4, 5), (), r"matmul.*leading dimensions do not broadcast"),
+        ((2, 1, 3, 4), (None, 4, 5), (), r"matmul.*the batch can only be the first dimension"),
+        ((5, 3, 4), (None, 4), (False, True), r"matmul.*the second operand cannot have the batch"),
+    ],
+)
+def test_what_does_not_fit_is_refused(left, right, transposes, message):
+    with pytest.raises(ValueError, match=message):
+        bp.matmul(bp.input(left, name="a"), bp.input(right, name="b"), *transposes)
