@@ -441,6 +441,37 @@ MATMUL = (
            ((4, 3), (5, 4))),
 )  # fmt: skip
 
+
+def einsum(subscripts, *shapes):
+    return OpCase(f"einsum {subscripts}", lambda *xs: bp.einsum(subscripts, *xs),
+                  lambda *xs: np.einsum(subscripts, *xs), shapes, torch=lambda t, *xs: t.einsum(subscripts, *xs))  # fmt: skip
+
+
+PRODUCTS = (
+    OpCase("dot of vectors", bp.dot, np.dot, ((4,), (4,)), torch=lambda t, a, b: t.dot(a, b)),
+    OpCase("dot of many", bp.dot, np.dot, ((2, 4), (3, 4, 2)), torch=lambda t, a, b: t.tensordot(a, b, ([1], [1]))),
+    OpCase("vdot", bp.vdot, np.vdot, ((2, 3), (3, 2)), torch=lambda t, a, b: (a.flatten() * b.flatten()).sum()),
+    OpCase("inner", bp.inner, np.inner, ((2, 4), (3, 4)), torch=lambda t, a, b: t.inner(a, b)),
+    OpCase("outer", bp.outer, np.outer, ((4,), (3,)), torch=lambda t, a, b: t.outer(a, b)),
+    OpCase("kron", bp.kron, np.kron, ((2, 3), (3, 2)), torch=lambda t, a, b: t.kron(a.contiguous(), b)),
+    OpCase("tensordot", bp.tensordot, np.tensordot, ((2, 3, 4), (3, 4, 2)),
+           torch=lambda t, a, b: t.tensordot(a, b, 2)),
+    OpCase("tensordot of pairs", lambda a, b: bp.tensordot(a, b, ([0, -1], [1, 0])),
+           lambda a, b: np.tensordot(a, b, ([0, -1], [1, 0])), ((2, 3, 4), (4, 2, 3)),
+           torch=lambda t, a, b: t.tensordot(a, b, ([0, 2], [1, 0]))),
+    einsum("ij,jk->ik", (3, 4), (4, 2)),
+    einsum("bhqd,bhkd->bhqk", (2, 2, 3, 4), (2, 2, 5, 4)),
+    einsum("bqhd,bkhd->bhqk", (2, 3, 2, 4), (2, 5, 2, 4)),
+    einsum("bi,bj->bij", (3, 4), (3, 2)),
+    einsum("bi,bi->b", (3, 4), (3, 4)),
+    einsum("...i,ij->...j", (2, 3, 4), (4, 5)),
+    einsum("ii->i", (4, 4)),
+    einsum("iji->j", (3, 4, 3)),
+    einsum("ii", (4, 4)),
+    einsum("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)),
+    einsum("i,j,k->kji", (2,), (3,), (4,)),
+)  # fmt: skip
+
 REDUCE = (
     OpCase("sum", lambda x: bp.sum(x), lambda x: x.sum()),
     OpCase("sum of columns", lambda x: bp.sum(x, [0]), lambda x: x.sum(0)),
@@ -473,7 +504,7 @@ ALONG_ROWS = (
     OpCase("log_sum_exp", bp.log_sum_exp, reference.log_sum_exp, torch=lambda t, x: t.logsumexp(x, -1)),
 )
 
-OPS = (*UNARY, *BINARY, *BROADCAST, *MATMUL, *REDUCE, *LAYOUT, *ALONG_ROWS)
+OPS = (*UNARY, *BINARY, *BROADCAST, *MATMUL, *PRODUCTS, *REDUCE, *LAYOUT, *ALONG_ROWS)
 
 
 def by_name(cases):

@@ -143,19 +143,6 @@ void bind_elementwise(py::module_& m) {
 
 void bind_reductions(py::module_& m) {
   m.def(
-      "matmul",
-      [](const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, const std::string& precision) {
-        return matmul(a, b, transpose_a, transpose_b, parse_precision(precision));
-      },
-      py::arg("a"), py::arg("b"), py::arg("transpose_a") = false, py::arg("transpose_b") = false,
-      py::arg("precision") = "highest",
-      documented(
-          "matmul",
-          "a (..., m, k) times b (..., k, n) is (..., m, n), with leading dimensions that broadcast, as in NumPy; a\n"
-          "vector is a matrix of one row or column, which the result drops. `transpose_a` and `transpose_b` take the\n"
-          "last two dimensions the other way round; `precision` is \"highest\", \"high\" or \"medium\".")
-          .c_str());
-  m.def(
       "sum", [](const Tensor& x, const Axes& axis, bool keepdims) { return sum(x, axes_of(axis, "sum"), keepdims); },
       py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false,
       documented("sum", "The sum over some axes, or over all.").c_str());
@@ -232,6 +219,7 @@ void bind_functions(py::module_& module) {
   bind_leaves(module);
   const py::set others(module.attr("__dict__"));
   bind_elementwise(module);
+  bind_products(module);
   bind_reductions(module);
   bind_shapes(module);
   module.def(

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "backpass/products.h"
 #include "bindings.h"
 #include "function_call.h"
 
@@ -108,6 +109,7 @@ void bind_operators(py::class_<Tensor>& tensor) {
       .def(double() / py::self)
       .def(
           "__matmul__", [](const Tensor& a, const Tensor& b) { return matmul(a, b); }, py::is_operator())
+      .def("dot", &dot, py::arg("other"), "As `bp.dot`.")
       .def("__pow__", &power, py::is_operator())
       .def("__getitem__", &item, py::arg("key"))
       .def(

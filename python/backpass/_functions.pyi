@@ -10,7 +10,9 @@ __all__ = [
     "broadcast_to",
     "by_mode",
     "concat",
+    "dot",
     "dropout",
+    "einsum",
     "elu",
     "erf",
     "exp",
@@ -19,6 +21,8 @@ __all__ = [
     "gradients",
     "greater",
     "hardtanh",
+    "inner",
+    "kron",
     "leaky_relu",
     "log",
     "log_sum_exp",
@@ -28,6 +32,7 @@ __all__ = [
     "minimum",
     "mish",
     "norm",
+    "outer",
     "relu",
     "relu6",
     "reshape",
@@ -46,8 +51,10 @@ __all__ = [
     "take",
     "take_label",
     "tanh",
+    "tensordot",
     "track",
     "transpose",
+    "vdot",
 ]
 
 def abs(x: Tensor) -> Tensor: ...
@@ -83,6 +90,15 @@ def stop_gradient(x: Tensor) -> Tensor: ...
 def matmul(
     a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False, precision: str = "highest"
 ) -> Tensor: ...
+def dot(a: Tensor, b: Tensor) -> Tensor: ...
+def vdot(a: Tensor, b: Tensor) -> Tensor: ...
+def inner(a: Tensor, b: Tensor) -> Tensor: ...
+def outer(a: Tensor, b: Tensor) -> Tensor: ...
+def kron(a: Tensor, b: Tensor) -> Tensor: ...
+def tensordot(
+    a: Tensor, b: Tensor, axes: int | tuple[int | Sequence[int], int | Sequence[int]] | list[Sequence[int]] = 2
+) -> Tensor: ...
+def einsum(subscripts: str, *operands: Tensor, precision: str = "highest") -> Tensor: ...
 def sum(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor: ...
 def mean(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor: ...
 def norm(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor: ...

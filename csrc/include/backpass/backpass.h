@@ -18,6 +18,7 @@
 #include "backpass/optimizers.h"
 #include "backpass/penalties.h"
 #include "backpass/plan.h"
+#include "backpass/products.h"
 #include "backpass/schedules.h"
 #include "backpass/trainer.h"
 #include "backpass/watchers.h"

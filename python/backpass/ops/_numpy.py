@@ -21,7 +21,6 @@ _OTHERWISE = {
     "absolute": "bp.abs",
     "clip": "bp.minimum(bp.maximum(x, low), high)",
     "concatenate": "bp.concat",
-    "dot": "bp.matmul",
     "fabs": "bp.abs",
     "negative": "-x",
     "where": "c * a + (1 - c) * b, with c of bp.greater or bp.step",
