@@ -36,14 +36,13 @@ void bind_plan(py::module_& m) {
       .def("__repr__", &PlanInfo::to_string);
 }
 
-// Views by name into a flat buffer that belongs to `network`.
-py::dict named_views(Network& network, const std::vector<ParameterInfo>& infos, void* flat) {
+// Views by name into memory that `network` keeps; of each parameter, `data` says where.
+py::dict named_views(Network& network, const std::vector<ParameterInfo>& infos,
+                     void* (Network::*data)(const ParameterInfo&)) {
   const py::object owner = py::cast(network);
   py::dict views;
-  for (const ParameterInfo& info : infos) {
-    char* data = static_cast<char*>(flat) + info.offset * static_cast<Dim>(size_of(network.dtype()));
-    views[py::str(info.name)] = writable_view(data, network.dtype(), info.shape, owner);
-  }
+  for (const ParameterInfo& info : infos)
+    views[py::str(info.name)] = writable_view((network.*data)(info), network.dtype(), info.shape, owner);
   return views;
 }
 
@@ -182,9 +181,9 @@ void bind_network_facts(py::class_<Network>& network) {
       .def_property_readonly("trace", &trace_of)
       .def_property_readonly("precision", [](const Network& self) { return std::string(name(self.precision())); })
       .def_property_readonly("is_sequential", &Network::is_sequential)
-      .def("parameters", [](Network& self) { return named_views(self, self.parameters(), self.flat_parameters()); })
-      .def("states", [](Network& self) { return named_views(self, self.states(), self.flat_parameters()); })
-      .def("gradients", [](Network& self) { return named_views(self, self.parameters(), self.flat_gradients()); })
+      .def("parameters", [](Network& self) { return named_views(self, self.parameters(), &Network::values_of); })
+      .def("states", [](Network& self) { return named_views(self, self.states(), &Network::values_of); })
+      .def("gradients", [](Network& self) { return named_views(self, self.parameters(), &Network::gradients_of); })
       .def_property_readonly("flat_parameters", [](Network& self) { return flat_view(self, self.flat_parameters()); })
       .def_property_readonly("flat_gradients", [](Network& self) { return flat_view(self, self.flat_gradients()); })
       .def("plan", &Network::plan, py::arg("batch_size"), py::arg("training"), py::call_guard<WithoutLock>())

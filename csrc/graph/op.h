@@ -45,6 +45,13 @@ enum class OpKind : unsigned char {
 const char* name(OpKind kind);
 
 struct LayerUse;
+struct Home;  // nn/home.h
+
+// Where a parameter or state lives: nowhere until a network gives it its first values. All copies of the op share it.
+struct Residence {
+  std::shared_ptr<Home> home = nullptr;
+  Dim offset = 0;  // elements
+};
 
 struct Op {
   OpKind kind = OpKind::input;
@@ -66,6 +73,7 @@ struct Op {
   std::shared_ptr<const HostFunction> host = nullptr;
   std::uint64_t owner = 0;                          // of a parameter: the layer that made it; 0: nobody
   std::uint64_t origin = 0;                         // likewise, and kept by networks; of nobody's: a number of its own
+  std::shared_ptr<Residence> residence = nullptr;   // of a parameter or state
   std::shared_ptr<const LayerUse> layer = nullptr;  // of a layer's output: which call of which layer made it
   std::uint64_t id = 0;                             // order of making; an op's inputs have smaller ones
   const Op* next_dead = nullptr;                    // of those that nobody holds any more

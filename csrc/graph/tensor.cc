@@ -69,7 +69,8 @@ Tensor kept_value(OpKind kind, Shape shape, DType dtype, std::string own_name, I
                       .shape = std::move(shape),
                       .dtype = dtype,
                       .name = std::move(own_name),
-                      .initializer = std::move(initializer)});
+                      .initializer = std::move(initializer),
+                      .residence = std::make_shared<Residence>()});
 }
 
 }  // namespace

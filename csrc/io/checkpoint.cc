@@ -133,7 +133,7 @@ void renew(CheckpointState& written, const FitState& now) {
 
 // Of networks of one graph.
 void take_over(Network::Impl& to, const Network::Impl& from, const CheckpointState& state) {
-  std::memcpy(to.values.data(), from.values.data(), from.values.size());
+  to.copy_values(from);
   to.seed = from.seed;
   to.step = state.step;
   to.epoch = state.epoch;

@@ -25,8 +25,7 @@ std::vector<TensorEntry> entries(const Network::Impl& net) {
       all.push_back({info.name,
                      element_type(net.dtype),
                      info.shape,
-                     {net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype),
-                      static_cast<std::size_t>(info.size) * size_of(net.dtype)}});
+                     {net.values_of(info), static_cast<std::size_t>(info.size) * size_of(net.dtype)}});
   return all;
 }
 
@@ -36,8 +35,7 @@ void copy_parameters(Network::Impl& net, const std::vector<TensorEntry>& tensors
   for (const std::vector<ParameterInfo>* infos : {&net.parameters, &net.states})
     for (const ParameterInfo& info : *infos) {
       const std::span<const std::byte> from = by_name.at(info.name);
-      std::byte* to = net.values.data() + static_cast<std::size_t>(info.offset) * size_of(net.dtype);
-      if (!from.empty()) std::memcpy(to, from.data(), from.size());
+      if (!from.empty()) std::memcpy(net.values_of(info), from.data(), from.size());
     }
 }
 

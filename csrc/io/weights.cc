@@ -79,7 +79,7 @@ void check(const Network::Impl& net, const std::map<std::string, ArrayView>& arr
 void Network::load_weights(const std::map<std::string, ArrayView>& arrays) {
   const InUse use(impl_->users, Use::changes);
   check(*impl_, arrays);
-  const AlignedBuffer cast(impl_->values.size());  // the arrays may be views of these very weights
+  const AlignedBuffer cast(impl_->value_bytes());  // the arrays may be views of these very weights
   const std::size_t size = size_of(dtype());
   for (const ParameterInfo& info : kept_by(*impl_)) {
     const ArrayView& from = arrays.at(info.name);
@@ -87,7 +87,7 @@ void Network::load_weights(const std::map<std::string, ArrayView>& arrays) {
       convert(cast.data() + static_cast<std::size_t>(info.offset + offset) * size, dtype(), row, from.type, count);
     });
   }
-  std::memcpy(impl_->values.data(), cast.data(), impl_->values.size());
+  impl_->write_values(cast.data());
 }
 
 void Network::load_weights(const std::string& path) {

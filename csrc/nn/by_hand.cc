@@ -69,7 +69,7 @@ PlanSpec by_hand_spec(const Network::Impl& net, Dim batch) {
   for (const Tensor& x : real_inputs(net)) wanted.push_back(x);
   const std::vector<Tensor> grads = gradients_of_all(net.outputs(), wanted, seeds);
   for (std::size_t i = 0; i < n_parameters; ++i) {
-    const Place place{kGradients, net.places.at(&wanted[i].op()).offset};
+    const Place place = gradient_beside(net.places.at(&wanted[i].op()));
     const Tensor before = input(wanted[i].shape(), net.dtype, "grad " + wanted[i].name());
     spec.leaves[&before.op()] = place;
     spec.outputs.push_back({before + grads[i], place});
@@ -101,7 +101,7 @@ void push_slots(std::vector<std::byte*>& slots, const std::vector<Array>* arrays
 
 void run_phase(Network::Impl& net, Plan& plan, Phase phase, const ByHand& arrays) {
   RunMemory& memory = net.by_hand;
-  memory.slots.assign({memory.workspace.arena(), net.values.data(), net.gradient_data()});
+  memory.slots.assign({memory.workspace.arena(), net.first_values(), net.first_gradients()});
   memory.slots.resize(kFirstExternal, nullptr);
   push_slots(memory.slots, arrays.grad_outputs, net.outputs().size());
   push_slots(memory.slots, arrays.outputs, net.outputs().size());
@@ -115,6 +115,7 @@ void run_phase(Network::Impl& net, Plan& plan, Phase phase, const ByHand& arrays
   run.step = net.kept.step;
   run.threads = resolve_threads(0);
   run.first = run.last = phase;
+  run.blocks = net.more_blocks;
   plan.run(run);
 }
 
@@ -167,9 +168,8 @@ std::vector<Array> Network::evaluate(const std::vector<Tensor>& inputs, const st
   const Function function(Graph(inputs, outputs), true, "evaluate");
   std::vector<const void*> leaves;
   for (const Tensor& t : function.leaves()) {
-    const auto place = impl_->places.find(&t.op());
-    if (place == impl_->places.end()) fail("evaluate", "parameter \"", t.name(), "\" is not of this network");
-    leaves.push_back(impl_->values.data() + place->second.offset);
+    if (impl_->places.count(&t.op()) == 0) fail("evaluate", "parameter \"", t.name(), "\" is not of this network");
+    leaves.push_back(home_values(t.op()));
   }
   return function(values, leaves,
                   {impl_->seed, random_step >= 0 ? static_cast<std::uint64_t>(random_step) : impl_->step++});
@@ -197,8 +197,8 @@ PlanInfo Network::profile(Dim batch_size, bool training, int repeats) {
   check_positive("profile", "repeats", repeats);
   const InUse use(impl_->users, Use::reads);
   Plan plan = described_plan(*impl_, batch_size, training);
-  const AlignedBuffer arena(plan.arena_bytes()), gradients(impl_->bytes()), values(impl_->values.size());
-  std::memcpy(values.data(), impl_->values.data(), values.size());  // training would move the states
+  const AlignedBuffer arena(plan.arena_bytes());
+  const ValuesApart apart(*impl_);  // training would move the states
   const auto arrays_for = [&](const std::vector<Tensor>& tensors) {
     std::vector<Array> arrays;
     for (const Tensor& t : tensors) arrays.emplace_back(t.dtype(), with_rows(t.shape(), batch_size));
@@ -206,7 +206,7 @@ PlanInfo Network::profile(Dim batch_size, bool training, int repeats) {
   };
   const std::vector<Array> x = arrays_for(impl_->inputs()), y = arrays_for(impl_->outputs()),
                            grad_output = arrays_for(impl_->outputs()), grad_input = arrays_for(real_inputs(*impl_));
-  std::vector<std::byte*> slots{arena.data(), values.data(), gradients.data()};
+  std::vector<std::byte*> slots{arena.data(), apart.values.data(), apart.gradients.data()};
   slots.resize(kFirstExternal, nullptr);
   push_slots(slots, training ? &grad_output : &x, training ? grad_output.size() : x.size());
   push_slots(slots, &y, y.size());
@@ -215,6 +215,7 @@ PlanInfo Network::profile(Dim batch_size, bool training, int repeats) {
   for (const Array& array : x) sources.push_back(row_source(array));
   PlanRun run{slots};
   run.sources = sources;
+  run.blocks = apart.more_blocks;
   return plan.profile(run, repeats);
 }
 
@@ -240,7 +241,7 @@ std::string Network::Impl::first_non_finite(const ArrayViews& data, const std::i
   for (const auto& entry : watched) spec.outputs.push_back({entry.second, {}});
   Plan plan(spec);
   const AlignedBuffer arena(plan.arena_bytes());
-  std::byte* fixed[kFirstExternal] = {arena.data(), values.data()};
+  std::byte* fixed[kFirstExternal] = {arena.data(), first_values()};
   std::vector<RowSource> views;
   for (std::size_t i = 0; i < data.size(); ++i) views.push_back(row_source(data[i]));
   PlanRun over{fixed};

@@ -1,6 +1,7 @@
-// Entering and leaving networks.
+// Entering and leaving homes.
 #include "nn/in_use.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "base/error.h"
@@ -28,27 +29,41 @@ void Users::leave(Use use) noexcept {
     inside_.store(0, std::memory_order_release);
 }
 
-InUse::InUse(Users& users, Use use) : users_(users), use_(use), outer_(innermost) {
-  if (const InUse* around = call_around()) {
-    const bool ready = around->use_ == Use::calls_back && !around->running_;
-    if (!ready && !(use == Use::reads && is_asking()))
-      throw std::runtime_error(message("Network", "is called from within its own call"));
-  } else if (users.enter(use)) {
-    entered_ = true;
-  } else {
-    throw std::runtime_error(message("Network", "is in use by another thread; give each thread a copy"));
+InUse::InUse(std::span<Users* const> homes, Use use) : homes_(homes), use_(use), outer_(innermost) {
+  std::size_t entered = 0;
+  try {
+    for (; entered < homes_.size(); ++entered) enter(*homes_[entered]);
+  } catch (...) {
+    leave(entered);
+    throw;
   }
   innermost = this;
 }
 
 InUse::~InUse() {
   innermost = outer_;
-  if (entered_) users_.leave(use_);
+  leave(homes_.size());
 }
 
-const InUse* InUse::call_around() const noexcept {
+void InUse::enter(Users& home) const {
+  if (const InUse* around = call_around(home)) {
+    const bool ready = around->use_ == Use::calls_back && !around->running_;
+    if (!ready && !(use_ == Use::reads && is_asking()))
+      throw std::runtime_error(message("Network", "is called from within its own call"));
+  } else if (!home.enter(use_)) {
+    throw std::runtime_error(message("Network", "is in use by another thread; give each thread a copy"));
+  }
+}
+
+// What a call around this one holds is left to it.
+void InUse::leave(std::size_t count) const noexcept {
+  for (std::size_t i = 0; i < count; ++i)
+    if (call_around(*homes_[i]) == nullptr) homes_[i]->leave(use_);
+}
+
+const InUse* InUse::call_around(const Users& home) const noexcept {
   const InUse* call = outer_;
-  while (call != nullptr && &call->users_ != &users_) call = call->outer_;
+  while (call != nullptr && std::ranges::find(call->homes_, &home) == call->homes_.end()) call = call->outer_;
   return call;
 }
 

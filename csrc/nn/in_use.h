@@ -1,11 +1,12 @@
-// Who is inside a network: calls that read it, side by side, or one that changes it.
+// Who is inside a home of parameters: calls that read it, side by side, or one that changes it.
 #pragma once
 
 #include <atomic>
+#include <span>
 
 namespace backpass {
 
-// What a call does with a network.
+// What a call does with a network, and so with the homes of its parameters.
 enum class Use {
   reads,       // beside others that read
   changes,     // alone
@@ -23,12 +24,12 @@ class Users {
   std::atomic<int> inside_{0};
 };
 
-// Holds a network for one call. Throws std::runtime_error where another thread's call is in the way, or where this one
-// comes from within another call of this thread that is not ready for it: a layer that calls its own model. Who is
-// asked whether a call shall end may read: nothing is changed then.
+// Holds all homes of a network for one call. Throws std::runtime_error where another thread's call is in the way, or
+// where this one comes from within another call of this thread that is not ready for it: a layer that calls its own
+// model. Who is asked whether a call shall end may read: nothing is changed then.
 class InUse {
  public:
-  InUse(Users& users, Use use);
+  InUse(std::span<Users* const> homes, Use use);
   ~InUse();
   InUse(const InUse&) = delete;
   InUse& operator=(const InUse&) = delete;
@@ -47,12 +48,14 @@ class InUse {
   };
 
  private:
-  const InUse* call_around() const noexcept;  // of the same network, on this thread; null where there is none
+  void enter(Users& home) const;  // throws where it cannot
+  void leave(std::size_t count) const noexcept;
+  // A call of the same home, on this thread, that this one is made within; null where there is none.
+  const InUse* call_around(const Users& home) const noexcept;
 
-  Users& users_;
+  const std::span<Users* const> homes_;
   const Use use_;
   bool running_ = false;
-  bool entered_ = false;
   InUse* const outer_;  // the call on this thread that this one is made within, of whatever network
 };
 

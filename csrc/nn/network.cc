@@ -5,10 +5,8 @@
 #include <map>
 #include <random>
 
-#include "base/convert.h"
 #include "base/error.h"
 #include "base/glob.h"
-#include "base/sizes.h"
 #include "graph/op_row.h"
 #include "nn/initialize.h"
 #include "nn/network_impl.h"
@@ -56,25 +54,8 @@ Network::Impl::Impl(SettledGraph settled, std::uint64_t network_seed)
   check_types(graph, dtype);
   check_names(graph);
   name_ends();
-  for (const Tensor& t : graph.parameters()) place(t, parameters);
-  n_parameters = n_values;
-  if (const std::vector<Tensor> others = graph.states(); !others.empty()) {
-    n_values = static_cast<Dim>(round_up(bytes()) / size_of(dtype));
-    for (const Tensor& t : others) place(t, states);
-    track_states();
-  }
-  values = AlignedBuffer(static_cast<std::size_t>(n_values) * size_of(dtype));
-}
-
-void Network::Impl::place(const Tensor& t, std::vector<ParameterInfo>& infos) {
-  if (t.dtype() != dtype)
-    fail("Network", "parameter \"", t.name(), "\" is ", backpass::name(t.dtype()), ", the output ",
-         backpass::name(dtype));
-  places[&t.op()] = {kParameters, static_cast<std::size_t>(n_values) * size_of(dtype)};
-  const Dim size = element_count(t.shape());
-  infos.push_back({t.name(), t.shape(), n_values, size});
-  n_values += size;
-  product_of_sizes(static_cast<std::size_t>(n_values), size_of(dtype));
+  lay_out();
+  track_states();
 }
 
 // A state that is tracked by several calls of a layer moves by each, in the order of the calls.
@@ -89,17 +70,9 @@ void Network::Impl::track_states() {
   for (const auto& [state, value] : next) tracked.push_back({state, value});
 }
 
-std::byte* Network::Impl::gradient_data() {
-  if (!has_gradients.load(std::memory_order_acquire)) {
-    const std::lock_guard lock(making_gradients);
-    if (!has_gradients.load(std::memory_order_relaxed)) gradients = AlignedBuffer(bytes());
-    has_gradients.store(true, std::memory_order_release);
-  }
-  return gradients.data();
-}
-
-void Network::Impl::run(Plan& plan, const PlanRun& run) {
+void Network::Impl::run(Plan& plan, PlanRun run) {
   const InUse::Running running;
+  run.blocks = more_blocks;
   plan.run(run);
 }
 
@@ -128,12 +101,12 @@ void Network::Impl::draw_values() {
   std::uint32_t index = 0;
   for (const std::vector<Tensor>& held : {graph.parameters(), graph.states()})
     for (const Tensor& t : held)
-      initialize(values.data() + places.at(&t.op()).offset, t.shape(), t.dtype(), t.op().initializer, seed, index++);
+      initialize(home_values(t.op()), t.shape(), t.dtype(), t.op().initializer, seed, index++);
 }
 
 Network::Network(std::vector<Tensor> inputs, std::vector<Tensor> outputs, NetworkOptions options)
     : impl_(std::make_shared<Impl>(
-          settle(Graph(std::move(inputs), std::move(outputs)), {options.precision, options.dtype}),
+          settle(Graph(std::move(inputs), std::move(outputs)), {options.precision, options.dtype, true}),
           options.seed ? *options.seed : fresh_seed())) {
   impl_->draw_values();
 }
@@ -148,7 +121,7 @@ void Network::reset(std::optional<std::uint64_t> seed) {
   impl_->step = impl_->epoch = 0;
   impl_->kept.batch = -1;
   impl_->draw_values();
-  if (impl_->gradients.data() != nullptr) std::fill_n(impl_->gradients.data(), impl_->bytes(), std::byte{0});
+  impl_->clear_gradients();
 }
 
 RandomCounters Network::random_counters() const { return {impl_->step, impl_->epoch}; }
@@ -172,8 +145,16 @@ Precision Network::precision() const {
 Dim Network::n_parameters() const { return impl_->n_parameters; }
 const std::vector<ParameterInfo>& Network::parameters() const { return impl_->parameters; }
 const std::vector<ParameterInfo>& Network::states() const { return impl_->states; }
-void* Network::flat_parameters() { return impl_->values.data(); }
-void* Network::flat_gradients() { return impl_->gradient_data(); }
+
+void* Network::flat_parameters() {
+  impl_->require_one_block("flat_parameters");
+  return impl_->first_values();
+}
+
+void* Network::flat_gradients() {
+  impl_->require_one_block("flat_gradients");
+  return impl_->first_gradients();
+}
 
 namespace {
 
@@ -186,17 +167,18 @@ const ParameterInfo& find(const Network::Impl& net, const std::string& name) {
 
 }  // namespace
 
-void* Network::at(const std::string& name, ElementType type) {
+const ParameterInfo& Network::info_of(const std::string& name, ElementType type) const {
   const ParameterInfo& info = find(*impl_, name);
   if (type != element_type(dtype())) fail("Network", "holds ", backpass::name(dtype()), ", not the type asked for");
-  return impl_->values.data() + static_cast<std::size_t>(info.offset) * size_of(dtype());
+  return info;
 }
 
-Dim Network::size_of_parameter(const std::string& name) const { return find(*impl_, name).size; }
+void* Network::values_of(const ParameterInfo& info) { return impl_->values_of(info); }
+void* Network::gradients_of(const ParameterInfo& info) { return impl_->gradients_of(info); }
 
 void Network::zero_grad() {
   const InUse use(impl_->users, Use::changes);
-  if (impl_->gradients.data() != nullptr) std::fill_n(impl_->gradients.data(), impl_->gradients.size(), std::byte{0});
+  impl_->clear_gradients();
 }
 
 std::vector<Tensor> Network::Impl::trained() const {
@@ -225,12 +207,10 @@ std::vector<ParameterInfo> matching(const char* who, const Network::Impl& net,
 
 void Network::freeze(const std::vector<std::string>& patterns) {
   const InUse use(impl_->users, Use::changes);
-  const std::size_t size = size_of(dtype());
   for (const ParameterInfo& info : matching("freeze", *impl_, patterns)) {
     impl_->frozen.insert(info.name);
     if (info.offset < n_parameters())
-      std::fill_n(impl_->gradient_data() + static_cast<std::size_t>(info.offset) * size,
-                  static_cast<std::size_t>(info.size) * size, std::byte{0});
+      std::fill_n(impl_->gradients_of(info), static_cast<std::size_t>(info.size) * size_of(dtype()), std::byte{0});
   }
   ++impl_->freezes;
 }
@@ -255,9 +235,7 @@ std::vector<std::pair<std::string, Array>> Network::state_dict() const {
   for (const std::vector<ParameterInfo>* infos : {&impl_->parameters, &impl_->states})
     for (const ParameterInfo& info : *infos) {
       Array& copy = copies.emplace_back(info.name, Array(dtype(), info.shape)).second;
-      if (copy.bytes() > 0)
-        std::memcpy(copy.data(), impl_->values.data() + static_cast<std::size_t>(info.offset) * size_of(dtype()),
-                    copy.bytes());
+      if (copy.bytes() > 0) std::memcpy(copy.data(), impl_->values_of(info), copy.bytes());
     }
   return copies;
 }
@@ -266,18 +244,12 @@ Network Network::clone(std::optional<DType> to) const {
   if (to == DType::int32) fail("Network", "holds float32 or float64, not int32");
   const InUse use(impl_->users, Use::reads);
   Network copy;
-  copy.impl_ = std::make_shared<Impl>(settle(impl_->graph, {{}, to}), impl_->seed);
+  copy.impl_ = std::make_shared<Impl>(settle(impl_->graph, {{}, to, true}), impl_->seed);
   copy.impl_->step = impl_->step;
   copy.impl_->epoch = impl_->epoch;
   copy.impl_->frozen = impl_->frozen;
-  const DType own = copy.dtype();
-  for (const std::vector<ParameterInfo>* infos : {&impl_->parameters, &impl_->states})
-    for (std::size_t i = 0; i < infos->size(); ++i)
-      convert(copy.at((*infos)[i].name, element_type(own)), own,
-              impl_->values.data() + static_cast<std::size_t>((*infos)[i].offset) * size_of(dtype()),
-              element_type(dtype()), (*infos)[i].size);
-  if (impl_->gradients.data() != nullptr)
-    convert(copy.impl_->gradient_data(), own, impl_->gradients.data(), element_type(dtype()), impl_->n_parameters);
+  copy.impl_->copy_values(*impl_);
+  copy.impl_->copy_gradients(*impl_);
   return copy;
 }
 

@@ -2,12 +2,11 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <set>
 
 #include "backpass/network.h"
 #include "base/aligned.h"
-#include "nn/in_use.h"
+#include "nn/home.h"
 #include "nn/settle.h"
 #include "plan/spares.h"
 
@@ -24,23 +23,24 @@ struct Network::Impl {
   DType dtype;
   std::uint64_t seed;
   std::vector<ParameterInfo> parameters, states;
-  std::unordered_map<const Op*, Place> places;  // of parameters and states, in slot kParameters
+  std::unordered_map<const Op*, Place> places;  // of parameters and states, in the slots of their blocks
   // What a state becomes after a training step.
   struct Tracked {
     Tensor state, next;
   };
   std::vector<Tracked> tracked;
-  // Parameters, then states, which begin at a multiple of 64 bytes; gradients: allocated at first use.
-  AlignedBuffer values, gradients;
-  std::mutex making_gradients;             // no once_flag: an exception may not cross what C of glibc is in it
-  std::atomic<bool> has_gradients{false};  // asked first: the lock costs more than a small layer
-  std::set<std::string> frozen;            // names of parameters and states
-  int freezes = 0;                         // counts changes of `frozen`: plans depend on it
+  // The layout: parameters one after the other, then states, which begin at a multiple of 64 bytes. Optimizers and
+  // averages keep their arrays so. Where it really lies: blocks, ascending; one alone where nothing is shared.
+  std::vector<Block> blocks;
+  std::vector<std::shared_ptr<Residence>> fresh;  // of what moved in with this network
+  std::vector<std::byte*> more_blocks;            // parameters and gradients of all but the first
+  std::vector<Users*> users;                      // of all homes, each once
+  std::set<std::string> frozen;                   // names of parameters and states
+  int freezes = 0;                                // counts changes of `frozen`: plans depend on it
   Dim n_parameters = 0;
-  Dim n_values = 0;         // elements of `values`
+  Dim n_values = 0;         // elements of the layout
   std::uint64_t step = 0;   // of random numbers: training walks so far
   std::uint64_t epoch = 0;  // of shuffling: epochs so far
-  Users users;
 
   Spares spares;  // of predictions
   RunMemory by_hand;
@@ -52,13 +52,36 @@ struct Network::Impl {
   } kept;
 
   std::vector<Tensor> trained() const;  // the parameters that are not frozen
+  void lay_out();
   void place(const Tensor& t, std::vector<ParameterInfo>& infos);
+  void move_in(const std::vector<Tensor>& trained, const std::vector<Tensor>& others);
+  void find_block(const ParameterInfo& info, const Residence& lives);
   void track_states();
   void draw_values();
   void name_ends();
   std::size_t bytes() const { return static_cast<std::size_t>(n_parameters) * size_of(dtype); }
-  std::byte* gradient_data();
-  void run(Plan& plan, const PlanRun& run);  // which must not lead back into this network
+  std::size_t value_bytes() const { return static_cast<std::size_t>(n_values) * size_of(dtype); }
+  // Where the parameters, or the gradients, of the first block lie: for slots kParameters and kGradients.
+  std::byte* first_values() const { return blocks[0].values(); }
+  std::byte* first_gradients() const { return blocks[0].gradients(); }
+  std::size_t bytes_before(const ParameterInfo& info) const {  // in the layout
+    return static_cast<std::size_t>(info.offset) * size_of(dtype);
+  }
+  std::size_t block_of(const ParameterInfo& info) const;
+  Place place_of(const ParameterInfo& info) const;
+  std::byte* values_of(const ParameterInfo& info) const;
+  std::byte* gradients_of(const ParameterInfo& info) const;  // of a parameter
+  std::vector<FlatBlock> flat_blocks() const;                // of parameters
+  bool has_gradients() const;
+  void clear_gradients();
+  void require_one_block(const char* who) const;  // throws std::invalid_argument where parameters have several
+  // From a network of the same parameters and states, in their order.
+  void copy_values(const Impl& from);
+  void copy_gradients(const Impl& from);
+  // Parameters and states in the order of the layout, which `dense` has: value_bytes().
+  void read_values(std::byte* dense) const;
+  void write_values(const std::byte* dense);
+  void run(Plan& plan, PlanRun run);  // which must not lead back into this network
   const std::vector<Tensor>& inputs() const { return graph.inputs(); }
   const std::vector<Tensor>& outputs() const { return graph.outputs(); }
   // Throws std::invalid_argument where there are not as many arrays as inputs, a shape does not fit or rows differ.
@@ -66,6 +89,13 @@ struct Network::Impl {
   // What the first non-finite value of a forward walk belongs to: "Dense 2"; "the loss" where all are finite.
   std::string first_non_finite(const ArrayViews& x, const std::int64_t* rows, Dim batch, std::uint64_t random_seed,
                                std::uint64_t random_step);
+};
+
+// A copy of a network's values, and a gradient, in its layout: for runs that shall change nothing.
+struct ValuesApart {
+  explicit ValuesApart(const Network::Impl& net);
+  AlignedBuffer values, gradients;
+  std::vector<std::byte*> more_blocks;
 };
 
 // The plan of forward(training=false). Bit i of `gathered`: input i is gathered; the others are read in place, from

@@ -47,7 +47,7 @@ void run_predict(Network::Impl& net, RunMemory& memory, const ArrayViews& x, std
   const unsigned gathered = gathered_inputs(net, x);
   Plan& plan = memory.workspace.plan(plan_key(rows, static_cast<int>(gathered)),
                                      [&] { return std::make_unique<Plan>(predict_spec(net, rows, gathered)); });
-  memory.slots.assign({memory.workspace.arena(), net.values.data()});
+  memory.slots.assign({memory.workspace.arena(), net.first_values()});
   memory.slots.resize(kFirstExternal, nullptr);
   memory.sources.clear();
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -63,6 +63,7 @@ void run_predict(Network::Impl& net, RunMemory& memory, const ArrayViews& x, std
   }
   PlanRun run{memory.slots};
   run.sources = memory.sources;
+  run.blocks = net.more_blocks;
   run.threads = resolve_threads(threads);
   plan.run(run);
 }

@@ -74,6 +74,7 @@ class Settler {
     if (const auto path = path_of_layer_.find(op.owner); path != path_of_layer_.end())
       op.name = path->second + "." + op.name;
     op.owner = 0;
+    if (options_.moves) op.residence = std::make_shared<Residence>();
     if (op.origin == 0) op.origin = ~t.op().id;
     if (op.initializer.name.empty()) op.initializer = initializer_before(next_activation(t));
   }

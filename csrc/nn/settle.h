@@ -22,6 +22,7 @@ struct SettledGraph {
 struct SettleOptions {
   std::optional<Precision> precision = {};
   std::optional<DType> dtype = {};  // of all real tensors
+  bool moves = false;               // parameters live nowhere yet, wherever those of the graph do
 };
 
 // A copy of the graph in which parameters of layers have names and initializers, and dropouts have streams of their

@@ -57,23 +57,24 @@ PlanSpec Optimizer::State::composed_spec(const Network::Impl& net) const {
   spec.guard = constant(0.0, {}, net.dtype);
   for (const ParameterInfo& info : net.parameters) {
     if (net.frozen.count(info.name) > 0 || info.size == 0) continue;
-    const std::size_t offset = static_cast<std::size_t>(info.offset) * width;
+    const Place place = net.place_of(info);
     const std::size_t entry = static_cast<std::size_t>(groups.settings_of(info));
-    UpdateInputs in{spec.leaf(info.shape, info.name, {kParameters, offset}),
-                    spec.leaf(info.shape, "grad " + info.name, {kGradients, offset}),
+    UpdateInputs in{spec.leaf(info.shape, info.name, place),
+                    spec.leaf(info.shape, "grad " + info.name, gradient_beside(place)),
                     {},
                     spec.leaf({}, "learning_rate", {kNumbers, (1 + entry) * width}),
                     step};
     for (std::size_t i = 0; i < slot_names.size(); ++i)
-      in.slots.push_back(spec.leaf(info.shape, slot_names[i], {kFirstSlot + static_cast<int>(i), offset}));
+      in.slots.push_back(
+          spec.leaf(info.shape, slot_names[i], {kFirstSlot + static_cast<int>(i), net.bytes_before(info)}));
     Tensor zero = in.grad * 0.0;
     const double decay = groups.table()[entry].weight_decay;
     if (decay != 0) in.grad = in.grad + in.weight * decay;
     const std::vector<Tensor> results = composed->update(in);
     check_results(*composed, info, net.dtype, results);
     for (std::size_t i = 0; i < results.size(); ++i) {
-      spec.assigns.push_back({elementwise(Elementwise::copy, results[i]),
-                              {i == 0 ? static_cast<int>(kParameters) : kFirstSlot + static_cast<int>(i) - 1, offset}});
+      const Place slot{kFirstSlot + static_cast<int>(i) - 1, net.bytes_before(info)};
+      spec.assigns.push_back({elementwise(Elementwise::copy, results[i]), i == 0 ? place : slot});
       zero = zero + results[i] * 0.0;
     }
     spec.guard = spec.guard + sum(zero);
@@ -101,7 +102,7 @@ Plan& Optimizer::State::clip_plan(const Network::Impl& net) {
 bool Optimizer::State::step_composed(Network::Impl& net) {
   if (options.clip_norm || options.clip_value) {
     Plan& clip = clip_plan(net);
-    if (!walk(clip, buffers(net, workspace.arena()))) return false;
+    if (!walk(net, clip, buffers(net, workspace.arena()))) return false;
   }
   Plan& plan = composed_plan(net);
   const std::size_t width = size_of(net.dtype);
@@ -115,7 +116,7 @@ bool Optimizer::State::step_composed(Network::Impl& net) {
   places.assign(fixed.begin(), fixed.end());
   places.push_back(numbers.data());
   for (const AlignedBuffer& slot : slots) places.push_back(slot.data());
-  return walk(plan, places);
+  return walk(net, plan, places);
 }
 
 void Optimizer::State::compile(Network& network) {

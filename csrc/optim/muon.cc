@@ -35,29 +35,22 @@ double scale(const Direction& direction, const Shape& shape) {
   return direction.match_rms ? 0.2 * std::sqrt(std::max(rows, cols)) : std::sqrt(std::max(1.0, rows / cols));
 }
 
-// What lies at the parameter's place in a slot.
-Tensor held(PlanSpec& spec, DType dtype, const char* what, const ParameterInfo& info, Slot slot) {
-  const Tensor leaf = input(info.shape, dtype, what + info.name);
-  spec.leaves[&leaf.op()] = {slot, static_cast<std::size_t>(info.offset) * size_of(dtype)};
-  return leaf;
-}
-
-void add_direction(PlanSpec& spec, DType dtype, const Direction& direction, const ParameterInfo& info,
+void add_direction(PlanSpec& spec, const Network::Impl& net, const Direction& direction, const ParameterInfo& info,
                    const Tensor& grad) {
-  const std::size_t offset = static_cast<std::size_t>(info.offset) * size_of(dtype);
-  const Tensor before = held(spec, dtype, "momentum ", info, kOptimizer0);
+  const Place momentum_place{kOptimizer0, net.bytes_before(info)};
+  const Tensor before = spec.leaf(info.shape, "momentum " + info.name, momentum_place);
   const double kept = direction.momentum;
   const Tensor momentum = before * kept + grad * (1 - kept);
   const Tensor along = direction.nesterov ? grad * (1 - kept) + momentum * kept : momentum;
   const Tensor step = orthogonalized(along, direction.steps) * scale(direction, info.shape);
   mark_phase(spec, {momentum, step}, Phase::backward);
-  spec.assigns.push_back({momentum, {kOptimizer0, offset}});
-  spec.update.descents.push_back({step, {kParameters, offset}});
+  spec.assigns.push_back({momentum, momentum_place});
+  spec.update.descents.push_back({step, net.place_of(info)});
 }
 
 }  // namespace
 
-std::vector<ParameterInfo> add_directions(PlanSpec& spec, DType dtype, const Direction& direction,
+std::vector<ParameterInfo> add_directions(PlanSpec& spec, const Network::Impl& network, const Direction& direction,
                                           const std::map<std::string, Tensor>& gradients,
                                           std::vector<ParameterInfo>& swept) {
   std::vector<ParameterInfo> matrices;
@@ -66,8 +59,10 @@ std::vector<ParameterInfo> add_directions(PlanSpec& spec, DType dtype, const Dir
   std::erase_if(swept, is_matrix);
   for (const ParameterInfo& info : matrices) {
     const auto own = gradients.find(info.name);
-    const Tensor grad = own != gradients.end() ? own->second : held(spec, dtype, "grad ", info, kGradients);
-    add_direction(spec, dtype, direction, info, grad);
+    const Tensor grad = own != gradients.end()
+                            ? own->second
+                            : spec.leaf(info.shape, "grad " + info.name, gradient_beside(network.place_of(info)));
+    add_direction(spec, network, direction, info, grad);
   }
   return matrices;
 }

@@ -11,8 +11,8 @@ namespace backpass {
 // Takes the matrices out of `swept` and adds to a plan the ops that turn their gradients into momentum, kept in
 // kOptimizer0, and directions, along which the update phase descends. Both are made in the backward phase: the guard of
 // the update looks at them. `gradients`, by name, are those that the plan itself computes; others are read from
-// kGradients. Returns the matrices in the order of the plan's descents, whose settings are left to the caller.
-std::vector<ParameterInfo> add_directions(PlanSpec& spec, DType dtype, const Direction& direction,
+// their buffer. Returns the matrices in the order of the plan's descents, whose settings are left to the caller.
+std::vector<ParameterInfo> add_directions(PlanSpec& spec, const Network::Impl& network, const Direction& direction,
                                           const std::map<std::string, Tensor>& gradients,
                                           std::vector<ParameterInfo>& swept);
 

@@ -56,6 +56,7 @@ int Optimizer::State::slot_count() const {
 
 RowsUpdate Optimizer::State::by_rows(RowsUpdate table, const ParameterInfo& info) const {
   table.settings = groups.settings_of(info);
+  table.offset = static_cast<std::size_t>(info.offset) * size_of(table.table.dtype());
   if (!rule.by_rows || options.clip_norm || options.clip_value ||
       groups.table()[static_cast<std::size_t>(table.settings)].weight_decay != 0)
     fail(description.type, '"', info.name, "\" is sparse: it takes SGD without momentum, Adam, AdamW or Adagrad, ",
@@ -78,11 +79,12 @@ void Optimizer::State::add_update(PlanSpec& spec, const Network::Impl& network, 
     swept.erase(info);
   }
   if (rule.direction) {
-    const std::vector<ParameterInfo> matrices = add_directions(spec, network.dtype, *rule.direction, gradients, swept);
+    const std::vector<ParameterInfo> matrices = add_directions(spec, network, *rule.direction, gradients, swept);
     for (std::size_t i = 0; i < matrices.size(); ++i)
       phase.descents[i].settings = groups.settings_of(matrices[i]) + static_cast<int>(groups.table().size());
   }
   phase.segments = groups.segments(swept);
+  phase.blocks = network.flat_blocks();
   for (std::size_t i = 0; i < phase.slots.size(); ++i) phase.slots[i] = rule.slots[i] != nullptr;
   phase.clip_norm = options.clip_norm;
   phase.clip_value = options.clip_value;
@@ -132,16 +134,15 @@ const kernels::UpdateSettings* Optimizer::State::next_settings() {
 }
 
 std::array<std::byte*, kFirstExternal> Optimizer::State::buffers(Network::Impl& network, std::byte* arena) const {
-  std::array<std::byte*, kFirstExternal> all{arena, network.values.data(), network.gradient_data()};
+  std::array<std::byte*, kFirstExternal> all{arena, network.first_values(), network.first_gradients()};
   for (std::size_t i = 0; !composed && i < slots.size(); ++i) all[kOptimizer0 + i] = slots[i].data();
   return all;
 }
 
 const ParameterInfo* Optimizer::State::without_gradient(Network::Impl& network) {
   for (const ParameterInfo& info : network.parameters) {
-    const std::byte* grad = network.gradient_data() + static_cast<std::size_t>(info.offset) * size_of(network.dtype);
     if (network.frozen.count(info.name) == 0 &&
-        check_finite(grad, element_type(network.dtype), network.dtype, info.size) != Finite::yes)
+        check_finite(network.gradients_of(info), element_type(network.dtype), network.dtype, info.size) != Finite::yes)
       return &info;
   }
   return nullptr;
@@ -193,10 +194,11 @@ Plan& Optimizer::State::sweep_plan(const Network::Impl& network) {
   });
 }
 
-bool Optimizer::State::walk(Plan& plan, std::span<std::byte* const> memory) {
+bool Optimizer::State::walk(const Network::Impl& network, Plan& plan, std::span<std::byte* const> memory) {
   PlanRun run{memory};
   run.settings = next_settings();
   run.threads = resolve_threads(0);
+  run.blocks = network.more_blocks;
   plan.run(run);
   last_norm = plan.gradient_norm();
   return plan.updated();
@@ -209,7 +211,7 @@ bool Optimizer::State::step(Network& network) {
     if (!step_composed(net)) return false;
   } else {
     Plan& plan = sweep_plan(net);
-    if (!walk(plan, buffers(net, workspace.arena()))) return false;
+    if (!walk(net, plan, buffers(net, workspace.arena()))) return false;
   }
   ++steps;
   return true;

@@ -75,7 +75,7 @@ struct Optimizer::State {
   Plan& clip_plan(const Network::Impl& network);
   Plan& composed_plan(const Network::Impl& network);  // composed.cc
   PlanSpec composed_spec(const Network::Impl& network) const;
-  bool walk(Plan& plan, std::span<std::byte* const> memory);
+  bool walk(const Network::Impl& network, Plan& plan, std::span<std::byte* const> memory);
   bool step_composed(Network::Impl& network);
   // What of the last step by hand was not finite, so that nothing was changed.
   std::string why_refused(Network::Impl& network) const;

@@ -22,24 +22,30 @@ Place Plan::output(std::size_t index) const {
 }
 
 // Where values lie, unless it is where they lay in the last run.
-void Plan::find_addresses(std::span<std::byte* const> slots) {
-  if (!address_.empty() && std::ranges::equal(slots, slots_)) return;
-  slots_.assign(slots.begin(), slots.end());
+void Plan::find_addresses(const PlanRun& run) {
+  if (!address_.empty() && std::ranges::equal(run.slots, slots_) && std::ranges::equal(run.blocks, blocks_)) return;
+  slots_.assign(run.slots.begin(), run.slots.end());
+  blocks_.assign(run.blocks.begin(), run.blocks.end());
   address_.resize(values_.size());
   for (std::size_t i = 0; i < values_.size(); ++i) address_[i] = place_of(static_cast<int>(i));
 }
 
 std::byte* Plan::place_of(int value) const noexcept {
   const Value& v = values_[static_cast<std::size_t>(value)];
-  std::byte* base = v.slot == kConstants ? constants_.data() : slots_[static_cast<std::size_t>(v.slot)];
+  std::byte* base = v.slot == kConstants ? constants_.data() : base_of(v.slot);
   return base ? base + v.life.offset : nullptr;
 }
 
-// Whether these bytes are of the one buffer that a run writes to before it has read all rows.
+std::byte* Plan::base_of(int slot) const noexcept {
+  return slot >= 0 ? slots_[static_cast<std::size_t>(slot)] : blocks_[static_cast<std::size_t>(kConstants - 1 - slot)];
+}
+
+// Whether these bytes are of a buffer that a run writes to before it has read all rows.
 bool Plan::meets_gradients(const std::byte* rows, std::size_t bytes) const noexcept {
-  if (gradient_bytes_ == 0) return false;
-  const std::byte* gradients = slots_[kGradients];
-  return std::less<>()(rows, gradients + gradient_bytes_) && std::less<>()(gradients, rows + bytes);
+  return std::ranges::any_of(gradients_, [&](const Place& written) {
+    const std::byte* gradients = base_of(written.slot);
+    return std::less<>()(rows, gradients + written.offset) && std::less<>()(gradients, rows + bytes);
+  });
 }
 
 // Rows that lie one after the other are not copied; whether all do. No call writes to the value of an input.
@@ -56,7 +62,7 @@ bool Plan::find_in_place() {
 }
 
 void Plan::prepare(const PlanRun& run) {
-  find_addresses(run.slots);
+  find_addresses(run);
   context_ = {address_.data(), run.sources.data(), run.rows, run.seed, run.step, run.settings, &extraordinary_};
   extraordinary_.store(false, std::memory_order_relaxed);
   refused_ = false;

@@ -29,10 +29,27 @@ enum Slot : int {
   kFirstExternal
 };
 
+// A network's parameters and their gradients may lie in several blocks of memory. The first has the two slots above;
+// the others have slots below kConstants, two for each.
+constexpr int parameters_slot(std::size_t block) {
+  return block == 0 ? static_cast<int>(kParameters) : kConstants + 1 - 2 * static_cast<int>(block);
+}
+constexpr int gradients_slot(std::size_t block) {
+  return block == 0 ? static_cast<int>(kGradients) : kConstants - 2 * static_cast<int>(block);
+}
+constexpr bool holds_parameters(int slot) { return slot == kParameters || (slot < kConstants && slot % 2 == 0); }
+constexpr bool holds_gradients(int slot) { return slot == kGradients || (slot < kConstants && slot % 2 != 0); }
+
 struct Place {
   int slot = kArena;
   std::size_t offset = 0;  // bytes
+  bool operator==(const Place&) const = default;
 };
+
+// Of the gradient of a parameter that lies at a place.
+inline Place gradient_beside(const Place& parameter) {
+  return {parameter.slot == kParameters ? static_cast<int>(kGradients) : parameter.slot - 1, parameter.offset};
+}
 
 struct PlanInput {
   Tensor tensor;
@@ -56,6 +73,7 @@ struct RowsUpdate {
   Tensor table;
   std::vector<std::pair<Tensor, Tensor>> lookups = {};  // take op, gradient
   int settings = 0;
+  std::size_t offset = 0;  // of its state in the optimizer's slots, bytes
 };
 
 // A parameter that descends along a tensor instead of its gradient.
@@ -65,12 +83,18 @@ struct Descent {
   int settings = 0;
 };
 
+// Which elements of the flat layout of a network's parameters lie in one block of memory.
+struct FlatBlock {
+  Dim begin = 0, end = 0;
+};
+
 // Which parameters are updated, and how; their settings come with each run.
 struct UpdatePhase {
   kernels::UpdateRule rule = kernels::UpdateRule::sgd;
   std::string name = {};
   std::array<bool, 3> slots = {};      // what state the rule keeps: kOptimizer0 and the next
-  std::vector<Segment> segments = {};  // ascending
+  std::vector<Segment> segments = {};  // of the flat layout, ascending
+  std::vector<FlatBlock> blocks = {};  // of the parameters, ascending; by number, as in their slots
   std::vector<Descent> descents = {};
   std::vector<RowsUpdate> tables = {};
   std::optional<double> clip_norm = {}, clip_value = {};
@@ -111,6 +135,7 @@ struct PlanRun {
   const kernels::UpdateSettings* settings = nullptr;  // by Segment::settings
   int threads = 1;
   Phase first = Phase::forward, last = Phase::update;
+  std::span<std::byte* const> blocks = {};  // parameters and gradients of each block but the first
 };
 
 // Puts the ops that `tensors` are made from, and that have no phase yet, into a phase.
@@ -177,10 +202,12 @@ class Plan final : public Job {
   };
 
   void finish_compiling();
+  void note_gradient(const Place& end);
   void add_parts(Stage& stage) const;
   bool may_stay(const Call& call) const;
   std::byte* place_of(int value) const noexcept;
-  void find_addresses(std::span<std::byte* const> slots);
+  std::byte* base_of(int slot) const noexcept;
+  void find_addresses(const PlanRun& run);
   bool find_in_place();
   bool meets_gradients(const std::byte* rows, std::size_t bytes) const noexcept;
   void prepare(const PlanRun& run);
@@ -208,10 +235,10 @@ class Plan final : public Job {
   std::vector<int> outputs_;  // values
   std::size_t outputs_in_arena_ = 0;
   std::vector<Stage> stages_;
-  std::vector<std::size_t> fallible_, keeping_;     // the calls that may throw; that write what is kept
-  std::vector<GatherSpec> gathers_;                 // of rows that may be read where the caller has them
-  std::vector<std::byte*> slots_, address_;         // of the last run: by slot, by value
-  std::unique_ptr<std::atomic<Dim>[]> open_tasks_;  // by call
+  std::vector<std::size_t> fallible_, keeping_;       // the calls that may throw; that write what is kept
+  std::vector<GatherSpec> gathers_;                   // of rows that may be read where the caller has them
+  std::vector<std::byte*> slots_, blocks_, address_;  // of the last run: by slot, by block, by value
+  std::unique_ptr<std::atomic<Dim>[]> open_tasks_;    // by call
   Tickets tickets_;
   Context context_{};  // of the run under way
   Extent extent_;
@@ -219,11 +246,11 @@ class Plan final : public Job {
   bool refused_ = false;                    // by the guard, what was to be kept
   AlignedBuffer scratch_, constants_;
   std::size_t scratch_bytes_ = 0, arena_bytes_ = 0;
-  std::size_t gradient_bytes_ = 0;  // of their buffer, from its begin to the last that is written
-  int guard_ = -1, norm_ = -1;      // values
-  bool shared_ = false;             // some stage is worth several workers
-  bool long_ = false;               // a run may be interrupted
-  bool asks_ = false;               // and this one, for now; of worker 0
+  std::vector<Place> gradients_;  // their buffers, each with the end of the last value there
+  int guard_ = -1, norm_ = -1;    // values
+  bool shared_ = false;           // some stage is worth several workers
+  bool long_ = false;             // a run may be interrupted
+  bool asks_ = false;             // and this one, for now; of worker 0
   std::atomic<bool> stopped_{false};
   std::exception_ptr interrupt_;
   DType dtype_ = DType::float32;

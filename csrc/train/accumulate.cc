@@ -1,7 +1,6 @@
 // Gradients of several batches in one buffer, for one update.
 #include "train/accumulate.h"
 
-#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -39,14 +38,14 @@ void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const LossInputs
     if (parameters[i].op().sparse)
       fail("accumulate", '"', parameters[i].name(), "\" is sparse: its gradients are not kept from batch to batch");
     const Tensor held = input(parameters[i].shape(), net.dtype, "grad " + parameters[i].name());
-    spec.leaves[&held.op()] = {kGradients, net.places.at(&parameters[i].op()).offset};
+    spec.leaves[&held.op()] = gradient_beside(net.places.at(&parameters[i].op()));
     grads[i] = held * keep + grads[i] * part;
   }
 }
 
 // A running mean: the buffer holds the mean of all batches so far after each of them, whatever follows.
 double Trainer::Impl::accumulate(const Batch& batch, double& weight) {
-  if (weight == 0) std::fill_n(net().gradient_data(), net().bytes(), std::byte{0});  // it may hold nan
+  if (weight == 0) net().clear_gradients();  // they may hold nan
   put(objective.scalars.data() + Objective::Impl::kWeightBefore, net().dtype, weight);
   Plan& plan = training_plan(batch.count, *batch.targets, batch.predict, Ending::accumulate);
   // States move with every batch, in what is an update phase without an update.

@@ -32,13 +32,13 @@ class AverageSweep final : public Job {
  public:
   ~AverageSweep() override { Crew::let_go(*this); }
 
-  void run(void* average, const void* values, DType dtype, Dim count, double rate) {
-    average_ = average, values_ = values, dtype_ = dtype, count_ = count, rate_ = rate;
+  void run(void* average, const Network::Impl& values, double rate) {
+    average_ = average, values_ = &values, count_ = values.n_parameters, rate_ = rate;
     const int workers = Team::size();
-    if (workers > 1 && pays_to_share(kNanosecondsEach * static_cast<double>(count)))
+    if (workers > 1 && pays_to_share(kNanosecondsEach * static_cast<double>(count_)))
       run_together(workers);
     else
-      run_chunk(0, count);
+      run_chunk(0, count_);
   }
 
   void work(int worker) noexcept override {
@@ -74,15 +74,24 @@ class AverageSweep final : public Job {
 
   void run_chunk(Dim begin, Dim count) noexcept {
     const FlushSubnormals mode;
-    if (dtype_ == DType::float64)
-      blend(static_cast<double*>(average_) + begin, static_cast<const double*>(values_) + begin, count, rate_);
-    else
-      blend(static_cast<float*>(average_) + begin, static_cast<const float*>(values_) + begin, count, rate_);
+    for (const Block& block : values_->blocks) {
+      const Dim from = std::max(begin, block.begin), to = std::min(begin + count, block.end);
+      if (from >= to) continue;
+      if (values_->dtype == DType::float64)
+        blend_from<double>(block, from, to);
+      else
+        blend_from<float>(block, from, to);
+    }
+  }
+
+  template <class T>
+  void blend_from(const Block& block, Dim begin, Dim end) noexcept {
+    const T* values = reinterpret_cast<const T*>(block.values()) + (begin - block.begin);
+    blend(static_cast<T*>(average_) + begin, values, end - begin, rate_);
   }
 
   void* average_ = nullptr;
-  const void* values_ = nullptr;
-  DType dtype_ = DType::float32;
+  const Network::Impl* values_ = nullptr;
   Dim count_ = 0;
   double rate_ = 0;
   Tickets tickets_;
@@ -105,6 +114,14 @@ struct Average::Impl {
   void check_begun(const Network& network) const {
     if (updates == 0) fail(type, "has averaged nothing yet");
     check(network);
+  }
+  // Calls f(average, values, bytes) for each parameter.
+  template <class F>
+  void each(const Network::Impl& net, F f) {
+    for (const ParameterInfo& info : net.parameters)
+      if (info.size > 0)
+        f(static_cast<std::byte*>(values.data()) + net.bytes_before(info), net.values_of(info),
+          static_cast<std::size_t>(info.size) * size_of(net.dtype));
   }
 };
 
@@ -129,24 +146,27 @@ void Average::update(Network& network) {
   const Network::Impl& net = network.impl();
   if (self.updates++ == 0) {
     self.values = Array(net.dtype, {net.n_parameters});
-    std::memcpy(self.values.data(), net.values.data(), net.bytes());
+    self.each(net,
+              [](std::byte* average, const std::byte* own, std::size_t bytes) { std::memcpy(average, own, bytes); });
     return;
   }
   const double rate = self.per == Per::step ? 1 - self.decay : 1 / static_cast<double>(self.updates);
-  self.sweep.run(self.values.data(), net.values.data(), net.dtype, net.n_parameters, rate);
+  self.sweep.run(self.values.data(), net, rate);
 }
 
 void Average::apply(Network& network) const {
   const InUse use(network.impl().users, Use::changes);
   impl_->check_begun(network);
-  std::memcpy(network.flat_parameters(), impl_->values.data(), impl_->values.bytes());
+  impl_->each(network.impl(),
+              [](std::byte* average, std::byte* own, std::size_t bytes) { std::memcpy(own, average, bytes); });
 }
 
 void Average::swap(Network& network) {
   const InUse use(network.impl().users, Use::changes);
   impl_->check_begun(network);
-  std::byte* values = static_cast<std::byte*>(impl_->values.data());
-  std::swap_ranges(values, values + impl_->values.bytes(), static_cast<std::byte*>(network.flat_parameters()));
+  impl_->each(network.impl(), [](std::byte* average, std::byte* own, std::size_t bytes) {
+    std::swap_ranges(average, average + bytes, own);
+  });
 }
 
 AverageState Average::state() const { return {impl_->seen, impl_->updates, copy_of(impl_->values)}; }

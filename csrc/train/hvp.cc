@@ -7,11 +7,11 @@
 namespace backpass {
 namespace {
 
-// The parts of `vector` as inputs, one for each parameter, at the parameter's place in slot kOptimizer0.
+// The parts of `vector` as inputs, one for each parameter, at its place in the layout, in slot kOptimizer0.
 std::vector<Tensor> vector_parts(const Network::Impl& net, PlanSpec& spec) {
   std::vector<Tensor> parts;
-  for (const Tensor& t : net.graph.parameters())
-    parts.push_back(spec.leaf(t.shape(), "vector " + t.name(), {kOptimizer0, net.places.at(&t.op()).offset}));
+  for (const ParameterInfo& info : net.parameters)
+    parts.push_back(spec.leaf(info.shape, "vector " + info.name, {kOptimizer0, net.bytes_before(info)}));
   return parts;
 }
 
@@ -32,7 +32,7 @@ PlanSpec Objective::Impl::hessian_spec(Dim batch, const AllTargets& targets) con
   const std::vector<Tensor> grads = backpass::gradients(in.loss, parameters);
   const std::vector<Tensor> products = backpass::gradients(inner_product(grads, parts, net().dtype), parameters);
   for (std::size_t i = 0; i < products.size(); ++i)
-    spec.outputs.push_back({products[i], {kGradients, net().places.at(&parameters[i].op()).offset}});
+    spec.outputs.push_back({products[i], {kOptimizer1, net().bytes_before(net().parameters[i])}});
   return spec;
 }
 
@@ -49,14 +49,15 @@ Array Objective::hvp(const ArrayViews& x, const ArrayViews& y, const ArrayView& 
   for (Dim i = 0; i < net.n_parameters; ++i)
     convert(static_cast<std::byte*>(dense.data()) + static_cast<std::size_t>(i) * size_of(net.dtype), net.dtype,
             static_cast<const std::byte*>(vector.data) + i * vector.row_stride, vector.type, 1);
-  std::byte* slots[kFirstExternal] = {impl_->workspace.arena(), net.values.data(),
-                                      static_cast<std::byte*>(result.data()), static_cast<std::byte*>(dense.data())};
+  std::byte* slots[kFirstExternal] = {impl_->workspace.arena(), net.first_values(), nullptr,
+                                      static_cast<std::byte*>(dense.data()), static_cast<std::byte*>(result.data())};
   std::vector<RowSource> sources;
   add_sources(sources, x, targets);
   PlanRun run{slots, sources};
   run.seed = net.seed;
   run.step = random_step >= 0 ? static_cast<std::uint64_t>(random_step) : net.step++;
   run.threads = resolve_threads(impl_->options.threads);
+  run.blocks = net.more_blocks;
   plan.run(run);
   return result;
 }

@@ -28,12 +28,12 @@ void check(const Trainer::Impl& trainer, const FitOptions& options) {
   if (!options.averages.empty()) fail(type, "takes no averages of the weights: it makes no steps between batches");
 }
 
-// What of the network's buffers is trained, as one vector of float64.
+// What of the network's parameters is trained, as one vector of float64.
 class TrainedParameters {
  public:
   explicit TrainedParameters(const Network::Impl& net) : dtype_(net.dtype) {
     for (const ParameterInfo& info : net.parameters)
-      if (net.frozen.count(info.name) == 0) parts_.push_back({static_cast<std::size_t>(info.offset), info.size});
+      if (net.frozen.count(info.name) == 0) parts_.push_back({net.values_of(info), net.gradients_of(info), info.size});
   }
 
   std::size_t size() const {
@@ -42,21 +42,16 @@ class TrainedParameters {
     return static_cast<std::size_t>(total);
   }
 
-  void read(const std::byte* buffer, std::span<double> out) const {
-    double* to = out.data();
-    for (const Part& part : parts_) {
-      convert(to, DType::float64, buffer + part.offset * size_of(dtype_), element_type(dtype_), part.size);
-      to += part.size;
-    }
-  }
+  void read(std::span<double> out) const { read_of(&Part::values, out); }
+  void read_gradients(std::span<double> out) const { read_of(&Part::gradients, out); }
 
-  // False, and nothing is written, where the buffer cannot hold a number.
-  bool write(std::span<const double> values, std::byte* buffer) const {
+  // False, and nothing is written, where the parameters cannot hold a number.
+  bool write(std::span<const double> values) const {
     if (check_finite(values.data(), ElementType::float64, dtype_, static_cast<Dim>(values.size())) != Finite::yes)
       return false;
     const double* from = values.data();
     for (const Part& part : parts_) {
-      convert(buffer + part.offset * size_of(dtype_), dtype_, from, ElementType::float64, part.size);
+      convert(part.values, dtype_, from, ElementType::float64, part.size);
       from += part.size;
     }
     return true;
@@ -64,9 +59,18 @@ class TrainedParameters {
 
  private:
   struct Part {
-    std::size_t offset;
+    std::byte *values, *gradients;
     Dim size;
   };
+
+  void read_of(std::byte* Part::*which, std::span<double> out) const {
+    double* to = out.data();
+    for (const Part& part : parts_) {
+      convert(to, DType::float64, part.*which, element_type(dtype_), part.size);
+      to += part.size;
+    }
+  }
+
   DType dtype_;
   std::vector<Part> parts_;
 };
@@ -105,7 +109,7 @@ class Minimization {
 
   void minimize() {
     std::vector<double> start(parameters_.size());
-    parameters_.read(objective_.net().values.data(), start);
+    parameters_.read(start);
     LBFGS settings = *trainer_.optimizer.state()->rule.minimizer;
     settings.history_size = std::min<std::int64_t>(settings.history_size, options_.epochs);
     const auto function = [this](std::span<const double> x, std::span<double> gradient) { return at(x, gradient); };
@@ -149,11 +153,11 @@ class Minimization {
     if (!put(x)) return std::numeric_limits<double>::infinity();
     const double loss =
         objective_.gradients({&x_, &targets_, nullptr, x_[0].rows(), options_.seed.value_or(net.seed), 0, threads_});
-    parameters_.read(net.gradient_data(), gradient);
+    parameters_.read_gradients(gradient);
     return loss;
   }
 
-  bool put(std::span<const double> x) { return parameters_.write(x, objective_.net().values.data()); }
+  bool put(std::span<const double> x) { return parameters_.write(x); }
 
   void end_epoch(double loss) {
     Logs logs{{"loss", loss}};

@@ -113,7 +113,7 @@ TrainingSpec Objective::Impl::training_spec(Dim batch, const AllTargets& targets
   if (ending == Ending::accumulate) add_to_gradients(spec, net(), in, parameters, grads);
   if (penalty) spec.outputs.push_back({penalty, {kFirstExternal, kPenalty}});
   for (std::size_t i = 0; i < parameters.size(); ++i)
-    spec.outputs.push_back({grads[i], {kGradients, net().places.at(&parameters[i].op()).offset}});
+    spec.outputs.push_back({grads[i], gradient_beside(net().places.at(&parameters[i].op()))});
   mark_phase(spec, grads, Phase::backward);
   for (const RowsUpdate& table : tables)
     for (const auto& lookup : table.lookups) mark_phase(spec, {lookup.second}, Phase::backward);

@@ -69,7 +69,7 @@ struct Objective::Impl {
 
   // Forward, loss and, unless `last` is earlier, backward. Returns the loss.
   double walk(Plan& plan, const Batch& batch, Phase last) {
-    return walk(plan, batch, last, {workspace.arena(), net().values.data(), net().gradient_data()}, nullptr);
+    return walk(plan, batch, last, {workspace.arena(), net().first_values(), net().first_gradients()}, nullptr);
   }
   // The same, and the update, with the slots and settings of an optimizer.
   double walk(Plan& plan, const Batch& batch, Phase last, const Buffers& buffers,

@@ -14,21 +14,22 @@ namespace {
 
 using Buffers = std::vector<std::span<std::byte>>;
 
-// What a snapshot holds, in its order.
-Buffers buffers_of(Network& network, const Optimizer* optimizer) {
-  const Network::Impl& net = network.impl();
-  const std::size_t bytes = static_cast<std::size_t>(net.n_values) * size_of(net.dtype);
-  Buffers buffers{{net.values.data(), bytes}};
+// What a snapshot holds behind the network's values, in its order.
+Buffers slots_of(const Network::Impl& net, const Optimizer* optimizer) {
+  Buffers buffers;
   if (optimizer == nullptr) return buffers;
   for (const AlignedBuffer& slot : optimizer->state()->slots)
     if (slot.data()) buffers.push_back({slot.data(), net.bytes()});
   return buffers;
 }
 
-bool match(const std::vector<Array>& held, const Buffers& buffers, DType dtype) {
-  return std::equal(held.begin(), held.end(), buffers.begin(), buffers.end(), [&](const Array& array, auto buffer) {
-    return array.dtype() == dtype && array.bytes() == buffer.size();
-  });
+bool match(const std::vector<Array>& held, const Network::Impl& net, const Buffers& slots) {
+  const auto fits = [&](const Array& array, std::size_t bytes) {
+    return array.dtype() == net.dtype && array.bytes() == bytes;
+  };
+  return !held.empty() && fits(held[0], net.value_bytes()) &&
+         std::equal(held.begin() + 1, held.end(), slots.begin(), slots.end(),
+                    [&](const Array& array, auto slot) { return fits(array, slot.size()); });
 }
 
 std::string numbered(const std::string& name, std::size_t i) { return name + "." + std::to_string(i); }
@@ -50,24 +51,26 @@ std::int64_t WatcherState::whole(const std::string& name, std::int64_t least, st
 
 void Snapshot::take(Network& network, const Optimizer* optimizer) {
   const InUse use(network.impl().users, Use::reads);
-  const Buffers buffers = buffers_of(network, optimizer);
-  const Dim width = static_cast<Dim>(size_of(network.dtype()));
-  if (!match(buffers_, buffers, network.dtype())) {
+  const Network::Impl& net = network.impl();
+  const Buffers slots = slots_of(net, optimizer);
+  if (!match(buffers_, net, slots)) {
     buffers_.clear();
-    for (const auto& buffer : buffers)
-      buffers_.emplace_back(network.dtype(), Shape{static_cast<Dim>(buffer.size()) / width});
+    buffers_.emplace_back(net.dtype, Shape{net.n_values});
+    for (const auto& slot : slots)
+      buffers_.emplace_back(net.dtype, Shape{static_cast<Dim>(slot.size() / size_of(net.dtype))});
   }
-  for (std::size_t i = 0; i < buffers.size(); ++i)
-    std::memcpy(buffers_[i].data(), buffers[i].data(), buffers[i].size());
+  net.read_values(static_cast<std::byte*>(buffers_[0].data()));
+  for (std::size_t i = 0; i < slots.size(); ++i) std::memcpy(buffers_[i + 1].data(), slots[i].data(), slots[i].size());
   steps_ = optimizer ? optimizer->steps() : 0;
 }
 
 void Snapshot::restore(Network& network, Optimizer* optimizer) const {
   const InUse use(network.impl().users, Use::changes);
-  const Buffers buffers = buffers_of(network, optimizer);
-  if (!match(buffers_, buffers, network.dtype())) fail("Snapshot", "is of another network");
-  for (std::size_t i = 0; i < buffers.size(); ++i)
-    std::memcpy(buffers[i].data(), buffers_[i].data(), buffers[i].size());
+  Network::Impl& net = network.impl();
+  const Buffers slots = slots_of(net, optimizer);
+  if (!match(buffers_, net, slots)) fail("Snapshot", "is of another network");
+  net.write_values(static_cast<const std::byte*>(buffers_[0].data()));
+  for (std::size_t i = 0; i < slots.size(); ++i) std::memcpy(slots[i].data(), buffers_[i + 1].data(), slots[i].size());
   if (optimizer) optimizer->state()->steps = steps_;
 }
 

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "base/error.h"
@@ -134,13 +133,14 @@ PlanInfo Trainer::profile(Dim batch_size, int repeats) {
     sources.push_back(row_source(made_up.back()));
   }
   // The update works on copies: profiling changes nothing.
-  const AlignedBuffer arena(plan->arena_bytes()), weights(net.values.size()), grads(bytes), first(bytes), second(bytes),
-      third(bytes), scalars(Objective::Impl::kScalarBytes);
-  std::memcpy(weights.data(), net.values.data(), net.values.size());
-  std::byte* slots[kFirstExternal + 1] = {arena.data(),  weights.data(), grads.data(),  first.data(),
-                                          second.data(), third.data(),   scalars.data()};
+  const AlignedBuffer arena(plan->arena_bytes()), first(bytes), second(bytes), third(bytes),
+      scalars(Objective::Impl::kScalarBytes);
+  const ValuesApart apart(net);
+  std::byte* slots[kFirstExternal + 1] = {arena.data(),  apart.values.data(), apart.gradients.data(), first.data(),
+                                          second.data(), third.data(),        scalars.data()};
   PlanRun run{slots, sources};
   run.settings = impl_->optimizer.state()->next_settings();
+  run.blocks = apart.more_blocks;
   return plan->profile(run, repeats);
 }
 

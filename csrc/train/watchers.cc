@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "nn/network_impl.h"
 
 namespace backpass {
 namespace {
@@ -37,11 +38,11 @@ std::optional<double> find(const WatcherState& state, const std::string& name) {
 }
 
 template <class T>
-double norm_of(const void* values, Dim count) {
+double gradient_norm(const Network::Impl& net) {
   double squares = 0;
-  for (Dim i = 0; i < count; ++i) {
-    const double value = static_cast<double>(static_cast<const T*>(values)[i]);
-    squares += value * value;
+  for (const ParameterInfo& info : net.parameters) {
+    const T* gradient = reinterpret_cast<const T*>(net.gradients_of(info));
+    for (Dim i = 0; i < info.size; ++i) squares += static_cast<double>(gradient[i]) * static_cast<double>(gradient[i]);
   }
   return std::sqrt(squares);
 }
@@ -244,9 +245,8 @@ RaiseOnSmallGradients::RaiseOnSmallGradients(RaiseOnSmallGradientsOptions option
 }
 
 bool RaiseOnSmallGradients::epoch_end(Network& network, Optimizer& optimizer, int, const Logs&) {
-  const void* gradients = network.flat_gradients();
-  norm_ = network.dtype() == DType::float64 ? norm_of<double>(gradients, network.n_parameters())
-                                            : norm_of<float>(gradients, network.n_parameters());
+  const Network::Impl& net = network.impl();
+  norm_ = net.dtype == DType::float64 ? gradient_norm<double>(net) : gradient_norm<float>(net);
   const double rate = optimizer.learning_rate();
   if (norm_ < options_.threshold && rate < options_.maximum)
     optimizer.set_learning_rate(std::min(rate * options_.factor, options_.maximum));

@@ -24,7 +24,7 @@ struct SequentialOptions {
 struct ParameterInfo {
   std::string name;  // "0.weight"
   Shape shape;
-  Dim offset;  // elements into the flat buffers
+  Dim offset;  // elements into the flat layout: parameters, then states
   Dim size;    // elements
 };
 
@@ -76,11 +76,16 @@ class Network {
   std::vector<LayerInfo> layers() const;             // empty where it was not built from layers
   std::vector<LayerTrace> trace() const;
   bool is_sequential() const;  // whether our layers one after the other, with their settings, make the same graph
-  void* flat_parameters();     // n_parameters elements of dtype, dense, 64-byte aligned
-  void* flat_gradients();      // likewise; allocated at first use
+  // n_parameters elements of dtype, dense, 64-byte aligned.
+  void* flat_parameters();
+  void* flat_gradients();  // likewise; allocated at first use
+  // The elements of one of parameters() or states(), and of a parameter's gradient, where they live: row-major.
+  void* values_of(const ParameterInfo& info);
+  void* gradients_of(const ParameterInfo& info);
   template <class T>
   std::span<T> values(const std::string& name) {  // of one parameter or state; throws where the name or T does not fit
-    return {static_cast<T*>(at(name, element_type_of<T>())), static_cast<std::size_t>(size_of_parameter(name))};
+    const ParameterInfo& info = info_of(name, element_type_of<T>());
+    return {static_cast<T*>(values_of(info)), static_cast<std::size_t>(info.size)};
   }
 
   // The output for rows of x, in tiles of batch_size rows (0: chosen here). threads 0: the default. A network of
@@ -132,8 +137,7 @@ class Network {
   const std::shared_ptr<Impl>& shared_impl() const { return impl_.shared(); }
 
  private:
-  void* at(const std::string& name, ElementType type);
-  Dim size_of_parameter(const std::string& name) const;
+  const ParameterInfo& info_of(const std::string& name, ElementType type) const;
   Handle<Impl, "Network"> impl_;
 };
 

@@ -172,14 +172,29 @@ struct Segment {
   int settings = 0;
   bool operator==(const Segment&) const = default;
 };
-// How sweeps over segments are cut into tasks: none crosses a segment.
+// How sweeps over segments are cut into tasks: none crosses a segment. 256 KiB of four float32 streams, within L2.
+inline constexpr Dim kUpdateElements = 16384;
 std::vector<Segment> cut_segments(const std::vector<Segment>& segments);
 
-// One sweep of an update kernel over the flat buffers (values).
+// Elements of the flat layout, whose weights and gradients lie at the beginning of two values.
+struct Stretch {
+  Dim begin = 0, end = 0;
+  int weight = -1, grad = -1;
+};
+// Calls f(stretch, begin, end) for what of [begin, end) lies in each stretch.
+template <class F>
+void each_stretch(const std::vector<Stretch>& stretches, Dim begin, Dim end, F f) {
+  for (const Stretch& stretch : stretches) {
+    const Dim from = std::max(begin, stretch.begin), to = std::min(end, stretch.end);
+    if (from < to) f(stretch, from, to);
+  }
+}
+
+// One sweep of an update kernel over the flat layout; `slots` are values of all of it.
 struct UpdateSpec {
   kernels::UpdateRule rule = kernels::UpdateRule::sgd;
   std::string name;
-  int weight = -1, grad = -1;
+  std::vector<Stretch> stretches = {};
   std::array<int, 3> slots = {-1, -1, -1};  // the rule's state
   int norm = -1;                            // of the gradient; where it is not finite, nothing is updated
   std::optional<double> limit = {};         // of what clipping leaves of a gradient
@@ -211,7 +226,8 @@ CallPtr make_rows_update_call(const kernels::Kernels<T>& k, const RowsUpdateSpec
 // The gradient clamped into [-clip_value, clip_value], then measured: its Euclidean norm, one double. partials: a
 // double for each of cut_segments.
 struct ClipSpec {
-  int grad = -1, norm = -1, partials = -1;
+  std::vector<Stretch> stretches = {};
+  int norm = -1, partials = -1;
   double clip_norm = 0, clip_value = 0;  // infinite where nothing is clipped
   std::vector<Segment> segments = {};
 };

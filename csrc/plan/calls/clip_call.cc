@@ -31,13 +31,13 @@ class GradientCall : public Call {
   }
 
  protected:
-  struct Piece {
-    T* grad;
-    Dim n;
-  };
-  Piece piece(const Context& context, Dim task) const noexcept {
-    const Segment& segment = pieces_[static_cast<std::size_t>(task)];
-    return {reinterpret_cast<T*>(context.address[s_.grad]) + segment.begin, segment.end - segment.begin};
+  // Calls f(gradient, n) for what a task sweeps, stretch by stretch.
+  template <class F>
+  void each(const Context& context, Dim task, F f) const noexcept {
+    const Segment& piece = pieces_[static_cast<std::size_t>(task)];
+    each_stretch(s_.stretches, piece.begin, piece.end, [&](const Stretch& stretch, Dim begin, Dim end) {
+      f(reinterpret_cast<T*>(context.address[stretch.grad]) + (begin - stretch.begin), end - begin);
+    });
   }
   double* norm(const Context& context) const noexcept { return reinterpret_cast<double*>(context.address[s_.norm]); }
 
@@ -56,17 +56,24 @@ class MeasureCall final : public GradientCall<T> {
     this->name = clamps_ ? "clip_value" : "gradient_norm";
     if (clamps_) this->detail = describe(spec.clip_value);
     this->finishes = true;
-    this->reads = {spec.grad};
     this->writes = {spec.norm, spec.partials};
-    if (clamps_) this->writes.push_back(spec.grad);
+    for (const Stretch& stretch : spec.stretches) {
+      this->reads.push_back(stretch.grad);
+      if (clamps_) this->writes.push_back(stretch.grad);
+    }
+    if (spec.stretches.size() > 1) this->scratch_bytes = static_cast<std::size_t>(kUpdateElements) * sizeof(T);
   }
 
-  void run(const Context& context, Dim task, std::byte*) const noexcept override {
-    const auto [grad, n] = this->piece(context, task);
+  void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
     double& partial = partials(context)[task];
     partial = std::numeric_limits<double>::quiet_NaN();
-    if (clamps_ && !all_finite<T>(this->k_, grad, n)) return;  // a limit would hide it
-    if (clamps_) this->k_.clamp(grad, static_cast<T>(this->s_.clip_value), n);
+    bool finite = true;
+    if (clamps_)
+      this->each(context, task, [&](T* grad, Dim n) { finite = finite && all_finite<T>(this->k_, grad, n); });
+    if (!finite) return;  // a limit would hide it
+    if (clamps_)
+      this->each(context, task, [&](T* grad, Dim n) { this->k_.clamp(grad, static_cast<T>(this->s_.clip_value), n); });
+    const auto [grad, n] = as_one(context, task, reinterpret_cast<T*>(scratch));
     partial = this->k_.sum_of_squares(grad, n);
   }
 
@@ -77,14 +84,33 @@ class MeasureCall final : public GradientCall<T> {
   }
 
  private:
+  struct Piece {
+    const T* grad = nullptr;
+    Dim n = 0;
+  };
+  // What a task sweeps: copied where it lies in several places, so that sums have the bits of a gradient in one.
+  Piece as_one(const Context& context, Dim task, T* scratch) const noexcept {
+    Piece piece;
+    this->each(context, task, [&](T* grad, Dim n) {
+      if (piece.n == 0) {
+        piece = {grad, n};
+        return;
+      }
+      if (piece.grad != scratch) std::copy_n(piece.grad, piece.n, scratch);
+      std::copy_n(grad, n, scratch + piece.n);
+      piece = {scratch, piece.n + n};
+    });
+    return piece;
+  }
+
   // Squares have overflowed: once more, in order and of smaller numbers. Few gradients are that large.
   double norm_of_large(const Context& context) const noexcept {
     constexpr double small = 0x1p-540;
     double total = 0;
-    for (Dim task = 0; task < this->tasks; ++task) {
-      const auto [grad, n] = this->piece(context, task);
-      for (Dim i = 0; i < n; ++i) total += square_of(small * static_cast<double>(grad[i]));
-    }
+    for (Dim task = 0; task < this->tasks; ++task)
+      this->each(context, task, [&](const T* grad, Dim n) {
+        for (Dim i = 0; i < n; ++i) total += square_of(small * static_cast<double>(grad[i]));
+      });
     return std::sqrt(total) / small;
   }
 
@@ -105,8 +131,11 @@ class ScaleCall final : public GradientCall<T> {
   ScaleCall(const kernels::Kernels<T>& k, const ClipSpec& spec) : GradientCall<T>(k, spec) {
     this->name = "clip_norm";
     this->detail = describe(spec.clip_norm);
-    this->reads = {spec.grad, spec.norm};
-    this->writes = {spec.grad};
+    this->reads = {spec.norm};
+    for (const Stretch& stretch : spec.stretches) {
+      this->reads.push_back(stretch.grad);
+      this->writes.push_back(stretch.grad);
+    }
   }
 
   void run(const Context& context, Dim task, std::byte*) const noexcept override {
@@ -122,9 +151,10 @@ class ScaleCall final : public GradientCall<T> {
   static constexpr double kSplit = sizeof(T) == sizeof(float) ? 0x1p-64 : 0x1p-512;
 
   void scale(const Context& context, Dim task, double factor) const noexcept {
-    const auto [grad, n] = this->piece(context, task);
-    this->k_.elementwise[static_cast<int>(Elementwise::scale)](grad, n, grad, n, nullptr, 0, static_cast<T>(factor), 1,
-                                                               n);
+    this->each(context, task, [&](T* grad, Dim n) {
+      this->k_.elementwise[static_cast<int>(Elementwise::scale)](grad, n, grad, n, nullptr, 0, static_cast<T>(factor),
+                                                                 1, n);
+    });
   }
 };
 

@@ -8,8 +8,6 @@
 namespace backpass {
 namespace {
 
-constexpr Dim kUpdateElements = 16384;  // per task: 256 KiB of four float32 streams, within L2
-
 template <class T>
 class UpdateCall final : public Call {
  public:
@@ -23,8 +21,11 @@ class UpdateCall final : public Call {
     for (const Segment& segment : s_.segments) count += segment.end - segment.begin;
     detail = std::to_string(count) + " parameters";
     if (s_.segments.size() > 1) detail += " in " + std::to_string(s_.segments.size()) + " segments";
-    reads = {s_.weight, s_.grad};
-    writes = {s_.weight};
+    for (const Stretch& stretch : s_.stretches) {
+      reads.push_back(stretch.weight);
+      reads.push_back(stretch.grad);
+      writes.push_back(stretch.weight);
+    }
     if (s_.norm >= 0) reads.push_back(s_.norm);
     int streams = 3;
     for (int slot : s_.slots)
@@ -41,23 +42,38 @@ class UpdateCall final : public Call {
   void run(const Context& context, Dim task, std::byte*) const noexcept override {
     if (s_.norm >= 0 && !std::isfinite(*reinterpret_cast<const double*>(context.address[s_.norm]))) return;
     const Segment& piece = pieces_[static_cast<std::size_t>(task)];
-    const auto at = [&](int value) { return address(context, value, piece.begin); };
-    update_(at(s_.weight), at(s_.grad), at(s_.slots[0]), at(s_.slots[1]), at(s_.slots[2]),
-            context.settings[piece.settings], piece.end - piece.begin);
+    each_stretch(s_.stretches, piece.begin, piece.end, [&](const Stretch& stretch, Dim begin, Dim end) {
+      const auto at = [&](int value) { return address(context, value, begin); };
+      const Dim within = begin - stretch.begin;
+      update_(address(context, stretch.weight, within), address(context, stretch.grad, within), at(s_.slots[0]),
+              at(s_.slots[1]), at(s_.slots[2]), context.settings[piece.settings], end - begin);
+    });
   }
 
   bool stays_finite(const Context& context, std::byte*) const noexcept override {
     if (step_is_ordinary(context)) return true;
     constexpr double kNone = std::numeric_limits<double>::infinity();
-    return std::ranges::all_of(s_.segments, [&](const Segment& segment) {
-      const auto at = [&](int value) -> const T* { return address(context, value, segment.begin); };
-      return update_stays_finite<T>(k_, update_, at(s_.weight), at(s_.grad),
+    return all_stretches([&](const Segment& segment, const Stretch& stretch, Dim begin, Dim end) {
+      const auto at = [&](int value) -> const T* { return address(context, value, begin); };
+      const Dim within = begin - stretch.begin;
+      return update_stays_finite<T>(k_, update_, address(context, stretch.weight, within),
+                                    address(context, stretch.grad, within),
                                     {at(s_.slots[0]), at(s_.slots[1]), at(s_.slots[2])}, s_.limit.value_or(kNone),
-                                    context.settings[segment.settings], segment.end - segment.begin);
+                                    context.settings[segment.settings], end - begin);
     });
   }
 
  private:
+  // Whether f(segment, stretch, begin, end) holds for what of each segment lies in each stretch.
+  template <class F>
+  bool all_stretches(F f) const noexcept {
+    bool all = true;
+    for (const Segment& segment : s_.segments)
+      each_stretch(s_.stretches, segment.begin, segment.end,
+                   [&](const Stretch& stretch, Dim begin, Dim end) { all = all && f(segment, stretch, begin, end); });
+    return all;
+  }
+
   bool step_is_ordinary(const Context& context) const noexcept {
     return has_ordinary_gradient(context) && std::ranges::all_of(s_.segments, [&](const Segment& segment) {
              return are_ordinary<T>(context.settings[segment.settings]);
@@ -67,8 +83,8 @@ class UpdateCall final : public Call {
   bool has_ordinary_gradient(const Context& context) const noexcept {
     if (s_.limit) return *s_.limit <= static_cast<double>(kOrdinaryGradient<T>);
     if (!s_.looks) return !context.extraordinary->load(std::memory_order_relaxed);
-    return std::ranges::all_of(s_.segments, [&](const Segment& segment) {
-      return is_ordinary<T>(k_, address(context, s_.grad, segment.begin), segment.end - segment.begin);
+    return all_stretches([&](const Segment&, const Stretch& stretch, Dim begin, Dim end) {
+      return is_ordinary<T>(k_, address(context, stretch.grad, begin - stretch.begin), end - begin);
     });
   }
 

@@ -60,7 +60,7 @@ void Plan::finish_compiling() {
   }
   while (outputs_in_arena_ < outputs_.size() && output(outputs_in_arena_).slot == kArena) ++outputs_in_arena_;
   for (const Value& value : values_)
-    if (value.slot == kGradients) gradient_bytes_ = std::max(gradient_bytes_, value.life.offset + value.life.bytes);
+    if (holds_gradients(value.slot)) note_gradient({value.slot, value.life.offset + value.life.bytes});
   double total = 0;
   for (Stage& stage : stages_) {
     add_parts(stage);
@@ -73,6 +73,14 @@ void Plan::finish_compiling() {
   long_ = total > kLongRun;
   open_tasks_ = std::make_unique<std::atomic<Dim>[]>(calls_.size());
   for (std::size_t i = 0; i < calls_.size(); ++i) open_tasks_[i] = calls_[i]->tasks;
+}
+
+void Plan::note_gradient(const Place& end) {
+  const auto known = std::ranges::find(gradients_, end.slot, &Place::slot);
+  if (known == gradients_.end())
+    gradients_.push_back(end);
+  else
+    known->offset = std::max(known->offset, end.offset);
 }
 
 // Whether all that the call does is to gather rows that may be read where they are.

@@ -152,9 +152,9 @@ void Lowering::add_values() {
 
 // For people: of a gradient, the parameter that lies in its own buffer as the gradient does in its.
 std::string Lowering::name_of(const Tensor& t, const Place& place) const {
-  if (place.slot == kGradients)
+  if (holds_gradients(place.slot))
     for (const auto& [leaf, of_leaf] : spec_.leaves)
-      if (of_leaf.slot == kParameters && of_leaf.offset == place.offset) return "grad " + leaf->name;
+      if (holds_parameters(of_leaf.slot) && gradient_beside(of_leaf) == place) return "grad " + leaf->name;
   return t.kind();
 }
 
@@ -194,7 +194,7 @@ bool Lowering::updates_few() const {
 
 // Whether the call that makes a value shall look at it.
 bool Lowering::watch_where_made(int value) {
-  const bool watched = watches_gradients() && plan_.values_[static_cast<std::size_t>(value)].slot == kGradients;
+  const bool watched = watches_gradients() && holds_gradients(plan_.values_[static_cast<std::size_t>(value)].slot);
   if (watched) watched_.insert(value);
   return watched;
 }
@@ -206,7 +206,7 @@ void Lowering::add_watch() {
   WatchSpec spec;
   bool made = false;
   for (std::size_t i = 0; i < spec_.outputs.size(); ++i) {
-    if (spec_.outputs[i].place.slot != kGradients) continue;
+    if (!holds_gradients(spec_.outputs[i].place.slot)) continue;
     made = true;
     const int value = value_of(outputs_[i]);
     if (!watched_.contains(value)) spec.parts.push_back({value, sources_.elements(outputs_[i])});
@@ -214,18 +214,40 @@ void Lowering::add_watch() {
   for (const RowsUpdate& table : spec_.update.tables)
     for (const auto& [lookup, grad] : table.lookups)
       spec.parts.push_back({value_of(grad), sources_.elements(grad), sources_.elements(lookup.op().inputs[1])});
-  const std::size_t width = size_of(spec_.dtype);
-  for (const Segment& segment : spec_.update.segments) {
-    const Dim elements = segment.end - segment.begin;
-    if (made) continue;
-    spec.parts.push_back({add_value(static_cast<std::size_t>(elements) * width, "gradients", kGradients,
-                                    static_cast<std::size_t>(segment.begin) * width),
-                          elements});
-  }
+  if (!made)
+    for (const Segment& segment : spec_.update.segments) add_watched(spec, segment);
   if (spec.parts.empty()) return;
   plan_.calls_.push_back(spec_.dtype == DType::float64
                              ? make_watch_call(kernels::table<double>(kernels::current_isa()), spec)
                              : make_watch_call(kernels::table<float>(kernels::current_isa()), spec));
+}
+
+// What of a segment lies in each block.
+void Lowering::add_watched(WatchSpec& spec, const Segment& segment) {
+  const std::size_t width = size_of(spec_.dtype);
+  for (std::size_t i = 0; i < spec_.update.blocks.size(); ++i) {
+    const FlatBlock& block = spec_.update.blocks[i];
+    const Dim begin = std::max(segment.begin, block.begin), elements = std::min(segment.end, block.end) - begin;
+    if (elements <= 0) continue;
+    spec.parts.push_back({add_value(static_cast<std::size_t>(elements) * width, "gradients", gradients_slot(i),
+                                    static_cast<std::size_t>(begin - block.begin) * width),
+                          elements});
+  }
+}
+
+// The flat layout as far as it is swept.
+std::vector<Stretch> Lowering::stretches(std::size_t width) {
+  std::vector<Stretch> result;
+  const UpdatePhase& phase = spec_.update;
+  for (std::size_t i = 0; i < phase.blocks.size(); ++i) {
+    const auto [begin, block_end] = phase.blocks[i];
+    const Dim end = std::min(block_end, phase.segments.back().end);
+    const std::size_t bytes = static_cast<std::size_t>(end - begin) * width;
+    if (begin < end)
+      result.push_back({begin, end, add_value(bytes, "parameters", parameters_slot(i)),
+                        add_value(bytes, "gradients", gradients_slot(i))});
+  }
+  return result;
 }
 
 void Lowering::add_update() {
@@ -243,8 +265,7 @@ void Lowering::add_update(const kernels::Kernels<T>& k) {
   for (const Descent& descent : phase.descents) add_descent(k, descent);
   if (phase.segments.empty()) return;
   const std::size_t bytes = static_cast<std::size_t>(phase.segments.back().end) * sizeof(T);
-  UpdateSpec update{phase.rule, phase.name, add_value(bytes, "parameters", kParameters),
-                    add_value(bytes, "gradients", kGradients)};
+  UpdateSpec update{phase.rule, phase.name, stretches(sizeof(T))};
   update.segments = phase.segments;
   update.looks = updates_few();
   for (std::size_t i = 0; i < phase.slots.size(); ++i)
@@ -253,7 +274,7 @@ void Lowering::add_update(const kernels::Kernels<T>& k) {
     constexpr double kNone = std::numeric_limits<double>::infinity();
     update.norm = plan_.norm_ = add_value(sizeof(double), "gradient norm");
     const std::size_t partials = cut_segments(phase.segments).size() * sizeof(double);
-    const ClipSpec clip{update.grad,
+    const ClipSpec clip{update.stretches,
                         update.norm,
                         add_value(partials, "partial sums"),
                         phase.clip_norm.value_or(kNone),
@@ -269,21 +290,23 @@ void Lowering::add_update(const kernels::Kernels<T>& k) {
 template <class T>
 void Lowering::add_descent(const kernels::Kernels<T>& k, const Descent& descent) {
   const auto [slot, offset] = descent.parameter;
-  UpdateSpec update{kernels::UpdateRule::sgd, "descent", add_value(bytes_of(descent.along), "parameters", slot, offset),
-                    value_of(descent.along)};
+  const Dim elements = sources_.elements(descent.along);
+  const int weight = add_value(bytes_of(descent.along), "parameters", slot, offset);
+  UpdateSpec update{kernels::UpdateRule::sgd, "descent", {{0, elements, weight, value_of(descent.along)}}};
   update.looks = true;
-  update.segments = {{0, sources_.elements(descent.along), descent.settings}};
+  update.segments = {{0, elements, descent.settings}};
   plan_.calls_.push_back(make_update_call(k, update));
 }
 
 template <class T>
 void Lowering::add_rows_update(const kernels::Kernels<T>& k, const RowsUpdate& table) {
-  const std::size_t bytes = bytes_of(table.table), offset = spec_.leaves.at(&table.table.op()).offset;
+  const std::size_t bytes = bytes_of(table.table);
+  const auto [slot, offset] = spec_.leaves.at(&table.table.op());
   RowsUpdateSpec spec{spec_.update.rule, spec_.update.name, table.settings};
-  spec.weight = add_value(bytes, "parameters", kParameters, offset);
+  spec.weight = add_value(bytes, "parameters", slot, offset);
   for (std::size_t i = 0; i < spec.slots.size(); ++i)
     if (spec_.update.slots[i])
-      spec.slots[i] = add_value(bytes, "optimizer state", kOptimizer0 + static_cast<int>(i), offset);
+      spec.slots[i] = add_value(bytes, "optimizer state", kOptimizer0 + static_cast<int>(i), table.offset);
   spec.rows = table.table.shape()[0];
   spec.row = spec.rows > 0 ? element_count(table.table.shape()) / spec.rows : 0;
   for (const auto& [lookup, grad] : table.lookups) {

@@ -51,6 +51,8 @@ class Lowering {
   bool updates_few() const;
   bool watch_where_made(int value);
   void add_watch();
+  void add_watched(WatchSpec& spec, const Segment& segment);
+  std::vector<Stretch> stretches(std::size_t width);
   void choose_copied();
   template <class T>
   void add_update(const kernels::Kernels<T>& k);

@@ -1,0 +1,152 @@
+// The layout of a network's parameters and states, and where it lies.
+#include <algorithm>
+#include <cstring>
+
+#include "base/convert.h"
+#include "base/error.h"
+#include "base/sizes.h"
+#include "nn/network_impl.h"
+
+namespace backpass {
+
+void Network::Impl::place(const Tensor& t, std::vector<ParameterInfo>& infos) {
+  if (t.dtype() != dtype)
+    fail("Network", "parameter \"", t.name(), "\" is ", backpass::name(t.dtype()), ", the output ",
+         backpass::name(dtype));
+  const Dim size = element_count(t.shape());
+  infos.push_back({t.name(), t.shape(), n_values, size});
+  n_values += size;
+  product_of_sizes(static_cast<std::size_t>(n_values), size_of(dtype));
+}
+
+void Network::Impl::lay_out() {
+  const std::vector<Tensor> trained = graph.parameters(), others = graph.states();
+  for (const Tensor& t : trained) place(t, parameters);
+  n_parameters = n_values;
+  if (!others.empty()) n_values = static_cast<Dim>(round_up(bytes()) / size_of(dtype));
+  for (const Tensor& t : others) place(t, states);
+  move_in(trained, others);
+  for (std::size_t i = 0; i < trained.size(); ++i) find_block(parameters[i], *trained[i].op().residence);
+  for (std::size_t i = 0; i < others.size(); ++i) find_block(states[i], *others[i].op().residence);
+  if (blocks.empty()) blocks.push_back({std::make_shared<Home>(dtype, 0, 0)});
+  for (std::size_t i = 0; i < trained.size(); ++i) places[&trained[i].op()] = place_of(parameters[i]);
+  for (std::size_t i = 0; i < others.size(); ++i) places[&others[i].op()] = place_of(states[i]);
+  for (const Block& block : blocks) {
+    if (std::ranges::find(users, &block.home->users) == users.end()) users.push_back(&block.home->users);
+    if (&block != &blocks[0]) more_blocks.insert(more_blocks.end(), {block.values(), block.gradients()});
+  }
+}
+
+// What lives nowhere yet gets a home together.
+void Network::Impl::move_in(const std::vector<Tensor>& trained, const std::vector<Tensor>& others) {
+  Dim next = 0;
+  const auto lay = [&](const std::vector<Tensor>& tensors) {
+    for (const Tensor& t : tensors) {
+      if (t.op().residence->home) continue;
+      fresh.push_back(t.op().residence);
+      fresh.back()->offset = next;
+      next += element_count(t.shape());
+    }
+  };
+  lay(trained);
+  const Dim count = next;
+  const std::size_t before = fresh.size();
+  next = static_cast<Dim>(round_up(static_cast<std::size_t>(next) * size_of(dtype)) / size_of(dtype));
+  lay(others);
+  if (fresh.empty()) return;
+  const auto home = std::make_shared<Home>(dtype, count, fresh.size() > before ? next : count);
+  for (const auto& residence : fresh) residence->home = home;
+}
+
+void Network::Impl::find_block(const ParameterInfo& info, const Residence& lives) {
+  const Dim end = info.offset + info.size;
+  if (!blocks.empty()) {
+    Block& last = blocks.back();
+    const Dim last_end = last.at + last.end - last.begin;  // in its home
+    // What lies between parameters and states is nobody's, here and there.
+    const bool follows = info.offset == last.end || last_end == lives.home->n_parameters;
+    if (last.home == lives.home && lives.offset - last.at == info.offset - last.begin && follows) {
+      last.end = end;
+      return;
+    }
+  }
+  blocks.push_back({lives.home, info.offset, end, lives.offset});
+}
+
+// Of an empty parameter, any that is near.
+std::size_t Network::Impl::block_of(const ParameterInfo& info) const {
+  std::size_t found = 0;
+  while (found + 1 < blocks.size() && blocks[found + 1].begin <= info.offset) ++found;
+  return found;
+}
+
+Place Network::Impl::place_of(const ParameterInfo& info) const {
+  const std::size_t block = block_of(info);
+  return {parameters_slot(block), static_cast<std::size_t>(info.offset - blocks[block].begin) * size_of(dtype)};
+}
+
+std::byte* Network::Impl::values_of(const ParameterInfo& info) const {
+  return blocks[block_of(info)].values() + place_of(info).offset;
+}
+
+std::byte* Network::Impl::gradients_of(const ParameterInfo& info) const {
+  return blocks[block_of(info)].gradients() + place_of(info).offset;
+}
+
+std::vector<FlatBlock> Network::Impl::flat_blocks() const {
+  std::vector<FlatBlock> flat;
+  for (const Block& block : blocks)
+    if (block.begin < n_parameters || flat.empty()) flat.push_back({block.begin, std::min(block.end, n_parameters)});
+  return flat;
+}
+
+void Network::Impl::clear_gradients() {
+  for (const Block& block : blocks) {
+    const Dim count = std::min(block.end, n_parameters) - block.begin;
+    if (count > 0 && block.home->has_gradients())
+      std::fill_n(block.gradients(), static_cast<std::size_t>(count) * size_of(dtype), std::byte{0});
+  }
+}
+
+bool Network::Impl::has_gradients() const {
+  return std::ranges::any_of(blocks, [](const Block& block) { return block.home->has_gradients(); });
+}
+
+void Network::Impl::require_one_block(const char* who) const {
+  if (blocks[0].end < n_parameters)
+    fail("Network", "has parameters in several homes, shared with other networks: ", who,
+         "() has no view of them; values(name) has one of each");
+}
+
+void Network::Impl::copy_values(const Impl& from) {
+  const auto copy = [&](const std::vector<ParameterInfo>& to, const std::vector<ParameterInfo>& infos) {
+    for (std::size_t i = 0; i < infos.size(); ++i)
+      convert(values_of(to[i]), dtype, from.values_of(infos[i]), element_type(from.dtype), infos[i].size);
+  };
+  copy(parameters, from.parameters);
+  copy(states, from.states);
+}
+
+void Network::Impl::copy_gradients(const Impl& from) {
+  for (std::size_t i = 0; i < parameters.size() && from.has_gradients(); ++i)
+    convert(gradients_of(parameters[i]), dtype, from.gradients_of(from.parameters[i]), element_type(from.dtype),
+            parameters[i].size);
+}
+
+void Network::Impl::read_values(std::byte* dense) const {
+  for (const Block& block : blocks) std::memcpy(dense + block.byte_begin(), block.values(), block.bytes());
+}
+
+void Network::Impl::write_values(const std::byte* dense) {
+  for (const Block& block : blocks) std::memcpy(block.values(), dense + block.byte_begin(), block.bytes());
+}
+
+ValuesApart::ValuesApart(const Network::Impl& net) : values(net.value_bytes()), gradients(net.value_bytes()) {
+  net.read_values(values.data());
+  for (std::size_t i = 1; i < net.blocks.size(); ++i) {
+    const std::size_t at = net.blocks[i].byte_begin();
+    more_blocks.insert(more_blocks.end(), {values.data() + at, gradients.data() + at});
+  }
+}
+
+}  // namespace backpass
