@@ -28,11 +28,11 @@ struct Product {
 };
 
 double repeat_step(Session& session, const py::object& x, const py::object& y, std::int64_t times) {
-  const Data data(session.network, x, y, py::none(), "repeat_step");
+  const Data data(session.taker, x, y, py::none(), "repeat_step");
   data.require_castable_to(session.network.dtype(), "repeat_step");
   const WithoutLock release;
   double loss = 0;
-  for (std::int64_t i = 0; i < times; ++i) loss = session.trainer.step(data.x.views, data.y.views);
+  for (std::int64_t i = 0; i < times; ++i) loss = session.trainer.step(data.views());
   return loss;
 }
 

@@ -129,7 +129,7 @@ FitOptions to_options(const py::dict& settings, const Session& session) {
   options.hooks = to_hooks(settings["hooks"].cast<py::dict>());
   if (!settings["checkpoint"].is_none()) add_writer(options.checkpoint, settings["checkpoint"].cast<py::dict>());
   if (!settings["resume"].is_none()) add_reader(options.checkpoint, settings["resume"].cast<py::dict>());
-  options.hooks.transform = to_transform(settings["transform"], session.network);
+  options.hooks.transform = to_transform(settings["transform"], session.taker);
   return options;
 }
 
@@ -139,16 +139,16 @@ py::dict fit(Session& session, const py::object& data, const py::object& validat
   FitOptions options = to_options(settings, session);
   std::optional<Data> arrays, held_out;
   if (py::isinstance<py::tuple>(validation)) {
-    held_out.emplace(session.network, validation.cast<py::tuple>(), "fit", "validation ");
+    held_out.emplace(session.taker, validation.cast<py::tuple>(), "fit", "validation ");
     options.validation_data = held_out->views();
   } else if (!validation.is_none()) {
-    options.validation_stream = to_stream(validation, session.network, "fit");
+    options.validation_stream = to_stream(validation, session.taker, "fit");
   }
   Stream stream;
   if (py::isinstance<py::tuple>(data))
-    arrays.emplace(session.network, data.cast<py::tuple>(), "fit");
+    arrays.emplace(session.taker, data.cast<py::tuple>(), "fit");
   else
-    stream = to_stream(data, session.network, "fit");
+    stream = to_stream(data, session.taker, "fit");
   History history;
   {
     const WithoutLock release;
@@ -165,7 +165,8 @@ Logs evaluate_arrays(ObjectiveSession& session, const Data& data, const Metrics&
   data.require_castable_to(session.network.dtype(), "evaluate");
   if (check_finite) {
     for (std::size_t i = 0; i < data.x.views.size(); ++i) require_finite(data.x.views[i], "evaluate", "x");
-    for (std::size_t i = 0; i < data.y.views.size(); ++i) require_finite(data.y.views[i], "evaluate", "y");
+    for (std::size_t i = 0; i < data.y.arrays.views.size(); ++i)
+      require_finite(data.y.arrays.views[i], "evaluate", "y");
     require_finite(data.sample_weight.view, "evaluate", "sample_weight");
   }
   const WithoutLock release;
@@ -178,8 +179,8 @@ py::dict evaluate(ObjectiveSession& session, const py::object& data, const py::l
   const Metrics asked = to_metrics(metrics, session.loss);
   if (py::isinstance<py::tuple>(data))
     return logs_to_dict(
-        evaluate_arrays(session, Data(session.network, data.cast<py::tuple>(), "evaluate"), asked, check_finite));
-  const Stream stream = to_stream(data, session.network, "evaluate");
+        evaluate_arrays(session, Data(session.taker, data.cast<py::tuple>(), "evaluate"), asked, check_finite));
+  const Stream stream = to_stream(data, session.taker, "evaluate");
   Logs logs;
   {
     const WithoutLock release;

@@ -5,11 +5,12 @@
 
 namespace backpass::python {
 
-// An objective, its network, and the first of its losses: what metrics go by.
+// An objective, its network, the first of its losses (what metrics go by), and how targets come.
 struct ObjectiveSession {
   Objective objective;
   Network network;
   Loss loss;
+  Taker taker;
 };
 
 // The same of a trainer.
@@ -17,6 +18,7 @@ struct Session {
   Trainer trainer;
   Network network;
   Loss loss;
+  Taker taker;
 };
 
 // data, validation: (x, y, sample_weight) or a stream.

@@ -8,29 +8,29 @@ namespace backpass::python {
 namespace {
 
 void check(ObjectiveSession& session, const py::object& x, const py::object& y, const std::string& where) {
-  const Data data(session.network, x, y, py::none(), where);
+  const Data data(session.taker, x, y, py::none(), where);
   data.require_castable_to(session.network.dtype(), where);
   const WithoutLock release;
-  session.objective.check(data.x.views, data.y.views);
+  session.objective.check(data.views());
 }
 
 double gradients(ObjectiveSession& session, const py::object& x, const py::object& y, const py::object& sample_weight,
                  std::int64_t random_step) {
-  const Data data(session.network, x, y, sample_weight, "value_and_grad");
+  const Data data(session.taker, x, y, sample_weight, "value_and_grad");
   data.require_castable_to(session.network.dtype(), "value_and_grad");
   const WithoutLock release;
-  return session.objective.gradients(data.x.views, data.y.views, data.sample_weight.view, random_step);
+  return session.objective.gradients(data.views(), random_step);
 }
 
 py::array hvp(ObjectiveSession& session, const py::object& x, const py::object& y, const py::object& vector,
               std::int64_t random_step, const py::object& sample_weight) {
-  const Data data(session.network, x, y, sample_weight, "hvp");
+  const Data data(session.taker, x, y, sample_weight, "hvp");
   data.require_castable_to(session.network.dtype(), "hvp");
   const Argument direction = argument(vector, "hvp", "vector");
   Array product;
   {
     const WithoutLock release;
-    product = session.objective.hvp(data.x.views, data.y.views, direction.view, data.sample_weight.view, random_step);
+    product = session.objective.hvp(data.views(), direction.view, random_step);
   }
   return to_numpy(product);
 }
@@ -47,7 +47,10 @@ void bind_objective(py::module_& module) {
   py::class_<ObjectiveSession>(module, "Objective")
       .def(py::init(
                [](const Network& network, const std::vector<Loss>& losses, const std::vector<double>& loss_weights) {
-                 return ObjectiveSession{Objective(network, Losses(losses, loss_weights)), network, losses.at(0)};
+                 return ObjectiveSession{Objective(network, Losses(losses, loss_weights)),
+                                         network,
+                                         losses.at(0),
+                                         {network, target_form(network, losses.at(0), losses.size())}};
                }),
            py::arg("network"), py::arg("losses"), py::arg("loss_weights") = std::vector<double>())
       .def("check", &check, py::arg("x"), py::arg("y"), py::arg("where"))

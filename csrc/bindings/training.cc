@@ -8,10 +8,10 @@ namespace backpass::python {
 namespace {
 
 double step(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight) {
-  const Data data(session.network, x, y, sample_weight, "step");
+  const Data data(session.taker, x, y, sample_weight, "step");
   data.require_castable_to(session.network.dtype(), "step");
   const WithoutLock release;
-  return session.trainer.step(data.x.views, data.y.views, data.sample_weight.view);
+  return session.trainer.step(data.views());
 }
 
 // From a pattern, and a function of a parameter.
@@ -43,7 +43,10 @@ void bind_training(py::module_& module) {
                  const WithLock acquire;
                  return (*held)().cast<bool>();
                };
-             return Session{Trainer(network, Losses(losses, loss_weights), optimizer, options), network, losses.at(0)};
+             return Session{Trainer(network, Losses(losses, loss_weights), optimizer, options),
+                            network,
+                            losses.at(0),
+                            {network, target_form(network, losses.at(0), losses.size())}};
            }),
            py::arg("network"), py::arg("losses"), py::arg("optimizer"), py::arg("threads"),
            py::arg("loss_weights") = std::vector<double>(), py::arg("recompute") = false,

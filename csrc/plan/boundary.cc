@@ -9,8 +9,8 @@
 
 namespace backpass {
 
-PlanKey plan_key(Dim batch, int variant, int freezes, std::uint64_t owner) {
-  return {batch, variant, freezes, owner, kernels::current_isa(), sharing_cut_is_on()};
+PlanKey plan_key(Dim batch, int variant, int freezes, std::uint64_t owner, std::uint64_t form) {
+  return {batch, variant, freezes, owner, form, kernels::current_isa(), sharing_cut_is_on()};
 }
 
 RowSource row_source(const ArrayView& view) {
@@ -48,14 +48,19 @@ Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expe
   return view.shape.empty() ? 1 : view.shape[0];
 }
 
+Dim first_too_large(const ArrayView& view, DType dtype) {
+  const Dim rows = view.shape.empty() ? 1 : view.shape[0], cols = rows > 0 ? element_count(view.shape) / rows : 0;
+  for (Dim row = 0; row < rows; ++row)
+    if (overflows(static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, dtype, cols)) return row;
+  return -1;
+}
+
 void check_castable(const std::string& who, const ArrayView& view, DType dtype) {
   if (view.empty()) return;
   if (dtype == DType::int32 && !is_integer(view.type) && view.type != ElementType::boolean)
     fail(who, "must hold integers");
-  const Dim rows = view.shape.empty() ? 1 : view.shape[0], cols = rows > 0 ? element_count(view.shape) / rows : 0;
-  for (Dim row = 0; row < rows; ++row)
-    if (overflows(static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, dtype, cols))
-      fail(who, "has a value in row ", row, " that is too large for ", name(dtype));
+  if (const Dim row = first_too_large(view, dtype); row >= 0)
+    fail(who, "has a value in row ", row, " that is too large for ", name(dtype));
 }
 
 }  // namespace backpass

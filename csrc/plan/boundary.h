@@ -12,5 +12,6 @@ void check_present(const std::string& who, const ArrayView& view);
 Dim check_shape(const std::string& who, const ArrayView& view, const Shape& expected, const std::string& whom = {});
 // Throws std::invalid_argument where a number would not stay what it is: too large for float32 or int32, a fraction.
 void check_castable(const std::string& who, const ArrayView& view, DType dtype);
+Dim first_too_large(const ArrayView& view, DType dtype);  // the first row with a number that is; -1 where there is none
 
 }  // namespace backpass

@@ -14,12 +14,13 @@ struct PlanKey {
   int variant = 0;          // the owner's: training, labels, weights, ...
   int freezes = 0;          // of the network
   std::uint64_t owner = 0;  // whose it is alone, where several share a workspace; 0: everybody's
+  std::uint64_t form = 0;   // of data whose shapes and types the graph does not tell
   kernels::Isa isa = {};
   bool cut = true;
   bool operator==(const PlanKey&) const = default;
 };
 
-PlanKey plan_key(Dim batch, int variant, int freezes = 0, std::uint64_t owner = 0);
+PlanKey plan_key(Dim batch, int variant, int freezes = 0, std::uint64_t owner = 0, std::uint64_t form = 0);
 
 class Workspace {
  public:

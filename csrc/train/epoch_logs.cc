@@ -15,8 +15,8 @@ constexpr int kEpochsAtOnce = 1024;  // of the history: what comes after is allo
 std::vector<std::string> columns_of(const Objective::Impl& objective, const FitOptions& options,
                                     const std::string& prefix) {
   std::vector<std::string> names{prefix + "loss"};
-  const std::size_t outputs = objective.net().outputs().size();
-  for (std::size_t i = 0; outputs > 1 && i < outputs; ++i) names.push_back(prefix + "loss_" + std::to_string(i));
+  const std::size_t terms = objective.terms();
+  for (std::size_t i = 0; terms > 1 && i < terms; ++i) names.push_back(prefix + "loss_" + std::to_string(i));
   if (prefix.empty() && !objective.options.weight_penalty.empty()) names.emplace_back(kPenaltyColumn);
   for (const auto& metric : options.metrics) names.push_back(prefix + metric.first);
   return names;

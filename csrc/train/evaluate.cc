@@ -61,7 +61,7 @@ void Evaluation::add_tiles(const ArrayViews& x, const AllTargets& targets) {
     const Dim count = std::min(kEvaluateRows, rows - begin);
     std::iota(order.begin(), order.end(), begin);
     Objective::Impl::Batch tile{&x, &targets, order.data(), count, 0, 0, threads_};
-    tile.predict = targets.size() == 1;
+    tile.predict = objective_.net().outputs().size() == 1;
     Plan& plan = objective_.evaluation_plan(count, targets);
     objective_.walk(plan, tile, Phase::loss);
     add_losses(losses_, objective_.heads);
@@ -80,7 +80,7 @@ Logs Evaluation::logs(const std::string& prefix) const {
 
 Logs evaluate_arrays(Objective::Impl& objective, const ArrayViews& x, const AllTargets& targets, const Metrics& metrics,
                      int threads, const std::string& prefix) {
-  Evaluation evaluation(objective, metrics, threads, &targets[0], x[0].rows());
+  Evaluation evaluation(objective, metrics, threads, metrics.empty() ? nullptr : &targets[0], x[0].rows());
   evaluation.add(x, targets);
   return evaluation.logs(prefix);
 }

@@ -147,7 +147,7 @@ class Fit {
 
   // Whose rows keep their places; null where there are none.
   const Targets* targets_in_place() const {
-    return known_.x && !options_.hooks.transform ? &(*known_.targets)[0] : nullptr;
+    return known_.x && !options_.hooks.transform && predicts() ? &(*known_.targets)[0] : nullptr;
   }
 
   void begin_gathering() {
@@ -299,6 +299,7 @@ History Trainer::fit(const TrainingData& data, const FitOptions& options) {
   const Dim rows = check_rows(impl_->objective, data, "", options.check_finite, targets);
   if (rows == 0 || (options.drop_last && rows < options.batch_size)) fail_for_rows(options);
   require_some_weight(data.sample_weight);
+  if (targets.free) impl_->objective.step_targets = targets;  // what plan() shows
   if (!impl_->optimizer.makes_steps()) return minimize(*impl_, data.x, targets, options);
   ArrayFeed feed(data.x, targets, cut_of(options));
   return Fit(*impl_, options, feed, {&data.x, &targets}).run();

@@ -78,14 +78,15 @@ std::string joined(const std::vector<std::string>& names) {
 // By output.
 std::string text_of(const Losses& losses, std::size_t outputs) {
   std::string text;
-  for (std::size_t i = 0; i < outputs; ++i)
+  for (std::size_t i = 0; i < losses.terms(outputs); ++i)
     text += (i == 0 ? "" : "; ") + text_of(losses.of(i).type(), losses.of(i).attributes());
   return text;
 }
 
 std::string weights_of(const Losses& losses, std::size_t outputs) {
   std::string text;
-  for (std::size_t i = 0; i < outputs; ++i) text += (i == 0 ? "" : ", ") + text_of(std::optional(losses.weight(i)));
+  for (std::size_t i = 0; i < losses.terms(outputs); ++i)
+    text += (i == 0 ? "" : ", ") + text_of(std::optional(losses.weight(i)));
   return text;
 }
 
@@ -129,8 +130,9 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl
       {"what is frozen", joined(trainer.network().frozen())}};
   if (!x) return settings.emplace_back("x", "a stream"), settings;
   for (std::size_t i = 0; i < x->size(); ++i) settings.emplace_back("x", sample((*x)[i]));
-  for (const Targets& t : *targets) settings.emplace_back("y", sample(t.y));
-  settings.emplace_back("sample_weight", sample((*targets)[0].sample_weight));
+  for (std::size_t i = 0; i < targets->size(); ++i)
+    settings.emplace_back(target_label(targets->names, i), sample((*targets)[i].y));
+  settings.emplace_back("sample_weight", sample(targets->sample_weight));
   return settings;
 }
 

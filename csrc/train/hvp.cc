@@ -36,12 +36,11 @@ PlanSpec Objective::Impl::hessian_spec(Dim batch, const AllTargets& targets) con
   return spec;
 }
 
-Array Objective::hvp(const ArrayViews& x, const ArrayViews& y, const ArrayView& vector, const ArrayView& sample_weight,
-                     std::int64_t random_step) {
+Array Objective::hvp(const TrainingData& data, const ArrayView& vector, std::int64_t random_step) {
   Network::Impl& net = impl_->net();
   const InUse use(net.users, Use::changes);
   const AllTargets& targets = impl_->step_targets;
-  const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
+  const Dim rows = check_data(net, impl_->losses, data, impl_->step_targets);
   check_shape("vector", vector, {net.n_parameters});
   check_castable("vector", vector, net.dtype);
   Plan& plan = impl_->hessian_plan(rows, targets);
@@ -52,7 +51,7 @@ Array Objective::hvp(const ArrayViews& x, const ArrayViews& y, const ArrayView& 
   std::byte* slots[kFirstExternal] = {impl_->workspace.arena(), net.first_values(), nullptr,
                                       static_cast<std::byte*>(dense.data()), static_cast<std::byte*>(result.data())};
   std::vector<RowSource> sources;
-  add_sources(sources, x, targets);
+  add_sources(sources, data.x, targets);
   PlanRun run{slots, sources};
   run.seed = net.seed;
   run.step = random_step >= 0 ? static_cast<std::uint64_t>(random_step) : net.step++;

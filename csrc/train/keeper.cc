@@ -48,9 +48,9 @@ void Keeper::end(Trainer::Impl& trainer, FitState& state) {
 
 void check_written(const FitState& written, const Trainer::Impl& trainer, const ArrayViews* x, const Targets* in_place,
                    const Metrics& metrics) {
-  const std::size_t outputs = trainer.net().outputs().size();
+  const std::size_t terms = trainer.objective.terms();
   const bool within = written.batch > 0;
-  const std::size_t summed = within ? outputs : 0;
+  const std::size_t summed = within ? terms : 0;
   if (within != (written.rows > 0) || written.losses.sums.size() != summed || written.losses.weights.size() != summed)
     fail("resume", "the checkpoint is damaged: its sums do not fit");
   if (x && written.rows > (*x)[0].rows()) fail("resume", "the data has fewer rows than were trained on");

@@ -161,7 +161,7 @@ class Minimization {
 
   void end_epoch(double loss) {
     Logs logs{{"loss", loss}};
-    if (!options_.metrics.empty() || targets_.size() > 1) {
+    if (!options_.metrics.empty() || objective_.terms() > 1) {
       logs = evaluate_arrays(objective_, x_, targets_, options_.metrics, threads_, "");
       logs[0].second = loss;  // in training
     }

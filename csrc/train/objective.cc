@@ -34,9 +34,10 @@ int ending_bits(Objective::Impl::Ending ending) {
   return 0;
 }
 
+// Of free targets, the key has the form.
 int variant(const AllTargets& targets, bool predict) {
-  int bits = (targets[0].weighted() ? kWeighted : 0) | (predict ? kPredict : 0);
-  for (std::size_t i = 0; i < targets.size(); ++i)
+  int bits = (targets.weighted() ? kWeighted : 0) | (predict ? kPredict : 0);
+  for (std::size_t i = 0; !targets.free && i < targets.size(); ++i)
     if (targets[i].labels) bits |= kLabels << i;
   return bits;
 }
@@ -47,21 +48,40 @@ int training_variant(const AllTargets& targets, bool predict, Objective::Impl::E
   return variant(targets, predict) | ending_bits(ending);
 }
 
+namespace {
+
+Tensor target_tensor(const Network::Impl& net, const Losses& losses, const AllTargets& targets, std::size_t i) {
+  if (targets.free) return free_target(targets[i], net.dtype);
+  return input(targets[i].shape(losses.of(i), net.outputs()[i].shape()), targets[i].labels ? DType::int32 : net.dtype,
+               "y");
+}
+
+}  // namespace
+
 LossInputs build_losses(const Network::Impl& net, const Losses& losses, const AllTargets& targets) {
   LossInputs in;
-  if (targets[0].weighted()) in.weight = input({kBatch}, net.dtype, "sample_weight");
-  for (std::size_t i = 0; i < targets.size(); ++i) {
+  if (targets.weighted()) in.weight = input({kBatch}, net.dtype, "sample_weight");
+  for (std::size_t i = 0; i < targets.size(); ++i) in.y.push_back(target_tensor(net, losses, targets, i));
+  const Tensor sizes = in.weight && losses.of(0).is_own() ? abs(in.weight) : in.weight;
+  for (std::size_t i = 0; i < losses.terms(net.outputs().size()); ++i) {
+    const Loss& term = losses.of(i);
     const Tensor& prediction = net.outputs()[i];
-    in.y.push_back(
-        input(targets[i].shape(losses.of(i), prediction.shape()), targets[i].labels ? DType::int32 : net.dtype, "y"));
-    const Tensor loss = losses.of(i).build(prediction, in.y[i], in.weight);
-    if (!loss.shape().empty()) fail(losses.of(i).type(), "must be a scalar, got ", to_string(loss.shape()));
+    LossArguments given{
+        .predictions = {prediction}, .names = targets.names, .inputs = net.inputs(), .weight = in.weight};
+    if (term.joint()) given.predictions = net.outputs();
+    if (targets.free)
+      given.targets = in.y;
+    else
+      given.targets = {in.y[i]};
+    const Tensor loss = term.build(given);
+    if (!loss.shape().empty()) fail(term.type(), "must be a scalar, got ", to_string(loss.shape()));
+    if (loss.dtype() != net.dtype) fail(term.type(), "must be of ", name(net.dtype), ", got ", name(loss.dtype()));
     const Tensor weighted = losses.weight(i) == 1 ? loss : loss * losses.weight(i);
     in.loss = i == 0 ? weighted : in.loss + weighted;
     in.each.push_back(loss);
-    const Tensor rows = losses.of(i).row_weight(prediction, in.y[i], in.weight);
+    const Tensor rows = term.is_own() ? sizes : term.row_weight(prediction, in.y[i], in.weight);
     in.weighted = in.weighted || rows;
-    in.own_weights = in.own_weights || (rows && !(rows == in.weight));
+    in.own_weights = in.own_weights || (rows && !(rows == in.weight) && !(rows == sizes));
     in.total_weight.push_back(rows ? sum(rows) : count(prediction, {0}));
   }
   return in;
@@ -94,8 +114,8 @@ void add_head_outputs(PlanSpec& spec, const Network::Impl& net, const LossInputs
 
 void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const AllTargets& targets) {
   for (std::size_t i = 0; i < x.size(); ++i) sources.push_back(row_source(x[i]));
-  for (const Targets& t : targets) sources.push_back(row_source(t.y));
-  if (targets[0].weighted()) sources.push_back(row_source(targets[0].sample_weight));
+  for (const Targets& t : targets.each) sources.push_back(row_source(t.y));
+  if (targets.weighted()) sources.push_back(row_source(targets.sample_weight));
 }
 
 TrainingSpec Objective::Impl::training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending,
@@ -131,17 +151,18 @@ PlanSpec Objective::Impl::evaluation_spec(Dim batch, const AllTargets& targets) 
 }
 
 Plan& Objective::Impl::gradients_plan(Dim batch, const AllTargets& targets) {
-  return workspace.plan(plan_key(batch, training_variant(targets, false, Ending::gradients), net().freezes),
-                        [&] { return compile(training_spec(batch, targets, false, Ending::gradients, false).plan); });
+  return workspace.plan(
+      plan_key(batch, training_variant(targets, false, Ending::gradients), net().freezes, 0, targets.form()),
+      [&] { return compile(training_spec(batch, targets, false, Ending::gradients, false).plan); });
 }
 
 Plan& Objective::Impl::evaluation_plan(Dim batch, const AllTargets& targets) {
-  return workspace.plan(plan_key(batch, variant(targets, true) | kEvaluate),
+  return workspace.plan(plan_key(batch, variant(targets, true) | kEvaluate, 0, 0, targets.form()),
                         [&] { return std::make_unique<Plan>(evaluation_spec(batch, targets)); });
 }
 
 Plan& Objective::Impl::hessian_plan(Dim batch, const AllTargets& targets) {
-  return workspace.plan(plan_key(batch, variant(targets, false) | kHessian),
+  return workspace.plan(plan_key(batch, variant(targets, false) | kHessian, 0, 0, targets.form()),
                         [&] { return std::make_unique<Plan>(hessian_spec(batch, targets)); });
 }
 
@@ -168,7 +189,7 @@ double Objective::Impl::walk(Plan& plan, const Batch& batch, Phase last, const B
 // By the order of add_head_outputs.
 void Objective::Impl::read_heads(const Plan& plan, const Batch& batch) {
   std::size_t at = batch.predict ? 2 : 1;
-  heads.resize(batch.targets->size());
+  heads.resize(terms());
   for (HeadLoss& head : heads) head.loss = scalar(plan.output(heads.size() > 1 ? at++ : 0));
   const bool weighed = at < plan.outputs_in_arena();
   for (HeadLoss& head : heads) head.weight = weighed ? scalar(plan.output(at++)) : static_cast<double>(batch.count);
@@ -199,18 +220,17 @@ std::shared_ptr<Objective::Impl> Objective::Impl::make(Network network, Losses l
 Objective::Objective(Network network, Losses losses, ObjectiveOptions options)
     : Objective(Impl::make(std::move(network), std::move(losses), std::move(options), "Objective")) {}
 
-Dim Objective::check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) const {
+Dim Objective::check(const TrainingData& data) const {
   AllTargets targets;
-  return check_data(impl_->net(), impl_->losses, {x, y, sample_weight}, targets);
+  return check_data(impl_->net(), impl_->losses, data, targets);
 }
 
-double Objective::gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight,
-                            std::int64_t random_step) {
+double Objective::gradients(const TrainingData& data, std::int64_t random_step) {
   Network::Impl& net = impl_->net();
   const InUse use(net.users, Use::changes);
-  const Dim rows = check_data(net, impl_->losses, {x, y, sample_weight}, impl_->step_targets);
+  const Dim rows = check_data(net, impl_->losses, data, impl_->step_targets);
   const std::uint64_t step = random_step >= 0 ? static_cast<std::uint64_t>(random_step) : net.step++;
-  return impl_->gradients({&x, &impl_->step_targets, nullptr, rows, net.seed, step, impl_->options.threads});
+  return impl_->gradients({&data.x, &impl_->step_targets, nullptr, rows, net.seed, step, impl_->options.threads});
 }
 
 }  // namespace backpass

@@ -9,9 +9,7 @@
 
 namespace backpass {
 
-using AllTargets = std::vector<Targets>;  // by output
-
-// The loss of one output over the rows of a batch; of the only one, with its loss weight.
+// One term of the loss over the rows of a batch: of an output, or a joint one; of the only one, with its loss weight.
 struct HeadLoss {
   double loss, weight;  // a mean, and what its rows weigh together
 };
@@ -30,7 +28,7 @@ struct Objective::Impl {
   Workspace workspace = {};
   AllTargets step_targets = {};         // of a single step; kept, so that a step allocates nothing
   std::vector<RowSource> sources = {};  // likewise
-  std::vector<HeadLoss> heads = {};     // by output, in the last walk
+  std::vector<HeadLoss> heads = {};     // by term, in the last walk
   ArrayView predicted = {};             // by the last walk in training that kept predictions
   AlignedBuffer scalars = {};           // beside the arena: see Scalar
 
@@ -59,6 +57,7 @@ struct Objective::Impl {
   static std::shared_ptr<Impl> make(Network network, Losses losses, ObjectiveOptions options, const char* who);
 
   Network::Impl& net() const { return network.impl(); }
+  std::size_t terms() const { return losses.terms(net().outputs().size()); }
   double penalty() const { return options.weight_penalty.empty() ? 0 : number_at(scalars.data() + kPenalty); }
 
   // `by_rows`: gradients of sparse tables are left to whoever updates their rows.
@@ -95,7 +94,7 @@ int training_variant(const AllTargets& targets, bool predict, Objective::Impl::E
 struct LossInputs {
   std::vector<Tensor> y;
   Tensor weight, loss;
-  std::vector<Tensor> each, total_weight;  // by output: its loss, and what its rows weigh together
+  std::vector<Tensor> each, total_weight;  // by term: its loss, and what its rows weigh together
   bool weighted = false;                   // not all rows weigh 1
   bool own_weights = false;                // some loss weighs rows by more than sample_weight
 };
@@ -110,8 +109,8 @@ Dim check_data(const Network::Impl& net, const Losses& losses, const TrainingDat
 // The same, and where `finite`, throws for what is not finite; messages name the arrays with `prefix`.
 Dim check_rows(const Objective::Impl& objective, const TrainingData& data, const std::string& prefix, bool finite,
                AllTargets& targets);
-// Metrics look at one output: throws std::invalid_argument where there are some, and several outputs. So it does where
-// a metric is not defined for targets, as far as they are known (else null).
+// Metrics look at one output and one array of targets: throws std::invalid_argument where there are some, and several.
+// So it does where a metric is not defined for targets, as far as they are known (else null).
 void check_metrics(const Network::Impl& net, const Metrics& metrics, const AllTargets* targets);
 
 }  // namespace backpass

@@ -19,7 +19,7 @@ PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool
 
 Plan& Trainer::Impl::training_plan(Dim batch, const AllTargets& targets, bool predict, Ending ending) {
   const int variant = training_variant(targets, predict, ending);
-  return objective.workspace.plan(plan_key(batch, variant, net().freezes, number),
+  return objective.workspace.plan(plan_key(batch, variant, net().freezes, number, targets.form()),
                                   [&] { return compile(training_spec(batch, targets, predict, ending)); });
 }
 
@@ -70,25 +70,22 @@ Trainer::Trainer(Objective objective, Optimizer optimizer, std::function<bool(Ne
 
 Objective Trainer::objective() const { return impl_->handle; }
 
-double Trainer::step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
+double Trainer::step(const TrainingData& data) {
   Objective::Impl& objective = impl_->objective;
   Network::Impl& net = objective.net();
   const InUse use(net.users, impl_->by_hand ? Use::calls_back : Use::changes);
-  const Dim rows = check_data(net, objective.losses, {x, y, sample_weight}, objective.step_targets);
+  const Dim rows = check_data(net, objective.losses, data, objective.step_targets);
   impl_->training_plan(rows, objective.step_targets, false);  // what can fail comes before the optimizer is bound
   impl_->prepare();
   const double loss =
-      impl_->train({&x, &objective.step_targets, nullptr, rows, net.seed, net.step++, objective.options.threads});
+      impl_->train({&data.x, &objective.step_targets, nullptr, rows, net.seed, net.step++, objective.options.threads});
   return impl_->updated || !std::isfinite(loss) ? loss : std::numeric_limits<double>::quiet_NaN();
 }
 
-Dim Trainer::check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight) {
-  return objective().check(x, y, sample_weight);
-}
+Dim Trainer::check(const TrainingData& data) { return objective().check(data); }
 
-double Trainer::gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight,
-                          std::int64_t random_step) {
-  return impl_->handle.gradients(x, y, sample_weight, random_step);
+double Trainer::gradients(const TrainingData& data, std::int64_t random_step) {
+  return impl_->handle.gradients(data, random_step);
 }
 
 Logs Trainer::evaluate(const TrainingData& data, const Metrics& metrics) {
@@ -103,11 +100,14 @@ void Trainer::stop() { impl_->stopped = true; }
 
 namespace {
 
-// A plan to look at: labels where the loss takes them, no weights.
+// A plan to look at: labels where the loss takes them, no weights. In a free form: that of the last data.
 AllTargets plain_targets(const Objective::Impl& objective) {
-  AllTargets targets(objective.net().outputs().size());
+  AllTargets targets = objective.step_targets;
+  targets.sample_weight = {};
+  if (targets.free) return targets;
+  targets.each.resize(objective.net().outputs().size());
   for (std::size_t i = 0; i < targets.size(); ++i)
-    targets[i].labels = objective.losses.of(i).takes_labels() && objective.net().outputs()[i].shape().size() == 2;
+    targets.each[i].labels = objective.losses.of(i).takes_labels() && objective.net().outputs()[i].shape().size() == 2;
   return targets;
 }
 

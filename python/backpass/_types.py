@@ -10,6 +10,8 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 # What the boundary takes: ndarrays, nested lists of numbers, anything with __array__ or __dlpack__.
 ArrayLike: TypeAlias = Any
+# Of one output or of several, or what a loss of one's own takes: a dict or tuple of arrays, or None.
+Targets: TypeAlias = Any
 MetricFunction: TypeAlias = Callable[[Any, Any], float]
 Metric: TypeAlias = str | MetricFunction | tuple[str, MetricFunction] | tuple[str, MetricFunction, str]
 Metrics: TypeAlias = Metric | Sequence[Metric]

@@ -3,15 +3,19 @@
 
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "backpass/types.h"
 
 namespace backpass {
 
-// An array for each input of the network, and a target for each output.
+// An array for each input of the network, and a target for each output. A loss of one's own may have more of them, or
+// none: (rows, ...), of any shapes; integers become int32, all else the network's type.
 struct TrainingData {
   ArrayViews x, y;
-  ArrayView sample_weight = {};  // (rows), of all losses; may be empty
+  ArrayView sample_weight = {};         // (rows), of all losses; may be empty
+  std::vector<std::string> names = {};  // of y under a loss of one's own, "" of what has only its place; else none
 };
 
 // Gives the next chunk of rows, as many as it likes, and none when the epoch is over. What the views point to stays

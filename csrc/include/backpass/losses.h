@@ -1,4 +1,4 @@
-// Losses: a scalar tensor from a prediction and a target.
+// Losses: a scalar tensor from predictions and targets.
 #pragma once
 
 #include "backpass/fields.h"
@@ -14,6 +14,18 @@ enum class TargetDomain : unsigned char { any, not_negative, unit_interval, dist
 // each output for itself. `class_logits`: softmax makes them probabilities. `unknown`: any of these, or probabilities.
 enum class OutputKind : unsigned char { unknown, estimates, means_and_variances, yes_no_logits, class_logits };
 
+// All that a loss of one's own may look at.
+struct LossArguments {
+  std::vector<Tensor> predictions = {};  // the output that the loss is of; all of the network where it is joint
+  std::vector<Tensor> targets = {};      // (batch, ...), real or int32
+  std::vector<std::string> names = {};   // of targets; "" of what has only its place; none of one array alone
+  std::vector<Tensor> inputs = {};       // of the network: derivatives by them are derivatives of the outputs
+  Tensor weight = {};                    // (batch), or absent
+
+  // Throws std::invalid_argument where no target has the name.
+  const Tensor& target(const std::string& name) const;
+};
+
 // Any class with these is a loss. `weight` (batch) may be absent: the mean is then over rows, else divided by the sum
 // of the weights; where that is 0, so are the loss and its gradient.
 //   std::string type() const;  Attributes attributes() const;
@@ -27,6 +39,12 @@ enum class OutputKind : unsigned char { unknown, estimates, means_and_variances,
 //   OutputKind output_kind() const;                     unknown; what metrics take predictions for
 //   Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 //                                                       `weight`: (batch), what rows count in the mean; none: the same
+//
+// A loss of one's own has, in place of that build, one that sees all there is:
+//   Tensor build(const LossArguments& given) const;     a scalar; or numbers by row, (batch, ...), whose mean is taken
+//   bool joint() const;                                 false; or it sees all outputs of the network at once
+// Its targets may be any arrays with equal rows (TrainingData::names), or none. Its sample weights may be negative:
+// means are divided by the sum of their sizes.
 class Loss {
  public:
   template <class L>
@@ -39,17 +57,26 @@ class Loss {
   std::optional<Dim> ignored_label() const { return self_->ignored_label(); }
   TargetDomain target_domain() const { return self_->target_domain(); }
   OutputKind output_kind() const { return self_->output_kind(); }
+  bool is_own() const { return self_->is_own(); }  // whether it takes LossArguments
+  bool joint() const { return self_->joint(); }
   Shape target_shape(const Shape& prediction) const { return self_->target_shape(prediction); }
   Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
     return self_->row_weight(prediction, target, weight);
   }
   // Rows of weight 0 are left out: what they hold, finite or not, changes neither the loss nor its gradient.
-  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight = {}) const;
+  Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight = {}) const {
+    return build({.predictions = {prediction}, .targets = {target}, .weight = weight});
+  }
+  Tensor build(LossArguments given) const;
 
   // The loss and its gradient with respect to the prediction. Throws std::invalid_argument where shapes do not fit, or
   // targets are outside the domain.
   std::pair<double, Array> value_and_grad(const ArrayView& prediction, const ArrayView& target,
                                           const ArrayView& sample_weight = {}) const;
+  // Of a loss of one's own, with targets in any form; a gradient for each prediction.
+  std::pair<double, std::vector<Array>> value_and_grads(const ArrayViews& predictions, const ArrayViews& targets,
+                                                        const std::vector<std::string>& names,
+                                                        const ArrayView& sample_weight = {}) const;
 
  private:
   struct Concept {
@@ -60,9 +87,11 @@ class Loss {
     virtual std::optional<Dim> ignored_label() const = 0;
     virtual TargetDomain target_domain() const = 0;
     virtual OutputKind output_kind() const = 0;
+    virtual bool is_own() const = 0;
+    virtual bool joint() const = 0;
     virtual Shape target_shape(const Shape& prediction) const = 0;
     virtual Tensor row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const = 0;
-    virtual Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const = 0;
+    virtual Tensor build(const LossArguments& given) const = 0;
   };
   template <class L>
   struct Model final : Concept {
@@ -85,6 +114,13 @@ class Loss {
       if constexpr (requires { loss.output_kind(); }) return loss.output_kind();
       return OutputKind::unknown;
     }
+    bool is_own() const override {
+      return requires(const LossArguments& given) { loss.build(given); };
+    }
+    bool joint() const override {
+      if constexpr (requires { loss.joint(); }) return loss.joint();
+      return false;
+    }
     Shape target_shape(const Shape& prediction) const override {
       if constexpr (requires { loss.target_shape(prediction); }) return loss.target_shape(prediction);
       return prediction;
@@ -94,9 +130,12 @@ class Loss {
         return loss.row_weight(prediction, target, weight);
       return weight;
     }
-    Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const override {
+    Tensor build(const LossArguments& given) const override {
       check_fields(loss);
-      return loss.build(prediction, target, weight);
+      if constexpr (requires { loss.build(given); })
+        return loss.build(given);
+      else
+        return loss.build(given.predictions.at(0), given.targets.at(0), given.weight);
     }
     L loss;
   };
@@ -104,7 +143,7 @@ class Loss {
 };
 
 // The losses of a network: one for all its outputs, or one for each. The loss of the whole is the sum of each times its
-// weight; without weights each counts once.
+// weight; without weights each counts once. A joint loss is one term.
 class Losses {
  public:
   template <class L>
@@ -113,8 +152,11 @@ class Losses {
   // Weights by output. Throws std::invalid_argument where there is no loss, or a weight is not finite.
   Losses(std::vector<Loss> losses, std::vector<double> weights = {});  // NOLINT
 
-  // Throws std::invalid_argument where losses or weights are not as many as outputs.
+  // Throws std::invalid_argument where losses or weights are not as many as outputs, or one of several is joint.
   void check(std::size_t outputs) const;
+  bool joint() const { return each_.size() == 1 && each_[0].joint(); }
+  // How many terms there are: one for each output, or a joint one.
+  std::size_t terms(std::size_t outputs) const { return joint() ? 1 : outputs; }
   const Loss& of(std::size_t output) const { return each_[each_.size() == 1 ? 0 : output]; }
   double weight(std::size_t output) const { return weights_.empty() ? 1 : weights_[output]; }
 

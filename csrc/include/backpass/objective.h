@@ -30,14 +30,23 @@ class Objective {
   Objective(Network network, Losses losses, ObjectiveOptions options = {});
 
   // Throws what the others would throw at these arrays, and runs nothing; the number of rows.
-  Dim check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {}) const;
+  Dim check(const TrainingData& data) const;
+  Dim check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {}) const {
+    return check({x, y, sample_weight});
+  }
   // The loss in training, and its gradients into the network's gradient buffer. `random_step` numbers the random
   // numbers (dropout); -1: the next of the network's stream.
+  double gradients(const TrainingData& data, std::int64_t random_step = -1);
   double gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {},
-                   std::int64_t random_step = -1);
+                   std::int64_t random_step = -1) {
+    return gradients({x, y, sample_weight}, random_step);
+  }
   // The product of the Hessian by `vector`, both (n_parameters), of the network's dtype (Pearlmutter 1994).
+  Array hvp(const TrainingData& data, const ArrayView& vector, std::int64_t random_step = -1);
   Array hvp(const ArrayViews& x, const ArrayViews& y, const ArrayView& vector, const ArrayView& sample_weight = {},
-            std::int64_t random_step = -1);
+            std::int64_t random_step = -1) {
+    return hvp({x, y, sample_weight}, vector, random_step);
+  }
   // "loss" and the metrics over all rows, outside of training.
   Logs evaluate(const TrainingData& data, const Metrics& metrics = {});
   Logs evaluate(const Stream& data, const Metrics& metrics = {}, bool check_finite = true);

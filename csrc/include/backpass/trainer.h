@@ -27,7 +27,8 @@ struct History {
 
 // One batch as arrays of its own, of the network's type; labels are int32.
 struct BatchArrays {
-  std::vector<Array> x, y;  // by input, by output
+  std::vector<Array> x, y;              // by input, by output
+  std::vector<std::string> names = {};  // of y under a loss of one's own; see TrainingData
 };
 
 // Called at the boundaries that somebody asked for; an empty function costs nothing.
@@ -97,7 +98,10 @@ class Trainer {
 
   // One forward, backward and update; the loss before the update. A loss that is not finite updates nothing; nan where
   // the gradient is not finite, or a parameter or the optimizer's state would not be: then nothing is updated, too.
-  double step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {});
+  double step(const TrainingData& data);
+  double step(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {}) {
+    return step({x, y, sample_weight});
+  }
   History fit(const TrainingData& data, const FitOptions& options = {});
   History fit(const ArrayViews& x, const ArrayViews& y, const FitOptions& options = {}) {
     return fit(TrainingData{x, y, {}}, options);
@@ -107,11 +111,17 @@ class Trainer {
 
   // What it trains: evaluates and computes gradients, by the same plans. What follows is short for its methods.
   Objective objective() const;
-  Dim check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {});
+  Dim check(const TrainingData& data);
+  Dim check(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {}) {
+    return check({x, y, sample_weight});
+  }
   Logs evaluate(const TrainingData& data, const Metrics& metrics = {});
   Logs evaluate(const Stream& data, const Metrics& metrics = {}, bool check_finite = true);
+  double gradients(const TrainingData& data, std::int64_t random_step = -1);
   double gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {},
-                   std::int64_t random_step = -1);
+                   std::int64_t random_step = -1) {
+    return gradients({x, y, sample_weight}, random_step);
+  }
 
   PlanInfo plan(Dim batch_size);
   PlanInfo profile(Dim batch_size, int repeats = 20);

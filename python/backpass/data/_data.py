@@ -42,6 +42,26 @@ def checked_names(model: Network, x: Any, data: Rows | Stream, where: str) -> Na
     return names
 
 
+def parts_of(y: Any, joint: bool = False) -> dict[Any, Any] | tuple[Any, ...] | None:
+    """Targets of a loss of one's own that are no single array: a dict or tuple of arrays, empty where there are none."""
+    if y is None:
+        return ()
+    if isinstance(y, dict) or (joint and isinstance(y, list)):
+        return y if isinstance(y, dict) else tuple(y)
+    return y if isinstance(y, tuple) and (joint or all(map(_has_rows, y))) else None
+
+
+def with_one_target(data: Rows | Stream) -> Rows | Stream:
+    """With a tuple of targets in place of a list, for a loss that takes them all."""
+    if isinstance(data, Stream) or not isinstance(data[1], list):
+        return data
+    return data[0], tuple(data[1]), data[2]
+
+
+def _has_rows(part: Any) -> bool:
+    return (hasattr(part, "__array__") or hasattr(part, "__dlpack__")) and getattr(part, "ndim", 1) > 0
+
+
 def labels_of(y: Any) -> Array | None:
     """Class numbers (rows,) as integers, where y holds such: a vector or a column of whole numbers of any type."""
     labels = np.asarray(y)
@@ -80,7 +100,9 @@ class HeldOut:
         if isinstance(self._data, tuple):
             check_names("fit", names, names_of(self._data[0]))
 
-    def divide(self, data: Rows | Stream, network: _core.Network, seed: int | None) -> tuple[Rows | Stream, Any]:
+    def divide(
+        self, data: Rows | Stream, network: _core.Network, seed: int | None, joint: bool = False
+    ) -> tuple[Rows | Stream, Any]:
         """What is trained on and what is validated on."""
         if not self._share:
             return data, stream_of(self._data, "fit") if callable(self._data) else self._data
@@ -88,7 +110,7 @@ class HeldOut:
             raise ValueError("[fit] validation_split needs arrays; a stream takes validation_data")
         from backpass.data._split import split
 
-        arrays = len(network.graph.inputs), len(network.graph.outputs)
+        arrays = len(network.graph.inputs), 1 if joint else len(network.graph.outputs)
         return split(data, self._share, self._stratify, seed or 0, arrays)
 
 

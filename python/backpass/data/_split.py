@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from backpass.data._data import parts_of
 from backpass.datasets import stratified_split
 
 
@@ -48,11 +49,16 @@ def take(value: Any, rows: Any, several: bool) -> Any:
         return {name: take(part, rows, False) for name, part in value.items()}
     if several:
         return [take(part, rows, False) for part in value]
+    if (parts := parts_of(value)) is not None:
+        return tuple(take(part, rows, False) for part in parts)
     return np.asanyarray(value)[rows]
 
 
 def _shapes(name: str, value: Any, arrays: int) -> list[tuple[int, ...]]:
     """Of the one array, or of all in a list or dict of several."""
+    parts = parts_of(value) if arrays == 1 and name == "y" else None
+    if parts is not None:
+        return [tuple(np.shape(part)) for part in (parts.values() if isinstance(parts, dict) else parts)]
     if arrays == 1 and not isinstance(value, dict):
         return [tuple(np.shape(value))]
     if not isinstance(value, (list, tuple, dict)):

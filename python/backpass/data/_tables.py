@@ -32,7 +32,8 @@ def arrays_of(value: Any, label: str, complete: bool) -> Any:
     if isinstance(value, dict):
         return {name: arrays_of(part, f"{label}[{name!r}]", complete) for name, part in value.items()}
     if isinstance(value, (list, tuple)) and len(value) <= MAX_INPUTS and any(map(is_of_table, value)):
-        return [arrays_of(part, f"{label}[{index}]", complete) for index, part in enumerate(value)]
+        arrays = [arrays_of(part, f"{label}[{index}]", complete) for index, part in enumerate(value)]
+        return tuple(arrays) if isinstance(value, tuple) else arrays
     return value
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 
-from backpass import _checks, _core, _functions, _names, _settings
+from backpass import _checks, _core, _names, _settings
 from backpass._sealed import refusal
 
 if TYPE_CHECKING:
@@ -25,10 +26,16 @@ class Loss:
 
     To write your own, subclass it and define `forward(prediction, target)`, which composes operations, or
     `value_and_grad(prediction, target, sample_weight=None)`, which computes the loss and its gradient by the prediction
-    with NumPy. A function of (prediction, target) that composes operations is a loss too.
+    with NumPy. A function of (prediction, target) that composes operations is a loss too. Targets may be one array of
+    the prediction's shape, or a dict or tuple of arrays of any shapes and types with equal rows, or None; the loss gets
+    tensors in the same form (integers as int32, all else as the model's type, so True is 1) and, without targets, the
+    prediction alone. If it has one more parameter named `x`, it gets the model's inputs too, a tensor or a list of
+    them: `bp.gradients(bp.sum(prediction), [x])` are derivatives of the model. `sample_weight` may be negative: means
+    are divided by the sum of its absolute values.
 
     Class attributes of your own losses:
         takes_labels: whether integers (rows,) are passed on as they are.
+        joint: whether the loss gets a list of all outputs of a model in place of one; see `JointLoss`.
         output_kind: what a model gives that is trained with it, for metrics such as "accuracy": "estimates" of the
             targets in their unit, "yes_no_logits" (of each output for itself), "class_logits", "means_and_variances";
             "unknown" may be any of these, or probabilities.
@@ -43,17 +50,18 @@ class Loss:
     """
 
     takes_labels = False
+    joint = False
     output_kind = "unknown"
 
     def value_and_grad(
-        self, prediction: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None = None
+        self, prediction: ArrayLike, target: Any, sample_weight: ArrayLike | None = None
     ) -> tuple[float, Array]:
         """The loss and its gradient with respect to the prediction.
 
         Args:
             prediction: (rows, outputs).
             target: of the same shape, or as the loss says; (rows,) for (rows, 1); for `CrossEntropy` and `Focal` also
-                integer labels (rows,).
+                integer labels (rows,); a loss of your own also takes a dict or tuple of arrays, or None.
             sample_weight: (rows,); means are then divided by the sum of the weights. Where all are 0, so are the loss
                 and its gradient.
 
@@ -72,7 +80,7 @@ class Loss:
         """
         return self._native.value_and_grad(prediction, target, sample_weight)
 
-    def forward(self, prediction: _core.Tensor, target: _core.Tensor) -> _core.Tensor:
+    def forward(self, prediction: Any, target: Any) -> _core.Tensor:
         """Your own loss as a tensor: one number, or one per row or element, whose mean is taken."""
         raise NotImplementedError(f"[{type(self).__name__}] a loss of your own needs forward or value_and_grad")
 
@@ -81,12 +89,17 @@ class Loss:
         return prediction
 
     @property
+    def _function(self) -> Callable[..., Any]:
+        """What composes the loss."""
+        return self.forward
+
+    @property
     def _native(self) -> _core.Loss:
         cls = type(self)
         if cls.value_and_grad is not Loss.value_and_grad:
             return _host_loss(self)
         if cls.forward is not Loss.forward:
-            return _composed_loss(cls.__name__, self.forward, self)
+            return _composed_loss(cls.__name__, self._function, self)
         raise NotImplementedError(f"[{cls.__name__}] a loss of your own needs forward or value_and_grad")
 
     def __repr__(self) -> str:
@@ -99,6 +112,46 @@ class Loss:
 
     def __hash__(self) -> int:
         return hash((type(self), *vars(self).values()))
+
+
+class JointLoss(Loss):
+    """One loss of all outputs of a model: it gets a list of predictions, and targets in whatever form they are given.
+
+    Args:
+        function: of (predictions, target), which composes operations; also `x`, as for every `Loss`. Or subclass and
+            define `forward(predictions, target)`.
+
+    Example:
+        >>> import backpass as bp
+        >>> @bp.JointLoss
+        ... def apart(predictions, target):
+        ...     mean, log_scale = predictions
+        ...     return bp.square((target - mean) * bp.exp(-log_scale)) * 0.5 + log_scale
+        >>> x = bp.Input(2)
+        >>> model = bp.Network(x, [bp.Dense(1)(x), bp.Dense(1)(x)], seed=0)
+        >>> bp.gradcheck(model, apart, [[1.0, 2.0], [0.5, -1.0]], [[0.5], [1.0]]) < 1e-6
+        True
+    """
+
+    joint = True
+
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+        if function is not None:
+            if not callable(function):
+                raise TypeError(f"[JointLoss] function must compose a loss, got {function!r}")
+            self.function = function
+
+    def forward(self, predictions: Any, target: Any) -> _core.Tensor:
+        """The loss as a tensor, of a list of predictions."""
+        return self._function(predictions, target)  # type: ignore[no-any-return]
+
+    @property
+    def _function(self) -> Callable[..., Any]:
+        if type(self).forward is not JointLoss.forward:
+            return self.forward
+        if "function" not in vars(self):
+            raise NotImplementedError("[JointLoss] needs a function, or a subclass with forward")
+        return self.function
 
 
 OUTPUT_KINDS = ("unknown", "estimates", "means_and_variances", "yes_no_logits", "class_logits")
@@ -228,54 +281,99 @@ def _python_loss(loss: Any, name: str, build: Callable[..., Any]) -> _core.Loss:
     """With what an object or a function says of its targets and outputs."""
     output_kind = _checks.choice(name, "output_kind", getattr(loss, "output_kind", "unknown"), OUTPUT_KINDS)
     takes_labels = bool(getattr(loss, "takes_labels", False))
-    return _core.python_loss(name, _told_settings(loss), takes_labels, output_kind, build, _own_target_shape(loss))
+    joint = bool(getattr(loss, "joint", False))
+    return _core.python_loss(
+        name, _told_settings(loss), takes_labels, joint, output_kind, build, _own_target_shape(loss)
+    )
 
 
 def _composed_loss(name: str, function: Callable[..., Any], loss: Any) -> _core.Loss:
-    def build(prediction: _core.Tensor, target: _core.Tensor, weight: _core.Tensor | None) -> _core.Tensor:
-        value = function(prediction, target)
+    def build(
+        predictions: list[_core.Tensor], target: Any, inputs: list[_core.Tensor], weight: _core.Tensor | None
+    ) -> _core.Tensor:
+        prediction = predictions if getattr(loss, "joint", False) else predictions[0]
+        given = (prediction,) if target is None else (prediction, target)
+        value = function(*given, **_inputs_for(name, function, len(given), inputs))
         if not isinstance(value, _core.Tensor):
             raise TypeError(f"[{name}] must give a tensor, got {type(value).__name__}")
-        if value.shape == ():
-            if weight is not None:
-                raise ValueError(f"[{name}] gives one number: to take sample_weight it must give one per row")
-            return value
-        if value.shape[0] is not None:
-            raise ValueError(f"[{name}] must give one number, or numbers by row: (rows, ...), got {value.shape}")
-        rows = _functions.mean(value, list(range(1, len(value.shape)))) if len(value.shape) > 1 else value
-        return _functions.mean(rows) if weight is None else _over_weights(rows, weight)
+        if value.shape == () and weight is not None:
+            raise ValueError(f"[{name}] gives one number: to take sample_weight it must give one per row")
+        return value
 
     return _python_loss(loss, name, build)
 
 
-def _over_weights(rows: _core.Tensor, weight: _core.Tensor) -> _core.Tensor:
-    """The weighted mean; 0 where all weights are."""
-    least = _core.constant(float(np.finfo(weight.dtype).tiny), (), weight.dtype)
-    return _functions.sum(rows * weight) / _functions.maximum(_functions.sum(weight), least)
+def looks_further(loss: Any, target: Any) -> bool:
+    """Whether a loss sees more than one prediction and its targets: all outputs, or the inputs."""
+    if getattr(loss, "joint", False):
+        return True
+    function = loss._function if isinstance(loss, Loss) else loss
+    return callable(function) and takes_inputs(function, 1 if target is None else 2)
+
+
+def takes_inputs(function: Callable[..., Any], count: int) -> bool:
+    """Whether it has a parameter `x` behind the first `count`."""
+    try:
+        return "x" in list(inspect.signature(function).parameters)[count:]
+    except (TypeError, ValueError):  # of what has no signature
+        return False
+
+
+def _inputs_for(name: str, function: Callable[..., Any], count: int, inputs: list[_core.Tensor]) -> dict[str, Any]:
+    if not takes_inputs(function, count):
+        return {}
+    if not inputs:
+        raise ValueError(f"[{name}] looks at x, which only a model has: ask value_and_grad of the model")
+    return {"x": inputs[0] if len(inputs) == 1 else inputs}
 
 
 class _HostLoss:
     """One use of a loss that NumPy computes; it keeps the gradient from the value's call for the gradient's."""
 
-    def __init__(self, loss: Any) -> None:
-        self.loss, self.grad = loss, np.zeros(())
+    def __init__(self, loss: Any, predictions: int, target: Any) -> None:
+        self.loss, self.predictions, self.target = loss, predictions, target
+        self.joint = bool(getattr(loss, "joint", False))
+        self.grads: list[Any] = []
         self.name = type(loss).__name__
 
     def value(self, *arrays: Array) -> Array:
-        value, grad = self.loss.value_and_grad(*arrays)
-        self.grad = _core.numbers(grad, self.name, "its gradient")
+        first, rest = list(arrays[: self.predictions]), list(arrays[self.predictions :])
+        target = _like(self.target, rest)
+        value, grad = self.loss.value_and_grad(first if self.joint else first[0], target, *rest)
+        grads = grad if self.joint else [grad]
+        if len(grads) != self.predictions:
+            raise ValueError(f"[{self.name}] must give {self.predictions} gradients, got {len(grads)}")
+        self.grads = [_core.numbers(each, self.name, "its gradient") for each in grads]
         return np.asarray(_checks.number(self.name, "its value", value))
 
     def gradient(self, grad: Array, *arrays: Array) -> tuple[Array | None, ...]:
-        return (self.grad * grad, *(None for _ in arrays[1:]))
+        return (*(each * grad for each in self.grads), *(None for _ in arrays[self.predictions :]))
+
+
+def _parts(target: Any) -> list[Any]:
+    if target is None:
+        return []
+    if isinstance(target, dict):
+        return list(target.values())
+    return list(target) if isinstance(target, tuple) else [target]
+
+
+def _like(target: Any, arrays: list[Any]) -> Any:
+    """The first of these arrays in the form of the targets; they are taken away."""
+    taken = [arrays.pop(0) for _ in _parts(target)]
+    if isinstance(target, dict):
+        return dict(zip(target, taken, strict=True))
+    return tuple(taken) if isinstance(target, tuple) else taken[0] if taken else None
 
 
 def _host_loss(loss: Any) -> _core.Loss:
     name = type(loss).__name__
 
-    def build(prediction: _core.Tensor, target: _core.Tensor, weight: _core.Tensor | None) -> _core.Tensor:
-        use = _HostLoss(loss)
-        inputs = [prediction, target] if weight is None else [prediction, target, weight]
-        return _core.host_call(name, use.value, use.gradient, inputs, ())
+    def build(
+        predictions: list[_core.Tensor], target: Any, inputs: list[_core.Tensor], weight: _core.Tensor | None
+    ) -> _core.Tensor:
+        use = _HostLoss(loss, len(predictions), target)
+        tensors = [*predictions, *_parts(target), *([] if weight is None else [weight])]
+        return _core.host_call(name, use.value, use.gradient, tensors, ())
 
     return _python_loss(loss, name, build)

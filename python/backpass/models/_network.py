@@ -17,7 +17,7 @@ from backpass.training._options import FitOptions, PartialOptions, RunOptions, T
 from backpass.training._trainer import Trainer, evaluate_with
 
 if TYPE_CHECKING:
-    from backpass._types import Array, ArrayLike, Metrics
+    from backpass._types import Array, ArrayLike, Metrics, Targets
     from backpass.callbacks._history import History
     from backpass.losses._loss import AnyLoss
     from backpass.optimizers._optimizer import Optimizer
@@ -79,7 +79,7 @@ class Network(Model):
     def fit(
         self,
         x: ArrayLike,
-        y: ArrayLike | None = None,
+        y: Targets | None = None,
         *,
         loss: AnyLoss,
         optimizer: Optimizer | str,
@@ -180,7 +180,7 @@ class Network(Model):
     def partial_fit(
         self,
         x: ArrayLike,
-        y: ArrayLike | None = None,
+        y: Targets | None = None,
         *,
         loss: AnyLoss | None = None,
         optimizer: Optimizer | str | None = None,
@@ -245,7 +245,7 @@ class Network(Model):
     def evaluate(
         self,
         x: ArrayLike,
-        y: ArrayLike | None = None,
+        y: Targets | None = None,
         *,
         loss: AnyLoss | None = None,
         metrics: Metrics = (),
@@ -279,7 +279,7 @@ class Network(Model):
 
     @suggesting
     def value_and_grad(
-        self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None
+        self, x: ArrayLike, y: Targets, loss: AnyLoss, sample_weight: ArrayLike | None = None
     ) -> tuple[float, dict[str, Array]]:
         """The loss and its gradient with respect to all parameters, from one forward and backward run; updates nothing.
 
@@ -299,7 +299,7 @@ class Network(Model):
             return value, {name: gradient.copy() for name, gradient in native.gradients().items()}
 
     @suggesting
-    def objective(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss, sample_weight: ArrayLike | None = None) -> Objective:
+    def objective(self, x: ArrayLike, y: Targets, loss: AnyLoss, sample_weight: ArrayLike | None = None) -> Objective:
         """The loss as a function of all parameters, with gradient and Hessian-vector product, as for SciPy.
 
         Afterwards the model holds the parameters of the last evaluation, which need not be the minimizer's result.
@@ -331,7 +331,7 @@ class Network(Model):
         return Objective(self, x, y, loss, sample_weight)
 
     @suggesting
-    def backprop(self, x: ArrayLike, y: ArrayLike, loss: AnyLoss) -> list[dict[str, Array]]:
+    def backprop(self, x: ArrayLike, y: Targets, loss: AnyLoss) -> list[dict[str, Array]]:
         """The values of one forward and one backward run, layer by layer; updates nothing.
 
         Dropout draws the masks of `random_step=0`.

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from backpass import _checks, _core
-from backpass.losses._loss import native_loss, native_losses, resolved
+from backpass.losses._loss import looks_further, native_loss, native_losses, resolved
 from backpass.training._backprop import by_name, checked_list
 
 if TYPE_CHECKING:
-    from backpass._types import Array, ArrayLike
+    from backpass._types import Array, ArrayLike, Targets
     from backpass.losses._loss import AnyLoss
     from backpass.models._network import Network
 
@@ -42,12 +42,14 @@ class GradientError(float):
         return f"{float(self):.3g} at {self.where}"
 
 
-def gradcheck(model: Network, loss: AnyLoss, x: ArrayLike, y: ArrayLike) -> GradientError:
+def gradcheck(model: Network, loss: AnyLoss, x: ArrayLike, y: Targets) -> GradientError:
     """The worst relative error of the gradients, against central differences in float64.
 
     Every parameter and every element of x is moved up and down by h and by h / 2; Richardson's extrapolation
     (4 D(h/2) - D(h)) / 3 removes the error of order h^2. The gradient under test takes the route of training by hand:
-    `model.forward`, `loss.value_and_grad`, `model.backward`. Dropout masks stay the same throughout.
+    `model.forward`, `loss.value_and_grad`, `model.backward`. Dropout masks stay the same throughout. A loss that looks
+    at more than one prediction and one array of targets is checked as `model.value_and_grad` has it: all parameters,
+    not x.
 
     Args:
         model: a model; one in float32 is checked as a copy in float64. Its parameters and gradients are left as
@@ -67,7 +69,7 @@ def gradcheck(model: Network, loss: AnyLoss, x: ArrayLike, y: ArrayLike) -> Grad
         True
     """
     with _checks.model("gradcheck", model)._built_for(x, "gradcheck") as native:
-        subject = _Subject(model, native, loss, x, y)
+        subject = _subject(model, native, loss, x, y)
     kept = subject.model.flat_parameters.copy(), subject.model.flat_gradients.copy()
     try:
         return subject.worst_error()
@@ -75,14 +77,20 @@ def gradcheck(model: Network, loss: AnyLoss, x: ArrayLike, y: ArrayLike) -> Grad
         subject.model.flat_parameters[:], subject.model.flat_gradients[:] = kept
 
 
+def _subject(model: Network, native: _core.Network, loss: AnyLoss, x: ArrayLike, y: Any) -> _Subject:
+    from backpass.models._network import Network
+
+    double = model if native.dtype == "float64" else Network._of(native.clone("float64"))
+    alone = not isinstance(loss, (list, tuple))
+    return (_Whole if alone and looks_further(loss, y) else _Subject)(double, loss, x, y)
+
+
 class _Subject:
     """A model in float64 with one batch of data."""
 
-    def __init__(self, model: Network, native: _core.Network, loss: AnyLoss, x: ArrayLike, y: ArrayLike) -> None:
-        from backpass.models._network import Network
-
-        self.model = model if native.dtype == "float64" else Network._of(native.clone("float64"))
-        inputs, outputs = native.graph.inputs, native.graph.outputs
+    def __init__(self, model: Network, loss: AnyLoss, x: ArrayLike, y: Any) -> None:
+        self.model = model
+        inputs, outputs = model._built().graph.inputs, model._built().graph.outputs
         several = by_name("gradcheck", x, inputs) if isinstance(x, dict) else x
         parts = [x] if len(inputs) == 1 and several is x else list(several)
         self.names = [tensor.name for tensor in inputs]
@@ -102,23 +110,46 @@ class _Subject:
         results = [_value_and_grad(loss, prediction, target) for loss, prediction, target in parts]
         return sum(float(value) for value, _ in results), [np.asarray(grad, dtype=np.float64) for _, grad in results]
 
-    def worst_error(self) -> GradientError:
+    def value(self) -> float:
+        return self.value_and_grads()[0]
+
+    def under_test(self) -> list[tuple[str, Array, Array]]:
+        """What is moved, by name, with its gradient."""
         self.model.zero_grad()
         grads = self.value_and_grads()[1]
         given = self.model.backward(grads[0] if len(grads) == 1 else grads)
         to_inputs = given if isinstance(given, list) else [given]
-        under_test = [(name, self.model.parameters()[name], g.copy()) for name, g in self.model.gradients().items()]
-        for name, array, grad in zip(self.names, self.arrays, to_inputs, strict=True):
-            if array.dtype == np.float64:
-                under_test.append((name, array, grad))
+        parts = zip(self.names, self.arrays, to_inputs, strict=True)
+        return [*self.parameters(), *(part for part in parts if part[1].dtype == np.float64)]
+
+    def parameters(self) -> list[tuple[str, Array, Array]]:
+        return [(name, self.model.parameters()[name], g.copy()) for name, g in self.model.gradients().items()]
+
+    def worst_error(self) -> GradientError:
+        under_test = self.under_test()
         floor = 0.01 * max((float(np.abs(grad).max(initial=0.0)) for _, _, grad in under_test), default=0.0)
         worst = GradientError(0.0, "")
         for name, array, grad in under_test:
             for index in np.ndindex(array.shape):
-                error = _error(lambda: self.value_and_grads()[0], array, index, float(grad[index]), floor)
+                error = _error(self.value, array, index, float(grad[index]), floor)
                 if error > worst or not worst.where:
                     worst = GradientError(error, f"{name}[{', '.join(map(str, index))}]")
         return worst
+
+
+class _Whole(_Subject):
+    """With a loss that looks at all outputs or at x: it is asked as a part of the model."""
+
+    def __init__(self, model: Network, loss: AnyLoss, x: ArrayLike, y: Any) -> None:
+        self.model, self.x, self.y = model, x, y
+        self.objective = _core.Objective(model._built(), native_losses("gradcheck", loss))
+
+    def value(self) -> float:
+        return self.objective.gradients(self.x, self.y, None, 0)
+
+    def under_test(self) -> list[tuple[str, Array, Array]]:
+        self.value()
+        return self.parameters()
 
 
 def _rows(given: ArrayLike, tensor: _core.Tensor) -> Array:
@@ -164,7 +195,7 @@ def _central(value: Callable[[], float], array: Array, index: tuple[int, ...], h
 
 
 def hvp(
-    model: Network, loss: AnyLoss, x: ArrayLike, y: ArrayLike, vector: ArrayLike, *, random_step: int | None = None
+    model: Network, loss: AnyLoss, x: ArrayLike, y: Targets, vector: ArrayLike, *, random_step: int | None = None
 ) -> Array:
     """The Hessian of the loss with respect to the parameters, times a vector, without forming the Hessian.
 

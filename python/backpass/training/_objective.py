@@ -11,7 +11,7 @@ from backpass import _core
 from backpass.losses._loss import native_losses
 
 if TYPE_CHECKING:
-    from backpass._types import ArrayLike
+    from backpass._types import ArrayLike, Targets
     from backpass.losses._loss import AnyLoss
     from backpass.models._network import Network
 
@@ -33,7 +33,7 @@ class Objective:
         self,
         model: Network,
         x: ArrayLike,
-        y: ArrayLike,
+        y: Targets,
         loss: AnyLoss,
         sample_weight: ArrayLike | None = None,
     ) -> None:

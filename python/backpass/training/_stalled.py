@@ -29,7 +29,7 @@ def why_stalled(
     if any(op.kind == "take" for op in network.graph.ops):  # sparse tables leave nothing in this buffer
         return ""
     twin = network.clone()
-    largest = _largest_loss(_core.Objective(twin, losses, loss_weights), twin, data)
+    largest = _largest_loss(_core.Objective(twin, losses, loss_weights), twin, data, losses[0].joint)
     if largest is None:
         return ""
     if _all_ignored(losses, data[1]):
@@ -41,18 +41,22 @@ def why_stalled(
     return "the model has stopped learning: none comes back through its layers, as through ReLUs that are all at 0"
 
 
-def _largest_loss(objective: _core.Objective, twin: _core.Network, data: tuple[Any, Any, Any]) -> float | None:
+def _largest_loss(
+    objective: _core.Objective, twin: _core.Network, data: tuple[Any, Any, Any], joint: bool
+) -> float | None:
     """Of some rows; None where they have a gradient. The last batch may have been one of rows without weight."""
     largest = 0.0
-    for x, y, weight in _parts(twin, data):
+    for x, y, weight in _parts(twin, data, joint):
         largest = max(largest, abs(objective.gradients(x, y, weight, 0)))
         if twin.flat_gradients.any():
             return None
     return largest
 
 
-def _parts(network: _core.Network, data: tuple[Any, Any, Any]) -> Iterator[tuple[Any, Any, Any]]:
-    several = len(network.graph.inputs) > 1, len(network.graph.outputs) > 1
+def _parts(
+    network: _core.Network, data: tuple[Any, Any, Any], joint: bool
+) -> Iterator[tuple[Any, Any, Any]]:
+    several = len(network.graph.inputs) > 1, len(network.graph.outputs) > 1 and not joint
     for begin in range(0, row_count(data[0], several[0]), ROWS_AT_ONCE):
         rows = slice(begin, begin + ROWS_AT_ONCE)
         yield take(data[0], rows, several[0]), take(data[1], rows, several[1]), take(data[2], rows, False)
@@ -65,11 +69,15 @@ def _all_ignored(losses: list[_core.Loss], y: Any) -> bool:
 
 def _loss_is_flat(network: _core.Network, losses: list[_core.Loss], data: tuple[Any, Any, Any]) -> bool:
     """Whether it is the loss that has no gradient, and not the layers before it; of one output."""
-    if len(network.graph.outputs) > 1:
+    if len(network.graph.outputs) > 1 or losses[0].joint:
         return False
-    return not any(
-        losses[0].value_and_grad(network.predict(x, 0, 0), y, weight)[1].any() for x, y, weight in _parts(network, data)
-    )
+    try:
+        return not any(
+            losses[0].value_and_grad(network.predict(x, 0, 0), y, weight)[1].any()
+            for x, y, weight in _parts(network, data, False)
+        )
+    except ValueError:  # it looks at x, which a loss alone has not
+        return False
 
 
 def row_count(x: Any, several: bool) -> int:

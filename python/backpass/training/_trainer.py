@@ -15,7 +15,7 @@ from backpass.callbacks._callback import checked_callbacks, hooks_of
 from backpass.callbacks._checkpoint import reader_of, writer_of
 from backpass.callbacks._history import History, columns_of
 from backpass.data._class_weights import with_class_weights
-from backpass.data._data import HeldOut, checked_names, rows_of, shape_giver
+from backpass.data._data import HeldOut, checked_names, rows_of, shape_giver, with_one_target
 from backpass.data._streams import Stream
 from backpass.data._tables import arrays_of, names_of
 from backpass.losses import _loss as _losses
@@ -30,7 +30,7 @@ from backpass.training._options import RunOptions, TrainerOptions, complete, tak
 from backpass.training._stalled import row_count, why_stalled
 
 if TYPE_CHECKING:
-    from backpass._types import ArrayLike, Metrics
+    from backpass._types import ArrayLike, Metrics, Targets
     from backpass.augment import Augmentation
     from backpass.losses._loss import AnyLoss
     from backpass.losses._penalties import Penalty
@@ -148,12 +148,12 @@ class Trainer(Sealed):
         self.optimizer._require_steps()
         return self._for(network)
 
-    def step(self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def step(self, x: ArrayLike, y: Any, sample_weight: ArrayLike | None = None) -> float:
         """One forward, backward and update.
 
         Args:
             x: (rows, *input_shape).
-            y: targets, as the loss wants them.
+            y: targets, as the loss wants them; None where a loss of your own needs none.
             sample_weight: (rows,).
 
         Returns:
@@ -170,7 +170,7 @@ class Trainer(Sealed):
         return loss
 
     @taking(RunOptions)
-    def fit(self, x: ArrayLike, y: ArrayLike | None = None, **options: Unpack[RunOptions]) -> History:
+    def fit(self, x: ArrayLike, y: Targets | None = None, **options: Unpack[RunOptions]) -> History:
         """Trains for some epochs; arguments and results are those of `Sequential.fit`."""
         asked = complete(options, RunOptions)
         settings, augment = _settings(asked), asked["augment"]
@@ -184,9 +184,11 @@ class Trainer(Sealed):
         held_out.check_names(names)
         with self.model._built_for(shape_giver(given, self.model), "fit") as network:
             given = with_class_weights(given, asked["class_weight"], self._losses, network)
-            data, validation = held_out.divide(given, network, settings["seed"])
+            if self._losses[0].joint:
+                given = with_one_target(given)
+            data, validation = held_out.divide(given, network, settings["seed"], self._losses[0].joint)
             metrics = [name for name, *_ in settings["metrics"]]
-            columns = columns_of(len(network.graph.outputs), metrics, validation is not None, bool(self.weight_penalty))
+            columns = columns_of(self._terms(network), metrics, validation is not None, bool(self.weight_penalty))
             for watcher in watchers:
                 watcher._check_columns(columns)
             self.optimizer._check_fit(watchers)
@@ -208,6 +210,10 @@ class Trainer(Sealed):
             for watcher in watchers:
                 watcher.on_fit_end(self, {})
         return history
+
+    def _terms(self, network: _core.Network) -> int:
+        """How many losses are added up."""
+        return 1 if self._losses[0].joint else len(network.graph.outputs)
 
     def _look(self, where: str, network: _core.Network, x: Any) -> None:
         """Warns, the first time, of what is probably a mistake; x is None where its size tells nothing."""
@@ -233,7 +239,7 @@ class Trainer(Sealed):
 
     @suggesting
     def evaluate(
-        self, x: ArrayLike, y: ArrayLike | None = None, *, metrics: Metrics = (), sample_weight: ArrayLike | None = None
+        self, x: ArrayLike, y: Targets | None = None, *, metrics: Metrics = (), sample_weight: ArrayLike | None = None
     ) -> dict[str, float]:
         """The loss and the metrics over all rows; see `Sequential.evaluate`."""
         return evaluate_with(self.model, self.loss, x, y, metrics, sample_weight, True, self.loss_weights)
@@ -259,7 +265,7 @@ def evaluate_with(
     model: Network,
     loss: AnyLoss,
     x: ArrayLike,
-    y: ArrayLike | None,
+    y: Targets | None,
     metrics: Metrics,
     sample_weight: ArrayLike | None,
     check_finite: bool,
@@ -271,7 +277,8 @@ def evaluate_with(
     data = rows_of(x, y, sample_weight, "evaluate", finite)
     checked_names(model, x, data, "evaluate")
     with model._built_for(shape_giver(data, model), "evaluate") as network:
-        columns_of(len(network.graph.outputs), [name for name, *_ in asked], validated=False)
+        terms = 1 if native[0].joint else len(network.graph.outputs)
+        columns_of(terms, [name for name, *_ in asked], validated=False)
         weights = native_weights("evaluate", loss_weights)
         objective = _core.Objective(network, native, weights)
         check_outputs(model, network, loss)
