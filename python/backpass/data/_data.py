@@ -43,7 +43,7 @@ def checked_names(model: Network, x: Any, data: Rows | Stream, where: str) -> Na
 
 
 def parts_of(y: Any, joint: bool = False) -> dict[Any, Any] | tuple[Any, ...] | None:
-    """Targets of a loss of one's own that are no single array: a dict or tuple of arrays, empty where there are none."""
+    """Targets of a loss of one's own that are no single array: a dict or tuple of arrays; empty where none are."""
     if y is None:
         return ()
     if isinstance(y, dict) or (joint and isinstance(y, list)):

@@ -37,7 +37,7 @@ def backprop(model: Network, x: ArrayLike, y: Targets, loss: AnyLoss) -> list[di
         return _run(native, value, tensors, [*_inputs(native, x), *arrays])
 
 
-def free_form(losses: list[_core.Loss], outputs: list[_core.Tensor], y: Any) -> dict[str, Any] | None:
+def free_form(losses: list[_core.Loss], outputs: list[_core.Tensor], y: Any) -> dict[Any, Any] | None:
     """Targets that one loss takes in any form, by name ("" of one alone); None where each output has one array."""
     joint = losses[0].joint
     if not losses[0].is_own or not (joint or len(losses) == len(outputs) == 1):
@@ -52,7 +52,9 @@ def _term(native: _core.Network, loss: _core.Loss, prediction: _core.Tensor, tar
     return loss.build_of([prediction], [target], [], native.graph.inputs)
 
 
-def _of_own(native: _core.Network, loss: _core.Loss, parts: dict[Any, Any], inputs: list[ArrayLike]) -> Any:
+def _of_own(
+    native: _core.Network, loss: _core.Loss, parts: dict[Any, Any], inputs: list[ArrayLike]
+) -> list[dict[str, Array]]:
     names = [name if isinstance(name, str) else "" for name in parts if name != ""]
     given = [_core.numbers(part, "backprop", "y") for part in parts.values()]
     dtype, outputs = native.dtype, native.graph.outputs

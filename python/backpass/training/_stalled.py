@@ -53,9 +53,7 @@ def _largest_loss(
     return largest
 
 
-def _parts(
-    network: _core.Network, data: tuple[Any, Any, Any], joint: bool
-) -> Iterator[tuple[Any, Any, Any]]:
+def _parts(network: _core.Network, data: tuple[Any, Any, Any], joint: bool) -> Iterator[tuple[Any, Any, Any]]:
     several = len(network.graph.inputs) > 1, len(network.graph.outputs) > 1 and not joint
     for begin in range(0, row_count(data[0], several[0]), ROWS_AT_ONCE):
         rows = slice(begin, begin + ROWS_AT_ONCE)
