@@ -133,7 +133,7 @@ void test_what_does_not_fit_is_refused_by_name() {
       },
       "a name for each"));
   Objective ours(net, MSE{});
-  CHECK(refuses([&] { ours.gradients(named(), 0); }, "expected one array for each"));
+  CHECK(refuses([&] { ours.gradients(named(), 0); }, "takes one array for each"));
 }
 
 void test_a_loss_alone() {
