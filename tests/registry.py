@@ -443,8 +443,13 @@ MATMUL = (
 
 
 def einsum(subscripts, *shapes):
-    return OpCase(f"einsum {subscripts}", lambda *xs: bp.einsum(subscripts, *xs),
-                  lambda *xs: np.einsum(subscripts, *xs), shapes, torch=lambda t, *xs: t.einsum(subscripts, *xs))  # fmt: skip
+    return OpCase(
+        f"einsum {subscripts}",
+        lambda *xs: bp.einsum(subscripts, *xs),
+        lambda *xs: np.einsum(subscripts, *xs),
+        shapes,
+        torch=lambda t, *xs: t.einsum(subscripts, *xs),
+    )
 
 
 PRODUCTS = (
@@ -470,6 +475,94 @@ PRODUCTS = (
     einsum("ii", (4, 4)),
     einsum("ij,jk,kl->il", (2, 3), (3, 4), (4, 2)),
     einsum("i,j,k->kji", (2,), (3,), (4,)),
+)  # fmt: skip
+
+
+def definite(x):
+    """x x^T + n: symmetric and positive definite, whatever x is."""
+    n = x.shape[-1]
+    return x @ transposed(x) + n * np.eye(n)
+
+
+def definite_tensor(x):
+    n = x.shape[-1]
+    return bp.matmul(x, x, transpose_b=True) + bp.constant(n * np.eye(n), dtype=x.dtype)
+
+
+def definite_of_torch(t, x):
+    return x @ x.mT + x.shape[-1] * t.eye(x.shape[-1], dtype=x.dtype)
+
+
+def shifted(x):
+    """Far from singular, and not symmetric."""
+    return x + 4 * np.eye(x.shape[-1])
+
+
+def shifted_tensor(x):
+    return x + bp.constant(4 * np.eye(x.shape[-1]), dtype=x.dtype)
+
+
+def shifted_of_torch(t, x):
+    return x + 4 * t.eye(x.shape[-1], dtype=x.dtype)
+
+
+def triangle(x, lower=True, transpose_a=False, unit_diagonal=False):
+    """What triangular_solve takes of a matrix."""
+    read = np.tril(x) if lower else np.triu(x)
+    if unit_diagonal:
+        read = read - read * np.eye(x.shape[-1]) + np.eye(x.shape[-1])
+    return transposed(read, transpose_a)
+
+
+def solve_triangle_of_torch(t, x, b, lower, transpose_a, unit_diagonal):
+    a = t.tril(x) if lower else t.triu(x)
+    return t.linalg.solve_triangular(
+        a.mT if transpose_a else a, b, upper=lower == transpose_a, unitriangular=unit_diagonal
+    )
+
+
+def solves_triangle(name, *shapes, **options):
+    options = {"lower": True, "transpose_a": False, "unit_diagonal": False} | options
+    return OpCase(
+        f"triangular_solve, {name}",
+        lambda x, b: bp.linalg.triangular_solve(shifted_tensor(x), b, **options),
+        lambda x, b: np.linalg.solve(triangle(shifted(x), **options), b),
+        shapes,
+        torch=lambda t, x, b: solve_triangle_of_torch(t, shifted_of_torch(t, x), b, **options),
+    )
+
+
+def of_matrix(name, expected, theirs, shapes=((3, 3),), **domain):
+    """A function of a matrix that is far from singular."""
+    return OpCase(name, lambda x: getattr(bp.linalg, name.split(",")[0])(shifted_tensor(x)),
+                  lambda x: expected(shifted(x)), shapes, torch=lambda t, x: theirs(t, shifted_of_torch(t, x)),
+                  **domain)  # fmt: skip
+
+
+LINALG = (
+    *(OpCase(f"cholesky{name}", lambda x: bp.linalg.cholesky(definite_tensor(x)),
+             lambda x: np.linalg.cholesky(definite(x)), (shape,),
+             torch=lambda t, x: t.linalg.cholesky(definite_of_torch(t, x)))
+      for name, shape in {"": (4, 4), " of many": (2, 3, 3), " of numbers": (3, 1, 1)}.items()),
+    solves_triangle("lower", (3, 3), (3, 2)),
+    solves_triangle("upper", (2, 3, 3), (2, 3, 2), lower=False),
+    solves_triangle("lower transposed", (3, 3), (2, 3, 2), transpose_a=True),
+    solves_triangle("upper transposed", (2, 3, 3), (3, 1), lower=False, transpose_a=True),
+    solves_triangle("unit", (3, 3), (3, 2), unit_diagonal=True),
+    solves_triangle("upper transposed unit", (3, 3), (3, 2), lower=False, transpose_a=True, unit_diagonal=True),
+    *(OpCase(f"solve{name}", lambda x, b: bp.linalg.solve(shifted_tensor(x), b),
+             lambda x, b: np.linalg.solve(shifted(x), b), shapes,
+             torch=lambda t, x, b: t.linalg.solve(shifted_of_torch(t, x), b))
+      for name, shapes in {"": ((3, 3), (3, 2)), " for a vector": ((3, 3), (3,)), " of many": ((2, 3, 3), (2, 3, 1)),
+                           " for many": ((3, 3), (2, 3, 2))}.items()),
+    of_matrix("inv", np.linalg.inv, lambda t, x: t.linalg.inv(x)),
+    of_matrix("inv, of many", np.linalg.inv, lambda t, x: t.linalg.inv(x), ((2, 2, 3, 3),)),
+    of_matrix("det", np.linalg.det, lambda t, x: t.linalg.det(x)),
+    of_matrix("det, of many", np.linalg.det, lambda t, x: t.linalg.det(x), ((3, 2, 2),)),
+    of_matrix("logdet", lambda x: np.linalg.slogdet(x)[1], lambda t, x: t.logdet(x), ((2, 3, 3),), low=-1.0, high=1.0),
+    OpCase("slogdet", lambda x: bp.linalg.slogdet(shifted_tensor(x)).logabsdet,
+           lambda x: np.linalg.slogdet(shifted(x)).logabsdet, ((2, 3, 3),),
+           torch=lambda t, x: t.linalg.slogdet(shifted_of_torch(t, x)).logabsdet),
 )  # fmt: skip
 
 REDUCE = (
@@ -504,7 +597,7 @@ ALONG_ROWS = (
     OpCase("log_sum_exp", bp.log_sum_exp, reference.log_sum_exp, torch=lambda t, x: t.logsumexp(x, -1)),
 )
 
-OPS = (*UNARY, *BINARY, *BROADCAST, *MATMUL, *PRODUCTS, *REDUCE, *LAYOUT, *ALONG_ROWS)
+OPS = (*UNARY, *BINARY, *BROADCAST, *MATMUL, *PRODUCTS, *LINALG, *REDUCE, *LAYOUT, *ALONG_ROWS)
 
 
 def by_name(cases):

@@ -96,7 +96,7 @@ def test_importing_does_not_import_what_is_used_later():
     code = "import sys, backpass; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
-    later = {"backpass.augment", "backpass.tools._cli", "backpass.tools._digits"}
+    later = {"backpass.augment", "backpass.linalg", "backpass.tools._cli", "backpass.tools._digits"}
     assert not loaded & {"tqdm", "matplotlib", "argparse", "scipy", "torch", *later}
 
 
@@ -150,7 +150,7 @@ def test_all_that_is_public_is_there_and_nothing_else():
     names = {name for name in vars(bp) if not name.startswith("_") and not inspect.ismodule(getattr(bp, name))}
     modules = {name for name, thing in public() if inspect.ismodule(thing)}
     assert names - {"import_module", "Any", "TYPE_CHECKING"} == {*bp.__all__} - modules - {"__version__"}
-    assert modules == {"augment", "datasets", *ROOMS}
+    assert modules == {"augment", "datasets", "linalg", *ROOMS}
     with pytest.raises(AttributeError, match="nothing"):
         bp.nothing  # noqa: B018
 

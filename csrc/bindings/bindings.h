@@ -10,6 +10,7 @@ namespace backpass::python {
 void bind_tensors(pybind11::module_& module);
 void bind_functions(pybind11::module_& module);
 void bind_products(pybind11::module_& module);  // of which bind_functions is told
+void bind_linalg(pybind11::module_& module);
 void bind_layers(pybind11::module_& module);
 void bind_descriptions(pybind11::module_& module);
 void bind_losses(pybind11::module_& module);

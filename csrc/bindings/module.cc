@@ -131,6 +131,7 @@ PYBIND11_MODULE(_core, module) {
   backpass::python::bind_machine(module);
   backpass::python::bind_tensors(module);
   backpass::python::bind_functions(module);
+  backpass::python::bind_linalg(module);
   backpass::python::bind_layers(module);
   backpass::python::bind_losses(module);
   backpass::python::bind_networks(module);

@@ -17,14 +17,21 @@ enum class OpKind : unsigned char {
                 // with fewer than alpha is an error of `name`
   elementwise,  // fn, alpha; inputs of one shape
   matmul,       // transpose_a, transpose_b, precision: rows times a matrix, or a sum over rows
-  batch_matmul,  // transpose_a, transpose_b, precision: a matrix for each leading index, broadcast
-  sum,           // dims: the axes, ascending and not negative; keepdims
-  broadcast,     // to shape
-  reshape,       // to shape
-  transpose,     // dims: the permutation
-  slice,         // dims: axis, begin, end
-  pad,           // dims: axis, begin, end: input 0 within zeros; the derivative of slice
-  concat,        // dims: axis
+  batch_matmul,      // transpose_a, transpose_b, precision: a matrix for each leading index, broadcast
+  cholesky,          // () : of (..., n, n), as all of these
+  triangular_solve,  // transpose_a, lower, unit; inputs: a (..., n, n), b (..., n, k)
+  solve,             // transpose_a; inputs likewise
+  inv,
+  det,
+  det_sign,
+  log_abs_det,
+  sum,        // dims: the axes, ascending and not negative; keepdims
+  broadcast,  // to shape
+  reshape,    // to shape
+  transpose,  // dims: the permutation
+  slice,      // dims: axis, begin, end
+  pad,        // dims: axis, begin, end: input 0 within zeros; the derivative of slice
+  concat,     // dims: axis
   softmax,
   log_sum_exp,
   below_max,      // x less the greatest of its row
@@ -64,7 +71,8 @@ struct Op {
   std::optional<Dim> ignore = {};
   std::vector<double> values = {};
   bool keepdims = false;
-  bool sparse = false;  // of a parameter: its gradient is kept by rows
+  bool sparse = false;              // of a parameter: its gradient is kept by rows
+  bool lower = true, unit = false;  // of a triangle: which, and whether ones are on its diagonal
   bool transpose_a = false, transpose_b = false;
   Precision precision = Precision::highest;
   std::uint32_t stream = 0;
@@ -129,6 +137,11 @@ Tensor rows_times_matrix(const Tensor& a, const Tensor& b, bool transpose_b, Pre
 Tensor contract_rows(const Tensor& a, const Tensor& b, Precision precision = Precision::highest);
 // What matmul() makes where neither is enough.
 Tensor batch_matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, Precision precision);
+// Of linalg.h, with matrices of right-hand sides.
+Tensor solve_triangle(const Tensor& a, const Tensor& b, bool transpose_a, bool lower, bool unit);
+Tensor solve_square(const Tensor& a, const Tensor& b, bool transpose_a);
+Tensor det_sign(const Tensor& a);
+Tensor log_abs_det(const Tensor& a);
 Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape);
 
 }  // namespace backpass

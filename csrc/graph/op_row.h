@@ -23,6 +23,7 @@ enum class Role : unsigned char {
   row_number,   // a number for each row: see RowFunction
   sum,
   product,
+  linalg,    // of each matrix of an operand
   movement,  // elements of others at other places: see Move
   lookup,    // rows by indices
   host,

@@ -1,6 +1,7 @@
 // The list of what kinds of op are. A kind without a row, or with a row that lacks something, does not compile.
 #include <algorithm>
 
+#include "backpass/linalg.h"
 #include "base/error.h"
 #include "graph/rules.h"
 
@@ -23,6 +24,8 @@ constexpr OpField kCountFields[] = {
 constexpr OpField kFunctionFields[] = {{"fn", &Op::fn}};
 constexpr OpField kMatmulFields[] = {
     {"transpose_a", &Op::transpose_a}, {"transpose_b", &Op::transpose_b}, {"precision", &Op::precision}};
+constexpr OpField kTriangleFields[] = {{"transpose_a", &Op::transpose_a}, {"lower", &Op::lower}, {"unit", &Op::unit}};
+constexpr OpField kSolveFields[] = {{"transpose_a", &Op::transpose_a}};
 constexpr OpField kSumFields[] = {{"dims", &Op::dims}, {"keepdims", &Op::keepdims}};
 constexpr OpField kAxesFields[] = {{"dims", &Op::dims}};
 constexpr OpField kAxisFields[] = {{"dims", &Op::dims, Form::one_dim}};
@@ -71,6 +74,20 @@ constexpr OpRow kRows[] = {
      rebuilt_matmul, matmul_flops},
     {OpKind::batch_matmul, "batch_matmul", Role::product, {2, 2}, kMatmulFields, batch_matmul_derivative,
      [](const Op& op) { return batch_matmul(input0(op), input1(op), op.transpose_a, op.transpose_b, op.precision); }, batch_matmul_flops},
+    {OpKind::cholesky, "cholesky", Role::linalg, {1, 1}, {}, cholesky_derivative,
+     [](const Op& op) { return linalg::cholesky(input0(op)); }, linalg_flops},
+    {OpKind::triangular_solve, "triangular_solve", Role::linalg, {2, 2}, kTriangleFields, triangular_solve_derivative,
+     [](const Op& op) { return solve_triangle(input0(op), input1(op), op.transpose_a, op.lower, op.unit); }, linalg_flops},
+    {OpKind::solve, "solve", Role::linalg, {2, 2}, kSolveFields, solve_derivative,
+     [](const Op& op) { return solve_square(input0(op), input1(op), op.transpose_a); }, linalg_flops},
+    {OpKind::inv, "inv", Role::linalg, {1, 1}, {}, inv_derivative,
+     [](const Op& op) { return linalg::inv(input0(op)); }, linalg_flops},
+    {OpKind::det, "det", Role::linalg, {1, 1}, {}, det_derivative,
+     [](const Op& op) { return linalg::det(input0(op)); }, linalg_flops},
+    {OpKind::det_sign, "det_sign", Role::linalg, {1, 1}, {}, nothing_flows,
+     [](const Op& op) { return det_sign(input0(op)); }, linalg_flops},
+    {OpKind::log_abs_det, "log_abs_det", Role::linalg, {1, 1}, {}, log_abs_det_derivative,
+     [](const Op& op) { return log_abs_det(input0(op)); }, linalg_flops},
     {OpKind::sum, "sum", Role::sum, {1, 1}, kSumFields, sum_derivative,
      [](const Op& op) { return sum(input0(op), op.dims, op.keepdims); }, input_flops},
     {OpKind::broadcast, "broadcast", Role::movement, {1, 1}, {}, broadcast_derivative,

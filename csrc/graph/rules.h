@@ -9,6 +9,12 @@ namespace backpass {
 Grads elementwise_derivatives(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads batch_matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads cholesky_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads triangular_solve_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads solve_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads inv_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads det_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads log_abs_det_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads sum_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads broadcast_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads reshape_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
@@ -47,6 +53,7 @@ Tensor rebuilt_matmul(const Op& op);
 
 double matmul_flops(const Tensor& y);
 double batch_matmul_flops(const Tensor& y);
+double linalg_flops(const Tensor& y);
 
 // Axes as ascending non-negative numbers; throws where one is out of range or named twice.
 std::vector<Dim> normalize_axes(const char* who, const Tensor& x, std::vector<Dim> axes);

@@ -1,6 +1,7 @@
 // The table of one instruction set, from the kernels compiled for it.
 #pragma once
 
+#include "kernels/add_scaled-inl.h"
 #include "kernels/elementwise-inl.h"
 #include "kernels/matmul-inl.h"
 #include "kernels/narrow-inl.h"
@@ -43,6 +44,7 @@ constexpr Kernels<T> make_table() {
   kernels.random_normal = &random_normal<T>;
   kernels.gather_rows = &gather_rows<T>;
   kernels.transpose = &transpose_kernel<T>;
+  kernels.add_scaled = &add_scaled;
   fill_updates(kernels);
   kernels.sum_is_finite = &sum_is_finite<T>;
   kernels.sum_of_squares = &sum_of_squares<T>;

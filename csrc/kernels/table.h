@@ -153,6 +153,9 @@ struct Kernels {
   // out (cols, rows) = transpose of a (rows, cols).
   void (*transpose)(T* out, Size ldo, const T* a, Size lda, Size rows, Size cols) noexcept;
 
+  // y += factor * x, of n elements, in double whatever T is.
+  void (*add_scaled)(double* y, const double* x, double factor, Size n) noexcept;
+
   // One sweep over n parameters. State that a rule does not keep is null. No contraction: w - (learning_rate * g),
   // rounded twice. Indexed by UpdateRule.
   UpdateKernel update[kUpdateRules];

@@ -41,6 +41,7 @@ from backpass.training import *
 if TYPE_CHECKING:
     from backpass import augment as augment
     from backpass import datasets as datasets
+    from backpass import linalg as linalg
 
 __version__ = _core.version()
 
@@ -60,6 +61,7 @@ if not TYPE_CHECKING:
         "data",
         "datasets",
         "layers",
+        "linalg",
         "losses",
         "models",
         "ops",
@@ -72,7 +74,11 @@ if not TYPE_CHECKING:
         __all__ += _room.__all__
 
     def __getattr__(name: str) -> Any:
-        if name in ("augment", "datasets"):  # imported when they are used, so that importing backpass stays quick
+        if name in (
+            "augment",
+            "datasets",
+            "linalg",
+        ):  # imported when they are used, so that importing backpass stays quick
             return import_module(f"backpass.{name}")
         raise AttributeError(f"module 'backpass' has no attribute {name!r}")
 

@@ -10,6 +10,7 @@
 #include "backpass/graph.h"
 #include "backpass/interrupt.h"
 #include "backpass/layers.h"
+#include "backpass/linalg.h"
 #include "backpass/losses.h"
 #include "backpass/machine.h"
 #include "backpass/metrics.h"

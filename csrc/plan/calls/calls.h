@@ -6,15 +6,11 @@
 
 #include "graph/op_row.h"
 #include "plan/calls/program.h"
+#include "plan/calls/repeated.h"
 
 namespace backpass {
 
 using CallPtr = std::unique_ptr<Call>;
-
-// Leading dimensions of many products: c holds one after the other, a and b begin so much further on for the next.
-struct Repeated {
-  Dim count = 1, a = 0, b = 0;
-};
 
 // c (m, n) = a * b, then the epilogue on each finished block while it is in cache; or c (products, m, n) likewise.
 struct MatmulSpec {
@@ -51,6 +47,18 @@ bool pays_to_pack_a(const kernels::Kernels<T>& k, const MatmulSpec& spec);
 // A of a product, copied as its blocks read it: block of rows after block of rows, out (m * k).
 template <class T>
 CallPtr make_pack_call(const kernels::Kernels<T>& k, int out, const MatmulSpec& spec);
+
+// Of each matrix of a (..., n, n), with right-hand sides b (..., n, columns) where the kind has them.
+struct LinalgSpec {
+  OpKind kind = OpKind::cholesky;
+  int out = -1, a = -1, b = -1;
+  Dim n = 0, columns = 0;
+  Shape lead = {};  // how many matrices, for messages
+  std::vector<Repeated> repeated = {};
+  bool lower = true, unit = false, transpose = false;
+};
+template <class T>
+CallPtr make_linalg_call(const kernels::Kernels<T>& k, LinalgSpec spec);
 
 // A program over its whole space, cut into lanes where its rows are theirs. program_tasks() says how many tasks, for
 // the slots of its sums.

@@ -14,39 +14,6 @@ constexpr Dim kEpilogueElements = 16384;
 // What one of many products costs beside its work.
 constexpr double kNanosecondsPerProduct = 20;
 
-// Where one product after the other begins.
-class Walk {
- public:
-  Walk(const std::vector<Repeated>& repeated, Dim product) : repeated_(repeated), product_(product) { find(); }
-  Dim product() const { return product_; }
-  Dim a() const { return a_; }
-  Dim b() const { return b_; }
-
-  void next() {
-    ++product_;
-    if (repeated_.empty()) return;
-    if (++inner_ == repeated_.back().count) return find();
-    a_ += repeated_.back().a;
-    b_ += repeated_.back().b;
-  }
-
- private:
-  void find() {
-    a_ = b_ = inner_ = 0;
-    Dim left = product_;
-    for (auto dim = repeated_.rbegin(); dim != repeated_.rend(); ++dim) {
-      const Dim at = left % dim->count;
-      if (dim == repeated_.rbegin()) inner_ = at;
-      a_ += at * dim->a;
-      b_ += at * dim->b;
-      left /= dim->count;
-    }
-  }
-
-  const std::vector<Repeated>& repeated_;
-  Dim product_, a_ = 0, b_ = 0, inner_ = 0;
-};
-
 template <class T>
 class MatmulCall final : public Call {
  public:
@@ -83,8 +50,8 @@ class MatmulCall final : public Call {
     }
     if (tile.rows <= 0 || tile.cols <= 0 || products_ == 0) return;
     const Dim first = in_lanes ? 0 : task / blocks * cut_.products, end = std::min(first + cut_.products, products_);
-    for (Walk walk(s_.repeated, first); walk.product() < end;)
-      several(context, walk, std::min(together_, end - walk.product()), tile, partials, scratch);
+    for (Walk walk(s_.repeated, first); walk.index() < end;)
+      several(context, walk, std::min(together_, end - walk.index()), tile, partials, scratch);
   }
 
   void finish(const Context& context) const noexcept override { finish_sums<T>(s_.epilogue, context, tasks); }
@@ -93,7 +60,7 @@ class MatmulCall final : public Call {
   // The same block of several products, which lie side by side where there are more than one.
   void several(const Context& context, Walk& walk, Dim count, const Tile& tile, double* partials,
                std::byte* scratch) const noexcept {
-    const Dim row = walk.product() * s_.m + tile.row;
+    const Dim row = walk.index() * s_.m + tile.row;
     T* c = reinterpret_cast<T*>(context.address[s_.c]) + row * s_.n + tile.col;
     for (Dim i = 0; i < count; ++i, walk.next())
       multiply_in_chunks(context, c + i * s_.m * s_.n, walk, tile, 0, s_.k, scratch);
@@ -130,7 +97,7 @@ class MatmulCall final : public Call {
     a += s_.packed_a ? t.row * s_.k : t.row * s_.a_row + first * s_.a_k;
     const T* b = reinterpret_cast<const T*>(context.address[s_.b]) + walk.b() + t.col * s_.b_col + first * s_.b_k;
     k_.matmul({c, ldc, a, s_.a_row, s_.a_k, b, s_.b_k, s_.b_col, t.rows, t.cols, k, cut_.path,
-               reinterpret_cast<T*>(scratch), epilogue(context, walk.product(), t)});
+               reinterpret_cast<T*>(scratch), epilogue(context, walk.index(), t)});
   }
 
   kernels::RegisterEpilogue<T> epilogue(const Context& context, Dim product, const Tile& t) const noexcept {

@@ -1,11 +1,11 @@
 // Rows of a table by index, and sums of rows by index.
 #include <algorithm>
-#include <atomic>
 #include <limits>
 #include <sstream>
 
 #include "base/error.h"
 #include "plan/calls/calls.h"
+#include "plan/calls/first_bad.h"
 
 namespace backpass {
 namespace {
@@ -24,14 +24,14 @@ class RowsCall : public Call {
     detail = text.str();
   }
 
-  bool failed() const noexcept override { return bad_.load(std::memory_order_relaxed) != kNone; }
+  bool failed() const noexcept override { return bad_.any(); }
   std::exception_ptr take_error() override {
-    const std::int64_t bad = bad_.exchange(kNone);
-    if (bad == kNone) return nullptr;
+    const std::optional<std::int64_t> bad = bad_.take();
+    if (!bad) return nullptr;
     using Limits = std::numeric_limits<std::int32_t>;  // what is beyond them was cast to them
-    const char* beyond = bad == Limits::max() ? " or more" : bad == Limits::min() ? " or less" : "";
+    const char* beyond = *bad == Limits::max() ? " or more" : *bad == Limits::min() ? " or less" : "";
     return std::make_exception_ptr(
-        std::invalid_argument(message(s_.who, "indices must be in [0, ", s_.rows, "), got ", bad, beyond)));
+        std::invalid_argument(message(s_.who, "indices must be in [0, ", s_.rows, "), got ", *bad, beyond)));
   }
 
  protected:
@@ -40,12 +40,7 @@ class RowsCall : public Call {
   }
   bool is_row(std::int32_t at) const noexcept { return at >= 0 && at < s_.rows; }
   bool is_ignored(std::int32_t at) const noexcept { return s_.ignore && at == *s_.ignore; }
-  // Of several the least, so that the message does not depend on who came first.
-  void remember(std::int32_t bad) const noexcept {
-    std::int64_t known = bad_.load(std::memory_order_relaxed);
-    while (bad < known && !bad_.compare_exchange_weak(known, bad)) {
-    }
-  }
+  void remember(std::int32_t bad) const noexcept { bad_.remember(bad); }
   void set_cost(double touched) {
     bytes = touched;
     cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / kBytesPerNanosecond;
@@ -54,8 +49,7 @@ class RowsCall : public Call {
   RowsSpec s_;
 
  private:
-  static constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
-  mutable std::atomic<std::int64_t> bad_{kNone};
+  FirstBad bad_;
 };
 
 template <class T>

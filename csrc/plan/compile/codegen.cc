@@ -58,6 +58,7 @@ class Generator {
         return;
       case Role::leaf:
       case Role::view:
+      case Role::linalg:
       case Role::movement:
       case Role::lookup:
       case Role::host:

@@ -102,6 +102,8 @@ class Fuser {
         return is_total_sum(t) || is_row_sum(t) ? place_in_program(t) : place_alone(t, Cluster::Kind::reduce);
       case Role::product:
         return place_alone(t, Cluster::Kind::matmul);
+      case Role::linalg:
+        return place_alone(t, Cluster::Kind::linalg);
       case Role::movement:
         return place_alone(t, Cluster::Kind::copy);
       case Role::lookup:

@@ -29,6 +29,8 @@ CallPtr Lowering::lower_as(std::size_t index) {
   switch (cluster.kind) {
     case Cluster::Kind::matmul:
       return lower_matmul<T>(index);
+    case Cluster::Kind::linalg:
+      return lower_linalg<T>(cluster.ops[0]);
     case Cluster::Kind::program:
       return lower_program<T>(index);
     case Cluster::Kind::reduce:
@@ -117,25 +119,34 @@ std::vector<Repeated> joined(const std::vector<Repeated>& dims) {
   return result;
 }
 
-// How far on the next matrix of an operand begins along dimension `at` of the leading dimensions of `all`.
-Dim step(const Shape& shape, const Shape& all, std::size_t at) {
-  const std::size_t skip = all.size() - shape.size();
+// How far on the next matrix of an operand (..., rows, cols) begins along dimension `at` of `rank` leading ones.
+Dim step(const Shape& shape, std::size_t rank, std::size_t at) {
+  const std::size_t skip = rank + 2 - shape.size();
   if (at < skip || shape[at - skip] == 1) return 0;
   return element_count(Shape(shape.begin() + static_cast<std::ptrdiff_t>(at - skip) + 1, shape.end()));
 }
 
 }  // namespace
 
+// Of an operation on matrices behind leading dimensions. An operand that is not there takes no steps.
+std::vector<Repeated> Lowering::repeated(const Tensor& t, std::size_t rank) {
+  const std::vector<Tensor>& inputs = t.op().inputs;
+  const Shape all = sources_.shape(t), left = sources_.shape(inputs[0]);
+  const Shape right = inputs.size() > 1 ? sources_.shape(inputs[1]) : Shape();
+  std::vector<Repeated> dims;
+  for (std::size_t i = 0; i < rank; ++i)
+    dims.push_back({all[i], step(left, rank, i), inputs.size() > 1 ? step(right, rank, i) : 0});
+  return joined(dims);
+}
+
 // Sizes and steps of a product.
 MatmulSpec Lowering::matmul_spec(const Tensor& t) {
   const Op& op = t.op();
-  const Shape left = sources_.shape(op.inputs[0]), right = sources_.shape(op.inputs[1]), all = sources_.shape(t);
+  const Shape left = sources_.shape(op.inputs[0]), right = sources_.shape(op.inputs[1]);
   Space a = sources_.space(op.inputs[0]), b = sources_.space(op.inputs[1]);
   MatmulSpec spec;
   if (op.kind == OpKind::batch_matmul) {
-    std::vector<Repeated> dims;
-    for (std::size_t i = 0; i + 2 < all.size(); ++i) dims.push_back({all[i], step(left, all, i), step(right, all, i)});
-    spec.repeated = joined(dims);
+    spec.repeated = repeated(t, t.shape().size() - 2);
     a = {left[left.size() - 2], left.back()};
     b = {right[right.size() - 2], right.back()};
   }
@@ -191,6 +202,25 @@ CallPtr Lowering::lower_matmul(std::size_t index) {
   call->phase = cluster.phase;
   plan_.calls_.push_back(std::move(call));
   return make_add_call(k, {result, spec.c, spec.lanes.count, spec.m * spec.n, watched});
+}
+
+template <class T>
+CallPtr Lowering::lower_linalg(const Tensor& t) {
+  const Op& op = t.op();
+  const Shape a = sources_.shape(op.inputs[0]), all = sources_.shape(t);
+  LinalgSpec spec{.kind = op.kind, .out = value_of(t), .a = value_of(op.inputs[0]), .n = a.back()};
+  // Leading dimensions: of a where there is nothing else.
+  const std::size_t rank = op.inputs.size() > 1 ? all.size() - 2 : a.size() - 2;
+  spec.lead = Shape(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(rank));
+  spec.repeated = repeated(t, rank);
+  if (op.inputs.size() > 1) {
+    spec.b = value_of(op.inputs[1]);
+    spec.columns = all.back();
+  }
+  spec.lower = op.lower;
+  spec.unit = op.unit;
+  spec.transpose = op.transpose_a;
+  return make_linalg_call(kernels::table<T>(kernels::current_isa()), std::move(spec));
 }
 
 template <class T>

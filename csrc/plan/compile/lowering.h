@@ -39,9 +39,12 @@ class Lowering {
   template <class T>
   CallPtr lower_program(std::size_t index);
   template <class T>
+  CallPtr lower_linalg(const Tensor& t);
+  template <class T>
   CallPtr lower_reduce(const Tensor& t);
   template <class T>
   CallPtr lower_rows(const Tensor& t);
+  std::vector<Repeated> repeated(const Tensor& t, std::size_t rank);
   MatmulSpec matmul_spec(const Tensor& t);
   CopySpec copy_spec(const Tensor& t);
   HostSpec host_spec(const Tensor& t);
