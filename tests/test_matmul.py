@@ -149,3 +149,46 @@ def test_bits_do_not_depend_on_threads(threads):
 def test_what_does_not_fit_is_refused(left, right, transposes, message):
     with pytest.raises(ValueError, match=message):
         bp.matmul(bp.input(left, name="a"), bp.input(right, name="b"), *transposes)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "shapes"),
+    [
+        ((0, 2, 1, 3), (0, 2, 3, 1), ((2, 5, 3, 4), (2, 6, 3, 4))),  # attention's heads
+        ((2, 0, 1), None, ((5, 4, 3), (3, 4, 6))),
+        ((0, 2, 1), (0, 2, 1), ((3, 4, 5), (3, 6, 4))),
+        ((1, 2, 0), (2, 1, 0), ((4, 3, 5), (6, 4, 3))),  # neither side of a lies side by side
+        ((1, 0), None, ((4, 5), (3, 4, 6))),
+        ((1, 0), (1, 0), ((4, 5), (6, 4))),
+    ],
+)
+def test_transposed_operands(left, right, shapes):
+    rng = generator(left, shapes)
+    a, b = rng.standard_normal(shapes[0]), rng.standard_normal(shapes[1])
+    x, y = bp.input(a.shape, "float64", "a"), bp.input(b.shape, "float64", "b")
+    product = bp.transpose(x, left) @ (bp.transpose(y, right) if right else y)
+    expected = a.transpose(left) @ (b.transpose(right) if right else b)
+    g = rng.standard_normal(expected.shape)
+    seed = bp.input(g.shape, "float64", "seed")
+    value, slope, bend = computed([product, *bp.gradients(product, [x, y], seed)], [x, y, seed], [a, b, g])
+    np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose((slope * a).sum(), (g * expected).sum(), rtol=1e-10)
+    np.testing.assert_allclose((bend * b).sum(), (g * expected).sum(), rtol=1e-10)
+
+
+def calls_of(build, *shapes):
+    """What a plan runs, of a network whose parameters have these shapes."""
+    x = bp.Input((), dtype="float64")
+    parameters = [bp.parameter(shape, "float64", f"p{at}") for at, shape in enumerate(shapes)]
+    model = bp.Network(x, x * bp.sum(build(*parameters)), seed=0)
+    return [call.name for call in model.plan(4).calls]
+
+
+def test_what_is_transposed_or_repeated_is_read_where_it_lies():
+    def attention(q, k):
+        return bp.transpose(q, (0, 2, 1, 3)) @ bp.transpose(k, (0, 2, 3, 1))
+
+    assert "copy" not in calls_of(attention, (2, 5, 3, 4), (2, 6, 3, 4))
+    assert "copy" not in calls_of(lambda a, b: bp.broadcast_to(a, (3, 4, 5)) @ b, (4, 5), (3, 5, 2))
+    assert "copy" not in calls_of(lambda a: a @ bp.transpose(a, (1, 0)), (4, 5))
+    assert "copy" in calls_of(lambda a, b: bp.transpose(a, (2, 0, 1)) @ b, (4, 3, 5), (5, 3, 6))

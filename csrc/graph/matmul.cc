@@ -48,8 +48,22 @@ void join_rows(Shape& a, Shape& b) {
   }
 }
 
+// What swaps the last two axes alone is taken as it is before that, transposed.
+Tensor without_swap(const Tensor& x, bool& transposed) {
+  const Op& op = x.op();
+  if (op.kind != OpKind::transpose) return x;
+  const std::size_t rank = op.dims.size();
+  for (std::size_t i = 0; i < rank; ++i) {
+    const std::size_t own = i + 2 < rank ? i : 2 * rank - 3 - i;
+    if (op.dims[i] != static_cast<Dim>(own)) return x;
+  }
+  transposed = !transposed;
+  return op.inputs[0];
+}
+
 // Both are matrices behind leading dimensions.
-Tensor matrices(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, Precision precision) {
+Tensor matrices(const Tensor& first, const Tensor& second, bool transpose_a, bool transpose_b, Precision precision) {
+  const Tensor a = without_swap(first, transpose_a), b = without_swap(second, transpose_b);
   if (a.shape().back() == kBatch || b.shape().back() == kBatch)
     fail("matmul", "the last dimension cannot be the batch");
   const bool lone = a.shape().size() == 2 && b.shape().size() == 2;

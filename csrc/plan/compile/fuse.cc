@@ -24,6 +24,11 @@ bool is_row_sum(const Tensor& t) {
          op.dims.back() + 1 == static_cast<Dim>(op.inputs[0].shape().size());
 }
 
+std::vector<Tensor> reads(const Tensor& t, Sources& sources) {
+  if (!is_product(t.op())) return t.op().inputs;
+  return {sources.operand(t, 0).from, sources.operand(t, 1).from};
+}
+
 bool has_sums(const Cluster& cluster) { return std::ranges::any_of(cluster.ops, is_total_sum); }
 
 Source Fusion::seen(const Tensor& t, std::size_t index, Sources& sources) const {
@@ -56,7 +61,7 @@ class Fuser {
     for (const Tensor& t : outputs) need(t);
     for (auto t = order.rbegin(); t != order.rend(); ++t)
       if (needed_.count(&t->op()))
-        for (const Tensor& from : t->op().inputs) need(from);
+        for (const Tensor& from : reads(*t, sources_)) need(from);
   }
 
   void need(const Tensor& t) {
@@ -119,7 +124,7 @@ class Fuser {
   }
 
   void place_alone(const Tensor& t, Cluster::Kind kind) {
-    for (const Tensor& from : t.op().inputs) materialize(from);
+    for (const Tensor& from : reads(t, sources_)) materialize(from);
     add_cluster(kind, t, sources_.space(t));
   }
 

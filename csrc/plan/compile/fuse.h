@@ -32,8 +32,9 @@ struct Fusion {
   Source seen(const Tensor& t, std::size_t index, Sources& sources) const;
 };
 
-bool is_leaf(const Tensor& t);       // lies in memory before the plan runs
-bool is_generator(const Tensor& t);  // random numbers
+std::vector<Tensor> reads(const Tensor& t, Sources& sources);  // its inputs, or what is read in their place
+bool is_leaf(const Tensor& t);                                 // lies in memory before the plan runs
+bool is_generator(const Tensor& t);                            // random numbers
 bool is_total_sum(const Tensor& t);
 bool is_row_sum(const Tensor& t);
 bool is_row_number(const Tensor& t);    // a number for each row: sums of rows among them

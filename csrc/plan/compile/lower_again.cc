@@ -17,17 +17,17 @@ bool is_made_once(const Cluster& cluster) {
 // The values that cluster `index` reads and does not make itself.
 std::vector<Tensor> Lowering::reads_of(std::size_t index) {
   const Cluster& cluster = fusion_.clusters[index];
-  std::vector<Tensor> reads;
+  std::vector<Tensor> found;
   const auto add = [&](const Tensor& root) {
     if (!root) return;
     const auto made = fusion_.cluster_of.find(&root.op());
-    if (made == fusion_.cluster_of.end() || made->second != index) reads.push_back(root);
+    if (made == fusion_.cluster_of.end() || made->second != index) found.push_back(root);
   };
   for (const Tensor& t : cluster.ops)
-    for (const Tensor& from : t.op().inputs) add(fusion_.seen(from, index, sources_).root);
+    for (const Tensor& from : reads(t, sources_)) add(fusion_.seen(from, index, sources_).root);
   if (cluster.ops.size() == 1 && cluster.kind == Cluster::Kind::program)
     add(sources_.of(cluster.ops[0]).root);  // a view that is written out reads its root from memory
-  return reads;
+  return found;
 }
 
 // The clusters of the forward pass, and who reads their values.

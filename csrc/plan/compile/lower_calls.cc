@@ -120,45 +120,51 @@ std::vector<Repeated> joined(const std::vector<Repeated>& dims) {
 }
 
 // How far on the next matrix of an operand (..., rows, cols) begins along dimension `at` of `rank` leading ones.
-Dim step(const Shape& shape, std::size_t rank, std::size_t at) {
+Dim step(const Shape& shape, const Shape& steps, std::size_t rank, std::size_t at) {
   const std::size_t skip = rank + 2 - shape.size();
-  if (at < skip || shape[at - skip] == 1) return 0;
-  return element_count(Shape(shape.begin() + static_cast<std::ptrdiff_t>(at - skip) + 1, shape.end()));
+  return at < skip || shape[at - skip] == 1 ? 0 : steps[at - skip];
 }
 
 }  // namespace
 
-// Of an operation on matrices behind leading dimensions. An operand that is not there takes no steps.
+// The `rank` leading dimensions of an operation on matrices. An operand that is not there takes no steps.
 std::vector<Repeated> Lowering::repeated(const Tensor& t, std::size_t rank) {
   const std::vector<Tensor>& inputs = t.op().inputs;
-  const Shape all = sources_.shape(t), left = sources_.shape(inputs[0]);
-  const Shape right = inputs.size() > 1 ? sources_.shape(inputs[1]) : Shape();
+  const auto step_of = [&](std::size_t input, std::size_t at) {
+    if (input >= inputs.size()) return Dim{0};
+    return step(sources_.shape(inputs[input]), sources_.operand(t, input).steps, rank, at);
+  };
+  const Shape all = sources_.shape(inputs.size() > 1 ? t : inputs[0]);
   std::vector<Repeated> dims;
-  for (std::size_t i = 0; i < rank; ++i)
-    dims.push_back({all[i], step(left, rank, i), inputs.size() > 1 ? step(right, rank, i) : 0});
+  for (std::size_t i = 0; i < rank; ++i) dims.push_back({all[i], step_of(0, i), step_of(1, i)});
   return joined(dims);
 }
 
 // Sizes and steps of a product.
 MatmulSpec Lowering::matmul_spec(const Tensor& t) {
   const Op& op = t.op();
-  const Shape left = sources_.shape(op.inputs[0]), right = sources_.shape(op.inputs[1]);
+  const Strided left = sources_.operand(t, 0), right = sources_.operand(t, 1);
   Space a = sources_.space(op.inputs[0]), b = sources_.space(op.inputs[1]);
   MatmulSpec spec;
+  spec.a = value_of(left.from);
+  spec.b = value_of(right.from);
   if (op.kind == OpKind::batch_matmul) {
+    const auto matrix = [](const Shape& shape) { return Space{shape[shape.size() - 2], shape.back()}; };
     spec.repeated = repeated(t, t.shape().size() - 2);
-    a = {left[left.size() - 2], left.back()};
-    b = {right[right.size() - 2], right.back()};
+    a = matrix(sources_.shape(op.inputs[0]));
+    b = matrix(sources_.shape(op.inputs[1]));
   }
-  spec.a = value_of(op.inputs[0]);
-  spec.b = value_of(op.inputs[1]);
+  // From a row to the next, and from a column.
+  const std::size_t rank_a = left.steps.size(), rank_b = right.steps.size();
+  const Dim a_down = left.steps[rank_a - 2], a_along = left.steps[rank_a - 1];
+  const Dim b_down = right.steps[rank_b - 2], b_along = right.steps[rank_b - 1];
   spec.m = op.transpose_a ? a.cols : a.rows;
   spec.k = op.transpose_a ? a.rows : a.cols;
   spec.n = op.transpose_b ? b.rows : b.cols;
-  spec.a_row = op.transpose_a ? 1 : a.cols;
-  spec.a_k = op.transpose_a ? a.cols : 1;
-  spec.b_k = op.transpose_b ? 1 : b.cols;
-  spec.b_col = op.transpose_b ? b.cols : 1;
+  spec.a_row = op.transpose_a ? a_along : a_down;
+  spec.a_k = op.transpose_a ? a_down : a_along;
+  spec.b_k = op.transpose_b ? b_along : b_down;
+  spec.b_col = op.transpose_b ? b_down : b_along;
   spec.precision = op.precision;
   return spec;
 }

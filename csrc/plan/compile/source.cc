@@ -45,6 +45,21 @@ std::optional<Layout> broadcast_layout(const Shape& inner, const Shape& outer) {
   return {};
 }
 
+Shape dense_steps(const Shape& shape) {
+  Shape steps = shape;
+  Dim step = 1;
+  for (std::size_t i = shape.size(); i-- > 0; step *= shape[i]) steps[i] = step;
+  return steps;
+}
+
+// Whether a kernel reads matrices (..., rows, cols) at such steps as quickly as dense ones: along one side they lie
+// side by side, and no element is read twice.
+bool reads_well(const Shape& shape, const Shape& steps) {
+  const std::size_t row = shape.size() - 2, col = row + 1;
+  const bool apart = (steps[row] != 0 || shape[row] == 1) && (steps[col] != 0 || shape[col] == 1);
+  return apart && (steps[row] == 1 || steps[col] == 1);
+}
+
 }  // namespace
 
 Shape Sources::shape(const Tensor& t) const {
@@ -135,6 +150,26 @@ Source Sources::resolve_broadcast(const Tensor& t) {
   if (!layout) return itself(t);
   if (*layout == Layout::full) return inner;
   return {inner.layout == Layout::full ? inner.root : from, *layout, {}};
+}
+
+Strided Sources::operand(const Tensor& product, std::size_t i) {
+  const Tensor& t = product.op().inputs[i];
+  const Strided dense{t, dense_steps(shape(t))};
+  const Source source = of(t);
+  if (product.op().kind != OpKind::batch_matmul || !source.root || source.layout != Layout::full) return dense;
+  const Op& op = source.root.op();
+  if (op.shape != t.shape() || (op.kind != OpKind::transpose && op.kind != OpKind::broadcast)) return dense;
+  const Tensor& from = op.inputs[0];
+  const Shape inner = shape(from), own = dense_steps(inner);
+  Strided result{from, dense.steps};
+  const std::size_t skip = op.shape.size() - inner.size();
+  for (std::size_t axis = 0; axis < op.shape.size(); ++axis) {
+    if (op.kind == OpKind::transpose)
+      result.steps[axis] = own[static_cast<std::size_t>(op.dims[axis])];
+    else
+      result.steps[axis] = axis < skip || inner[axis - skip] == 1 ? 0 : own[axis - skip];
+  }
+  return reads_well(shape(t), result.steps) ? result : dense;
 }
 
 std::optional<std::pair<double, Tensor>> Sources::scaling(const Tensor& t) {

@@ -21,6 +21,13 @@ struct Space {
   bool operator==(const Space&) const = default;
 };
 
+// What a product reads of an operand: elements of `from`, which lies dense in memory, so far apart along each of the
+// operand's dimensions.
+struct Strided {
+  Tensor from;
+  Shape steps;
+};
+
 // Resolves the tensors of one graph for one batch size.
 class Sources {
  public:
@@ -31,6 +38,8 @@ class Sources {
   Space space(const Tensor& t) const;
   bool training() const { return training_; }
   Dim elements(const Tensor& t) const { return element_count(shape(t)); }
+  // Of input `i` of a product: many matrices are read through a transposition, and where they are repeated.
+  Strided operand(const Tensor& product, std::size_t i);
   // c where t is c times one other tensor of the same shape, and that tensor.
   std::optional<std::pair<double, Tensor>> scaling(const Tensor& t);
 
