@@ -72,20 +72,22 @@ def test_a_shared_layer_is_saved_as_one(tmp_path, rng):
     np.testing.assert_array_equal(other.flat_parameters, model.flat_parameters)
 
 
-def test_models_that_use_the_same_layer_have_values_of_their_own(rng):
+def test_models_that_use_the_same_layer_share_its_values(rng):
     layer, x = bp.Dense(3), bp.Input(2)
     y = layer(x)
     models = [
         bp.Network(x, y, seed=1),
-        bp.Network(x, bp.tanh(y), seed=1),
-        bp.Sequential(layer, input_shape=2, seed=1),
-        bp.Sequential(layer, input_shape=5, seed=1, dtype="float64"),
+        bp.Network(x, bp.tanh(y), seed=2),
+        bp.Sequential(layer, input_shape=2, seed=3),
     ]
-    models[0].flat_parameters[:] = 0
+    models[0].flat_parameters[:] = rng.standard_normal(9)
     for other in models[1:]:
-        assert other.flat_parameters.any()
+        np.testing.assert_array_equal(other.flat_parameters, models[0].flat_parameters)
     rows = rng.standard_normal((ROWS, 2))
     np.testing.assert_allclose(models[1].predict(rows), np.tanh(models[2].predict(rows)), rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match=r"since its first call.*: a layer has one set of weights, a copy of it has"):
+        bp.Sequential(layer, input_shape=5)
+    assert bp.Sequential(copy.deepcopy(layer), input_shape=5).n_parameters == 18
 
 
 @pytest.mark.row("C5")
@@ -129,7 +131,7 @@ def test_a_sequential_names_the_layer_that_does_not_fit():
 
 
 def test_a_sequential_called_on_a_tensor_is_its_layers(rng):
-    """Twice on two inputs: they share them. The model has weights of its own."""
+    """Twice on two inputs: they share them, with the model that is made of it, too."""
     encoder = bp.Sequential(bp.Dense(5, activation="relu"), bp.Dense(2), input_shape=3, seed=1, dtype="float64")
     left, right = (bp.Input(3, dtype="float64", name=name) for name in ("left", "right"))
     model = bp.Network([left, right], encoder(left) - encoder(right), seed=1)
@@ -138,4 +140,4 @@ def test_a_sequential_called_on_a_tensor_is_its_layers(rng):
     x = list(rng.standard_normal((2, ROWS, 3)))
     np.testing.assert_allclose(model.predict(x), encoder.predict(x[0]) - encoder.predict(x[1]), rtol=0, atol=1e-15)
     model.flat_parameters[:] = 0
-    assert encoder.flat_parameters.any()
+    assert not encoder.flat_parameters.any()

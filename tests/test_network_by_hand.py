@@ -1,5 +1,7 @@
 """Networks by hand: forward and backward apart, layer by layer."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -79,7 +81,7 @@ def test_layers_run_one_by_one_are_the_whole_model(rng):
     whole = bp.Sequential(*layers, input_shape=4, seed=1, dtype="float64")
     parts, width = [], 4
     for at, layer in enumerate(layers):
-        parts.append(bp.Sequential(layer, input_shape=width, dtype="float64"))
+        parts.append(bp.Sequential(copy.deepcopy(layer), input_shape=width, dtype="float64"))
         width = layer.units
         for name, value in parts[-1].parameters().items():
             value[:] = whole.parameters()[name.replace("0.", f"{at}.", 1)]

@@ -1,5 +1,6 @@
 """Layers that normalize, against the reference, central differences and PyTorch."""
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,7 +143,7 @@ def test_trajectories_and_running_values_equal_those_of_pytorch(case):
         np.testing.assert_allclose(value, state[name].numpy(), rtol=1e-10, atol=1e-10, err_msg=name)
     x = rng.standard_normal((5, 4))
     np.testing.assert_allclose(model.predict(x), theirs.eval()(torch.tensor(x)).detach(), rtol=1e-10, atol=1e-10)
-    again = bp.Sequential(*layers, input_shape=4, dtype="float64")
+    again = bp.Sequential(*copy.deepcopy(layers), input_shape=4, dtype="float64")
     again.load_weights(state)  # with PyTorch's count of batches
     np.testing.assert_allclose(again.predict(x), model.predict(x), rtol=1e-9, atol=1e-9)
 

@@ -1,5 +1,6 @@
-"""A list of layers is a recipe: models made of it have weights of their own, and nobody is warned."""
+"""A list of layers is a recipe by its copies: models made of the same layers share their weights."""
 
+import copy
 import warnings
 
 import numpy as np
@@ -22,64 +23,33 @@ def told(call):
     return [str(warning.message) for warning in heard]
 
 
-SHARED = r"is made of layers of a trained model"
-
-
 @pytest.mark.parametrize("inner", [bp.BatchNorm(), bp.LayerNorm(), bp.Residual(bp.Dense(4))], ids=repr)
-def test_a_list_of_layers_serves_every_fold(inner):
+def test_copies_of_a_list_of_layers_serve_every_fold(inner):
     layers = [bp.Dense(4, activation="tanh"), inner, bp.Dense(1)]
     models = []
-    assert told(lambda: models.extend(fit(bp.Sequential(*layers, seed=seed)) for seed in (0, 1, 0))) == []
+    assert (
+        told(lambda: models.extend(fit(bp.Sequential(*copy.deepcopy(layers), seed=seed)) for seed in (0, 1, 0))) == []
+    )
     np.testing.assert_array_equal(models[0].flat_parameters, models[2].flat_parameters)
     assert (models[0].flat_parameters != models[1].flat_parameters).any()
 
 
-def test_one_object_may_stand_in_models_of_other_layers():
+def test_one_object_may_not_stand_in_models_of_other_widths():
     norm = bp.BatchNorm()
-    models = []
-    for units in (3, 5):
-        messages = told(lambda units=units: models.append(fit(bp.Sequential(bp.Dense(units), norm, bp.Dense(1)))))
-        assert messages == []
+    fit(bp.Sequential(bp.Dense(3), norm, bp.Dense(1)))
+    with pytest.raises(ValueError, match=r"\[BatchNorm 1\] its running_mean is .* a layer has one set of weights"):
+        fit(bp.Sequential(bp.Dense(5), norm, bp.Dense(1)))
 
 
-def test_layers_that_are_called_again_are_a_recipe_too():
-    layers = [bp.Dense(4, activation="tanh"), bp.Dense(1)]
-    models = []
-
-    def make(seed):
-        x = bp.Input(2)
-        return bp.Network(x, layers[1](layers[0](x)), seed=seed)
-
-    assert told(lambda: models.extend(fit(make(seed)) for seed in range(3))) == []
-    x = bp.Input(2)
-    y = layers[1](layers[0](x))
-    assert told(lambda: models.extend(fit(bp.Network(x, y, seed=seed)) for seed in range(3))) == []
-
-
-READ = {
-    "layers": lambda model: model.layers,
-    "graph": lambda model: model.graph,
-    "called": lambda model: model(bp.Input(2)),
-}
-
-
-@pytest.mark.parametrize("read", READ)
-def test_what_is_read_off_a_trained_model_is_taken_for_its_weights(read):
-    layers = [bp.Dense(4), bp.Dense(1)]
-    model = fit(bp.Sequential(*layers, seed=0))
-    READ[read](model)
-    with pytest.warns(bp.UserMistakeWarning, match=SHARED):
-        bp.Sequential(*layers[:1], bp.Dense(3), input_shape=2)
-
-
-def test_a_tensor_of_a_trained_network_beside_new_layers():
-    x = bp.Input(2)
-    hidden = bp.Dense(4, activation="tanh")(x)
-    model = fit(bp.Network(x, bp.Dense(1)(hidden), seed=0))
-    for outputs in (hidden, bp.Dense(2)(hidden)):
-        with pytest.warns(bp.UserMistakeWarning, match=SHARED):
-            bp.Network(x, outputs, seed=0)
-    assert told(lambda: repr(model)) == []
+def test_the_shape_of_a_model_that_was_refused_binds_no_layer():
+    layers = [bp.Dense(3), bp.Dense(1)]
+    model = bp.Sequential(*layers)
+    for rows in (np.ones((4, 5)), np.full((4, 5), np.inf)):
+        with pytest.raises(ValueError, match=r"x|y"):
+            model.fit(rows, np.ones((3, 7)), loss="mse", optimizer="sgd")
+    with pytest.raises(ValueError, match=r"input_shape"):
+        bp.Sequential(*layers, input_shape=0)
+    assert fit(model).input_shape == (2,)
 
 
 def test_a_model_that_was_reset_has_nothing_to_share_and_is_not_trained():

@@ -2,7 +2,6 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <set>
 #include <unordered_set>
 
 #include "arrays.h"
@@ -11,13 +10,6 @@
 
 namespace backpass::python {
 namespace {
-
-// Whose the parameters are, whatever network they are in: see Op::origin.
-std::set<std::uint64_t> origins(const Network& network) {
-  std::set<std::uint64_t> found;
-  for (const Tensor& t : network.graph().parameters()) found.insert(t.op().origin);
-  return found;
-}
 
 // Whether weights start as random numbers, and none by a function of the caller's, who then knows what they are.
 bool starts_at_random(const Network& network) {
@@ -64,7 +56,6 @@ std::vector<bool> unscaled_inputs(const Network& network) {
 }  // namespace
 
 void bind_mistakes(py::module_& module) {
-  module.def("origins", &origins, py::arg("network"));
   module.def("starts_at_random", &starts_at_random, py::arg("network"));
   module.def("unscaled_inputs", &unscaled_inputs, py::arg("network"));
 }

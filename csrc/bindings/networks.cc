@@ -1,6 +1,8 @@
 // Networks and the plans that they run.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+
 #include "arrays.h"
 #include "bindings.h"
 #include "function_call.h"
@@ -46,8 +48,18 @@ py::dict named_views(Network& network, const std::vector<ParameterInfo>& infos,
   return views;
 }
 
-py::array flat_view(Network& network, void* flat) {
-  return writable_view(flat, network.dtype(), {network.n_parameters()}, py::cast(network));
+// A view; of several homes, a copy that cannot be written.
+py::array flat(Network& network, void* (Network::*whole)(), void* (Network::*part)(const ParameterInfo&)) {
+  if (network.is_in_one_block())
+    return writable_view((network.*whole)(), network.dtype(), {network.n_parameters()}, py::cast(network));
+  Array copy(network.dtype(), {network.n_parameters()});
+  std::byte* to = static_cast<std::byte*>(copy.data());
+  for (const ParameterInfo& info : network.parameters())
+    to = std::copy_n(static_cast<const std::byte*>((network.*part)(info)),
+                     static_cast<std::size_t>(info.size) * size_of(network.dtype()), to);
+  py::array read_only = to_numpy(copy);
+  read_only.attr("setflags")(false);
+  return read_only;
 }
 
 py::list layers_of(const Network& network) {
@@ -184,8 +196,10 @@ void bind_network_facts(py::class_<Network>& network) {
       .def("parameters", [](Network& self) { return named_views(self, self.parameters(), &Network::values_of); })
       .def("states", [](Network& self) { return named_views(self, self.states(), &Network::values_of); })
       .def("gradients", [](Network& self) { return named_views(self, self.parameters(), &Network::gradients_of); })
-      .def_property_readonly("flat_parameters", [](Network& self) { return flat_view(self, self.flat_parameters()); })
-      .def_property_readonly("flat_gradients", [](Network& self) { return flat_view(self, self.flat_gradients()); })
+      .def_property_readonly("flat_parameters",
+                             [](Network& self) { return flat(self, &Network::flat_parameters, &Network::values_of); })
+      .def_property_readonly("flat_gradients",
+                             [](Network& self) { return flat(self, &Network::flat_gradients, &Network::gradients_of); })
       .def("plan", &Network::plan, py::arg("batch_size"), py::arg("training"), py::call_guard<WithoutLock>())
       .def("profile", &Network::profile, py::arg("batch_size"), py::arg("training"), py::arg("repeats"),
            py::call_guard<WithoutLock>())
@@ -219,8 +233,17 @@ void bind_network(py::module_& m) {
       .def("evaluate", &evaluate_tensors, py::arg("inputs"), py::arg("outputs"), py::arg("values"),
            py::arg("random_step"))
       .def("zero_grad", &Network::zero_grad)
-      .def("freeze", &Network::freeze, py::arg("patterns"))
-      .def("unfreeze", &Network::unfreeze, py::arg("patterns"))
+      .def("freeze", py::overload_cast<const std::vector<std::string>&>(&Network::freeze), py::arg("patterns"))
+      .def("unfreeze", py::overload_cast<const std::vector<std::string>&>(&Network::unfreeze), py::arg("patterns"))
+      .def("freeze_shared", py::overload_cast<const Network&>(&Network::freeze), py::arg("part"))
+      .def("unfreeze_shared", py::overload_cast<const Network&>(&Network::unfreeze), py::arg("part"))
+      .def("__call__", py::overload_cast<const std::vector<Tensor>&>(&Network::operator(), py::const_), py::arg("xs"))
+      .def("sub", &Network::sub, py::arg("inputs"), py::arg("outputs"))
+      .def("lend", &Network::lend, py::arg("layers"))
+      .def("give_up", &Network::give_up)
+      .def_property_readonly("goes_on", &Network::goes_on)
+      .def_property_readonly("is_trained", &Network::is_trained)
+      .def_property_readonly("is_in_one_block", &Network::is_in_one_block)
       .def_property_readonly("frozen", &Network::frozen)
       .def("reset", &Network::reset, py::arg("seed"))
       .def_property(

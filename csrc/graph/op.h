@@ -54,10 +54,13 @@ const char* name(OpKind kind);
 struct LayerUse;
 struct Home;  // nn/home.h
 
-// Where a parameter or state lives: nowhere until a network gives it its first values. All copies of the op share it.
+// Who a parameter or state is, and where it lives: nowhere until a network gives it its first values. Copies of the op
+// in other graphs share it, and so its values.
 struct Residence {
   std::shared_ptr<Home> home = nullptr;
-  Dim offset = 0;  // elements
+  Dim offset = 0;           // elements
+  std::uint64_t layer = 0;  // whose it is; 0: nobody's
+  std::string name = {};    // within that layer: "weight"
 };
 
 struct Op {
@@ -79,8 +82,6 @@ struct Op {
   std::string name = {};
   Initializer initializer = {};
   std::shared_ptr<const HostFunction> host = nullptr;
-  std::uint64_t owner = 0;                          // of a parameter: the layer that made it; 0: nobody
-  std::uint64_t origin = 0;                         // likewise, and kept by networks; of nobody's: a number of its own
   std::shared_ptr<Residence> residence = nullptr;   // of a parameter or state
   std::shared_ptr<const LayerUse> layer = nullptr;  // of a layer's output: which call of which layer made it
   std::uint64_t id = 0;                             // order of making; an op's inputs have smaller ones

@@ -64,6 +64,7 @@ Network Network::deserialize(std::span<const std::byte> bytes) {
   Network network;  // without first values, which take longer to draw than the file's to copy
   network.impl_ = std::make_shared<Impl>(settle(file.graph, {}), file.seed);
   copy_parameters(network.impl(), file.parameters);
+  network.impl().name_residents();
   return network;
 }
 

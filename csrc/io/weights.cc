@@ -88,6 +88,7 @@ void Network::load_weights(const std::map<std::string, ArrayView>& arrays) {
     });
   }
   impl_->write_values(cast.data());
+  impl_->note_training();
 }
 
 void Network::load_weights(const std::string& path) {

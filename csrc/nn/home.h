@@ -15,9 +15,10 @@ struct Home {
   Home(DType type, Dim parameters, Dim values);
 
   const DType dtype;
-  const Dim n_parameters;      // elements
-  const AlignedBuffer values;  // parameters, then states, which begin at a multiple of 64 bytes
-  Users users;                 // calls of whatever networks use something of it
+  const Dim n_parameters;            // elements
+  const AlignedBuffer values;        // parameters, then states, which begin at a multiple of 64 bytes
+  Users users;                       // calls of whatever networks use something of it
+  std::atomic<bool> trained{false};  // whether an optimizer has begun with something of it
 
   std::byte* gradients();  // laid out like the parameters; allocated at first use
   bool has_gradients() const { return has_gradients_.load(std::memory_order_acquire); }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "base/error.h"
 #include "graph/op.h"
@@ -11,7 +12,6 @@ namespace backpass {
 namespace {
 
 thread_local LayerContext* current_call = nullptr;
-thread_local FreshLayers* fresh_layers = nullptr;
 
 std::uint64_t next_number() { return reserve_numbers(1); }
 
@@ -38,14 +38,18 @@ std::uint64_t reserve_numbers(std::uint64_t count) {
   return next.fetch_add(count, std::memory_order_relaxed);
 }
 
-FreshLayers::FreshLayers() : outer_(fresh_layers), outer_call_(current_call) {
-  fresh_layers = this;
-  current_call = nullptr;
-}
+OutermostCalls::OutermostCalls() : outer_(std::exchange(current_call, nullptr)) {}
 
-FreshLayers::~FreshLayers() {
-  fresh_layers = outer_;
-  current_call = outer_call_;
+OutermostCalls::~OutermostCalls() { current_call = outer_; }
+
+void place_in_caller(LayerUse& use) { LayerContext::place(use); }
+
+void LayerContext::place(LayerUse& use) {
+  use.parent = current_call ? current_call->call_ : 0;
+  if (current_call == nullptr) return;
+  current_call->plain_ = false;
+  const int number = current_call->children_++;
+  if (use.name.empty()) use.name = std::to_string(number);
 }
 
 LayerContext::LayerContext(std::uint64_t layer, std::shared_ptr<void> owner, std::map<std::string, Tensor>& parameters,
@@ -85,22 +89,35 @@ Tensor LayerContext::state(const std::string& name, const Shape& shape, const In
 Tensor LayerContext::kept(const std::string& name, Tensor (*make)(Shape, DType, std::string, Initializer),
                           const Shape& shape, const Initializer& initializer, bool sparse) {
   plain_ = false;
-  const auto found = parameters_.find(name);
+  auto found = parameters_.find(name);
+  const auto fits = [&](const Tensor& known) { return known.shape() == shape && known.dtype() == dtype_; };
+  // One that has no values, and that nobody else knows, may still become another.
+  if (found != parameters_.end() && !fits(found->second) && !found->second.op().residence->home &&
+      !found->second.is_shared())
+    parameters_.erase(std::exchange(found, parameters_.end()));
   if (found == parameters_.end()) {
     Op op = make(shape, dtype_, name, initializer).op();
-    op.owner = op.origin = layer_;
+    op.residence->layer = layer_;
+    op.residence->name = name;
     op.sparse = sparse;
     made_.push_back({owner_, &parameters_, name});
     return parameters_.emplace(name, make_tensor(std::move(op))).first->second;
   }
   const Tensor& known = found->second;
-  if (known.shape() != shape || known.dtype() != dtype_)
+  if (!fits(known))
     fail(type_, "its ", name, " is ", backpass::name(known.dtype()), " ", to_string(known.shape()),
-         " since its first call; this one needs ", backpass::name(dtype_), " ", to_string(shape));
+         " since its first call; this one needs ", backpass::name(dtype_), " ", to_string(shape),
+         ": a layer has one set of weights, a copy of it has others");
   return known;
 }
 
 std::shared_ptr<Layer::Own> Layer::make_own() { return std::make_shared<Own>(Own{next_number(), {}}); }
+
+Layer Layer::copy() const {
+  Layer other = *this;
+  other.own_ = make_own();
+  return other;
+}
 
 const Tensor& Layer::only_input(const std::string& type, const std::vector<Tensor>& xs) {
   if (xs.size() != 1) fail(type, "takes one input, got ", xs.size());
@@ -120,14 +137,9 @@ Tensor Layer::build(LayerContext& context, const std::vector<Tensor>& xs) const 
 
 Tensor Layer::call(const std::vector<Tensor>& xs, const std::string& name) const {
   const DType dtype = dtype_of(type(), xs);
-  LayerContext* const parent = current_call;
-  LayerUse use{own_->number, 0, parent ? parent->call_ : 0, name, description(), xs, {}};
-  if (parent != nullptr) {
-    const int place = parent->children_++;
-    if (name.empty()) use.name = std::to_string(place);
-  }
-  LayerContext context(own_->number, own_, fresh_layers ? fresh_layers->parameters_of(own_->number) : own_->parameters,
-                       type(), dtype);
+  LayerUse use{own_->number, 0, 0, name, description(), xs, {}};
+  place_in_caller(use);
+  LayerContext context(own_->number, own_, own_->parameters, type(), dtype);
   use.call = context.call_;
   const Tensor y = build(context, xs);
   if (context.z_ && !(context.z_ == y)) use.z = context.z_;

@@ -2,27 +2,26 @@
 #pragma once
 
 #include "backpass/layers.h"
+#include "graph/op.h"
 
 namespace backpass {
 
 // The first of so many numbers of layers and calls that nobody else has.
 std::uint64_t reserve_numbers(std::uint64_t count);
 
-// While it lives, layers called on this thread begin anew: they do not see the parameters of calls outside, nor the
-// layer within which they are called.
-class FreshLayers {
+// While it lives, layers called on this thread are no part of the layer within which they are called.
+class OutermostCalls {
  public:
-  FreshLayers();
-  ~FreshLayers();
-  FreshLayers(const FreshLayers&) = delete;
-  FreshLayers& operator=(const FreshLayers&) = delete;
-
-  std::map<std::string, Tensor>& parameters_of(std::uint64_t layer) { return parameters_[layer]; }
+  OutermostCalls();
+  ~OutermostCalls();
+  OutermostCalls(const OutermostCalls&) = delete;
+  OutermostCalls& operator=(const OutermostCalls&) = delete;
 
  private:
-  std::map<std::uint64_t, std::map<std::string, Tensor>> parameters_;
-  FreshLayers* outer_;
-  LayerContext* outer_call_;
+  LayerContext* const outer_;
 };
+
+// Makes a call part of the layer that is being called on this thread, if there is one: its parent, and its name there.
+void place_in_caller(LayerUse& use);
 
 }  // namespace backpass

@@ -59,6 +59,19 @@ void Network::Impl::name_ends() {
     last_layers.push_back(find([&](const PlacedLayer& layer) { return layer.output == y; }));
 }
 
+void Network::Impl::name_residents() {
+  for (const std::vector<Tensor>& held : {graph.parameters(), graph.states()})
+    for (const Tensor& t : held) {
+      std::size_t longest = 0;  // the innermost layer's
+      for (const PlacedLayer& layer : layers) {
+        if (layer.path.size() < longest || !belongs(t.name(), layer)) continue;
+        longest = layer.path.size();
+        t.op().residence->layer = layer.use->layer;
+        t.op().residence->name = t.name().substr(longest + 1);
+      }
+    }
+}
+
 std::vector<LayerInfo> Network::layers() const {
   std::vector<LayerInfo> infos;
   std::unordered_set<const Op*> counted;

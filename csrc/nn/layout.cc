@@ -1,6 +1,7 @@
 // The layout of a network's parameters and states, and where it lies.
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "base/convert.h"
 #include "base/error.h"
@@ -10,6 +11,10 @@
 namespace backpass {
 
 void Network::Impl::place(const Tensor& t, std::vector<ParameterInfo>& infos) {
+  if (const Residence& lives = *t.op().residence; lives.home && lives.home->dtype != dtype)
+    fail("Network", '"', t.name(), "\" lives in another network as ", backpass::name(lives.home->dtype),
+         ", and this one computes in ", backpass::name(dtype),
+         ": give it a clone of that type, or copies of the layers");
   if (t.dtype() != dtype)
     fail("Network", "parameter \"", t.name(), "\" is ", backpass::name(t.dtype()), ", the output ",
          backpass::name(dtype));
@@ -39,23 +44,47 @@ void Network::Impl::lay_out() {
 
 // What lives nowhere yet gets a home together.
 void Network::Impl::move_in(const std::vector<Tensor>& trained, const std::vector<Tensor>& others) {
+  std::vector<Residence*> moving;
   Dim next = 0;
   const auto lay = [&](const std::vector<Tensor>& tensors) {
     for (const Tensor& t : tensors) {
       if (t.op().residence->home) continue;
-      fresh.push_back(t.op().residence);
-      fresh.back()->offset = next;
+      moving.push_back(t.op().residence.get());
+      moving.back()->offset = next;
       next += element_count(t.shape());
     }
   };
   lay(trained);
   const Dim count = next;
-  const std::size_t before = fresh.size();
+  const std::size_t before = moving.size();
   next = static_cast<Dim>(round_up(static_cast<std::size_t>(next) * size_of(dtype)) / size_of(dtype));
   lay(others);
-  if (fresh.empty()) return;
-  const auto home = std::make_shared<Home>(dtype, count, fresh.size() > before ? next : count);
-  for (const auto& residence : fresh) residence->home = home;
+  if (moving.empty()) return;
+  made = std::make_shared<Home>(dtype, count, moving.size() > before ? next : count);
+  for (Residence* residence : moving) residence->home = made;
+}
+
+bool Network::Impl::all_trained() const {
+  std::set<const Home*> homes;
+  Dim there = 0;
+  for (const Block& block : blocks)
+    if (homes.insert(block.home.get()).second) there += block.home->n_parameters;
+  return n_parameters > 0 && there == n_parameters &&
+         std::ranges::all_of(homes, [](const Home* home) { return home->trained.load(); });
+}
+
+bool Network::Impl::is_trained() const {
+  return std::ranges::any_of(blocks, [](const Block& block) { return block.home->trained.load(); });
+}
+
+void Network::Impl::note_training(bool trained) {
+  for (const Block& block : blocks) block.home->trained = trained;
+}
+
+void Network::Impl::move_out() {
+  for (const std::vector<Tensor>& held : {graph.parameters(), graph.states()})
+    for (const Tensor& t : held)
+      if (t.op().residence->home == made) t.op().residence->home = nullptr;
 }
 
 void Network::Impl::find_block(const ParameterInfo& info, const Residence& lives) {
@@ -113,7 +142,7 @@ bool Network::Impl::has_gradients() const {
 }
 
 void Network::Impl::require_one_block(const char* who) const {
-  if (blocks[0].end < n_parameters)
+  if (!is_in_one_block())
     fail("Network", "has parameters in several homes, shared with other networks: ", who,
          "() has no view of them; values(name) has one of each");
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <random>
 
 #include "base/error.h"
@@ -54,8 +55,8 @@ Network::Impl::Impl(SettledGraph settled, std::uint64_t network_seed)
   check_types(graph, dtype);
   check_names(graph);
   name_ends();
-  lay_out();
   track_states();
+  lay_out();
 }
 
 // A state that is tracked by several calls of a layer moves by each, in the order of the calls.
@@ -97,18 +98,43 @@ Dim Network::Impl::check_inputs(const ArrayViews& x) const {
   return rows;
 }
 
-void Network::Impl::draw_values() {
+void Network::Impl::draw_values(Draw which) {
   std::uint32_t index = 0;
   for (const std::vector<Tensor>& held : {graph.parameters(), graph.states()})
     for (const Tensor& t : held)
-      initialize(home_values(t.op()), t.shape(), t.dtype(), t.op().initializer, seed, index++);
+      if (const std::uint32_t number = index++; which == Draw::all || t.op().residence->home == made)
+        initialize(home_values(t.op()), t.shape(), t.dtype(), t.op().initializer, seed, number);
 }
 
-Network::Network(std::vector<Tensor> inputs, std::vector<Tensor> outputs, NetworkOptions options)
-    : impl_(std::make_shared<Impl>(
-          settle(Graph(std::move(inputs), std::move(outputs)), {options.precision, options.dtype, true}),
-          options.seed ? *options.seed : fresh_seed())) {
-  impl_->draw_values();
+namespace {
+
+// Who gives parameters their first values is alone: another network may be about to share them. An initializer of the
+// caller's may make networks.
+std::recursive_mutex moving_in;
+
+}  // namespace
+
+Network::Network(std::vector<Tensor> inputs, std::vector<Tensor> outputs, NetworkOptions options) {
+  const Graph graph(std::move(inputs), std::move(outputs));
+  const std::lock_guard lock(moving_in);
+  const std::uint64_t seed = options.seed ? *options.seed : fresh_seed();
+  const auto made = std::make_shared<Impl>(settle(graph, {options.precision, options.dtype}), seed);
+  made->goes_on = made->all_trained();
+  try {
+    made->draw_values(Impl::Draw::first);
+  } catch (...) {
+    made->move_out();
+    throw;
+  }
+  impl_ = made;
+}
+
+bool Network::goes_on() const { return impl_->goes_on; }
+bool Network::is_trained() const { return impl_->is_trained(); }
+
+void Network::give_up() {
+  const std::lock_guard lock(moving_in);
+  impl_->move_out();
 }
 
 void Network::reset(std::optional<std::uint64_t> seed) {
@@ -120,7 +146,8 @@ void Network::reset(std::optional<std::uint64_t> seed) {
   impl_->seed = seed.value_or(impl_->seed);
   impl_->step = impl_->epoch = 0;
   impl_->kept.batch = -1;
-  impl_->draw_values();
+  impl_->draw_values(Impl::Draw::all);
+  impl_->note_training(false);
   impl_->clear_gradients();
 }
 
@@ -145,6 +172,8 @@ Precision Network::precision() const {
 Dim Network::n_parameters() const { return impl_->n_parameters; }
 const std::vector<ParameterInfo>& Network::parameters() const { return impl_->parameters; }
 const std::vector<ParameterInfo>& Network::states() const { return impl_->states; }
+
+bool Network::is_in_one_block() const { return impl_->is_in_one_block(); }
 
 void* Network::flat_parameters() {
   impl_->require_one_block("flat_parameters");

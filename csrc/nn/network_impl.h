@@ -32,12 +32,13 @@ struct Network::Impl {
   // The layout: parameters one after the other, then states, which begin at a multiple of 64 bytes. Optimizers and
   // averages keep their arrays so. Where it really lies: blocks, ascending; one alone where nothing is shared.
   std::vector<Block> blocks;
-  std::vector<std::shared_ptr<Residence>> fresh;  // of what moved in with this network
-  std::vector<std::byte*> more_blocks;            // parameters and gradients of all but the first
-  std::vector<Users*> users;                      // of all homes, each once
-  std::set<std::string> frozen;                   // names of parameters and states
-  int freezes = 0;                                // counts changes of `frozen`: plans depend on it
+  std::shared_ptr<Home> made;           // of what got its first values with this network; null where nothing did
+  std::vector<std::byte*> more_blocks;  // parameters and gradients of all but the first
+  std::vector<Users*> users;            // of all homes, each once
+  std::set<std::string> frozen;         // names of parameters and states
+  int freezes = 0;                      // counts changes of `frozen`: plans depend on it
   Dim n_parameters = 0;
+  bool goes_on = false;     // from parameters that had all been trained when it was made
   Dim n_values = 0;         // elements of the layout
   std::uint64_t step = 0;   // of random numbers: training walks so far
   std::uint64_t epoch = 0;  // of shuffling: epochs so far
@@ -57,8 +58,14 @@ struct Network::Impl {
   void move_in(const std::vector<Tensor>& trained, const std::vector<Tensor>& others);
   void find_block(const ParameterInfo& info, const Residence& lives);
   void track_states();
-  void draw_values();
+  bool all_trained() const;
+  bool is_trained() const;  // whether some home is
+  void note_training(bool trained = true);
+  enum class Draw { first, all };
+  void draw_values(Draw which);
+  void move_out();  // what lives in `own` lives nowhere again: for a network that is given up
   void name_ends();
+  void name_residents();  // of a file: whose the parameters are, by their names
   std::size_t bytes() const { return static_cast<std::size_t>(n_parameters) * size_of(dtype); }
   std::size_t value_bytes() const { return static_cast<std::size_t>(n_values) * size_of(dtype); }
   // Where the parameters, or the gradients, of the first block lie: for slots kParameters and kGradients.
@@ -73,6 +80,7 @@ struct Network::Impl {
   std::byte* gradients_of(const ParameterInfo& info) const;  // of a parameter
   std::vector<FlatBlock> flat_blocks() const;                // of parameters
   bool has_gradients() const;
+  bool is_in_one_block() const { return blocks[0].end >= n_parameters; }  // its parameters
   void clear_gradients();
   void require_one_block(const char* who) const;  // throws std::invalid_argument where parameters have several
   // From a network of the same parameters and states, in their order.

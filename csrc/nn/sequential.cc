@@ -24,7 +24,7 @@ Graph stack_layers(Shape input_shape, const std::vector<Layer>& layers, DType dt
   if (input_shape.empty()) fail("Sequential", "input_shape needs at least one dimension beside the batch");
   if (dtype == DType::int32) fail("Sequential", "dtype must be float32 or float64");
   input_shape.insert(input_shape.begin(), kBatch);
-  const FreshLayers fresh;
+  const OutermostCalls outermost;
   const bool integers = !layers.empty() && layers[0].type() == Embedding{}.type();
   const Tensor x = input(input_shape, integers ? DType::int32 : dtype, "x");
   Tensor y = x;

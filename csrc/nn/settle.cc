@@ -60,22 +60,35 @@ class Settler {
 
  private:
   Tensor copy(const Tensor& t) {
+    const bool kept = t.op().kind == OpKind::parameter || t.op().kind == OpKind::state;
+    if (!kept) return copy_op(t);
+    const auto [known, is_new] = residents_.try_emplace(resident(t.op()));
+    return is_new ? known->second = copy_op(t) : known->second;
+  }
+
+  // A parameter may have come into the graph by several ops: of a layer, and of networks.
+  static std::pair<const void*, Dim> resident(const Op& op) {
+    const Residence& lives = *op.residence;
+    return lives.home && element_count(op.shape) > 0 ? std::pair<const void*, Dim>{lives.home.get(), lives.offset}
+                                                     : std::pair<const void*, Dim>{&lives, -1};
+  }
+
+  Tensor copy_op(const Tensor& t) {
     Op op = t.op();
     op.inputs = copies(op.inputs);
     if (op.layer) op.layer = copy_use(*op.layer);
     if (is_product(op)) op.precision = options_.precision.value_or(op.precision);
     if (op.dtype != DType::int32) op.dtype = options_.dtype.value_or(op.dtype);
     if (is_random(op) && op.stream == kNextStream) op.stream = next_stream_++;
-    if (op.kind == OpKind::parameter || op.kind == OpKind::state) settle_parameter(t, op);
+    if (op.residence) settle_parameter(t, op);
     return make_tensor(std::move(op));
   }
 
   void settle_parameter(const Tensor& t, Op& op) {
-    if (const auto path = path_of_layer_.find(op.owner); path != path_of_layer_.end())
-      op.name = path->second + "." + op.name;
-    op.owner = 0;
-    if (options_.moves) op.residence = std::make_shared<Residence>();
-    if (op.origin == 0) op.origin = ~t.op().id;
+    const Residence& lives = *op.residence;
+    if (const auto path = path_of_layer_.find(lives.layer); path != path_of_layer_.end())
+      op.name = path->second + "." + lives.name;
+    if (options_.moves) op.residence = std::make_shared<Residence>(Residence{nullptr, 0, lives.layer, lives.name});
     if (op.initializer.name.empty()) op.initializer = initializer_before(next_activation(t));
   }
 
@@ -127,6 +140,7 @@ class Settler {
   std::vector<PlacedLayer> layers_;
   std::unordered_map<std::uint64_t, std::string> path_of_layer_;
   std::unordered_map<const Op*, Tensor> copies_;
+  std::map<std::pair<const void*, Dim>, Tensor> residents_;
   std::unordered_map<const Op*, std::vector<std::size_t>> readers_;  // numbers of ops; made where somebody asks
   std::uint32_t next_stream_ = 0;
 };

@@ -103,6 +103,7 @@ void Optimizer::State::bind(Network& network) {
   groups.check(impl->parameters);
   slots = make_slots(*impl, loaded.value_or(OptimizerState{}));
   bound = impl;
+  impl->note_training();
   loaded.reset();
 }
 

@@ -92,6 +92,7 @@ class Minimization {
     check_metrics(objective_.net(), options_.metrics, &targets_);
     held_out_.check();
     trainer_.stopped = false;
+    trainer_.net().note_training();
     threads_ = options_.threads > 0 ? options_.threads : objective_.options.threads;
     history_ = empty_history(objective_, options_);
     auto epochs = [this] { minimize(); };

@@ -41,6 +41,7 @@ template <class T>
 double gradient_norm(const Network::Impl& net) {
   double squares = 0;
   for (const ParameterInfo& info : net.parameters) {
+    if (net.frozen.count(info.name) > 0) continue;  // whoever shares it may have one
     const T* gradient = reinterpret_cast<const T*>(net.gradients_of(info));
     for (Dim i = 0; i < info.size; ++i) squares += static_cast<double>(gradient[i]) * static_cast<double>(gradient[i]);
   }

@@ -25,6 +25,7 @@ class Tensor {
   std::string kind() const;         // "matmul", "relu", ...
   const Op& op() const { return *op_; }
   explicit operator bool() const { return static_cast<bool>(op_); }
+  bool is_shared() const { return op_.shared().use_count() > 1; }  // whether another Tensor is the same
   bool operator==(const Tensor& other) const { return op_ == other.op_; }
   auto operator<=>(const Tensor& other) const { return op_ <=> other.op_; }
 

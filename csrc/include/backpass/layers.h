@@ -8,6 +8,8 @@
 
 namespace backpass {
 
+struct LayerUse;  // a call of a layer (csrc/graph/op.h)
+
 // What a layer sees while it is called.
 class LayerContext {
  public:
@@ -23,6 +25,7 @@ class LayerContext {
   void set_z(const Tensor& z) { z_ = z; }
   // Of the layer that is called on this thread; null outside any.
   static LayerContext* current();
+  static void place(LayerUse& use);  // within that call: see csrc/nn/layer_call.h
 
  private:
   friend class Layer;
@@ -59,7 +62,8 @@ class LayerContext {
 //   std::string type() const;  Attributes attributes() const;
 //   Tensor build(LayerContext&, const Tensor& x) const;
 // One that lists its settings (see fields.h) has their ranges checked when it is called.
-// Copies are the same layer: called twice, it uses its parameters twice.
+// Copies are the same layer: called twice, it uses its parameters twice, within a network or in several. Layers made of
+// the same description, or by copy(), are others.
 class Layer {
  public:
   template <class L>
@@ -69,6 +73,7 @@ class Layer {
   std::string type() const { return self_->type(); }
   Attributes attributes() const { return self_->attributes(); }
   Description description() const { return {type(), attributes()}; }
+  Layer copy() const;                                    // of the same settings, with parameters of its own
   std::uint64_t number() const { return own_->number; }  // who it is: no two layers have the same, copies do
   // The layer's output. A network names its parameters by `name` ("name.weight"); without one, by how many layers were
   // called before it, in the network or in the layer that calls it.
@@ -96,7 +101,7 @@ class Layer {
     }
     L layer;
   };
-  // Who it is, and its parameters outside sequential().
+  // Who it is, and its parameters: whatever networks it is in, it has one set of them.
   struct Own {
     std::uint64_t number;
     std::map<std::string, Tensor> parameters;

@@ -52,12 +52,19 @@ struct LayerTrace {
   std::vector<std::pair<std::string, Tensor>> parameters;  // "weight"; those of layers within: "1.weight"
 };
 
-// Networks never share weights: one that is made of the layers or of tensors of another has parameters of its own,
-// which start anew. load_weights() takes over what the other has learnt.
+// Parameters and states live where a network first gave them values: in a home. Networks that are made of the same
+// layers or tensors, or of each other (called on tensors, or by sub()), use them there, each by names of its own, with
+// its own optimizer and its own frozen parameters. Only clone(), load() and Layer::copy() make others:
+//
+//   Network g = ..., d = ...;                  // noise -> picture, picture -> logit
+//   const Tensor z = input({kBatch, 8});
+//   Network gan({z}, {d(g(z))});
+//   gan.freeze(d);                             // gan trains what lives in g; d trains itself
 //
 // A shared handle. Calls that read a network (predict, profile, state_dict, save, clone) may come from several threads
 // at once; one that changes it is alone. Who is in the way of another gets std::runtime_error, not a race, and so does
 // a call from within another one's run (of a layer that calls its own network); hooks of fit and evaluate may call it.
+// That holds for networks that share parameters, too: while one is trained, the other is not called elsewhere.
 // Inputs and outputs have kBatch as first dimension; outputs are of one real type, inputs of the same or int32.
 class Network {
  public:
@@ -76,9 +83,11 @@ class Network {
   std::vector<LayerInfo> layers() const;             // empty where it was not built from layers
   std::vector<LayerTrace> trace() const;
   bool is_sequential() const;  // whether our layers one after the other, with their settings, make the same graph
-  // n_parameters elements of dtype, dense, 64-byte aligned.
+  // n_parameters elements of dtype, dense, 64-byte aligned. Throws std::invalid_argument where the parameters are not
+  // in one block: where they are shared with other networks, they may have several homes, or be parts of one.
   void* flat_parameters();
   void* flat_gradients();  // likewise; allocated at first use
+  bool is_in_one_block() const;
   // The elements of one of parameters() or states(), and of a parameter's gradient, where they live: row-major.
   void* values_of(const ParameterInfo& info);
   void* gradients_of(const ParameterInfo& info);
@@ -103,13 +112,31 @@ class Network {
   // Parameters and states whose names match a pattern ('*' is anything, '?' one character) stay as they are in
   // training until unfreeze(): no gradient is computed for them, nor for what only they need; theirs reads zero. Throws
   // std::invalid_argument where a pattern matches none. Not saved; copied by clone().
+  // Others that share them may train them all the same.
   void freeze(const std::vector<std::string>& patterns = {"*"});
   void unfreeze(const std::vector<std::string>& patterns = {"*"});
+  // What it shares with another network; throws std::invalid_argument where that is nothing.
+  void freeze(const Network& part);
+  void unfreeze(const Network& part);
   std::vector<std::string> frozen() const;  // names, in the order of parameters() and states()
   // As newly made with this seed (absent: the same as before): initial parameters and states, gradients of zero, random
-  // streams from their begin. What is frozen stays frozen. Throws std::invalid_argument where a parameter began with
+  // streams from their begin. What is frozen stays frozen.
+  // Shared parameters are drawn anew for all who use them. Throws std::invalid_argument where a parameter began with
   // values that are not known any more: initializers written by hand are not saved with a network.
   void reset(std::optional<std::uint64_t> seed = {});
+  // The network on tensors, as part of another graph, where its parameters stay its own: of the shapes and types of its
+  // inputs; instead of a batch, all may have the same number of rows.
+  std::vector<Tensor> operator()(const std::vector<Tensor>& xs) const;
+  Tensor operator()(const Tensor& x) const;
+  // The part between tensors of its graph (see trace()), over the same parameters: a feature extractor. An inner tensor
+  // among `inputs` becomes an input.
+  Network sub(const std::vector<Tensor>& inputs, const std::vector<Tensor>& outputs) const;
+  // Lets layers that have no values yet use those of this network, which was made of layers like them, one after the
+  // other: after loading or copying, the twins of its own layers.
+  void lend(const std::vector<Layer>& layers) const;
+  // Whether it had no first values to give: all its parameters were trained before, and none is left out.
+  bool goes_on() const;
+  bool is_trained() const;  // whether an optimizer has begun with something that lives with it, or weights were loaded
   RandomCounters random_counters() const;
   void set_random_counters(RandomCounters counters);
   // Any tensors over this network's parameters, in training: `inputs` are those of its graph and others that `outputs`
@@ -131,6 +158,9 @@ class Network {
   std::vector<std::pair<std::string, Array>> state_dict() const;  // copies of parameters and states, by name
   void load_weights(const std::string& path);                     // safetensors, of this library or of others
   Network clone(std::optional<DType> dtype = {}) const;  // parameters and gradients copied, in another type if asked
+
+  // Takes back the first values that it gave: its layers may be called with other shapes, where nobody else uses them.
+  void give_up();
 
   struct Impl;
   Impl& impl() const { return *impl_; }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,7 +15,7 @@ from backpass._views import Views
 from backpass.data._tables import check_names, names_of
 from backpass.models._summary import summary
 from backpass.models._weights import load_weights
-from backpass.training._mistakes import check_shared, check_trained
+from backpass.training._mistakes import check_trained
 
 if TYPE_CHECKING:
     from typing import Self
@@ -35,8 +35,6 @@ class Model(Sealed):
     _last_loss_weights: Sequence[float] | None = None
     _last_trainer: Trainer | None = None  # with its compiled plans, for a fit that goes on
     _trained: bool | None = False  # False: weights are as they were drawn; None: somebody may have changed them
-    _was_read: bool = False  # whether somebody has its layers or tensors from it
-    _origins: Set[int] = frozenset()  # whose its parameters are, whatever network they are in
     _names: Names = None  # of the columns that it was trained with, where they have some
     _native: _core.Network | None = None  # also where nobody has called __init__
 
@@ -52,7 +50,6 @@ class Model(Sealed):
     def _of(cls, native: _core.Network) -> Self:
         model = cls.__new__(cls)
         model._native, model._trained = native, True
-        check_shared(model, native)
         return model
 
     def _built(self) -> _core.Network:
@@ -90,7 +87,6 @@ class Model(Sealed):
     @property
     def graph(self) -> _core.Graph:
         """The operations from inputs to outputs; printing it shows one line each, `to_dot()` gives Graphviz text."""
-        self._was_read = True
         return self._built().graph
 
     def summary(self) -> Text:
@@ -107,7 +103,7 @@ class Model(Sealed):
         """
         return summary(self)
 
-    # Parameters and gradients: writable views of two flat buffers, valid as long as anybody holds them.
+    # Parameters and gradients: writable views of where they live, valid as long as anybody holds them.
 
     def parameters(self) -> Views:
         """The parameters by name ("0.weight", "0.bias", ...). Writing into a view, or over an entry, changes the model.
@@ -150,7 +146,11 @@ class Model(Sealed):
 
     @property
     def flat_parameters(self) -> Array:
-        """All parameters as one view of `n_parameters` elements, in the order of `parameters()`."""
+        """All parameters as one view of `n_parameters` elements, in the order of `parameters()`.
+
+        A model that shares parameters with others may have them in several places: then this is a copy, which cannot be
+        written to; `parameters()` has a view of each.
+        """
         self._may_be_changed()
         return self._built().flat_parameters
 
@@ -207,7 +207,7 @@ class Model(Sealed):
 
     # What is trained.
 
-    def freeze(self, *patterns: str) -> None:
+    def freeze(self, *patterns: str | Model) -> None:
         """Keeps parameters and states as they are in training, until `unfreeze`; what PyTorch calls requires_grad.
 
         No gradient is computed for them, nor for what only they need: before the first layer that is trained nothing is
@@ -215,11 +215,14 @@ class Model(Sealed):
         frozen running value stands still, but in training a `BatchNorm` goes on to normalise by its batch. Files do not
         tell what was frozen; copies and pickles do.
 
+        Freezing is of this model alone: another that shares the parameters may train them.
+
         Args:
             patterns: over names, as in `parameters()`: "0.*" is the first layer, "*.bias" every bias; none means all.
+                Another model stands for all that is shared with it.
 
         Raises:
-            ValueError: if a pattern matches nothing.
+            ValueError: if a pattern matches nothing, or nothing is shared with a model.
 
         Example:
             >>> import backpass as bp
@@ -232,11 +235,21 @@ class Model(Sealed):
             ()
         """
         self._may_be_changed()  # frozen at random is meant so
-        self._built().freeze([_checks.text("freeze", "pattern", pattern) for pattern in patterns or ("*",)])
+        native = self._built()
+        texts, parts = _patterns("freeze", patterns)
+        if texts:
+            native.freeze(texts)
+        for part in parts:
+            native.freeze_shared(part)
 
-    def unfreeze(self, *patterns: str) -> None:
-        """Trains frozen parameters again; no pattern means everything."""
-        self._built().unfreeze([_checks.text("unfreeze", "pattern", pattern) for pattern in patterns or ("*",)])
+    def unfreeze(self, *patterns: str | Model) -> None:
+        """Trains frozen parameters again; no pattern means everything, a model what is shared with it."""
+        native = self._built()
+        texts, parts = _patterns("unfreeze", patterns)
+        if texts:
+            native.unfreeze(texts)
+        for part in parts:
+            native.unfreeze_shared(part)
 
     @property
     def frozen(self) -> tuple[str, ...]:
@@ -246,7 +259,8 @@ class Model(Sealed):
     def reset(self, seed: int | None = None) -> None:
         """Makes the model as new: initial weights and states, zero gradients, random streams from their start.
 
-        The last fit is forgotten; an optimizer is not told, so take a new one. What is frozen stays frozen.
+        Parameters that it shares are drawn anew for all who use them. The last fit is forgotten; an optimizer is not
+        told, so take a new one. What is frozen stays frozen.
 
         Args:
             seed: of the new weights; None is the seed before, which gives the same weights as at the beginning.
@@ -392,6 +406,13 @@ class Model(Sealed):
         graph = self._built().graph
         shapes: list[Shape] = [tensor.shape for tensor in (*graph.inputs, *graph.outputs)]
         return f"{type(self).__name__}({' -> '.join(str(shape) for shape in shapes)})"
+
+
+def _patterns(where: str, given: tuple[str | Model, ...]) -> tuple[list[str], list[_core.Network]]:
+    """Patterns of names, and models; everything where nothing is given."""
+    parts = [part._built() for part in given if isinstance(part, Model)]
+    texts = [_checks.text(where, "pattern", text) for text in given or ("*",) if not isinstance(text, Model)]
+    return texts, parts
 
 
 def _state_of(native: _core.Network) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from backpass.losses import _loss as _losses
 from backpass.losses._loss import native_losses
 from backpass.models._model import Model
 from backpass.optimizers import _optimizer
-from backpass.training._mistakes import check_shared
 from backpass.training._options import FitOptions, PartialOptions, RunOptions, TrainerOptions, chosen, taking
 from backpass.training._trainer import Trainer, evaluate_with
 
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
 class Network(Model):
     """A model made of tensors: any graph from inputs to outputs.
 
-    Layers are called on tensors, together with operations. Their parameters are named by the order in which
-    the layers were called ("0.weight"); a layer that is called twice uses its parameters twice. A model of several
+    Layers are called on tensors, together with operations; so are other models, whose parameters stay where they are
+    and are then used by both. Parameters are named by the order in which layers were called ("0.weight"); a layer that
+    is called twice uses its parameters twice. A model of several
     inputs or outputs takes and gives lists of arrays (inputs also as a dict by their names), and a loss for each output
     or one for all; the whole loss is their sum.
 
@@ -72,8 +72,71 @@ class Network(Model):
         number = _checks.seed("Network", seed)
         native = _core.Network(given, wanted, number, precision, dtype)
         self._native = native
-        check_shared(self, native, of_tensors=True)
         _machine.tell_of_precision("Network", native.precision, native.dtype)
+
+    def __call__(self, *inputs: _core.Tensor) -> Any:
+        """The model on tensors, as a part of another one: both use the same parameters.
+
+        Args:
+            inputs: one tensor for each input of the model, of its shape and type.
+
+        Returns:
+            The output; a list of them where there are several.
+
+        Raises:
+            TypeError: if an input is not a tensor.
+            ValueError: if a shape or type does not fit.
+
+        Example:
+            >>> import backpass as bp
+            >>> generator = bp.Sequential(bp.Dense(2), input_shape=8, seed=0)
+            >>> critic = bp.Sequential(bp.Dense(16, activation="relu"), bp.Dense(1), input_shape=2, seed=0)
+            >>> z = bp.Input(8)
+            >>> gan = bp.Network(z, critic(generator(z)))
+            >>> gan.freeze(critic)  # gan trains the generator; critic.fit trains the critic
+            >>> gan.frozen
+            ('1.weight', '1.bias', '2.weight', '2.bias')
+        """
+        outputs = self._built()(_tensors("inputs", inputs))
+        return outputs[0] if len(outputs) == 1 else outputs
+
+    def sub(
+        self,
+        outputs: str | _core.Tensor | Sequence[str | _core.Tensor],
+        inputs: str | _core.Tensor | Sequence[str | _core.Tensor] | None = None,
+    ) -> Network:
+        """A part of the model, over the same parameters: a feature extractor.
+
+        Args:
+            outputs: names of layers, as in `summary()` ("1"), for what comes out of them; or tensors of `graph`.
+            inputs: likewise, where the part begins; None means the model's inputs.
+
+        Raises:
+            ValueError: if a layer is unknown, or an output needs more than `inputs`.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(8, activation="relu"), bp.Dense(3), input_shape=4, seed=0)
+            >>> features = model.sub("0")
+            >>> features.parameters()["0.bias"][:] = 1
+            >>> model.parameters()["0.bias"].tolist() == [1.0] * 8
+            True
+        """
+        native = self._built()
+        ends = native.graph.inputs if inputs is None else self._named_tensors("inputs", inputs)
+        part = Network._of(native.sub(ends, self._named_tensors("outputs", outputs)))
+        part._trained = self._trained
+        return part
+
+    def _named_tensors(self, what: str, given: Any) -> list[_core.Tensor]:
+        native = self._built()
+        layers = {layer["name"]: layer["a"] for layer in native.trace}
+        found = []
+        for one in given if isinstance(given, (list, tuple)) else [given]:
+            if isinstance(one, str) and one not in layers:
+                raise ValueError(f"[sub] {what} must name layers, {', '.join(map(repr, layers))}, got {one!r}")
+            found.append(layers[one] if isinstance(one, str) else one)
+        return _tensors(what, found)
 
     @taking(FitOptions)
     def fit(
@@ -296,7 +359,10 @@ class Network(Model):
         with self._built_for(x, "value_and_grad") as native:
             objective = _core.Objective(native, native_losses("value_and_grad", loss))
             value = objective.gradients(x, y, sample_weight, -1)
-            return value, {name: gradient.copy() for name, gradient in native.gradients().items()}
+            gradients = {name: gradient.copy() for name, gradient in native.gradients().items()}
+            for name in set(native.frozen) & set(gradients):
+                gradients[name][...] = 0  # what another model has left there
+            return value, gradients
 
     @suggesting
     def objective(self, x: ArrayLike, y: Targets, loss: AnyLoss, sample_weight: ArrayLike | None = None) -> Objective:

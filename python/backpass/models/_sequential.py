@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from backpass import _checks, _core, _machine
 from backpass._warnings import warn
@@ -14,7 +15,7 @@ from backpass.layers._layer import Layer
 from backpass.models._equal_units import equal_units
 from backpass.models._foreign import reading
 from backpass.models._network import Network
-from backpass.training._mistakes import check_shared
+from backpass.training._mistakes import check_goes_on
 
 if TYPE_CHECKING:
     from backpass._types import Array, ArrayLike
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 class Sequential(Network):
     """A stack of layers.
+
+    A layer that has weights keeps them: models that are made of the same layers share them. For other weights, make new
+    layers, or copies of them by `copy.deepcopy`.
 
     Args:
         layers: `Dense`, `ReLU`, `Dropout`, ..., one by one or as one list; "relu" stands for `ReLU()`.
@@ -44,6 +48,8 @@ class Sequential(Network):
         >>> history["loss"][-1] < history["loss"][0]
         True
     """
+
+    _lends = False  # whether its layers have yet to get its weights
 
     def __init__(
         self,
@@ -68,21 +74,50 @@ class Sequential(Network):
         model = cls._of(native)
         model._layers = tuple(layer_from(layer["type"], layer["settings"]) for layer in native.layers)
         model._dtype, model._seed, model._precision = native.dtype, native.seed, native.precision
-        check_shared(
-            model,
-            native,
-            [layer for layer, info in zip(model._layers, native.layers, strict=True) if info["n_parameters"]],
-        )
+        model._lends = True
         return model
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Its layers. Another model made of these layers has weights of its own."""
-        self._was_read = True
+        """Its layers. Another model made of these layers has the same weights."""
+        return self._own_layers()
+
+    def _own_layers(self) -> tuple[Layer, ...]:
+        """The layers, with the model's weights: those of a copy, or from a file, do not have them yet."""
+        if self._lends:
+            self._built().lend([layer._native() for layer in self._layers])
+            self._lends = False
         return self._layers
 
-    def __call__(self, x: _core.Tensor) -> _core.Tensor:
-        """The layers on a tensor, one after the other: a part of a `Network`, which has weights of its own.
+    def __getitem__(self, index: int | slice) -> Any:
+        """A layer; or, of a slice, the model of these layers, which share their weights with this one.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(8, activation="relu"), bp.Dense(3), input_shape=4, seed=0)
+            >>> model[:1].predict([[1.0, 2.0, 3.0, 4.0]]).shape
+            (1, 8)
+            >>> model[-1]
+            Dense(units=3)
+        """
+        layers = self._own_layers()
+        if not isinstance(index, slice):
+            return layers[index]
+        chosen = range(len(layers))[index]
+        part = Sequential(*(layers[i] for i in chosen), seed=self._seed, dtype=self._dtype, precision=self._precision)
+        if self._native is not None:
+            part._build(self._shape_before(chosen[0]))
+            part._trained = self._trained
+        return part
+
+    def _shape_before(self, index: int) -> tuple[int, ...]:
+        """Of a row that enters a layer."""
+        trace = self._built().trace
+        before = self._built().graph.inputs[0] if index == 0 else trace[index - 1]["a"]
+        return tuple(dim for dim in before.shape[1:] if dim is not None)
+
+    def __call__(self, *inputs: _core.Tensor) -> _core.Tensor:
+        """The layers on a tensor, one after the other: a part of a `Network`, which uses the same weights.
 
         Example:
             >>> import backpass as bp
@@ -91,8 +126,10 @@ class Sequential(Network):
             >>> bp.Network(x, bp.Dense(5)(encoder(x)), seed=0).n_parameters
             81
         """
-        self._was_read = True
-        for layer in self._layers:
+        if len(inputs) != 1:
+            raise TypeError(f"[Sequential] is called with one tensor, got {len(inputs)}")
+        x = inputs[0]
+        for layer in self._own_layers():
             x = layer(x)
         return x
 
@@ -108,12 +145,15 @@ class Sequential(Network):
         """
         shape = _checks.shape("build", "input_shape", input_shape)
         if self._native is None:
-            native = self._draw(self._layers, shape)
-            self._warn_of_equal_units(native.parameters())
-            self._native = native
-            check_shared(self, native)
+            self._build(shape)
+            check_goes_on(self, self._built())
         elif shape != self.input_shape:
             raise ValueError(f"[build] the model takes rows of shape {self.input_shape}, got {shape}")
+
+    def _build(self, shape: tuple[int, ...]) -> None:
+        native = self._draw(self._layers, shape)
+        self._warn_of_equal_units(native.parameters())
+        self._native = native
 
     def _draw(self, layers: Sequence[Layer], shape: tuple[int, ...]) -> _core.Network:
         native_layers = [layer._native() for layer in layers]
@@ -128,18 +168,18 @@ class Sequential(Network):
     def append(self, layer: Layer) -> None:
         """Adds a layer at the end. The others keep their weights, and new ones are drawn for it.
 
-        The model then has new arrays: create views, trainers and optimizers again.
+        Create trainers and optimizers again.
 
         Raises:
             TypeError: if it is no layer.
             ValueError: if it does not fit after the others; nothing has changed then.
         """
-        self._change_layers((*self._layers, *checked_layers("append", (layer,))))
+        self._change_layers((*self._own_layers(), *checked_layers("append", (layer,))))
 
     def pop(self) -> Layer:
-        """Removes the last layer and returns it. The others keep their weights.
+        """Removes the last layer and returns it, with its weights. The others keep theirs.
 
-        The model then has new arrays: create views, trainers and optimizers again.
+        Create trainers and optimizers again.
 
         Raises:
             ValueError: if it is the only one.
@@ -156,19 +196,14 @@ class Sequential(Network):
         """
         if len(self._layers) < 2:
             raise ValueError("[pop] a model needs a layer: this is its only one")
-        last = self._layers[-1]
+        last = self._own_layers()[-1]
         self._change_layers(self._layers[:-1])
         return last
 
     def _change_layers(self, layers: tuple[Layer, ...]) -> None:
-        """Layers are named by their places, so that weights find their layers again."""
         old = self._native
         if old is not None:
             self._native = self._draw(layers, self.input_shape or ())
-            kept = {**old.parameters(), **old.states()}
-            for name, value in {**self._native.parameters(), **self._native.states()}.items():
-                if name in kept:
-                    value[...] = kept[name]
             self._native.random_counters = old.random_counters
             if frozen := [name for name in old.frozen if name in self.parameters() or name in self.states()]:
                 self._native.freeze(frozen)
@@ -192,12 +227,23 @@ class Sequential(Network):
             yield self._built()
         except (TypeError, ValueError):
             if fresh and self._is_untouched():
+                self._built().give_up()
                 self._native = None  # the shape of refused data shall not stick
             raise
 
     def _is_untouched(self) -> bool:
-        again = self._draw(self._layers, self.input_shape or ())
-        return bool((again.flat_parameters == self.flat_parameters).all())
+        again = self._built().clone()
+        again.reset(None)
+        return bool((again.flat_parameters == self._built().flat_parameters).all())
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = super().__deepcopy__(memo)
+        twin._layers, twin._lends = copy.deepcopy(self._layers, memo), twin._native is not None
+        return twin
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._lends = self._native is not None
 
     @property
     def input_shape(self) -> tuple[int, ...] | None:

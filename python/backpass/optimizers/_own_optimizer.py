@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backpass import _checks, _core
+from backpass._flat import write_flat
 
 if TYPE_CHECKING:
     from backpass._types import Array
@@ -30,15 +31,14 @@ def guarded(step: Callable[[Any, Network], None]) -> Callable[[Any, Network], No
             where = type(self).__name__
             raise NotFiniteError(f'[{where}] nothing was updated: the gradient of "{name}" is not finite')
         before, steps = model.flat_parameters.copy(), self.steps
-        parameters = model.flat_parameters
         try:
             step(self, model)
             if model.frozen:
                 _put_back(model, before)
-            if _first_not_finite(model, parameters, model.parameters):
+            if _first_not_finite(model, model.flat_parameters, model.parameters):
                 raise NotFiniteError(f"[{type(self).__name__}] step left weights that are not finite: it was undone")
         except BaseException:
-            parameters[:] = before
+            write_flat(native, before)
             raise
         if self.steps == steps:
             self._native.count_step(native)

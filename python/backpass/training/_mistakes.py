@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 import numpy as np
 
@@ -91,7 +90,8 @@ def _size(rows: Array) -> str:
 def check_trained(model: Model, where: str) -> None:
     """Warns, once, where the weights are the random numbers that they started as."""
     model._trained = None
-    if model._native is not None and _core.starts_at_random(model._native):
+    native = model._native
+    if native is not None and not native.is_trained and _core.starts_at_random(native):
         warn(
             f"[{where}] the model has not been trained: its weights are the random numbers that they start as; fit it "
             "first, or load weights"
@@ -106,27 +106,10 @@ def check_frozen(model: Model, where: str) -> None:
         warn_once(model, f"[{where}] all parameters are frozen: nothing is trained; unfreeze() those that should be")
 
 
-_OF_NO_LAYER = 2**63  # origins from here on
-_models: WeakSet[Model] = WeakSet()
-
-
-def check_shared(model: Model, native: _core.Network, layers: Sequence[Any] = (), *, of_tensors: bool = False) -> None:
-    """Warns where a model is made of parts of a trained one, and notes what it is made of.
-
-    Layers are recipes: whoever made them may use them again, for a model with weights of its own. Parts of a model are
-    meant where they were read off it (`model.layers`, `model.graph`, `model(x)`), or where tensors have parameters of
-    another model beside others, or those of no layer.
-    """
-    model._origins = _core.origins(native) | {layer._native().number for layer in layers}
-
-    def is_part(other: Model) -> bool:
-        shares = other is not model and other._trained and not other._origins.isdisjoint(model._origins)
-        recipe = not of_tensors or (other._origins == model._origins and max(model._origins, default=0) < _OF_NO_LAYER)
-        return bool(shares and (other._was_read or not recipe))
-
-    if not model._trained and any(map(is_part, list(_models))):
+def check_goes_on(model: Model, native: _core.Network) -> None:
+    """Warns where a model is made of the layers of a trained one and of nothing else, as in a loop over folds."""
+    if native.goes_on:
         warn(
-            f"[{type(model).__name__}] is made of layers of a trained model, and starts from weights of its own: "
-            "models share none. new.load_weights({**new.state_dict(), **of_the_other}) takes over the same names"
+            f"[{type(model).__name__}] is made of layers that have been trained, and goes on from their weights; for "
+            "new ones, make new layers, or copy.deepcopy(layers)"
         )
-    _models.add(model)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backpass import _core
+from backpass._flat import write_flat
 from backpass.losses._loss import native_losses
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Objective:
             rounded = given.astype(parameters.dtype)
         if not np.isfinite(rounded).all():
             raise ValueError(f"[objective] theta has a number that is not finite as {parameters.dtype}")
-        parameters[:] = rounded
+        write_flat(self._network, rounded)
         return given.astype(np.float64)
 
     def _evaluated(self, theta: Vector) -> tuple[Vector, float, Vector]:
