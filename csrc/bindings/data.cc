@@ -29,10 +29,10 @@ std::string name_of(py::handle key, const std::string& where) {
 // Numbers in a tuple are one array; arrays in a tuple are several.
 bool in_free_form(const py::handle& y, TargetForm form) {
   if (y.is_none() || py::isinstance<py::dict>(y)) return true;
-  if (form == TargetForm::joint && py::isinstance<py::list>(y)) return true;
-  if (!py::isinstance<py::tuple>(y)) return false;
+  const bool listed = form == TargetForm::joint && py::isinstance<py::list>(y);
+  if (!listed && !py::isinstance<py::tuple>(y)) return false;
   for (const py::handle part : y)
-    if (!has_rows(part) && form != TargetForm::joint) return false;
+    if (!has_rows(part)) return false;
   return true;
 }
 

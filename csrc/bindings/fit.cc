@@ -3,6 +3,8 @@
 
 #include <pybind11/stl.h>
 
+#include <deque>
+
 namespace backpass::python {
 namespace {
 
@@ -133,6 +135,28 @@ FitOptions to_options(const py::dict& settings, const Session& session) {
   return options;
 }
 
+// Data sets from Python, and what their memory belongs to.
+struct Sets {
+  std::deque<Data> rows;  // which does not move them
+  std::vector<DataSet> sets;
+};
+
+// Each: ((x, y, sample_weight), losses or None, loss_weights, batch_size or 0, weight, name).
+Sets to_sets(const py::list& given, const Session& session) {
+  using Fields = std::tuple<py::tuple, std::optional<std::vector<Loss>>, std::vector<double>, Dim, double, std::string>;
+  Sets result;
+  for (const py::handle each : given) {
+    const auto [rows, losses, loss_weights, batch_size, weight, name] = each.cast<Fields>();
+    const std::string prefix = "data set " + (name.empty() ? std::to_string(result.sets.size()) : name) + ": ";
+    Taker taker = session.taker;
+    if (losses) taker.form = target_form(session.network, losses->at(0), losses->size());
+    DataSet set{result.rows.emplace_back(taker, rows, "fit", prefix).views(), {}, batch_size, weight, name};
+    if (losses) set.losses.emplace(*losses, loss_weights);
+    result.sets.push_back(std::move(set));
+  }
+  return result;
+}
+
 }  // namespace
 
 py::dict fit(Session& session, const py::object& data, const py::object& validation, const py::dict& settings) {
@@ -145,14 +169,19 @@ py::dict fit(Session& session, const py::object& data, const py::object& validat
     options.validation_stream = to_stream(validation, session.taker, "fit");
   }
   Stream stream;
-  if (py::isinstance<py::tuple>(data))
+  std::optional<Sets> sets;
+  if (py::isinstance<py::list>(data))
+    sets.emplace(to_sets(data.cast<py::list>(), session));
+  else if (py::isinstance<py::tuple>(data))
     arrays.emplace(session.taker, data.cast<py::tuple>(), "fit");
   else
     stream = to_stream(data, session.taker, "fit");
   History history;
   {
     const WithoutLock release;
-    history = arrays ? session.trainer.fit(arrays->views(), options) : session.trainer.fit(stream, options);
+    history = sets     ? session.trainer.fit(sets->sets, options)
+              : arrays ? session.trainer.fit(arrays->views(), options)
+                       : session.trainer.fit(stream, options);
   }
   py::dict columns;
   for (const auto& [name, values] : history.columns) columns[py::str(name)] = values;

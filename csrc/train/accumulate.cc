@@ -26,21 +26,30 @@ Tensor weight_of(const LossInputs& in) {
   return in.total_weight[0];
 }
 
+// What the buffer holds of a parameter's gradient before the walk.
+Tensor held_gradient(PlanSpec& spec, const Network::Impl& net, const Tensor& parameter, const char* who) {
+  if (parameter.op().sparse)
+    fail(who, '"', parameter.name(), "\" is sparse: its gradients are not kept from batch to batch");
+  const Tensor held = input(parameter.shape(), net.dtype, "grad " + parameter.name());
+  spec.leaves[&held.op()] = gradient_beside(net.places.at(&parameter.op()));
+  return held;
+}
+
 }  // namespace
 
-void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const LossInputs& in,
-                      const std::vector<Tensor>& parameters, std::vector<Tensor>& grads) {
+void average_with_gradients(PlanSpec& spec, const Network::Impl& net, const LossInputs& in,
+                            const std::vector<Tensor>& parameters, std::vector<Tensor>& grads) {
   const Tensor before = input({}, net.dtype, "weight before"), own = weight_of(in);
   spec.inputs.push_back({before, false});
   // Rows that weigh nothing change nothing.
   const Tensor part = own / maximum(before + own, constant(kLeastWeight, {}, net.dtype)), keep = 1.0 - part;
-  for (std::size_t i = 0; i < grads.size(); ++i) {
-    if (parameters[i].op().sparse)
-      fail("accumulate", '"', parameters[i].name(), "\" is sparse: its gradients are not kept from batch to batch");
-    const Tensor held = input(parameters[i].shape(), net.dtype, "grad " + parameters[i].name());
-    spec.leaves[&held.op()] = gradient_beside(net.places.at(&parameters[i].op()));
-    grads[i] = held * keep + grads[i] * part;
-  }
+  for (std::size_t i = 0; i < grads.size(); ++i)
+    grads[i] = held_gradient(spec, net, parameters[i], "accumulate") * keep + grads[i] * part;
+}
+
+void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const std::vector<Tensor>& parameters,
+                      std::vector<Tensor>& grads) {
+  for (std::size_t i = 0; i < grads.size(); ++i) grads[i] = held_gradient(spec, net, parameters[i], "fit") + grads[i];
 }
 
 // A running mean: the buffer holds the mean of all batches so far after each of them, whatever follows.

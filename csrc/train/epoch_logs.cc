@@ -13,10 +13,11 @@ namespace {
 constexpr int kEpochsAtOnce = 1024;  // of the history: what comes after is allocated as it comes
 
 std::vector<std::string> columns_of(const Objective::Impl& objective, const FitOptions& options,
-                                    const std::string& prefix) {
+                                    const std::string& prefix, const DataParts* parts) {
   std::vector<std::string> names{prefix + "loss"};
-  const std::size_t terms = objective.terms();
-  for (std::size_t i = 0; terms > 1 && i < terms; ++i) names.push_back(prefix + "loss_" + std::to_string(i));
+  const std::size_t terms = parts ? parts->size() : objective.terms();
+  for (std::size_t i = 0; terms > 1 && i < terms; ++i)
+    names.push_back(prefix + "loss_" + (parts ? (*parts)[i].name : std::to_string(i)));
   if (prefix.empty() && !objective.options.weight_penalty.empty()) names.emplace_back(kPenaltyColumn);
   for (const auto& metric : options.metrics) names.push_back(prefix + metric.first);
   return names;
@@ -24,15 +25,15 @@ std::vector<std::string> columns_of(const Objective::Impl& objective, const FitO
 
 }  // namespace
 
-History empty_history(const Objective::Impl& objective, const FitOptions& options) {
+History empty_history(const Objective::Impl& objective, const FitOptions& options, const DataParts* parts) {
   History history;
   const auto add = [&](const std::string& name) {
     history.columns.emplace_back(name, std::vector<double>());
     history.columns.back().second.reserve(static_cast<std::size_t>(std::min(options.epochs, kEpochsAtOnce)));
   };
-  for (const std::string& name : columns_of(objective, options, "")) add(name);
+  for (const std::string& name : columns_of(objective, options, "", parts)) add(name);
   if (options.validation_data || options.validation_stream)
-    for (const std::string& name : columns_of(objective, options, "val_")) add(name);
+    for (const std::string& name : columns_of(objective, options, "val_", nullptr)) add(name);
   add("learning_rate");
   return history;
 }

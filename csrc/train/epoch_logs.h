@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backpass/trainer.h"
+#include "train/data_parts.h"
 #include "train/objective_impl.h"
 
 namespace backpass {
@@ -9,7 +10,7 @@ namespace backpass {
 constexpr const char* kPenaltyColumn = "weight_penalty";
 
 // A history of no epochs, with the columns of a fit.
-History empty_history(const Objective::Impl& objective, const FitOptions& options);
+History empty_history(const Objective::Impl& objective, const FitOptions& options, const DataParts* parts = nullptr);
 // Adds an epoch: its logs, in the order of the columns.
 void append(History& history, const Logs& logs);
 

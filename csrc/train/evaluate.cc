@@ -15,11 +15,11 @@ namespace {
 
 constexpr Dim kEvaluateRows = 1024;
 
-double mean_of(const LossSums& losses, std::size_t output) {
-  return losses.weights[output] > 0 ? losses.sums[output] / losses.weights[output] : 0;
-}
-
 }  // namespace
+
+double mean_of(const LossSums& sums, std::size_t term) {
+  return sums.weights[term] > 0 ? sums.sums[term] / sums.weights[term] : 0;
+}
 
 void add_losses(LossSums& to, const std::vector<HeadLoss>& heads) {
   to.sums.resize(heads.size());

@@ -8,6 +8,8 @@ namespace backpass {
 
 // Adds the losses of a batch.
 void add_losses(LossSums& to, const std::vector<HeadLoss>& heads);
+// Of one term, by what its rows weigh; 0 where they weigh nothing.
+double mean_of(const LossSums& sums, std::size_t term);
 // The mean over all rows so far, by what they weigh; 0 where they weigh nothing. Of several outputs: their sum, each
 // times its loss weight.
 double mean_loss(const LossSums& sums, const Losses& losses);

@@ -20,11 +20,19 @@ ArrayFeed::ArrayFeed(const ArrayViews& x, const AllTargets& targets, Cut cut)
       taken_(cut.drop_last ? cut.in_full_batches(order_.size()) : order_.size()) {}
 
 void ArrayFeed::begin_epoch(RandomSequence random) {
-  order_rows(order_, cut_.shuffle, random);
+  random_ = random;
+  order();
+}
+
+void ArrayFeed::order() {
+  order_rows(order_, cut_.shuffle, random_);
   done_ = 0;
 }
 
+Dim ArrayFeed::batches() const { return (static_cast<Dim>(taken_) + cut_.batch_size - 1) / cut_.batch_size; }
+
 Feed::Batch ArrayFeed::next() {
+  if (over()) order();
   const std::int64_t* rows = order_.data() + done_;
   const std::size_t count = std::min(static_cast<std::size_t>(cut_.batch_size), taken_ - done_);
   done_ += count;

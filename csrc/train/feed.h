@@ -35,12 +35,16 @@ class ArrayFeed final : public Feed {
   ArrayFeed(const ArrayViews& x, const AllTargets& targets, Cut cut);
   void begin_epoch(RandomSequence random) override;
   bool over() override { return done_ == taken_; }
-  Batch next() override;
+  Batch next() override;  // where it is over, from the rows in another order
+  Dim batches() const;    // of one pass
 
  private:
+  void order();
+
   const ArrayViews& x_;
   const AllTargets& targets_;
   Cut cut_;
+  RandomSequence random_{0, RandomUse::shuffle, 0};  // of this epoch
   std::vector<std::int64_t> order_;
   std::size_t done_ = 0, taken_;  // of order_: trained on, and to train on
 };

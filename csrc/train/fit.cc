@@ -7,6 +7,7 @@
 #include "base/interrupt.h"
 #include "plan/workers/sharing.h"
 #include "plan/workers/team.h"
+#include "train/data_parts.h"
 #include "train/epoch_logs.h"
 #include "train/evaluate.h"
 #include "train/fit_settings.h"
@@ -58,8 +59,9 @@ Cut cut_of(const FitOptions& options) { return {options.batch_size, options.shuf
 
 // What is trained on, as far as it is known before the first batch.
 struct Known {
-  const ArrayViews* x = nullptr;  // null for a stream
+  const ArrayViews* x = nullptr;  // null for a stream; of several data sets, those of the leading one
   const AllTargets* targets = nullptr;
+  DataParts* parts = nullptr;  // null where there is one data set
   Dim rows() const { return (*x)[0].rows(); }
 };
 
@@ -73,6 +75,7 @@ class Fit {
         options_(options),
         feed_(feed),
         known_(known),
+        parts_(known.parts),
         keeper_(options.checkpoint),
         held_out_(trainer.objective, options) {}
 
@@ -93,7 +96,8 @@ class Fit {
     held_out_.check();
     const bool shared = prepare();
     const auto check = [this](const FitState& written) {
-      check_written(written, trainer_, known_.x, targets_in_place(), options_.metrics);
+      const std::size_t sums = parts_ ? parts_->size() : objective_.terms();
+      check_written(written, trainer_, sums, known_.x, targets_in_place(), options_.metrics);
     };
     if (keeper_.resume(trainer_, state_, check)) trainer_.stopped = state_.stopped;
     auto epochs = [&] {  // one that was stopped within ends, too
@@ -110,15 +114,17 @@ class Fit {
     threads_ = options_.threads > 0 ? options_.threads : objective_.options.threads;
     const bool shared = !known_.x || options_.hooks.transform || compile();
     trainer_.prepare();
-    state_.history = empty_history(objective_, options_);
+    state_.history = empty_history(objective_, options_, parts_);
     if (keeper_.keeps()) {
       state_.settings = settings_of(trainer_, options_, known_.x, known_.targets, state_.history);
+      if (parts_) parts_->add_settings(state_.settings);
       state_.initial_rate = trainer_.optimizer.learning_rate();
     }
     return shared;
   }
 
   bool compile() {
+    if (parts_) return parts_->compile();
     const Dim full = std::min(options_.batch_size, known_.rows()), rest = known_.rows() % options_.batch_size;
     const auto ending = accumulates() ? Ending::accumulate : Ending::update;
     const bool shared = trainer_.training_plan(full, *known_.targets, predicts(), ending).shared();
@@ -136,11 +142,19 @@ class Fit {
     if (begins && options_.hooks.epoch_begin) options_.hooks.epoch_begin(state_.epoch);
     if (begins && trainer_.stopped) return;  // before its first batch
     if (begins) state_.order = options_.seed ? state_.own_epochs++ : trainer_.net().epoch++;
-    feed_.begin_epoch(RandomSequence(seed(), RandomUse::shuffle, static_cast<std::uint32_t>(state_.order)));
+    begin_feed();
     if (predicts()) begin_gathering();
-    skip(state_.rows);
+    if (!parts_) skip(state_.rows);
     run_batches();
     end_epoch();
+  }
+
+  void begin_feed() {
+    if (parts_) {
+      parts_->begin_epoch(seed(), state_.order);
+      return parts_->skip(state_.batch);
+    }
+    feed_.begin_epoch(RandomSequence(seed(), RandomUse::shuffle, static_cast<std::uint32_t>(state_.order)));
   }
 
   std::uint64_t seed() const { return options_.seed.value_or(trainer_.net().seed); }
@@ -182,15 +196,24 @@ class Fit {
 
   void tell() {
     ask_interrupt();
-    if (options_.hooks.progress)
-      options_.hooks.progress(state_.rows, mean_loss(state_.losses, objective_.losses) + mean_penalty());
+    if (options_.hooks.progress) options_.hooks.progress(state_.rows, mean_so_far() + mean_penalty());
   }
 
-  double run_batch() {
-    Feed::Batch batch = feed_.next();
+  double mean_so_far() const {
+    return parts_ ? mean_loss(state_.losses, *parts_) : mean_loss(state_.losses, objective_.losses);
+  }
+
+  Feed::Batch next_of(Feed& feed) {
+    Feed::Batch batch = feed.next();
     batch.seed = seed();
     batch.step = options_.seed ? state_.own_steps++ : trainer_.net().step++;
     batch.threads = threads_;
+    return batch;
+  }
+
+  double run_batch() {
+    if (parts_) return run_parts();
+    Feed::Batch batch = next_of(feed_);
     batch.predict = predicts();
     if (options_.hooks.transform) batch = transformed_.apply(objective_, batch, options_.hooks.transform);
     const double loss = train(batch);
@@ -216,13 +239,47 @@ class Fit {
   double train(const Feed::Batch& batch) {
     if (in_group_ == 0) state_.learning_rate = trainer_.optimizer.current_learning_rate();
     const double loss = accumulates() ? trainer_.accumulate(batch, group_weight_) : trainer_.train(batch);
-    if (!std::isfinite(loss))
-      throw DivergedError(state_.epoch, state_.batch,
-                          trainer_.net().first_non_finite(*batch.x, batch.rows, batch.count, batch.seed, batch.step));
+    require_finite(loss, batch);
     if (!trainer_.updated) throw DivergedError(state_.epoch, state_.batch, refused());
     if (accumulates()) return loss;
     update_averages(Per::step);
     return loss;
+  }
+
+  void require_finite(double loss, const Feed::Batch& batch) {
+    if (!std::isfinite(loss))
+      throw DivergedError(state_.epoch, state_.batch,
+                          trainer_.net().first_non_finite(*batch.x, batch.rows, batch.count, batch.seed, batch.step));
+  }
+
+  // A step over a batch of each data set; the last walk updates.
+  double run_parts() {
+    state_.learning_rate = trainer_.optimizer.current_learning_rate();
+    state_.losses.sums.resize(parts_->size());
+    state_.losses.weights.resize(parts_->size());
+    double total = 0;
+    const Dim before = state_.rows;
+    for (std::size_t i = 0; i < parts_->size(); ++i) total += run_part(i);
+    state_.penalty_sum += (*parts_)[0].trainer->objective.penalty() * static_cast<double>(state_.rows - before);
+    update_averages(Per::step);
+    ++state_.batch;
+    return total;
+  }
+
+  // What it adds to the loss.
+  double run_part(std::size_t i) {
+    DataPart& part = (*parts_)[i];
+    Trainer::Impl& trainer = *part.trainer;
+    const Feed::Batch batch = next_of(*part.feed);
+    const double whole = trainer.train(batch, parts_->ending(i)), penalty = trainer.objective.penalty();
+    require_finite(whole, batch);
+    trainer_.gradient_norm = trainer.gradient_norm;
+    if (!trainer.updated) throw DivergedError(state_.epoch, state_.batch, refused());
+    const double loss = whole - penalty, weight = trainer.objective.heads[0].weight;
+    state_.losses.sums[i] += loss * weight;
+    state_.losses.weights[i] += weight;
+    if (&part == &parts_->lead()) state_.rows += batch.count;
+    return part.weight * loss + penalty;
   }
 
   void update_averages(Per per) {
@@ -249,7 +306,7 @@ class Fit {
     update_averages(Per::epoch);
     ++trainer_.optimizer.state()->epochs;
     Logs logs;
-    log_losses(state_.losses, objective_.losses, "", logs);
+    parts_ ? log_losses(state_.losses, *parts_, logs) : log_losses(state_.losses, objective_.losses, "", logs);
     if (penalized()) {
       logs[0].second += mean_penalty();
       logs.emplace_back(kPenaltyColumn, mean_penalty());
@@ -278,6 +335,7 @@ class Fit {
   const FitOptions& options_;
   Feed& feed_;
   Known known_;
+  DataParts* parts_;
   Keeper keeper_;
   FitState state_;
   HeldOut held_out_;
@@ -303,6 +361,15 @@ History Trainer::fit(const TrainingData& data, const FitOptions& options) {
   if (!impl_->optimizer.makes_steps()) return minimize(*impl_, data.x, targets, options);
   ArrayFeed feed(data.x, targets, cut_of(options));
   return Fit(*impl_, options, feed, {&data.x, &targets}).run();
+}
+
+History Trainer::fit(const std::vector<DataSet>& sets, const FitOptions& options) {
+  const InUse use(impl_->net().users, Use::calls_back);
+  const Interrupt interrupt(options.hooks.interrupt);
+  check_options(options);
+  DataParts parts(*impl_, sets, options);
+  if (!impl_->optimizer.makes_steps()) return minimize(*impl_, parts, options);
+  return Fit(*impl_, options, *parts.lead().feed, {parts.lead().x, &parts.lead().targets, &parts}).run();
 }
 
 History Trainer::fit(const Stream& data, const FitOptions& options) {

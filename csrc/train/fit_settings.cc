@@ -101,6 +101,14 @@ std::string penalties_of(const Objective::Impl& objective) {
   return joined(patterns) + " #" + std::to_string(hash.value());
 }
 
+void add_samples(std::vector<std::pair<std::string, std::string>>& settings, const ArrayViews& x,
+                 const AllTargets& targets) {
+  for (std::size_t i = 0; i < x.size(); ++i) settings.emplace_back("x", sample(x[i]));
+  for (std::size_t i = 0; i < targets.size(); ++i)
+    settings.emplace_back(target_label(targets.names, i), sample(targets[i].y));
+  settings.emplace_back("sample_weight", sample(targets.sample_weight));
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl& trainer, const FitOptions& options,
@@ -129,11 +137,18 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl
       {"schedule of the optimizer", text_of(optimizer.schedule.type(), optimizer.schedule.attributes())},
       {"what is frozen", joined(trainer.network().frozen())}};
   if (!x) return settings.emplace_back("x", "a stream"), settings;
-  for (std::size_t i = 0; i < x->size(); ++i) settings.emplace_back("x", sample((*x)[i]));
-  for (std::size_t i = 0; i < targets->size(); ++i)
-    settings.emplace_back(target_label(targets->names, i), sample((*targets)[i].y));
-  settings.emplace_back("sample_weight", sample(targets->sample_weight));
+  add_samples(settings, *x, *targets);
   return settings;
+}
+
+void add_data_settings(std::vector<std::pair<std::string, std::string>>& settings, const Objective::Impl& objective,
+                       const ArrayViews& x, const AllTargets& targets, Dim batch_size) {
+  const std::size_t outputs = objective.net().outputs().size();
+  settings.emplace_back("loss", text_of(objective.losses, outputs));
+  settings.emplace_back("loss_weights", weights_of(objective.losses, outputs));
+  settings.emplace_back("weight of a data set", text_of(std::optional(objective.share)));
+  settings.emplace_back("batch_size", std::to_string(batch_size));
+  add_samples(settings, x, targets);
 }
 
 }  // namespace backpass

@@ -30,8 +30,8 @@ class Keeper {
 };
 
 // Throws std::invalid_argument where a checkpoint that belongs to this fit is damaged; `in_place`: the targets whose
-// rows keep their places in Gathered, or null; x as above.
-void check_written(const FitState& written, const Trainer::Impl& trainer, const ArrayViews* x, const Targets* in_place,
-                   const Metrics& metrics);
+// rows keep their places in Gathered, or null; x as above; `sums`: of how many losses.
+void check_written(const FitState& written, const Trainer::Impl& trainer, std::size_t sums, const ArrayViews* x,
+                   const Targets* in_place, const Metrics& metrics);
 
 }  // namespace backpass

@@ -75,26 +75,34 @@ class TrainedParameters {
   std::vector<Part> parts_;
 };
 
+// A loss over all rows of some data.
+struct Term {
+  Objective::Impl* objective;
+  const ArrayViews* x;
+  const AllTargets* targets;
+};
+
 class Minimization {
  public:
-  Minimization(Trainer::Impl& trainer, const ArrayViews& x, const AllTargets& targets, const FitOptions& options)
+  Minimization(Trainer::Impl& trainer, std::vector<Term> terms, const DataParts* parts, const FitOptions& options)
       : trainer_(trainer),
         objective_(trainer.objective),
         options_(options),
-        x_(x),
-        targets_(targets),
+        terms_(std::move(terms)),
+        parts_(parts),
         held_out_(trainer.objective, options),
         parameters_(trainer.net()),
         freezes_(trainer.net().freezes) {}
 
   History run() {
     check(trainer_, options_);
-    check_metrics(objective_.net(), options_.metrics, &targets_);
+    check_metrics(objective_.net(), options_.metrics, terms_[0].targets);
     held_out_.check();
     trainer_.stopped = false;
     trainer_.net().note_training();
     threads_ = options_.threads > 0 ? options_.threads : objective_.options.threads;
-    history_ = empty_history(objective_, options_);
+    history_ = empty_history(objective_, options_, parts_);
+    part_.resize(parameters_.size());
     auto epochs = [this] { minimize(); };
     if (options_.epochs > 0) Team::with(resolve_threads(threads_), epochs);
     return std::move(history_);
@@ -152,20 +160,35 @@ class Minimization {
     if (net.freezes != freezes_)  // by a hook
       fail(trainer_.optimizer.type(), "what is frozen must not change within a fit: end it, and begin another");
     if (!put(x)) return std::numeric_limits<double>::infinity();
-    const double loss =
-        objective_.gradients({&x_, &targets_, nullptr, x_[0].rows(), options_.seed.value_or(net.seed), 0, threads_});
+    const double loss = value_of(terms_[0]);
     parameters_.read_gradients(gradient);
+    return terms_.size() == 1 ? loss : loss + add_others(gradient);
+  }
+
+  // In training, with its weight; its gradient is left in the network's buffer.
+  double value_of(const Term& term) {
+    Objective::Impl& objective = *term.objective;
+    const double whole = objective.gradients({term.x, term.targets, nullptr, (*term.x)[0].rows(),
+                                              options_.seed.value_or(objective.net().seed), 0, threads_});
+    if (objective.share == 1) return whole;
+    const double penalty = objective.penalty();
+    return objective.share * (whole - penalty) + penalty;
+  }
+
+  double add_others(std::span<double> gradient) {
+    double loss = 0;
+    for (std::size_t i = 1; i < terms_.size(); ++i) {
+      loss += value_of(terms_[i]);
+      parameters_.read_gradients(part_);
+      for (std::size_t k = 0; k < part_.size(); ++k) gradient[k] += part_[k];
+    }
     return loss;
   }
 
   bool put(std::span<const double> x) { return parameters_.write(x); }
 
   void end_epoch(double loss) {
-    Logs logs{{"loss", loss}};
-    if (!options_.metrics.empty() || objective_.terms() > 1) {
-      logs = evaluate_arrays(objective_, x_, targets_, options_.metrics, threads_, "");
-      logs[0].second = loss;  // in training
-    }
+    Logs logs = losses(loss);
     held_out_.log(threads_, logs);
     logs.emplace_back("learning_rate", 1.0);  // where a line search begins
     append(history_, logs);
@@ -173,11 +196,29 @@ class Minimization {
     if (options_.hooks.epoch_end) options_.hooks.epoch_end(epoch, logs);
   }
 
+  // `whole`: in training.
+  Logs losses(double whole) {
+    Logs logs{{"loss", whole}};
+    if (parts_) {
+      for (std::size_t i = 0; parts_->size() > 1 && i < parts_->size(); ++i)
+        logs.emplace_back("loss_" + (*parts_)[i].name, evaluated(terms_[i], {})[0].second);
+    } else if (!options_.metrics.empty() || objective_.terms() > 1) {
+      logs = evaluated(terms_[0], options_.metrics);
+      logs[0].second = whole;
+    }
+    return logs;
+  }
+
+  Logs evaluated(const Term& term, const Metrics& metrics) {
+    return evaluate_arrays(*term.objective, *term.x, *term.targets, metrics, threads_, "");
+  }
+
   Trainer::Impl& trainer_;
   Objective::Impl& objective_;
   const FitOptions& options_;
-  const ArrayViews& x_;
-  const AllTargets& targets_;
+  const std::vector<Term> terms_;
+  const DataParts* parts_;    // null where there is one data set
+  std::vector<double> part_;  // of the gradient
   HeldOut held_out_;
   TrainedParameters parameters_;
   const int freezes_;  // when they were counted
@@ -193,7 +234,14 @@ void fail_for_parts(const std::string& optimizer) {
 }
 
 History minimize(Trainer::Impl& trainer, const ArrayViews& x, const AllTargets& targets, const FitOptions& options) {
-  return Minimization(trainer, x, targets, options).run();
+  return Minimization(trainer, {{&trainer.objective, &x, &targets}}, nullptr, options).run();
+}
+
+History minimize(Trainer::Impl& trainer, const DataParts& parts, const FitOptions& options) {
+  std::vector<Term> terms;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    terms.push_back({&parts[i].trainer->objective, parts[i].x, &parts[i].targets});
+  return Minimization(trainer, std::move(terms), &parts, options).run();
 }
 
 }  // namespace backpass

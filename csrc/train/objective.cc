@@ -18,6 +18,8 @@ enum Variant : int {
   kEvaluate = 4,
   kGradientsOnly = 8,
   kLabels = 16,
+  kSum = 1 << 27,
+  kSumUpdate = 1 << 28,
   kHessian = 1 << 29,
   kAccumulate = 1 << 30
 };
@@ -30,6 +32,10 @@ int ending_bits(Objective::Impl::Ending ending) {
       return kAccumulate;
     case Objective::Impl::Ending::gradients:
       return kGradientsOnly;
+    case Objective::Impl::Ending::sum:
+      return kSum;
+    case Objective::Impl::Ending::sum_update:
+      return kSumUpdate;
   }
   return 0;
 }
@@ -122,15 +128,21 @@ TrainingSpec Objective::Impl::training_spec(Dim batch, const AllTargets& targets
                                             bool by_rows) const {
   LossInputs in = build_losses(net(), losses, targets);
   const Tensor penalty = penalty_of(net(), options.weight_penalty);
-  if (penalty) in.loss = in.loss + penalty;
+  Tensor shared = share == 1 ? in.loss : in.loss * share;
+  if (penalty) {
+    const bool whole = shared == in.loss;
+    in.loss = in.loss + penalty;
+    shared = whole ? in.loss : shared + penalty;
+  }
   TrainingSpec result{loss_spec(net(), in, batch, true)};
   PlanSpec& spec = result.plan;
   spec.recompute = options.recompute;
   spec.narrow = options.activation_dtype;
   assign_states(spec, net(), Phase::update);
   add_head_outputs(spec, net(), in, predict, in.weighted || ending == Ending::accumulate);
-  auto [parameters, grads, tables] = training_gradients(net(), in.loss, by_rows);
-  if (ending == Ending::accumulate) add_to_gradients(spec, net(), in, parameters, grads);
+  auto [parameters, grads, tables] = training_gradients(net(), shared, by_rows);
+  if (ending == Ending::accumulate) average_with_gradients(spec, net(), in, parameters, grads);
+  if (ending == Ending::sum || ending == Ending::sum_update) add_to_gradients(spec, net(), parameters, grads);
   if (penalty) spec.outputs.push_back({penalty, {kFirstExternal, kPenalty}});
   for (std::size_t i = 0; i < parameters.size(); ++i)
     spec.outputs.push_back({grads[i], gradient_beside(net().places.at(&parameters[i].op()))});

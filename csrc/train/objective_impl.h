@@ -31,6 +31,7 @@ struct Objective::Impl {
   std::vector<HeadLoss> heads = {};     // by term, in the last walk
   ArrayView predicted = {};             // by the last walk in training that kept predictions
   AlignedBuffer scalars = {};           // beside the arena: see Scalar
+  double share = 1;                     // of its loss in the gradients of a step that draws from several data sets
 
   // Numbers with a place of their own: what the rows weigh whose gradients are in the buffer, while they accumulate;
   // the penalty of the last walk in training.
@@ -49,9 +50,10 @@ struct Objective::Impl {
 
   using Buffers = std::array<std::byte*, kFirstExternal>;  // what a plan reads and writes, by slot
 
-  // How a walk in training ends: with the update, with gradients added to those of other batches, or with gradients
-  // alone. Only the first may go by the rows of sparse tables.
-  enum class Ending { update, accumulate, gradients };
+  // How a walk in training ends: with the update, with gradients averaged with those of other batches, or with
+  // gradients alone; or with their sum with those of other data sets, alone or updated by. Only the first may go by the
+  // rows of sparse tables.
+  enum class Ending { update, accumulate, gradients, sum, sum_update };
 
   // `who` is named in errors.
   static std::shared_ptr<Impl> make(Network network, Losses losses, ObjectiveOptions options, const char* who);
@@ -60,7 +62,8 @@ struct Objective::Impl {
   std::size_t terms() const { return losses.terms(net().outputs().size()); }
   double penalty() const { return options.weight_penalty.empty() ? 0 : number_at(scalars.data() + kPenalty); }
 
-  // `by_rows`: gradients of sparse tables are left to whoever updates their rows.
+  // `by_rows`: gradients of sparse tables are left to whoever updates their rows. The loss that it tells is without the
+  // share.
   TrainingSpec training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending, bool by_rows) const;
   Plan& gradients_plan(Dim batch, const AllTargets& targets);
   Plan& evaluation_plan(Dim batch, const AllTargets& targets);

@@ -11,8 +11,9 @@
 namespace backpass {
 
 PlanSpec Trainer::Impl::training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending) const {
-  const bool sweeps = ending == Ending::update && !updates_apart();
-  auto [spec, tables, gradients] = objective.training_spec(batch, targets, predict, ending, sweeps);
+  const bool sweeps = updates(ending) && !updates_apart();
+  auto [spec, tables, gradients] =
+      objective.training_spec(batch, targets, predict, ending, sweeps && ending == Ending::update);
   if (sweeps) optimizer.state()->add_update(spec, net(), tables, gradients);
   return std::move(spec);
 }
@@ -29,10 +30,11 @@ double Trainer::Impl::walk(Plan& plan, const Batch& batch) {
                         state.next_settings());
 }
 
-double Trainer::Impl::train(const Batch& batch) {
-  Plan& plan = training_plan(batch.count, *batch.targets, batch.predict);
+double Trainer::Impl::train(const Batch& batch, Ending ending) {
+  Plan& plan = training_plan(batch.count, *batch.targets, batch.predict, ending);
   const double value = walk(plan, batch);
   updated = plan.updated();
+  if (!updates(ending)) return value;
   gradient_norm = plan.gradient_norm();
   if (updates_apart())
     updated = updated && update();

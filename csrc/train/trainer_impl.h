@@ -28,7 +28,9 @@ struct Trainer::Impl {
   Plan& training_plan(Dim batch, const AllTargets& targets, bool predict, Ending ending = Ending::update);
 
   double walk(Plan& plan, const Batch& batch);  // forward, loss, backward and update; returns the loss
-  double train(const Batch& batch);             // a full step; counts it where it is one
+  // A full step, or one up to its gradients; counts it where it is a full one.
+  double train(const Batch& batch, Ending ending = Ending::update);
+  static bool updates(Ending ending) { return ending == Ending::update || ending == Ending::sum_update; }
   // Whether the update is no part of the plan that computes gradients.
   bool updates_apart() const { return by_hand || optimizer.state()->composed; }
   // What can fail comes before the first step.

@@ -146,6 +146,40 @@ void test_a_loss_alone() {
   CHECK(grads.size() == 1 && grads[0].shape() == Shape({kRows, 3}));
 }
 
+// Each with a loss, a batch size and a weight of its own.
+void test_several_data_sets() {
+  Network net = network(), other = network();
+  const std::vector<double> zeros(3 * kRows);
+  const TrainingData squares{x(), ArrayView{zeros.data(), {kRows, 3}}};
+  const std::vector<DataSet> sets{{named(), Losses(PolicyGradient{}), kRows, 0.5, "policy"},
+                                  {squares, {}, kRows, 2.0, ""}};
+  Trainer trainer(net, MSE{}, SGD{.learning_rate = 0.1});
+  const History history = trainer.fit(sets, {.epochs = 1, .shuffle = false});
+  CHECK(history.columns.size() == 4 && history.columns[1].first == "loss_policy" &&
+        history.columns[2].first == "loss_1");
+
+  const std::size_t n = static_cast<std::size_t>(other.n_parameters());
+  const auto gradient = [&](Objective objective, const TrainingData& data) {
+    objective.gradients(data, 0);
+    const double* grads = static_cast<const double*>(other.flat_gradients());
+    return std::vector<double>(grads, grads + n);
+  };
+  const std::vector<double> first = gradient(Objective(other, PolicyGradient{}), named()),
+                            second = gradient(Objective(other, MSE{}), squares);
+  const double *w = static_cast<const double*>(other.flat_parameters()),
+               *stepped = static_cast<const double*>(net.flat_parameters());
+  for (std::size_t i = 0; i < n; ++i)
+    CHECK(std::fabs(stepped[i] - (w[i] - 0.1 * (0.5 * first[i] + 2.0 * second[i]))) < 1e-14);
+
+  CHECK(refuses([&] { trainer.fit(std::vector<DataSet>{}); }, "at least one data set"));
+  CHECK(refuses([&] { trainer.fit({sets[0], sets[0]}); }, "names of their own"));
+  CHECK(refuses([&] { trainer.fit({{squares, {}, 0, std::nan(""), ""}, sets[1]}); }, "must be finite"));
+  CHECK(refuses([&] { trainer.fit(sets, {.accumulate = 2}); }, "accumulate"));
+  Trainer whole(other, MSE{}, LBFGS{});
+  const History down = whole.fit(sets, {.epochs = 20});
+  CHECK(down["loss"].back() < down["loss"].front());
+}
+
 }  // namespace
 }  // namespace backpass
 
@@ -156,6 +190,7 @@ int main() {
   test_all_outputs_and_the_inputs();
   test_what_does_not_fit_is_refused_by_name();
   test_a_loss_alone();
+  test_several_data_sets();
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
   return failures == 0 ? 0 : 1;
 }

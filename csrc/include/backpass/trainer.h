@@ -75,6 +75,16 @@ struct FitOptions {
   Checkpointing checkpoint = {};
 };
 
+// One of several data sets of a fit, with a loss, a batch size and a weight of its own: the boundary and the interior
+// of a differential equation, rows with labels and without.
+struct DataSet {
+  TrainingData data;
+  std::optional<Losses> losses = {};  // absent: those of the trainer
+  Dim batch_size = 0;                 // 0: that of the fit
+  double weight = 1;                  // of its loss in the sum
+  std::string name = {};              // of its column in the history: "loss_boundary"; empty: its number
+};
+
 // The first four are those of ObjectiveOptions.
 struct TrainerOptions {
   int threads = 0;
@@ -107,6 +117,11 @@ class Trainer {
     return fit(TrainingData{x, y, {}}, options);
   }
   History fit(const Stream& data, const FitOptions& options = {});
+  // A step draws a batch from each set, and updates by the gradient of the sum of their losses, each times its weight.
+  // The set with the most batches says how long an epoch is; others begin again, in another order, where they are over.
+  // Validation has the losses of the trainer. Throws std::invalid_argument for metrics, accumulate and transform beside
+  // several sets.
+  History fit(const std::vector<DataSet>& sets, const FitOptions& options = {});
   void stop();  // ends fit after the current batch; for hooks
 
   // What it trains: evaluates and computes gradients, by the same plans. What follows is short for its methods.

@@ -109,15 +109,18 @@ class History(dict[str, list[float]]):
         return _mean(held_out[last]) > limit and _mean(training[last]) < training[best]
 
 
-def columns_of(outputs: int, metrics: Sequence[str], validated: bool, penalized: bool = False) -> list[str]:
-    """The columns that a fit will have, in their order.
+def columns_of(
+    outputs: int, metrics: Sequence[str], validated: bool, penalized: bool = False, sets: Sequence[str] = ()
+) -> list[str]:
+    """The columns that a fit will have, in their order; `sets` are the names of its data sets, where it has such.
 
     Raises:
         ValueError: if a metric has the name of another column.
     """
-    losses = ["loss", *(f"loss_{i}" for i in range(outputs) if outputs > 1)]
+    terms = ["loss", *(f"loss_{i}" for i in range(outputs) if outputs > 1)]
+    losses = ["loss", *(f"loss_{name}" for name in sets if len(sets) > 1)] if sets else terms
     penalty = ["weight_penalty"] if penalized else []
-    held_out = [f"val_{name}" for name in (*losses, *metrics) if validated]
+    held_out = [f"val_{name}" for name in (*terms, *metrics) if validated]
     columns = [*losses, *penalty, *metrics, *held_out, "learning_rate"]
     for name in metrics:
         if columns.count(name) > 1 or name == "epoch":

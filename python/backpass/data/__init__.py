@@ -7,9 +7,11 @@
 
 from backpass._core import balanced_class_weights
 from backpass.data._arrow import arrow_dataset, arrow_file, parquet
+from backpass.data._sets import Data
 from backpass.data._streams import Stream
 
 __all__ = [
+    "Data",
     "Stream",
     "arrow_dataset",
     "arrow_file",

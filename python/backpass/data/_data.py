@@ -46,16 +46,18 @@ def parts_of(y: Any, joint: bool = False) -> dict[Any, Any] | tuple[Any, ...] | 
     """Targets of a loss of one's own that are no single array: a dict or tuple of arrays; empty where none are."""
     if y is None:
         return ()
-    if isinstance(y, dict) or (joint and isinstance(y, list)):
-        return y if isinstance(y, dict) else tuple(y)
-    return y if isinstance(y, tuple) and (joint or all(map(_has_rows, y))) else None
+    if isinstance(y, dict):
+        return y
+    listed = isinstance(y, tuple) or (joint and isinstance(y, list))
+    return tuple(y) if listed and all(map(_has_rows, y)) else None
 
 
 def with_one_target(data: Rows | Stream) -> Rows | Stream:
     """With a tuple of targets in place of a list, for a loss that takes them all."""
     if isinstance(data, Stream) or not isinstance(data[1], list):
         return data
-    return data[0], tuple(data[1]), data[2]
+    parts = parts_of(data[1], joint=True)
+    return data if parts is None else (data[0], parts, data[2])
 
 
 def _has_rows(part: Any) -> bool:

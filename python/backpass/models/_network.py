@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from backpass import _checks, _core, _machine
 from backpass._names import suggesting
+from backpass.data._sets import loss_of_sets
 from backpass.losses import _loss as _losses
 from backpass.losses._loss import native_losses
 from backpass.models._model import Model
@@ -144,7 +145,7 @@ class Network(Model):
         x: ArrayLike,
         y: Targets | None = None,
         *,
-        loss: AnyLoss,
+        loss: AnyLoss | None = None,
         optimizer: Optimizer | str,
         **options: Unpack[FitOptions],
     ) -> History:
@@ -153,10 +154,12 @@ class Network(Model):
         Args:
             x: (rows, *input_shape). Arrays with dense rows, memory-mapped ones too, are read in place. Or, with no y, a
                 `Stream`, or chunks (x, y) or (x, y, sample_weight): a function that gives an iterable of them, or an
-                iterable itself (an iterator for one epoch only).
-            y: targets, as the loss wants them: (rows, *output_shape), (rows,) for one output, or integer labels.
+                iterable itself (an iterator for one epoch only). Or, with no y, a list of `Data`: several data sets,
+                of which each step draws a batch.
+            y: targets, as the loss wants them: (rows, *output_shape), (rows,) for one output, or integer labels; a dict
+                or tuple of arrays of any shapes for a loss of your own, or () where it needs none.
             loss: such as `MSE()` or its name, "mse", with its defaults; one of your own; or a list with one for each
-                output.
+                output. It may be left out beside data sets, whose first then says what validation goes by.
             optimizer: such as `Adam(...)`; one that has been used for this model goes on where it stopped. A name
                 such as "adam" is a fresh one with its defaults.
             epochs: how often to go through all rows.
@@ -220,7 +223,10 @@ class Network(Model):
             KeyboardInterrupt: on Ctrl-C, or after it when a stream's generator that blocks goes on; the model is usable
                 as it is.
         """
-        loss, optimizer = _losses.resolved("fit", loss), _optimizer.resolved("fit", optimizer)
+        loss = _losses.resolved("fit", loss_of_sets(x) if loss is None else loss)
+        if loss is None:
+            raise TypeError(f"{type(self).__name__}.fit() missing 1 required keyword-only argument: 'loss'")
+        optimizer = _optimizer.resolved("fit", optimizer)
         trainer, own = self._last_trainer, chosen(options, TrainerOptions)
         if trainer is None or not trainer._continues(loss, optimizer, own):
             trainer = Trainer(self, loss, optimizer, **own)

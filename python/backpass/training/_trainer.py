@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from backpass import _checks, _core
 from backpass._names import suggesting
@@ -15,7 +15,8 @@ from backpass.callbacks._callback import checked_callbacks, hooks_of
 from backpass.callbacks._checkpoint import reader_of, writer_of
 from backpass.callbacks._history import History, columns_of
 from backpass.data._class_weights import with_class_weights
-from backpass.data._data import HeldOut, checked_names, rows_of, shape_giver, with_one_target
+from backpass.data._data import HeldOut, Rows, checked_names, rows_of, shape_giver, with_one_target
+from backpass.data._sets import Data, data_sets, names_of_sets
 from backpass.data._streams import Stream
 from backpass.data._tables import arrays_of, names_of
 from backpass.losses import _loss as _losses
@@ -178,7 +179,12 @@ class Trainer(Sealed):
         watchers = checked_callbacks(asked["callbacks"])
         settings["averages"] = [watcher._native for watcher in watchers if isinstance(watcher, Averaging)]
         settings["checkpoint"], settings["resume"] = writer_of(watchers), reader_of(asked["resume"], watchers)
-        given = rows_of(x, y, asked["sample_weight"], "fit", settings["check_finite"], settings["epochs"])
+        sets, finite = data_sets(x, y, asked), settings["check_finite"]
+        if sets:
+            given: Rows | Stream = sets[0]._rows(finite)
+            x = sets[0].x
+        else:
+            given = rows_of(x, y, asked["sample_weight"], "fit", finite, settings["epochs"])
         held_out = HeldOut(asked["validation_data"], asked["validation_split"], asked["stratify"])
         names = checked_names(self.model, x, given, "fit")
         held_out.check_names(names)
@@ -188,24 +194,27 @@ class Trainer(Sealed):
                 given = with_one_target(given)
             data, validation = held_out.divide(given, network, settings["seed"], self._losses[0].joint)
             metrics = [name for name, *_ in settings["metrics"]]
-            columns = columns_of(self._terms(network), metrics, validation is not None, bool(self.weight_penalty))
+            validated, penalized = validation is not None, bool(self.weight_penalty)
+            columns = columns_of(self._terms(network), metrics, validated, penalized, names_of_sets(sets or []))
             for watcher in watchers:
                 watcher._check_columns(columns)
             self.optimizer._check_fit(watchers)
             self._look("fit", network, None if isinstance(given, Stream) or augment is not None else given[0])
-            bar = _bar(asked["progress"], data, settings["epochs"], len(network.graph.inputs) > 1)
+            rows = _rows_of_epoch(sets, data, settings, len(network.graph.inputs) > 1)
+            bar = _bar(asked["progress"], rows, settings["epochs"])
             settings["hooks"] = {**hooks_of(self, [*watchers, *bar]), "warning": _warn}
             try:
                 for watcher in watchers:
                     watcher.on_fit_begin(self, {})
-                history = History(self._for(network).fit(data, validation, settings))
+                native = [_native_set(part, finite) for part in sets] if sets else data
+                history = History(self._for(network).fit(native, validation, settings))
             finally:
                 for part in bar:
                     part.close()
             self.model._last_loss, self.model._last_loss_weights = self.loss, self.loss_weights
             self.model._trained = True
             self.model._names = given.names if isinstance(given, Stream) else names
-            if asked["resume"] is None and history.get("loss") and not isinstance(data, Stream):
+            if asked["resume"] is None and history.get("loss") and not (sets or isinstance(data, Stream)):
                 self._warn_of_zero_gradients(network, data)  # what was resumed may have been at its end
             for watcher in watchers:
                 watcher.on_fit_end(self, {})
@@ -344,12 +353,33 @@ def _transform(augment: Augmentation | Sequence[Augmentation] | None) -> Any:
     return chain(augment)
 
 
-def _bar(progress: bool | str, data: Any, epochs: int, several: bool) -> list[Any]:
+def _native_set(part: Data, finite: bool) -> tuple[Any, ...]:
+    """A data set as the core takes it."""
+    losses = None if part.loss is None else native_losses("Data", part.loss)
+    weights = native_weights("Data", part.loss_weights)
+    if weights and losses is None:
+        raise ValueError("[Data] loss_weights must come with a loss")
+    rows = part._rows(finite)
+    if losses and losses[0].joint:
+        rows = cast("Rows", with_one_target(rows))
+    return rows, losses, weights, part.batch_size or 0, part.weight, part.name
+
+
+def _rows_of_epoch(sets: list[Data] | None, data: Any, settings: dict[str, Any], several: bool) -> int | None:
+    """For a bar; None where nobody knows. Of several data sets, those of the one with the most batches."""
+    if isinstance(data, Stream):
+        return None
+    if not sets:
+        return row_count(data[0], several)
+    counts = [(row_count(part.x, several), part.batch_size or settings["batch_size"]) for part in sets]
+    return max(counts, key=lambda count: -(-count[0] // count[1]))[0]
+
+
+def _bar(progress: bool | str, rows: int | None, epochs: int) -> list[Any]:
     if not isinstance(progress, bool) and (not isinstance(progress, str) or progress != "auto"):
         raise ValueError(f"[fit] progress must be True, False or 'auto', got {progress!r}")
     if not progress:
         return []
     from backpass.callbacks._progress import is_terminal, shown_progress
 
-    rows = None if isinstance(data, Stream) else row_count(data[0], several)
     return [shown_progress(rows, epochs)] if progress is True or is_terminal() else []
