@@ -94,7 +94,8 @@ class Data(Sealed):
 
     def __repr__(self) -> str:
         shown = {"loss": None, "weight": 1.0, "batch_size": None, "name": ""}
-        told = [f"{key}={vars(self)[key]!r}" for key, plain in shown.items() if vars(self)[key] != plain]
+        own = {key: vars(self).get(key, plain) for key, plain in shown.items()}
+        told = [f"{key}={value!r}" for key, value in own.items() if value != shown[key]]
         return f"Data({', '.join(['...', *told])})"
 
 
