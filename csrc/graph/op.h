@@ -29,8 +29,9 @@ enum class OpKind : unsigned char {
   broadcast,  // to shape
   reshape,    // to shape
   transpose,  // dims: the permutation
-  slice,      // dims: axis, begin, end
-  pad,        // dims: axis, begin, end: input 0 within zeros; the derivative of slice
+  slice,      // dims: axis, begin, end and, where it is not 1, step
+  pad,        // dims: as of slice: input 0 within zeros; the derivative of slice
+  flip,       // dims: the axes
   concat,     // dims: axis
   softmax,
   log_sum_exp,
@@ -41,6 +42,13 @@ enum class OpKind : unsigned char {
   put_label,      // inputs: value (n), labels (n); ignore; to shape (n, c): the derivative of take_label
   take,           // inputs: table (n, ...), indices; ignore: the index that gives zeros; name: who says so
   scatter_add,    // inputs: value, indices; ignore, name; to shape (n, ...): the derivative of take
+  gather,         // inputs: x, indices along neighbouring axes; dims: the first of them, rank of the indices; name
+  gather_add,     // inputs: value, indices; dims, name; to shape: the derivative of gather
+  max,            // dims: neighbouring axes
+  prod,           // dims: likewise
+  argmax,         // dims: likewise. int32, where in them as one axis
+  argsort,        // dims: axis; reverse: the greatest first. int32
+  recurrence,     // inputs: x, a or none: y = x + a (the y before), along dims: axis; reverse: from the end. a is 1
   random_keep,    // alpha: rate; stream. 1 / (1 - rate) or 0 in training, 1 otherwise
   random_normal,  // stream. Of mean 0 and deviation 1 in training, 0 otherwise
   by_mode,        // input 0 in training, input 1 otherwise
@@ -76,6 +84,7 @@ struct Op {
   bool keepdims = false;
   bool sparse = false;              // of a parameter: its gradient is kept by rows
   bool lower = true, unit = false;  // of a triangle: which, and whether ones are on its diagonal
+  bool reverse = false;
   bool transpose_a = false, transpose_b = false;
   Precision precision = Precision::highest;
   std::uint32_t stream = 0;
@@ -143,6 +152,6 @@ Tensor solve_triangle(const Tensor& a, const Tensor& b, bool transpose_a, bool l
 Tensor solve_square(const Tensor& a, const Tensor& b, bool transpose_a);
 Tensor det_sign(const Tensor& a);
 Tensor log_abs_det(const Tensor& a);
-Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape);
+Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape, Dim step = 1);
 
 }  // namespace backpass

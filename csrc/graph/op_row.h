@@ -25,7 +25,8 @@ enum class Role : unsigned char {
   product,
   linalg,    // of each matrix of an operand
   movement,  // elements of others at other places: see Move
-  lookup,    // rows by indices
+  lookup,    // elements by indices
+  axis,      // along neighbouring axes, by a call of its own
   host,
 };
 
@@ -53,7 +54,7 @@ struct OpField {
     required,
     optional,    // left out where it is as in a new op
     one_dim,     // of dims: there is one
-    three_dims,  // of dims: there are three
+    range,       // of dims: there are three or four
     sizes,       // of dims: one may be the batch
   };
 

@@ -29,10 +29,13 @@ constexpr OpField kSolveFields[] = {{"transpose_a", &Op::transpose_a}};
 constexpr OpField kSumFields[] = {{"dims", &Op::dims}, {"keepdims", &Op::keepdims}};
 constexpr OpField kAxesFields[] = {{"dims", &Op::dims}};
 constexpr OpField kAxisFields[] = {{"dims", &Op::dims, Form::one_dim}};
-constexpr OpField kRangeFields[] = {{"dims", &Op::dims, Form::three_dims}};
+constexpr OpField kRangeFields[] = {{"dims", &Op::dims, Form::range}};
 constexpr OpField kEpsFields[] = {{"eps", &Op::alpha}};
 constexpr OpField kLabelsFields[] = {{"ignore", &Op::ignore, Form::optional}};
 constexpr OpField kIndicesFields[] = {{"who", &Op::name}, {"ignore", &Op::ignore, Form::optional}};
+constexpr OpField kGatherFields[] = {{"dims", &Op::dims}, {"who", &Op::name}};
+constexpr OpField kArgsortFields[] = {{"dims", &Op::dims, Form::one_dim}, {"descending", &Op::reverse}};
+constexpr OpField kRecurrenceFields[] = {{"dims", &Op::dims, Form::one_dim}, {"reverse", &Op::reverse}};
 constexpr OpField kKeepFields[] = {{"rate", &Op::alpha}, {"stream", &Op::stream}};
 constexpr OpField kStreamFields[] = {{"stream", &Op::stream}};
 constexpr OpField kMomentumFields[] = {{"momentum", &Op::alpha}};
@@ -96,9 +99,11 @@ constexpr OpRow kRows[] = {
     {OpKind::transpose, "transpose", Role::movement, {1, 1}, kAxesFields, transpose_derivative,
      [](const Op& op) { return transpose(input0(op), op.dims); }, no_flops, {}, transpose_moves},
     {OpKind::slice, "slice", Role::movement, {1, 1}, kRangeFields, slice_derivative,
-     [](const Op& op) { return slice(input0(op), op.dims[0], op.dims[1], op.dims[2]); }, no_flops, {}, slice_moves},
+     [](const Op& op) { return slice(input0(op), op.dims[0], op.dims[1], op.dims[2], step_of(op)); }, no_flops, {}, slice_moves},
     {OpKind::pad, "pad", Role::movement, {1, 1}, kRangeFields, pad_derivative,
-     [](const Op& op) { return pad(input0(op), op.dims[0], op.dims[1], op.dims[2], op.shape); }, no_flops, {}, pad_moves},
+     [](const Op& op) { return pad(input0(op), op.dims[0], op.dims[1], op.dims[2], op.shape, step_of(op)); }, no_flops, {}, pad_moves},
+    {OpKind::flip, "flip", Role::movement, {1, 1}, kAxesFields, flip_derivative,
+     [](const Op& op) { return flip(input0(op), op.dims); }, no_flops, {}, flip_moves},
     {OpKind::concat, "concat", Role::movement, {1, kMaxOperands}, kAxisFields, concat_derivative,
      [](const Op& op) { return concat(op.inputs, op.dims[0]); }, no_flops, {}, concat_moves},
     {OpKind::softmax, "softmax", Role::row, {1, 1}, {}, softmax_derivative,
@@ -119,6 +124,14 @@ constexpr OpRow kRows[] = {
      [](const Op& op) { return take_for(op.name, input0(op), input1(op), op.ignore); }, no_flops},
     {OpKind::scatter_add, "scatter_add", Role::lookup, {2, 2}, kIndicesFields, scatter_add_derivative,
      [](const Op& op) { return scatter_add(input0(op), input1(op), op.shape, op.ignore, op.name); }, no_flops},
+    {OpKind::gather, "gather", Role::lookup, {2, kMaxOperands}, kGatherFields, gather_derivative, rebuilt_gather, no_flops},
+    {OpKind::gather_add, "gather_add", Role::lookup, {2, kMaxOperands}, kGatherFields, gather_add_derivative, rebuilt_gather, no_flops},
+    {OpKind::max, "max", Role::axis, {1, 1}, kAxesFields, max_derivative, rebuilt_fold, input_flops},
+    {OpKind::prod, "prod", Role::axis, {1, 1}, kAxesFields, prod_derivative, rebuilt_fold, input_flops},
+    {OpKind::argmax, "argmax", Role::axis, {1, 1}, kAxesFields, nothing_flows, rebuilt_fold, input_flops},
+    {OpKind::argsort, "argsort", Role::axis, {1, 1}, kArgsortFields, nothing_flows,
+     [](const Op& op) { return argsort(input0(op), op.dims[0], op.reverse); }, input_flops},
+    {OpKind::recurrence, "recurrence", Role::axis, {1, 2}, kRecurrenceFields, recurrence_derivative, rebuilt_recurrence, input_flops},
     {OpKind::random_keep, "random_keep", Role::generator, {0, 0}, kKeepFields, nothing_flows, rebuilt_random, no_flops},
     {OpKind::random_normal, "random_normal", Role::generator, {0, 0}, kStreamFields, nothing_flows, rebuilt_random, no_flops},
     {OpKind::by_mode, "by_mode", Role::view, {2, 2}, {}, by_mode_derivative,

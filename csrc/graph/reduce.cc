@@ -1,6 +1,5 @@
 // Sums and their mirror, broadcasting.
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 #include "base/error.h"
@@ -19,9 +18,7 @@ std::vector<Dim> normalize_axes(const char* who, const Tensor& x, std::vector<Di
   return axes;
 }
 
-namespace {
-
-std::vector<Dim> axes_or_all(const char* who, const Tensor& x, const std::optional<std::vector<Dim>>& axes) {
+std::vector<Dim> axes_or_all(const char* who, const Tensor& x, const Axes& axes) {
   if (!x) fail(who, "got an empty tensor");
   if (x.dtype() == DType::int32) fail(who, "takes float32 or float64, got int32");
   if (axes) return normalize_axes(who, x, *axes);
@@ -29,6 +26,13 @@ std::vector<Dim> axes_or_all(const char* who, const Tensor& x, const std::option
   std::iota(all.begin(), all.end(), 0);
   return all;
 }
+
+Shape kept_shape(Shape shape, const std::vector<Dim>& axes) {
+  for (Dim axis : axes) shape[static_cast<std::size_t>(axis)] = 1;
+  return shape;
+}
+
+namespace {
 
 // One run of neighbouring axes [first, last]: what a reduction call can do.
 Tensor sum_run(const Tensor& x, Dim first, Dim last) {
@@ -39,15 +43,9 @@ Tensor sum_run(const Tensor& x, Dim first, Dim last) {
   return make_tensor({.kind = OpKind::sum, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype(), .dims = axes});
 }
 
-// `shape` with the dimensions `axes` set to 1.
-Shape kept_shape(Shape shape, const std::vector<Dim>& axes) {
-  for (Dim axis : axes) shape[static_cast<std::size_t>(axis)] = 1;
-  return shape;
-}
-
 }  // namespace
 
-Tensor sum(const Tensor& x, std::optional<std::vector<Dim>> axes, bool keepdims) {
+Tensor sum(const Tensor& x, Axes axes, bool keepdims) {
   const std::vector<Dim> over = axes_or_all("sum", x, axes);
   Tensor y = x;
   for (std::size_t end = over.size();
@@ -73,19 +71,10 @@ Tensor rebuilt_count(const Op& op) {
   return make_tensor({.kind = OpKind::count, .dtype = op.dtype, .alpha = op.alpha, .dims = op.dims, .name = op.name});
 }
 
-Tensor mean(const Tensor& x, std::optional<std::vector<Dim>> axes, bool keepdims) {
+Tensor mean(const Tensor& x, Axes axes, bool keepdims) {
   const std::vector<Dim> over = axes_or_all("mean", x, axes);
   const Tensor n = count(x, over);
   return sum(x, over, keepdims) / n;
-}
-
-// Where nothing but zeros is summed, the root is of a constant, through which no gradient flows.
-Tensor norm(const Tensor& x, std::optional<std::vector<Dim>> axes, bool keepdims) {
-  const std::vector<Dim> over = axes_or_all("norm", x, axes);
-  const double least =
-      x.dtype() == DType::float64 ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
-  const Tensor squares = sum(square(x), over, keepdims);
-  return sqrt(maximum(squares, constant(least, {}, x.dtype()))) * greater(squares, constant(0.0, {}, x.dtype()));
 }
 
 Tensor broadcast_to(const Tensor& x, Shape shape) {

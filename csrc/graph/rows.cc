@@ -33,15 +33,58 @@ Tensor along_rows(const Tensor& column, const Shape& shape) {
 
 }  // namespace
 
-Tensor softmax(const Tensor& x) {
+namespace {
+
+Tensor row_softmax(const Tensor& x) {
   check_rows("softmax", x);
   return make_tensor({.kind = OpKind::softmax, .inputs = {x}, .shape = x.shape(), .dtype = x.dtype()});
 }
 
-Tensor log_sum_exp(const Tensor& x) {
-  check_rows("log_sum_exp", x);
+// A function of rows along any axis, which is moved to the end for it.
+Tensor along(const char* who, const Tensor& x, Dim axis, Tensor (*function)(const Tensor& x)) {
+  if (!x) fail(who, "got an empty tensor");
+  const Dim at = normalize_axes(who, x, {axis})[0];
+  return moveaxis(function(moveaxis(x, at, -1)), -1, at);
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& x, Dim axis) { return along("softmax", x, axis, row_softmax); }
+
+Tensor log_softmax(const Tensor& x, Dim axis) {
+  return along("log_softmax", x, axis, [](const Tensor& rows) {
+    const Tensor below = below_max(rows);
+    return below - along_rows(log_sum_exp(below), rows.shape());
+  });
+}
+
+Tensor log_sum_exp(const Tensor& x, Dim axis) {
+  if (!x) fail("log_sum_exp", "got an empty tensor");
+  const Tensor rows = moveaxis(x, axis, -1);
+  check_rows("log_sum_exp", rows);
   return make_tensor(
-      {.kind = OpKind::log_sum_exp, .inputs = {x}, .shape = without_last(x.shape()), .dtype = x.dtype()});
+      {.kind = OpKind::log_sum_exp, .inputs = {rows}, .shape = without_last(rows.shape()), .dtype = x.dtype()});
+}
+
+Tensor logsumexp(const Tensor& x, Axes axes, bool keepdims) {
+  const std::vector<Dim> over = axes_or_all("logsumexp", x, axes);
+  if (over.empty()) return x;
+  std::vector<Dim> order;
+  Shape shape;
+  for (Dim i = 0; i < static_cast<Dim>(x.shape().size()); ++i)
+    if (!std::ranges::binary_search(over, i)) {
+      order.push_back(i);
+      shape.push_back(x.shape()[static_cast<std::size_t>(i)]);
+    }
+  Dim count = 1;
+  for (const Dim axis : over) {
+    order.push_back(axis);
+    const Dim n = x.shape()[static_cast<std::size_t>(axis)];
+    if (n == kBatch) fail("logsumexp", "does not go over the batch of ", to_string(x.shape()));
+    count *= n;
+  }
+  shape.push_back(count);
+  return kept_or_not(log_sum_exp(reshape(transpose(x, order), shape)), x, over, keepdims);
 }
 
 Tensor below_max(const Tensor& x) {

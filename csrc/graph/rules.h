@@ -21,6 +21,7 @@ Grads reshape_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted)
 Grads transpose_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads slice_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads pad_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads flip_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads concat_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads softmax_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads log_sum_exp_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
@@ -31,6 +32,11 @@ Grads take_label_derivative(const Tensor& y, const Tensor& g, const Wanted& want
 Grads put_label_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads take_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads scatter_add_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads max_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads prod_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads recurrence_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads gather_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads gather_add_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads by_mode_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads track_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads host_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
@@ -41,12 +47,16 @@ Moves broadcast_moves(const Op& op, const std::vector<Shape>& from, const Shape&
 Moves transpose_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
 Moves slice_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
 Moves pad_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
+Moves flip_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
 Moves concat_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
 
 // Of ops whose functions do not check everything, or that have none of their own.
 Tensor rebuilt_count(const Op& op);
 Tensor rebuilt_elementwise(const Op& op);
 Tensor rebuilt_inverse_rms(const Op& op);
+Tensor rebuilt_fold(const Op& op);
+Tensor rebuilt_recurrence(const Op& op);
+Tensor rebuilt_gather(const Op& op);
 Tensor rebuilt_random(const Op& op);
 
 Tensor rebuilt_matmul(const Op& op);
@@ -62,6 +72,16 @@ std::optional<Shape> broadcast(const Shape& a, const Shape& b);
 // Summed over the axes along which a tensor of `shape` is repeated to become as x is.
 Tensor sum_to(const Tensor& x, const Shape& shape);
 Shape batch_matmul_shape(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b);
+Dim step_of(const Op& op);  // of a slice, or of what is its derivative
+// Axes of a reduction of real numbers: those given, or all.
+std::vector<Dim> axes_or_all(const char* who, const Tensor& x, const Axes& axes);
+Shape kept_shape(Shape shape, const std::vector<Dim>& axes);  // with the dimensions `axes` set to 1
+// x less those axes, kept as ones or not, as `y` of the others stands.
+Tensor kept_or_not(const Tensor& y, const Tensor& x, const std::vector<Dim>& over, bool keepdims);
+// x with the axes `over` side by side, and where they begin.
+std::pair<Tensor, std::vector<Dim>> gathered_axes(const Tensor& x, const std::vector<Dim>& over);
+// y = x + a (the y before it) along an axis; from the end, if `reverse`. Without a: 1.
+Tensor recurrence(const Tensor& x, const Tensor& a, Dim axis, bool reverse);
 // Every element of an input to the place of the same index.
 Move straight_move(const Shape& from, const Shape& to);
 

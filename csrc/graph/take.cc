@@ -25,7 +25,7 @@ void check_table(const std::string& who, const Shape& table) {
 }  // namespace
 
 Tensor take_for(std::string who, const Tensor& table, const Tensor& indices, std::optional<Dim> ignore) {
-  if (!table || table.dtype() == DType::int32) fail(who, "takes a table of float32 or float64");
+  if (!table) fail(who, "got an empty tensor");
   check_table(who, table.shape());
   check_indices(who, indices);
   return make_tensor({.kind = OpKind::take,
@@ -36,8 +36,16 @@ Tensor take_for(std::string who, const Tensor& table, const Tensor& indices, std
                       .name = std::move(who)});
 }
 
-Tensor take(const Tensor& table, const Tensor& indices, std::optional<Dim> ignore) {
-  return take_for("take", table, indices, ignore);
+// Along another axis it is moved to the front, and what was taken goes back to its place.
+Tensor take(const Tensor& x, const Tensor& indices, Dim axis, std::optional<Dim> ignore) {
+  const Dim at = normalize_axes("take", x, {axis})[0];
+  if (at == 0) return take_for("take", x, indices, ignore);
+  const Tensor taken = take_for("take", moveaxis(x, at, 0), indices, ignore);
+  std::vector<Dim> order(taken.shape().size());
+  const Dim count = static_cast<Dim>(indices.shape().size());
+  for (Dim i = 0; i < static_cast<Dim>(order.size()); ++i)
+    order[static_cast<std::size_t>(i)] = i < at ? count + i : i < at + count ? i - at : i;
+  return transpose(taken, order);
 }
 
 Tensor scatter_add(const Tensor& value, const Tensor& indices, Shape shape, std::optional<Dim> ignore,

@@ -1,6 +1,8 @@
 // Tensor and Op: making, naming, leaves.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <limits>
 
 #include "base/error.h"
 #include "graph/op.h"
@@ -83,14 +85,27 @@ Tensor state(Shape shape, DType dtype, std::string name, Initializer initializer
   return kept_value(OpKind::state, std::move(shape), dtype, std::move(name), std::move(initializer));
 }
 
+namespace {
+
+void check_integers(const std::vector<double>& values) {
+  using Limits = std::numeric_limits<std::int32_t>;
+  for (const double value : values)
+    if (!(value >= Limits::min() && value <= Limits::max() && value == std::floor(value)))
+      fail("constant", "must be whole numbers within int32, got ", value);
+}
+
+}  // namespace
+
+// Of integers, one element that is repeated: a plan's programs know real constants only.
 Tensor constant(double value, Shape shape, DType dtype) {
   check_shape("constant", shape);
+  if (dtype == DType::int32) return broadcast_to(constant(std::vector<double>{value}, {}, dtype), std::move(shape));
   return make_tensor({.kind = OpKind::constant, .shape = std::move(shape), .dtype = dtype, .alpha = value});
 }
 
 Tensor constant(std::vector<double> values, Shape shape, DType dtype) {
   check_shape("constant", shape);
-  if (dtype == DType::int32) fail("constant", "must be float32 or float64");
+  if (dtype == DType::int32) check_integers(values);
   if (!shape.empty() && shape[0] == kBatch) fail("constant", "values cannot have the batch as a dimension");
   if (element_count(shape) != static_cast<Dim>(values.size()))
     fail("constant", values.size(), " values do not fill shape ", to_string(shape));

@@ -61,12 +61,12 @@ struct FieldReader {
     const Shape dims = shape_from_json(at());
     if (field.form != OpField::Form::sizes && std::count(dims.begin(), dims.end(), kBatch) != 0)
       reject("dims are not dimensions of a shape");
-    expect_dims(dims.size(), OpField::Form::one_dim, 1);
-    expect_dims(dims.size(), OpField::Form::three_dims, 3);
+    expect_dims(dims.size(), OpField::Form::one_dim, 1, 1);
+    expect_dims(dims.size(), OpField::Form::range, 3, 4);
     (op.*member).assign(dims.begin(), dims.end());
   }
-  void expect_dims(std::size_t got, OpField::Form form, std::size_t count) const {
-    if (field.form == form && got != count) reject("takes ", count, " dims, got ", got);
+  void expect_dims(std::size_t got, OpField::Form form, std::size_t least, std::size_t most) const {
+    if (field.form == form && (got < least || got > most)) reject("takes ", least, " dims, got ", got);
   }
   void operator()(std::optional<Dim> Op::*member) const { op.*member = at().as_int(); }
   void operator()(std::vector<double> Op::*) const {}

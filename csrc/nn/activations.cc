@@ -17,7 +17,7 @@ struct Composed {
 
 constexpr Composed kComposed[] = {
     {"selu", selu},       {"hardtanh", [](const Tensor& x) { return hardtanh(x); }}, {"relu6", relu6},
-    {"softmax", softmax}, {"identity", [](const Tensor& x) { return x; }},
+    {"softmax", [](const Tensor& x) { return softmax(x); }}, {"identity", [](const Tensor& x) { return x; }},
 };
 
 bool is_activation(const ElementwiseRow& row) { return row.weights_before != nullptr; }

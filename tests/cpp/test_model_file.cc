@@ -24,7 +24,7 @@ Graph every_kind() {
   z = below_max(center(z)) * reshape(inverse_rms(z, 1e-5), {kBatch, 1});
   const Tensor running = state({4}, kFloat32, "0.running_mean", "ones"), batch = mean(z, std::vector<Dim>{0});
   z = track(gaussian_noise(z, 0.1, 8) - by_mode(batch, running), running, batch, 0.1);
-  z = z * constant({0.1, 0.2, 0.3, 0.4}, {4}) + take(w, labels, -100);
+  z = z * constant({0.1, 0.2, 0.3, 0.4}, {4}) + take(w, labels, 0, -100);
   const Tensor loss = mean(take_label(z, labels)) + mean(square(z), std::vector<Dim>{1}, true);
   const std::vector<Tensor> grads = gradients(sum(loss), {w, b});
   Op last = loss.op();

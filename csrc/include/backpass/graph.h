@@ -1,37 +1,15 @@
 // Tensors, the operations that make them, and their derivatives.
 #pragma once
 
-#include <compare>
 #include <functional>
 #include <optional>
 
 #include "backpass/elementwise.h"
-#include "backpass/types.h"
+#include "backpass/reduce.h"
+#include "backpass/shape_ops.h"
+#include "backpass/tensor.h"
 
 namespace backpass {
-
-struct Op;  // what makes a tensor: kind, attributes, inputs (csrc/graph/op.h)
-
-// A value in a graph: its shape and type are known, its elements are not. Cheap to copy, immutable.
-// Every function below checks shapes as it builds and throws std::invalid_argument where they do not fit.
-class Tensor {
- public:
-  Tensor() = default;
-  explicit Tensor(std::shared_ptr<const Op> op) : op_(std::move(op)) {}
-
-  const Shape& shape() const;
-  DType dtype() const;
-  const std::string& name() const;  // of an input or parameter, else empty
-  std::string kind() const;         // "matmul", "relu", ...
-  const Op& op() const { return *op_; }
-  explicit operator bool() const { return static_cast<bool>(op_); }
-  bool is_shared() const { return op_.shared().use_count() > 1; }  // whether another Tensor is the same
-  bool operator==(const Tensor& other) const { return op_ == other.op_; }
-  auto operator<=>(const Tensor& other) const { return op_ <=> other.op_; }
-
- private:
-  Handle<const Op, "Tensor"> op_;
-};
 
 // How a parameter gets its first values. Names: "zeros", "ones", "glorot_uniform", "glorot_normal", "he_uniform",
 // "he_normal", "lecun_uniform", "lecun_normal", "orthogonal", "normal" (of deviation 1); `gain` multiplies the values
@@ -81,28 +59,9 @@ Tensor operator/(double a, const Tensor& b);
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a = false, bool transpose_b = false,
               Precision precision = Precision::highest);
 
-// Over the given axes (negative ones count from the end), or over all of them.
-Tensor sum(const Tensor& x, std::optional<std::vector<Dim>> axes = {}, bool keepdims = false);
-Tensor mean(const Tensor& x, std::optional<std::vector<Dim>> axes = {}, bool keepdims = false);
-// The Euclidean norm, sqrt(sum(square(x))); derivative 0 at 0. The squares must be within the range of the type.
-Tensor norm(const Tensor& x, std::optional<std::vector<Dim>> axes = {}, bool keepdims = false);
-
-Tensor broadcast_to(const Tensor& x, Shape shape);
-Tensor reshape(const Tensor& x, Shape shape);                 // keeps kBatch as first dimension if x has it
-Tensor transpose(const Tensor& x, std::vector<Dim> axes);     // output axis i is input axis axes[i]
-Tensor slice(const Tensor& x, Dim axis, Dim begin, Dim end);  // not along kBatch
-Tensor concat(const std::vector<Tensor>& xs, Dim axis);       // not along kBatch
-
-// Along the last axis.
-Tensor softmax(const Tensor& x);
-Tensor log_sum_exp(const Tensor& x);  // drops the axis; -inf, the logarithm of nothing, for rows without elements
 // x (n, c), labels int32 (n): x[i, labels[i]]; nan outside; 0 where the label is `ignore`, through which no gradient
 // flows.
 Tensor take_label(const Tensor& x, const Tensor& labels, std::optional<Dim> ignore = {});
-
-// Rows of a table (n, ...) by int32 indices: y[i, ...] = table[indices[i], ...]. An index outside [0, n) ends the run
-// with std::invalid_argument, except `ignore`, which gives zeros and gets no gradient.
-Tensor take(const Tensor& table, const Tensor& indices, std::optional<Dim> ignore = {});
 
 // Zero with probability `rate`, else x / (1 - rate), in training; x itself otherwise (Srivastava et al. 2014, in the
 // inverted form). `stream` tells dropouts apart: those of one stream drop the same elements. A network gives the

@@ -124,6 +124,45 @@ CallPtr make_take_call(const RowsSpec& spec);
 template <class T>
 CallPtr make_scatter_add_call(const RowsSpec& spec);
 
+// Elements by indices along axes of `sizes` elements, as one axis: out (outer, count, inner) = a (outer, sizes, inner)
+// [:, indices, :], or their sums, out (outer, sizes, inner) += a (outer, count, inner). Each index lies at
+// outer * outer_stride + i * index_stride + inner * inner_stride; negative ones count from the end.
+struct IndexSpec {
+  int out = -1, a = -1;
+  std::vector<int> indices = {};  // one for each of sizes
+  std::vector<Dim> sizes = {};
+  Dim outer = 1, count = 0, inner = 1;
+  Dim outer_stride = 0, index_stride = 1, inner_stride = 0;
+  std::string who = {};
+};
+template <class T>
+CallPtr make_gather_elements_call(const IndexSpec& spec);
+template <class T>
+CallPtr make_gather_add_call(const IndexSpec& spec);
+
+// Along the axis in the middle of a (outer, reduced, inner).
+struct AxisSpec {
+  int out = -1, a = -1;
+  Dim outer = 1, reduced = 1, inner = 1;
+  bool reverse = false;                   // of a recurrence: from the end; of argsort: descending
+  int factor = -1;                        // of a recurrence, (outer, reduced, inner), or none
+  Elementwise fn = Elementwise::maximum;  // of a fold: or multiply
+  int partials = -1;                      // of a fold: fold_partials elements
+};
+// out (outer, inner) = fn over the elements of a line.
+template <class T>
+CallPtr make_fold_call(const kernels::Kernels<T>& k, const AxisSpec& spec);
+std::size_t fold_partials(const AxisSpec& spec);
+// out (outer, inner), int32: where the greatest of a line is, the first of several.
+template <class T>
+CallPtr make_argmax_call(const kernels::Kernels<T>& k, const AxisSpec& spec);
+// out (outer, reduced, inner), int32: the order of a line.
+template <class T>
+CallPtr make_argsort_call(const AxisSpec& spec);
+// out, as a: each is a plus the one before, which is multiplied by the factor.
+template <class T>
+CallPtr make_recurrence_call(const AxisSpec& spec);
+
 // A value of floats stored as bfloat16, or as int8 with scales before it, and back.
 struct NarrowSpec {
   int out = -1, a = -1;

@@ -9,14 +9,38 @@
 namespace backpass {
 namespace {
 
+constexpr Dim kCopyElements = 16384;  // per task
+
 template <class T>
-void copy_strided(T* out, const T* a, const CopyPart& part, std::size_t axis) noexcept {
-  const Dim n = part.dims[axis], so = part.out_strides[axis], sa = part.a_strides[axis];
+void copy_strided(T* out, const T* a, const CopyPart& part, std::size_t axis, Dim n) noexcept {
+  const Dim so = part.out_strides[axis], sa = part.a_strides[axis];
   if (axis + 1 < part.dims.size()) {
-    for (Dim i = 0; i < n; ++i) copy_strided(out + i * so, a + i * sa, part, axis + 1);
+    for (Dim i = 0; i < n; ++i) copy_strided(out + i * so, a + i * sa, part, axis + 1, part.dims[axis + 1]);
     return;
   }
-  for (Dim i = 0; i < n; ++i) out[i * so] = a[i * sa];
+  if (so == 1 && sa == 1)
+    std::copy_n(a, n, out);
+  else
+    for (Dim i = 0; i < n; ++i) out[i * so] = a[i * sa];
+}
+
+// Leaves one axis at least, none of one element beside others, and joins neighbours that both sides walk as one.
+void join_axes(CopyPart& part) {
+  CopyPart joined{{{1}, {0}, {0}, part.out_offset, part.a_offset}, part.a};
+  for (std::size_t i = 0; i < part.dims.size(); ++i) {
+    const Dim n = part.dims[i], so = part.out_strides[i], sa = part.a_strides[i];
+    if (n == 1) continue;
+    if (joined.dims.back() == 1 || (joined.out_strides.back() == so * n && joined.a_strides.back() == sa * n)) {
+      joined.dims.back() *= n;
+      joined.out_strides.back() = so;
+      joined.a_strides.back() = sa;
+      continue;
+    }
+    joined.dims.push_back(n);
+    joined.out_strides.push_back(so);
+    joined.a_strides.push_back(sa);
+  }
+  part = std::move(joined);
 }
 
 template <class T>
@@ -25,27 +49,42 @@ class CopyCall final : public Call {
   explicit CopyCall(CopySpec spec) : s_(std::move(spec)) {
     name = "copy";
     writes = {s_.out};
+    tasks = 0;
     for (CopyPart& part : s_.parts) {
-      part.dims.insert(part.dims.begin(), 1);  // so that a scalar has an axis too
-      part.out_strides.insert(part.out_strides.begin(), 0);
-      part.a_strides.insert(part.a_strides.begin(), 0);
+      join_axes(part);
       reads.push_back(part.a);
-      Dim elements = 1;
-      for (Dim dim : part.dims) elements *= dim;
+      const Dim elements = element_count(Shape(part.dims.begin(), part.dims.end()));
+      const Dim each = std::max<Dim>(1, elements / std::max<Dim>(1, part.dims[0]));
+      const Dim rows = s_.zero_elements > 0 ? part.dims[0] : std::max<Dim>(1, kCopyElements / each);
+      pieces_.push_back({tasks, std::max<Dim>(1, rows)});
+      if (s_.zero_elements == 0) tasks += std::max<Dim>(1, ceil_div(part.dims[0], rows));
       bytes += 2.0 * sizeof(T) * static_cast<double>(elements);
     }
-    cost = kNanosecondsPerCall + bytes / 4;
+    tasks = std::max<Dim>(1, tasks);
+    cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / 4;
   }
 
-  void run(const Context& context, Dim, std::byte*) const noexcept override {
+  // What is cleared first is one task's; else each takes some rows of a part.
+  void run(const Context& context, Dim task, std::byte*) const noexcept override {
     T* out = reinterpret_cast<T*>(context.address[s_.out]);
     std::fill_n(out, s_.zero_elements, T(0));
-    for (const CopyPart& part : s_.parts)
-      copy_strided(out + part.out_offset, reinterpret_cast<const T*>(context.address[part.a]) + part.a_offset, part, 0);
+    for (std::size_t i = 0; i < s_.parts.size(); ++i) {
+      const CopyPart& part = s_.parts[i];
+      const Dim begin = (task - pieces_[i].first_task) * pieces_[i].rows;
+      if (begin < 0 || begin >= part.dims[0]) continue;
+      const T* a = reinterpret_cast<const T*>(context.address[part.a]) + part.a_offset + begin * part.a_strides[0];
+      copy_strided(out + part.out_offset + begin * part.out_strides[0], a, part, 0,
+                   std::min(pieces_[i].rows, part.dims[0] - begin));
+    }
   }
 
  private:
+  struct Piece {
+    Dim first_task, rows;  // of a part; rows of a task
+  };
+
   CopySpec s_;
+  std::vector<Piece> pieces_;  // by part
 };
 
 constexpr Dim kGatherElements = 16384;  // per task
@@ -123,5 +162,6 @@ const std::byte* rows_in_place(const GatherSpec& spec, const Context& context) n
 
 template CallPtr make_copy_call<float>(CopySpec);
 template CallPtr make_copy_call<double>(CopySpec);
+template CallPtr make_copy_call<std::int32_t>(CopySpec);
 
 }  // namespace backpass

@@ -131,6 +131,7 @@ CallPtr make_scatter_add_call(const RowsSpec& spec) {
 
 template CallPtr make_take_call<float>(const RowsSpec&);
 template CallPtr make_take_call<double>(const RowsSpec&);
+template CallPtr make_take_call<std::int32_t>(const RowsSpec&);
 template CallPtr make_scatter_add_call<float>(const RowsSpec&);
 template CallPtr make_scatter_add_call<double>(const RowsSpec&);
 

@@ -61,6 +61,7 @@ class Generator {
       case Role::linalg:
       case Role::movement:
       case Role::lookup:
+      case Role::axis:
       case Role::host:
         return emit_copy(t);
     }

@@ -113,6 +113,8 @@ class Fuser {
         return place_alone(t, Cluster::Kind::copy);
       case Role::lookup:
         return place_alone(t, Cluster::Kind::rows);
+      case Role::axis:
+        return place_alone(t, Cluster::Kind::axis);
       case Role::host:
         return place_alone(t, Cluster::Kind::host);
     }

@@ -7,7 +7,7 @@ namespace backpass {
 
 // Ops that one call computes, in order.
 struct Cluster {
-  enum class Kind : unsigned char { program, matmul, linalg, reduce, copy, rows, host };
+  enum class Kind : unsigned char { program, matmul, linalg, reduce, copy, rows, axis, host };
   Kind kind = Kind::program;
   std::vector<Tensor> ops;  // for matmul the first is the product
   Space space;

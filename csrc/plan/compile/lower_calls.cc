@@ -36,9 +36,12 @@ CallPtr Lowering::lower_as(std::size_t index) {
     case Cluster::Kind::reduce:
       return lower_reduce<T>(cluster.ops[0]);
     case Cluster::Kind::copy:
+      if (cluster.ops[0].dtype() == DType::int32) return make_copy_call<std::int32_t>(copy_spec(cluster.ops[0]));
       return make_copy_call<T>(copy_spec(cluster.ops[0]));
     case Cluster::Kind::rows:
       return lower_rows<T>(cluster.ops[0]);
+    case Cluster::Kind::axis:
+      return lower_axis<T>(cluster.ops[0]);
     case Cluster::Kind::host:
       return make_host_call(host_spec(cluster.ops[0]));
   }
@@ -250,13 +253,70 @@ CallPtr Lowering::lower_reduce(const Tensor& t) {
 template <class T>
 CallPtr Lowering::lower_rows(const Tensor& t) {
   const Op& op = t.op();
+  if (op.kind == OpKind::gather || op.kind == OpKind::gather_add) return lower_gather<T>(t);
   const bool takes = op.kind == OpKind::take;
   const Dim rows = sources_.shape(takes ? op.inputs[0] : t)[0];
   const Dim count = sources_.elements(op.inputs[1]), table = sources_.elements(takes ? op.inputs[0] : t);
   RowsSpec spec{value_of(t), value_of(op.inputs[0]), value_of(op.inputs[1]), rows, rows > 0 ? table / rows : 0, count};
   spec.ignore = op.ignore;
   spec.who = op.name;
+  if (t.dtype() == DType::int32) return make_take_call<std::int32_t>(spec);
   return takes ? make_take_call<T>(spec) : make_scatter_add_call<T>(spec);
+}
+
+// Indices have the rank of what is gathered, and on each side its dimensions or ones.
+template <class T>
+CallPtr Lowering::lower_gather(const Tensor& t) {
+  const Op& op = t.op();
+  const bool takes = op.kind == OpKind::gather;
+  const Shape table = sources_.shape(takes ? op.inputs[0] : t), own = sources_.shape(op.inputs[1]);
+  const Dim axis = op.dims[0], end = axis + op.dims[1], after = axis + static_cast<Dim>(op.inputs.size()) - 1;
+  const auto count = [](const Shape& shape, Dim from, Dim to) {
+    return element_count(Shape(shape.begin() + from, shape.begin() + to));
+  };
+  IndexSpec spec{.out = value_of(t), .a = value_of(op.inputs[0]), .who = op.name};
+  for (std::size_t i = 1; i < op.inputs.size(); ++i) {
+    spec.indices.push_back(value_of(op.inputs[i]));
+    spec.sizes.push_back(table[static_cast<std::size_t>(axis) + i - 1]);
+  }
+  spec.outer = count(table, 0, axis);
+  spec.count = count(own, axis, end);
+  spec.inner = count(table, after, static_cast<Dim>(table.size()));
+  const Dim own_inner = count(own, end, static_cast<Dim>(own.size()));
+  spec.inner_stride = own_inner == 1 ? 0 : 1;
+  spec.index_stride = own_inner;
+  spec.outer_stride = count(own, 0, axis) == 1 ? 0 : spec.count * own_inner;
+  if (!takes) return make_gather_add_call<T>(spec);
+  if (t.dtype() == DType::int32) return make_gather_elements_call<std::int32_t>(spec);
+  return make_gather_elements_call<T>(spec);
+}
+
+template <class T>
+CallPtr Lowering::lower_axis(const Tensor& t) {
+  const kernels::Kernels<T>& k = kernels::table<T>(kernels::current_isa());
+  AxisSpec spec = axis_spec(t);
+  const Op& op = t.op();
+  if (op.kind == OpKind::argsort) return make_argsort_call<T>(spec);
+  if (op.kind == OpKind::argmax) return make_argmax_call(k, spec);
+  if (op.kind == OpKind::recurrence) {
+    if (op.inputs.size() > 1) spec.factor = value_of(op.inputs[1]);
+    return make_recurrence_call<T>(spec);
+  }
+  spec.fn = op.kind == OpKind::max ? Elementwise::maximum : Elementwise::multiply;
+  spec.partials = add_value(product_of_sizes(fold_partials(spec), sizeof(T)), "partials");
+  return make_fold_call(k, spec);
+}
+
+AxisSpec Lowering::axis_spec(const Tensor& t) {
+  const Op& op = t.op();
+  const Shape shape = sources_.shape(op.inputs[0]);
+  const auto at = [&](Dim axis) { return shape.begin() + axis; };
+  AxisSpec spec{value_of(t), value_of(op.inputs[0])};
+  spec.outer = element_count(Shape(shape.begin(), at(op.dims.front())));
+  spec.reduced = element_count(Shape(at(op.dims.front()), at(op.dims.back() + 1)));
+  spec.inner = element_count(Shape(at(op.dims.back() + 1), shape.end()));
+  spec.reverse = op.reverse;
+  return spec;
 }
 
 HostSpec Lowering::host_spec(const Tensor& t) {

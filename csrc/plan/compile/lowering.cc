@@ -61,7 +61,7 @@ std::size_t Lowering::bytes_of(const Tensor& t) const {
 
 // A copy made in the phase of what it copies.
 Tensor Lowering::copy_of(const Tensor& t) {
-  const Tensor copy = elementwise(Elementwise::copy, t);
+  const Tensor copy = t.dtype() == DType::int32 ? flip(t, std::vector<Dim>{}) : elementwise(Elementwise::copy, t);
   if (const auto phase = phases_.find(&t.op()); phase != phases_.end()) phases_[&copy.op()] = phase->second;
   return copy;
 }

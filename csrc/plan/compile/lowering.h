@@ -46,6 +46,11 @@ class Lowering {
   CallPtr lower_rows(const Tensor& t);
   std::vector<Repeated> repeated(const Tensor& t, std::size_t rank);
   MatmulSpec matmul_spec(const Tensor& t);
+  template <class T>
+  CallPtr lower_gather(const Tensor& t);
+  template <class T>
+  CallPtr lower_axis(const Tensor& t);
+  AxisSpec axis_spec(const Tensor& t);
   CopySpec copy_spec(const Tensor& t);
   HostSpec host_spec(const Tensor& t);
   void add_assigns();

@@ -88,6 +88,8 @@ Source Sources::of(const Tensor& t) {
 Source Sources::resolve(const Tensor& t) {
   const Op& op = t.op();
   if (op.kind == OpKind::constant) return constant_source(op.alpha);
+  // Programs compute with real numbers: integers are written out by calls that move elements.
+  if (t.dtype() == DType::int32 && (op.kind == OpKind::values || op.kind == OpKind::broadcast)) return itself(t);
   if (op.kind == OpKind::values && op.values.size() == 1) return constant_source(op.values[0]);
   if (op.kind == OpKind::count) return constant_source(counted(op));
   if (op.kind == OpKind::random_keep && (!training_ || op.alpha == 0)) return constant_source(1);

@@ -1,0 +1,162 @@
+// Elements by indices along axes, and sums of elements by indices.
+#include <algorithm>
+#include <atomic>
+#include <limits>
+#include <sstream>
+
+#include "base/error.h"
+#include "plan/calls/calls.h"
+
+namespace backpass {
+namespace {
+
+constexpr Dim kIndexElements = 16384;  // per task
+
+class IndexCall : public Call {
+ public:
+  explicit IndexCall(const IndexSpec& spec) : s_(spec) {
+    reads = s_.indices;
+    reads.push_back(s_.a);
+    writes = {s_.out};
+    may_fail = true;
+    table_ = 1;
+    for (const Dim n : s_.sizes) table_ *= n;
+    std::ostringstream text;
+    text << s_.outer << " x " << s_.count << " of (" << table_ << ", " << s_.inner << ')';
+    detail = text.str();
+  }
+
+  bool failed() const noexcept override { return bad_.load(std::memory_order_relaxed) != kGood; }
+  std::exception_ptr take_error() override {
+    const std::uint64_t bad = bad_.exchange(kGood);
+    if (bad == kGood) return nullptr;
+    const Dim n = s_.sizes[bad >> 32];
+    const std::int32_t index = static_cast<std::int32_t>(static_cast<std::uint32_t>(bad));
+    return std::make_exception_ptr(
+        std::invalid_argument(message(s_.who, "indices must be in [", -n, ", ", n, "), got ", index)));
+  }
+
+ protected:
+  // Where the element lies that the indices at (outer, i, inner) name, as one of the table's; -1 where it is none's.
+  Dim place(const Context& context, Dim outer, Dim i, Dim inner) const noexcept {
+    Dim at = 0;
+    for (std::size_t axis = 0; axis < s_.sizes.size(); ++axis) {
+      const std::int32_t* indices = reinterpret_cast<const std::int32_t*>(context.address[s_.indices[axis]]);
+      const std::int32_t given = indices[outer * s_.outer_stride + i * s_.index_stride + inner * s_.inner_stride];
+      const Dim n = s_.sizes[axis], index = given < 0 ? given + n : given;
+      if (index < 0 || index >= n) {
+        remember(axis, given);
+        return -1;
+      }
+      at = at * n + index;
+    }
+    return at;
+  }
+  void set_cost(double touched) {
+    bytes = touched;
+    cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / 4;
+  }
+
+  IndexSpec s_;
+  Dim table_;  // elements of the axes that are indexed
+
+ private:
+  static constexpr std::uint64_t kGood = std::numeric_limits<std::uint64_t>::max();
+
+  // Of several the least, so that the message does not depend on who came first.
+  void remember(std::size_t axis, std::int32_t given) const noexcept {
+    const std::uint64_t bad = static_cast<std::uint64_t>(axis) << 32 | static_cast<std::uint32_t>(given);
+    std::uint64_t known = bad_.load(std::memory_order_relaxed);
+    while (bad < known && !bad_.compare_exchange_weak(known, bad)) {
+    }
+  }
+
+  mutable std::atomic<std::uint64_t> bad_{kGood};
+};
+
+// A task takes some (outer, i), each with its run of inner elements.
+template <class T>
+class GatherElementsCall final : public IndexCall {
+ public:
+  explicit GatherElementsCall(const IndexSpec& spec)
+      : IndexCall(spec), rows_(std::max<Dim>(1, kIndexElements / std::max<Dim>(1, s_.inner))) {
+    name = "gather_elements";
+    tasks = std::max<Dim>(1, ceil_div(s_.outer * s_.count, rows_));
+    set_cost(2.0 * sizeof(T) * static_cast<double>(s_.outer * s_.count * s_.inner));
+  }
+
+  void run(const Context& context, Dim task, std::byte*) const noexcept override {
+    const T* a = reinterpret_cast<const T*>(context.address[s_.a]);
+    T* out = reinterpret_cast<T*>(context.address[s_.out]);
+    const Dim end = std::min(s_.outer * s_.count, (task + 1) * rows_);
+    for (Dim row = task * rows_; row < end; ++row) {
+      const Dim outer = row / s_.count, i = row % s_.count;
+      T* to = out + row * s_.inner;
+      const T* from = a + outer * table_ * s_.inner;
+      if (s_.inner_stride == 0) {
+        const Dim at = place(context, outer, i, 0);
+        at < 0 ? std::fill_n(to, s_.inner, T(0)) : std::copy_n(from + at * s_.inner, s_.inner, to);
+        continue;
+      }
+      for (Dim j = 0; j < s_.inner; ++j) {
+        const Dim at = place(context, outer, i, j);
+        to[j] = at < 0 ? T(0) : from[at * s_.inner + j];
+      }
+    }
+  }
+
+ private:
+  Dim rows_;
+};
+
+// A task owns some columns (outer, inner) of the result and goes through all indices in order.
+template <class T>
+class GatherAddCall final : public IndexCall {
+ public:
+  explicit GatherAddCall(const IndexSpec& spec)
+      : IndexCall(spec), cols_(std::max<Dim>({1, 64 / Dim{sizeof(T)}, kIndexElements / std::max<Dim>(1, s_.count)})) {
+    name = "gather_add";
+    blocks_ = std::max<Dim>(1, ceil_div(s_.inner, cols_));
+    tasks = std::max<Dim>(1, s_.outer * blocks_);
+    flops = static_cast<double>(s_.outer * s_.count * s_.inner);
+    set_cost(sizeof(T) * static_cast<double>(s_.outer * (table_ + 3 * s_.count) * s_.inner));
+  }
+
+  void run(const Context& context, Dim task, std::byte*) const noexcept override {
+    if (s_.outer == 0) return;
+    const Dim outer = task / blocks_, begin = task % blocks_ * cols_, end = std::min(s_.inner, begin + cols_);
+    T* out = reinterpret_cast<T*>(context.address[s_.out]) + outer * table_ * s_.inner;
+    const T* value = reinterpret_cast<const T*>(context.address[s_.a]) + outer * s_.count * s_.inner;
+    for (Dim row = 0; row < table_; ++row) std::fill(out + row * s_.inner + begin, out + row * s_.inner + end, T(0));
+    for (Dim i = 0; i < s_.count; ++i) {
+      Dim at = place(context, outer, i, begin);
+      for (Dim j = begin; j < end; ++j) {
+        if (s_.inner_stride != 0) at = place(context, outer, i, j);
+        if (at >= 0) out[at * s_.inner + j] += value[i * s_.inner + j];
+      }
+    }
+  }
+
+ private:
+  Dim cols_, blocks_;
+};
+
+}  // namespace
+
+template <class T>
+CallPtr make_gather_elements_call(const IndexSpec& spec) {
+  return std::make_unique<GatherElementsCall<T>>(spec);
+}
+
+template <class T>
+CallPtr make_gather_add_call(const IndexSpec& spec) {
+  return std::make_unique<GatherAddCall<T>>(spec);
+}
+
+template CallPtr make_gather_elements_call<float>(const IndexSpec&);
+template CallPtr make_gather_elements_call<double>(const IndexSpec&);
+template CallPtr make_gather_elements_call<std::int32_t>(const IndexSpec&);
+template CallPtr make_gather_add_call<float>(const IndexSpec&);
+template CallPtr make_gather_add_call<double>(const IndexSpec&);
+
+}  // namespace backpass
