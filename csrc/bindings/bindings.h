@@ -9,8 +9,12 @@ namespace backpass::python {
 
 void bind_tensors(pybind11::module_& module);
 void bind_functions(pybind11::module_& module);
-void bind_products(pybind11::module_& module);  // of which bind_functions is told
+// Of which bind_functions is told:
+void bind_products(pybind11::module_& module);
 void bind_linalg(pybind11::module_& module);
+void bind_reductions(pybind11::module_& module);
+void bind_shapes(pybind11::module_& module);
+void bind_fills(pybind11::module_& module);
 void bind_layers(pybind11::module_& module);
 void bind_descriptions(pybind11::module_& module);
 void bind_losses(pybind11::module_& module);

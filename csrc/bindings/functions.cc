@@ -1,30 +1,12 @@
-// Functions of tensors: leaves, elementwise functions, products, reductions, shapes, derivatives.
+// Functions of tensors: leaves, elementwise functions, products, derivatives.
 #include <pybind11/stl.h>
 
 #include "arrays.h"
+#include "axes.h"
 #include "bindings.h"
 
 namespace backpass::python {
 namespace {
-
-using Integers = std::vector<Integer>;
-using Axes = std::variant<py::none, Integers, Integer>;
-
-std::vector<Dim> dims_of(const Integers& integers, const char* where, const char* name) {
-  std::vector<Dim> dims;
-  for (const Integer& integer : integers) dims.push_back(integer.as<Dim>(where, name));
-  return dims;
-}
-
-std::optional<std::vector<Dim>> axes_of(const Axes& axis, const char* where) {
-  if (const auto* one = std::get_if<Integer>(&axis)) return std::vector<Dim>{one->as<Dim>(where, "axis")};
-  if (const auto* several = std::get_if<Integers>(&axis)) return dims_of(*several, where, "axis");
-  return {};
-}
-
-std::optional<Dim> ignored(const std::optional<Integer>& index, const char* where) {
-  return index ? std::optional(index->as<Dim>(where, "ignore")) : std::nullopt;
-}
 
 std::uint32_t stream_of(const std::optional<Integer>& stream, const char* where) {
   return stream ? stream->as<std::uint32_t>(where, "stream") : kNextStream;
@@ -32,15 +14,14 @@ std::uint32_t stream_of(const std::optional<Integer>& stream, const char* where)
 
 Tensor constant_values(const py::array_t<double, py::array::c_style>& values, const std::string& dtype) {
   const Shape shape(values.shape(), values.shape() + values.ndim());
-  return constant(std::vector<double>(values.data(), values.data() + values.size()), shape, parse_dtype(dtype));
+  return constant(std::vector<double>(values.data(), values.data() + values.size()), shape, any_dtype(dtype));
 }
 
 void bind_leaves(py::module_& m) {
   m.def(
       "input",
       [](const py::object& shape, const std::string& dtype, std::string name) {
-        const DType type = dtype == "int32" ? DType::int32 : parse_dtype(dtype);
-        return input(to_shape(shape, "input"), type, std::move(name));
+        return input(to_shape(shape, "input"), any_dtype(dtype), std::move(name));
       },
       py::arg("shape"), py::arg("dtype") = "float32", py::arg("name") = "x",
       documented("input", "A value given when the graph runs. None as first dimension is the batch.").c_str());
@@ -58,7 +39,7 @@ void bind_leaves(py::module_& m) {
   m.def(
       "constant",
       [](double value, const py::object& shape, const std::string& dtype) {
-        return constant(value, to_shape(shape, "constant"), parse_dtype(dtype));
+        return constant(value, to_shape(shape, "constant"), any_dtype(dtype));
       },
       py::arg("value"), py::arg("shape") = py::tuple(), py::arg("dtype") = "float32", "`value` in every element.");
   m.def("constant_values", &constant_values, py::arg("values"), py::arg("dtype"));
@@ -141,78 +122,6 @@ void bind_elementwise(py::module_& m) {
   unary("stop_gradient", &stop_gradient, "x, through which no gradient flows.");
 }
 
-void bind_reductions(py::module_& m) {
-  m.def(
-      "sum", [](const Tensor& x, const Axes& axis, bool keepdims) { return sum(x, axes_of(axis, "sum"), keepdims); },
-      py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false,
-      documented("sum", "The sum over some axes, or over all.").c_str());
-  m.def(
-      "mean", [](const Tensor& x, const Axes& axis, bool keepdims) { return mean(x, axes_of(axis, "mean"), keepdims); },
-      py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false,
-      documented("mean", "The mean over some axes, or over all.").c_str());
-  m.def(
-      "norm", [](const Tensor& x, const Axes& axis, bool keepdims) { return norm(x, axes_of(axis, "norm"), keepdims); },
-      py::arg("x"), py::arg("axis") = py::none(), py::arg("keepdims") = false,
-      documented("norm",
-                 "The Euclidean norm, sqrt(sum(square(x))), over some axes, or over all; derivative 0 at 0.\n"
-                 "The squares must be within the range of the dtype.")
-          .c_str());
-  m.def("softmax", &softmax, py::arg("x"), documented("softmax", "exp(x) over its sum, along the last axis.").c_str());
-  m.def("log_sum_exp", &log_sum_exp, py::arg("x"),
-        documented("log_sum_exp",
-                   "log of the sum of exp(x) along the last axis, which it drops; -inf for rows without\n"
-                   "elements.")
-            .c_str());
-  m.def(
-      "take_label",
-      [](const Tensor& x, const Tensor& labels, const std::optional<Integer>& ignore) {
-        return take_label(x, labels, ignored(ignore, "take_label"));
-      },
-      py::arg("x"), py::arg("labels"), py::arg("ignore") = py::none(),
-      documented("take_label",
-                 "x[i, labels[i]] of x (n, c), labels int32 (n); 0 where a label is `ignore`, nan where another names "
-                 "no column.")
-          .c_str());
-}
-
-void bind_shapes(py::module_& m) {
-  m.def(
-      "take",
-      [](const Tensor& table, const Tensor& indices, const std::optional<Integer>& ignore) {
-        return take(table, indices, ignored(ignore, "take"));
-      },
-      py::arg("table"), py::arg("indices"), py::arg("ignore") = py::none(),
-      documented(
-          "take",
-          "Rows of a table (n, ...) by int32 indices; `ignore` gives zeros. Other indices outside [0, n) are an error\n"
-          "of the run (ValueError).")
-          .c_str());
-  m.def(
-      "broadcast_to",
-      [](const Tensor& x, const py::object& shape) { return broadcast_to(x, to_shape(shape, "broadcast_to")); },
-      py::arg("x"), py::arg("shape"), documented("broadcast_to", "x repeated to a shape, as in NumPy.").c_str());
-  m.def(
-      "reshape", [](const Tensor& x, const py::object& shape) { return reshape(x, to_shape(shape, "reshape")); },
-      py::arg("x"), py::arg("shape"),
-      documented("reshape", "The same elements in another shape; a batch (None) stays first.").c_str());
-  m.def(
-      "transpose",
-      [](const Tensor& x, const Integers& axes) { return transpose(x, dims_of(axes, "transpose", "axes")); },
-      py::arg("x"), py::arg("axes"), documented("transpose", "Output axis i is input axis axes[i].").c_str());
-  m.def(
-      "slice",
-      [](const Tensor& x, const Integer& axis, const Integer& begin, const Integer& end) {
-        return slice(x, axis.as<Dim>("slice", "axis"), begin.as<Dim>("slice", "begin"), end.as<Dim>("slice", "end"));
-      },
-      py::arg("x"), py::arg("axis"), py::arg("begin"), py::arg("end"),
-      documented("slice", "Elements begin to end (not included) along an axis that is not the batch.").c_str());
-  m.def(
-      "concat",
-      [](const std::vector<Tensor>& xs, const Integer& axis) { return concat(xs, axis.as<Dim>("concat", "axis")); },
-      py::arg("xs"), py::arg("axis"),
-      documented("concat", "Tensors side by side along an axis that is not the batch.").c_str());
-}
-
 }  // namespace
 
 void bind_functions(py::module_& module) {
@@ -222,6 +131,7 @@ void bind_functions(py::module_& module) {
   bind_products(module);
   bind_reductions(module);
   bind_shapes(module);
+  bind_fills(module);
   module.def(
       "gradients",
       [](const Tensor& y, const std::vector<Tensor>& xs, const std::optional<Tensor>& seed) {

@@ -31,65 +31,48 @@ Tensor power(const Tensor& x, double p) {
   return p > 0 ? result : 1.0 / result;
 }
 
-// x[..., 1:3] and x[:, 0] as in NumPy: ranges without steps, whole numbers, and all of the batch.
-class Indexed {
- public:
-  explicit Indexed(const Tensor& x) : result_(x) {}
+std::optional<Dim> bound(const py::object& value) {
+  if (value.is_none()) return {};
+  // Beyond 64 bits is beyond every axis.
+  const py::int_ number = py::reinterpret_steal<py::int_>(PyNumber_Index(value.ptr()));
+  if (!number) throw py::error_already_set();
+  return PyNumber_AsSsize_t(number.ptr(), nullptr);
+}
 
-  Tensor operator()(const py::tuple& keys) {
-    const std::size_t rank = result_.shape().size(), given = keys.size() - (keys.contains(py::ellipsis()) ? 1 : 0);
-    if (given > rank) throw py::index_error("[Tensor] has " + std::to_string(rank) + " dimensions");
-    bool filled = false;
-    for (const py::handle key : keys) {
-      if (key.is(py::ellipsis())) {
-        if (std::exchange(filled, true)) throw py::index_error("[Tensor] an index has one ... at most");
-        for (std::size_t i = given; i < rank; ++i) keep();
-      } else if (py::isinstance<py::slice>(key)) {
-        take_range(py::reinterpret_borrow<py::slice>(key));
-      } else if (py::isinstance<py::int_>(key) && !py::isinstance<py::bool_>(key)) {
-        take_one(Integer{py::reinterpret_borrow<py::object>(key)}.as<Dim>("Tensor", "index"));
-      } else {
-        throw py::type_error("[Tensor] takes whole numbers, ranges and ..., got " + py::repr(key).cast<std::string>());
-      }
-    }
-    while (axis_ < rank) keep();
-    return kept_ == result_.shape() ? result_ : reshape(result_, kept_);
-  }
-
- private:
-  Dim size() const { return result_.shape()[axis_]; }
-  void keep() { kept_.push_back(result_.shape()[axis_++]); }
-
-  void take_range(const py::slice& range) {
-    const bool whole = range.attr("start").is_none() && range.attr("stop").is_none();
-    py::ssize_t begin = 0, end = 0, step = 1, length = 0;
-    if (size() == kBatch) {
-      if (!whole) throw py::index_error("[Tensor] the batch can only be taken whole");
-    } else if (!range.compute(size(), &begin, &end, &step, &length)) {
-      throw py::error_already_set();
-    } else if (step != 1) {
-      throw py::index_error("[Tensor] a range has no step");
-    } else if (length != size()) {
-      result_ = slice(result_, static_cast<Dim>(axis_), begin, begin + length);
-    }
-    keep();
-  }
-
-  void take_one(Dim index) {
-    if (size() == kBatch || index < -size() || index >= size())
-      throw py::index_error("[Tensor] index " + std::to_string(index) + " is out of range in axis " +
-                            std::to_string(axis_) + " of " + to_string(result_.shape()));
-    const Dim begin = index < 0 ? index + size() : index;
-    result_ = slice(result_, static_cast<Dim>(axis_++), begin, begin + 1);
-  }
-
-  Tensor result_;
-  Shape kept_;
-  std::size_t axis_ = 0;
-};
+Index one_index(const py::handle& key) {
+  if (key.is(py::ellipsis())) return Ellipsis{};
+  if (key.is_none()) return NewAxis{};
+  if (py::isinstance<py::slice>(key))
+    return IndexRange{bound(key.attr("start")), bound(key.attr("stop")), bound(key.attr("step")).value_or(1)};
+  if (PyIndex_Check(key.ptr()) != 0 && !py::isinstance<py::bool_>(key))
+    return Integer{py::reinterpret_borrow<py::object>(key)}.as<Dim>("Tensor", "index");
+  throw py::type_error("[Tensor] takes whole numbers, ranges, ..., None and arrays of indices, got " +
+                       py::repr(key).cast<std::string>());
+}
 
 Tensor item(const Tensor& x, const py::object& key) {
-  return Indexed(x)(py::isinstance<py::tuple>(key) ? py::tuple(key) : py::make_tuple(key));
+  std::vector<Index> indices;
+  if (py::isinstance<py::tuple>(key))
+    for (const py::handle one : py::reinterpret_borrow<py::tuple>(key)) indices.push_back(one_index(one));
+  else
+    indices.push_back(one_index(key));
+  return index(x, indices);
+}
+
+// Of a shape that is known.
+Dim elements(const Tensor& x) {
+  Dim count = 1;
+  for (const Dim dim : x.shape())
+    count = dim == kBatch ? throw py::type_error("[Tensor] the batch of " + to_string(x.shape()) +
+                                                 " has no size while a graph is built")
+                          : count * dim;
+  return count;
+}
+
+Dim length(const Tensor& x) {
+  if (x.shape().empty()) throw py::type_error("[Tensor] of shape () has no length");
+  if (x.shape()[0] == kBatch) throw py::type_error("[Tensor] the batch has no length while a graph is built");
+  return x.shape()[0];
 }
 
 void bind_operators(py::class_<Tensor>& tensor) {
@@ -109,7 +92,6 @@ void bind_operators(py::class_<Tensor>& tensor) {
       .def(double() / py::self)
       .def(
           "__matmul__", [](const Tensor& a, const Tensor& b) { return matmul(a, b); }, py::is_operator())
-      .def("dot", &dot, py::arg("other"), "As `bp.dot`.")
       .def("__pow__", &power, py::is_operator())
       .def("__getitem__", &item, py::arg("key"))
       .def(
@@ -139,8 +121,21 @@ void bind_tensor(py::module_& module) {
       .def_property_readonly("name", &Tensor::name, "Of an input or a parameter, else empty.")
       .def_property_readonly("kind", &Tensor::kind, "What makes it: \"matmul\", \"relu\", ...")
       .def("__repr__", &print);
-  tensor.attr("__iter__") = py::none();  // with an index alone, Python would find no elements and say nothing
+  tensor
+      .def_property_readonly(
+          "ndim", [](const Tensor& x) { return x.shape().size(); }, "How many dimensions it has.")
+      .def_property_readonly("size", &elements, "How many elements it has; TypeError where that depends on the batch.")
+      .def_property_readonly(
+          "T", [](const Tensor& x) { return transpose(x); }, "All axes in the opposite order.")
+      .def_property_readonly(
+          "mT", [](const Tensor& x) { return swapaxes(x, -1, -2); }, "The last two axes in each other's place.")
+      .def("__len__", &length)
+      .def("__iter__", [](const Tensor& x) {
+        length(x);
+        return py::iter(py::cast(unstack(x)));
+      });
   bind_operators(tensor);
+  module.def("index_axes", &index_axes);  // what indexing by arrays comes to
 }
 
 py::list run(const CallableGraph& graph, const py::args& arrays, bool training, const Integer& seed,

@@ -33,6 +33,7 @@ from backpass.layers import *
 from backpass.losses import *
 from backpass.models import *
 from backpass.ops import *
+from backpass.ops._methods import teach_methods as _teach_methods
 from backpass.ops._numpy import teach_numpy as _teach_numpy
 from backpass.optimizers import *
 from backpass.tools import *
@@ -50,6 +51,7 @@ for _name in ("Graph", "Plan", "Tensor"):  # where users find them, also in pick
 
 _moved.find()
 _teach_numpy()
+_teach_methods()
 
 # Type checkers follow the imports: mypy reads no sums of lists, and would take a misspelt name for one of __getattr__.
 if not TYPE_CHECKING:

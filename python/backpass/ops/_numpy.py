@@ -55,7 +55,8 @@ def _function(tensor: _core.Tensor, function: Any, types: Any, args: Any, option
 
 def _refuse(name: str) -> NoReturn:
     own = _OTHERWISE.get(name) or (f"bp.{name}" if callable(getattr(_core, name, None)) else "")
-    cure = f"write {own}" if own else _AROUND_JUMPS if name in _JUMPS else "it is for what predict or a Graph returns"
+    cures = [f"write {own}"] * bool(own) + [_AROUND_JUMPS] * (name in _JUMPS)
+    cure = "; ".join(cures) or "it is for what predict or a Graph returns"
     raise TypeError(f"[Tensor] numpy.{name} takes arrays, and a tensor has no elements while a graph is built: {cure}")
 
 

@@ -40,7 +40,7 @@ def constant(value: Any, shape: Sequence[int | None] = (), dtype: str = "float32
     Args:
         value: a number for every element, or an array of the elements, which has a shape of its own.
         shape: of the tensor, where the value is a number; None as first dimension is the batch.
-        dtype: "float32" or "float64".
+        dtype: "float32", "float64" or, of whole numbers, "int32".
 
     Example:
         >>> import backpass as bp

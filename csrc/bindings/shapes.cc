@@ -1,0 +1,281 @@
+// Shapes, indexing, lookups, sorting.
+#include "axes.h"
+#include "bindings.h"
+
+namespace backpass::python {
+
+std::vector<Dim> dims_of(const Integers& integers, const char* where, const char* name) {
+  std::vector<Dim> dims;
+  for (const Integer& integer : integers) dims.push_back(integer.as<Dim>(where, name));
+  return dims;
+}
+
+std::optional<std::vector<Dim>> axes_of(const AnyAxes& axis, const char* where) {
+  if (const auto* one = std::get_if<Integer>(&axis)) return std::vector<Dim>{one->as<Dim>(where, "axis")};
+  if (const auto* several = std::get_if<Integers>(&axis)) return dims_of(*several, where, "axis");
+  return {};
+}
+
+std::optional<Dim> axis_or_none(const std::optional<Integer>& axis, const char* where) {
+  return axis ? std::optional(axis->as<Dim>(where, "axis")) : std::nullopt;
+}
+
+std::optional<Dim> ignored(const std::optional<Integer>& index, const char* where) {
+  return index ? std::optional(index->as<Dim>(where, "ignore")) : std::nullopt;
+}
+
+DType any_dtype(const std::string& dtype) { return dtype == "int32" ? DType::int32 : parse_dtype(dtype); }
+
+Shape shape_of(const py::object& shape, const char* where) {
+  return to_shape(py::isinstance<py::int_>(shape) ? py::make_tuple(shape) : shape, where);
+}
+
+Tensor to_indices(const py::object& indices, const std::string& where) {
+  if (py::isinstance<Tensor>(indices)) return indices.cast<Tensor>();
+  const py::object numpy = py::module_::import("numpy");
+  const py::array array = numpy.attr("asarray")(indices);
+  const char kind = array.dtype().kind();
+  if (kind != 'i' && kind != 'u' && array.size() > 0)
+    throw py::type_error("[" + where + "] indices must be whole numbers, got dtype " +
+                         py::str(array.dtype()).cast<std::string>());
+  const auto values = py::array_t<double, py::array::c_style | py::array::forcecast>(array);
+  return constant(std::vector<double>(values.data(), values.data() + values.size()),
+                  Shape(values.shape(), values.shape() + values.ndim()), DType::int32);
+}
+
+namespace {
+
+Dim axis_at(const Integer& axis, const char* where) { return axis.as<Dim>(where, "axis"); }
+
+std::vector<Dim> dims_or_one(const std::variant<Integers, Integer>& given, const char* where, const char* name) {
+  if (const auto* one = std::get_if<Integer>(&given)) return {one->as<Dim>(where, name)};
+  return dims_of(std::get<Integers>(given), where, name);
+}
+
+// As NumPy has it: a number, (before, after), or a pair for each axis.
+std::vector<PadWidth> widths_of(const py::object& given, std::size_t rank) {
+  const py::object numpy = py::module_::import("numpy");
+  const py::array array = numpy.attr("asarray")(given);
+  if (array.dtype().kind() != 'i' && array.dtype().kind() != 'u')
+    throw py::type_error("[pad] pad_width must be whole numbers, got dtype " +
+                         py::str(array.dtype()).cast<std::string>());
+  const py::array pairs = numpy.attr("broadcast_to")(array, py::make_tuple(rank, 2));
+  std::vector<PadWidth> widths;
+  for (const auto& [before, after] : pairs.attr("tolist")().cast<std::vector<std::pair<Dim, Dim>>>())
+    widths.push_back({before, after});
+  return widths;
+}
+
+PadMode pad_mode(const std::string& given) {
+  for (const PadMode mode : {PadMode::constant, PadMode::edge, PadMode::reflect, PadMode::wrap})
+    if (given == name(mode)) return mode;
+  throw std::invalid_argument("[pad] mode must be one of constant, edge, reflect, wrap, got \"" + given + "\"");
+}
+
+void bind_views(py::module_& m) {
+  m.def(
+      "broadcast_to",
+      [](const Tensor& x, const py::object& shape) { return broadcast_to(x, to_shape(shape, "broadcast_to")); },
+      py::arg("x"), py::arg("shape"), documented("broadcast_to", "x repeated to a shape, as in NumPy.").c_str());
+  m.def(
+      "reshape", [](const Tensor& x, const py::object& shape) { return reshape(x, shape_of(shape, "reshape")); },
+      py::arg("x"), py::arg("shape"),
+      documented("reshape",
+                 "The same elements in another shape, of which one dimension may be -1: as many as are left.\n"
+                 "A batch (None) stays first.")
+          .c_str());
+  m.def(
+      "transpose",
+      [](const Tensor& x, const std::optional<Integers>& axes) {
+        return axes ? transpose(x, dims_of(*axes, "transpose", "axes")) : transpose(x);
+      },
+      py::arg("x"), py::arg("axes") = py::none(),
+      documented("transpose", "Output axis i is input axis axes[i]; without axes, in the opposite order.").c_str());
+  m.def(
+      "swapaxes",
+      [](const Tensor& x, const Integer& axis1, const Integer& axis2) {
+        return swapaxes(x, axis1.as<Dim>("swapaxes", "axis1"), axis2.as<Dim>("swapaxes", "axis2"));
+      },
+      py::arg("x"), py::arg("axis1"), py::arg("axis2"),
+      documented("swapaxes", "x with two axes in each other's place.").c_str());
+  m.def(
+      "moveaxis",
+      [](const Tensor& x, const Integer& source, const Integer& destination) {
+        return moveaxis(x, source.as<Dim>("moveaxis", "source"), destination.as<Dim>("moveaxis", "destination"));
+      },
+      py::arg("x"), py::arg("source"), py::arg("destination"),
+      documented("moveaxis", "x with one axis at another place; the others keep their order.").c_str());
+  m.def("flatten", &flatten, py::arg("x"),
+        documented("flatten", "x as one axis; where it has a batch, each row as one axis.").c_str());
+  m.def("ravel", &ravel, py::arg("x"), documented("ravel", "x as one axis.").c_str());
+  m.def(
+      "expand_dims", [](const Tensor& x, const Integer& axis) { return expand_dims(x, axis_at(axis, "expand_dims")); },
+      py::arg("x"), py::arg("axis"), documented("expand_dims", "x with a new axis of one element.").c_str());
+  m.def(
+      "squeeze", [](const Tensor& x, const AnyAxes& axis) { return squeeze(x, axes_of(axis, "squeeze")); },
+      py::arg("x"), py::arg("axis") = py::none(),
+      documented("squeeze", "x without some axes of one element, or without all of them.").c_str());
+}
+
+void bind_pieces(py::module_& m) {
+  m.def(
+      "slice",
+      [](const Tensor& x, const Integer& axis, const Integer& begin, const Integer& end, const Integer& step) {
+        return slice(x, axis_at(axis, "slice"), begin.as<Dim>("slice", "begin"), end.as<Dim>("slice", "end"),
+                     step.as<Dim>("slice", "step"));
+      },
+      py::arg("x"), py::arg("axis"), py::arg("begin"), py::arg("end"), py::arg("step") = py::int_(1),
+      documented("slice", "Elements begin to end (not included) along an axis that is not the batch.").c_str());
+  m.def(
+      "concat", [](const std::vector<Tensor>& xs, const Integer& axis) { return concat(xs, axis_at(axis, "concat")); },
+      py::arg("xs"), py::arg("axis") = py::int_(0),
+      documented("concat", "Tensors side by side along an axis that is not the batch.").c_str());
+  m.def(
+      "stack", [](const std::vector<Tensor>& xs, const Integer& axis) { return stack(xs, axis_at(axis, "stack")); },
+      py::arg("xs"), py::arg("axis") = py::int_(0),
+      documented("stack", "Tensors of one shape side by side along a new axis.").c_str());
+  m.def(
+      "split",
+      [](const Tensor& x, const std::variant<Integers, Integer>& parts, const Integer& axis) {
+        const Dim at = axis_at(axis, "split");
+        if (const auto* count = std::get_if<Integer>(&parts))
+          return split(x, count->as<Dim>("split", "indices_or_sections"), at);
+        return split(x, dims_of(std::get<Integers>(parts), "split", "indices_or_sections"), at);
+      },
+      py::arg("x"), py::arg("indices_or_sections"), py::arg("axis") = py::int_(0),
+      documented("split", "Equal parts along an axis, or those between some positions; a list of tensors.").c_str());
+  m.def(
+      "unstack", [](const Tensor& x, const Integer& axis) { return unstack(x, axis_at(axis, "unstack")); },
+      py::arg("x"), py::arg("axis") = py::int_(0),
+      documented("unstack", "One tensor for each element of an axis, which goes; a list.").c_str());
+  m.def(
+      "flip", [](const Tensor& x, const AnyAxes& axis) { return flip(x, axes_of(axis, "flip")); }, py::arg("x"),
+      py::arg("axis") = py::none(),
+      documented("flip", "The elements along some axes, or along all, in the opposite order.").c_str());
+  m.def(
+      "roll",
+      [](const Tensor& x, const Integer& shift, const std::optional<Integer>& axis) {
+        const Dim by = shift.as<Dim>("roll", "shift");
+        return axis ? roll(x, by, axis_at(*axis, "roll")) : reshape(roll(ravel(x), by, 0), x.shape());
+      },
+      py::arg("x"), py::arg("shift"), py::arg("axis") = py::none(),
+      documented("roll",
+                 "Elements moved on along an axis, or in x as one row; what leaves at an end enters at the other.")
+          .c_str());
+  m.def(
+      "tile",
+      [](const Tensor& x, const std::variant<Integers, Integer>& reps) {
+        return tile(x, dims_or_one(reps, "tile", "reps"));
+      },
+      py::arg("x"), py::arg("reps"),
+      documented("tile", "x side by side with itself, as often along each of the last axes.").c_str());
+  m.def(
+      "repeat",
+      [](const Tensor& x, const std::variant<Integers, Integer>& repeats, const std::optional<Integer>& axis) {
+        const Tensor y = axis ? x : ravel(x);
+        const Dim at = axis ? axis_at(*axis, "repeat") : 0;
+        if (const auto* one = std::get_if<Integer>(&repeats)) return repeat(y, one->as<Dim>("repeat", "repeats"), at);
+        return repeat(y, dims_of(std::get<Integers>(repeats), "repeat", "repeats"), at);
+      },
+      py::arg("x"), py::arg("repeats"), py::arg("axis") = py::none(),
+      documented("repeat", "Each element along an axis as often; without an axis, of x as one row.").c_str());
+  m.def(
+      "pad",
+      [](const Tensor& x, const py::object& pad_width, const std::string& mode, double constant_values) {
+        return pad(x, widths_of(pad_width, x.shape().size()), pad_mode(mode), constant_values);
+      },
+      py::arg("x"), py::arg("pad_width"), py::arg("mode") = "constant", py::arg("constant_values") = 0.0,
+      documented("pad",
+                 "x with more elements at the ends of its axes: `pad_width` of both, (before, after), or a pair for\n"
+                 "each axis. `mode` is constant, edge (the nearest), reflect (mirrored at the last) or wrap.")
+          .c_str());
+}
+
+void bind_lookups(py::module_& m) {
+  m.def(
+      "take_label",
+      [](const Tensor& x, const Tensor& labels, const std::optional<Integer>& ignore) {
+        return take_label(x, labels, ignored(ignore, "take_label"));
+      },
+      py::arg("x"), py::arg("labels"), py::arg("ignore") = py::none(),
+      documented("take_label",
+                 "x[i, labels[i]] of x (n, c), labels int32 (n); 0 where a label is `ignore`, nan where another names "
+                 "no column.")
+          .c_str());
+  m.def(
+      "take",
+      [](const Tensor& x, const py::object& indices, const Integer& axis, const std::optional<Integer>& ignore) {
+        return take(x, to_indices(indices, "take"), axis_at(axis, "take"), ignored(ignore, "take"));
+      },
+      py::arg("x"), py::arg("indices"), py::arg("axis") = py::int_(0), py::arg("ignore") = py::none(),
+      documented("take",
+                 "Elements along an axis by int32 indices; `ignore` gives zeros. Other indices outside [0, n) are an\n"
+                 "error of the run (ValueError).")
+          .c_str());
+  m.def(
+      "take_along_axis",
+      [](const Tensor& x, const py::object& indices, const Integer& axis) {
+        return take_along_axis(x, to_indices(indices, "take_along_axis"), axis_at(axis, "take_along_axis"));
+      },
+      py::arg("x"), py::arg("indices"), py::arg("axis") = py::int_(-1),
+      documented("take_along_axis",
+                 "Elements along an axis, by int32 indices for each line of their own; other dimensions broadcast.\n"
+                 "Negative indices count from the end; others outside are an error of the run (ValueError).")
+          .c_str());
+  m.def(
+      "gather",
+      [](const Tensor& x, const Integer& axis, const py::object& indices) {
+        return gather(x, axis_at(axis, "gather"), to_indices(indices, "gather"));
+      },
+      py::arg("x"), py::arg("axis"), py::arg("indices"),
+      documented("gather",
+                 "As `take_along_axis`, in PyTorch's order of arguments: indices may have fewer elements than x\n"
+                 "along other axes.")
+          .c_str());
+  m.def(
+      "one_hot",
+      [](const py::object& indices, const Integer& num_classes, const std::string& dtype) {
+        return one_hot(to_indices(indices, "one_hot"), num_classes.as<Dim>("one_hot", "num_classes"),
+                       parse_dtype(dtype));
+      },
+      py::arg("indices"), py::arg("num_classes"), py::arg("dtype") = "float32",
+      documented("one_hot", "1 in the column that an index names, 0 in the others, and in all where it names none.")
+          .c_str());
+}
+
+void bind_sorting(py::module_& m) {
+  m.def(
+      "sort",
+      [](const Tensor& x, const Integer& axis, bool descending) { return sort(x, axis_at(axis, "sort"), descending); },
+      py::arg("x"), py::arg("axis") = py::int_(-1), py::arg("descending") = false,
+      documented("sort",
+                 "In order along an axis, stable; not a number comes last. The gradient goes where values came\n"
+                 "from.")
+          .c_str());
+  m.def(
+      "argsort",
+      [](const Tensor& x, const Integer& axis, bool descending) {
+        return argsort(x, axis_at(axis, "argsort"), descending);
+      },
+      py::arg("x"), py::arg("axis") = py::int_(-1), py::arg("descending") = false,
+      documented("argsort", "The int32 indices that `sort` takes values by.").c_str());
+  m.def(
+      "topk",
+      [](const Tensor& x, const Integer& k, const Integer& axis, bool largest) {
+        const TopK best = topk(x, k.as<Dim>("topk", "k"), axis_at(axis, "topk"), largest);
+        return std::pair(best.values, best.indices);
+      },
+      py::arg("x"), py::arg("k"), py::arg("axis") = py::int_(-1), py::arg("largest") = true,
+      documented("topk", "The k greatest or least along an axis, the best first, and their int32 indices.").c_str());
+}
+
+}  // namespace
+
+void bind_shapes(py::module_& m) {
+  bind_views(m);
+  bind_pieces(m);
+  bind_lookups(m);
+  bind_sorting(m);
+}
+
+}  // namespace backpass::python

@@ -1,0 +1,58 @@
+"""Functions of tensors as methods: `x.sum(axis=0)` is `bp.sum(x, axis=0)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from backpass import _core, _functions
+from backpass.ops._indexing import getitem
+
+_METHODS = (
+    "all", "any", "argmax", "argmin", "argsort", "cumprod", "cumsum", "diagonal", "dot", "flatten", "flip", "log_softmax",
+    "logsumexp", "max", "mean", "min", "norm", "prod", "ravel", "repeat", "softmax", "sort", "squeeze", "std", "sum",
+    "swapaxes", "take", "tile", "topk", "trace", "tril", "triu", "var",
+)  # fmt: skip
+
+
+def _method(name: str) -> Callable[..., Any]:
+    function = getattr(_core, name)
+
+    def method(self: _core.Tensor, *args: Any, **options: Any) -> Any:
+        return function(self, *args, **options)
+
+    method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+    method.__doc__ = f"As `bp.{name}`.\n\n{function.__doc__.partition(chr(10))[2].strip(chr(10))}"
+    return method
+
+
+def reshape(self: _core.Tensor, *shape: Any) -> _core.Tensor:
+    """As `bp.reshape`: `x.reshape(2, 3)` or `x.reshape((2, 3))`.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Input((2, 3)).reshape(None, -1).shape
+        (None, 6)
+    """
+    return _functions.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+
+def transpose(self: _core.Tensor, *axes: Any) -> _core.Tensor:
+    """As `bp.transpose`: `x.transpose(1, 0)`, `x.transpose((1, 0))`, or without axes all in the opposite order.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.input((2, 3, 4)).transpose(0, 2, 1).shape
+        (2, 4, 3)
+    """
+    if not axes or axes == (None,):
+        return _functions.transpose(self)
+    return _functions.transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
+
+
+def teach_methods() -> None:
+    """Gives tensors their methods."""
+    methods = {name: _method(name) for name in _METHODS}
+    methods |= {"reshape": reshape, "transpose": transpose, "__getitem__": getitem}
+    for name, method in methods.items():
+        setattr(_core.Tensor, name, method)
