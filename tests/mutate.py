@@ -96,9 +96,9 @@ def elementwise_rules(path, text):
 
 
 def matmul_rules(path, text):
-    """`grads[0] = matmul(...)`: one site per storage case and operand."""
+    """`if (wanted[0]) grads[0] = ...;`: one site per storage case and operand."""
     for match in re.finditer(r"if \(wanted\[(\d)\]\)\s+grads\[\d\] =\s+(.*?);", text, re.DOTALL):
-        name = f"d matmul, operand {match[1]}, line {line_of(text, match.start())}"
+        name = f"d {Path(path).stem}, operand {match[1]}, line {line_of(text, match.start())}"
         yield site(name, path, text, match.start(2), match.end(2), IN_GRAPH)
 
 
@@ -147,6 +147,7 @@ def flipped_operators(expression):
 RULES = {
     "csrc/graph/elementwise_rules.cc": elementwise_rules,
     "csrc/graph/matmul.cc": matmul_rules,
+    "csrc/graph/batch_matmul.cc": matmul_rules,
     "csrc/graph/op_rows.cc": op_rules,
     "csrc/graph/gradients.cc": accumulation,
     "csrc/kernels/elementwise-inl.h": kernel_pairs,

@@ -25,8 +25,9 @@ def enumerators(path, enum):
 
 # Constant almost everywhere; and `copy`, which is made while a graph is compiled, when it has been differentiated.
 FLAT = {"sign", "step", "greater", "copy"}
-# Kinds without inputs, and one whose purpose is to let nothing flow.
-LEAVES = {"input", "parameter", "state", "constant", "values", "count", "random_keep", "random_normal", "stop_gradient"}
+# Kinds without inputs, and those whose purpose is to let nothing flow.
+LEAVES = {"input", "parameter", "state", "constant", "values", "count", "random_keep", "random_normal", "stop_gradient",
+          "det_sign"}  # fmt: skip
 
 
 def test_every_elementwise_function_has_mutants():

@@ -25,46 +25,69 @@ SHAPES = (  # m, k, n
     (64, 4096, 64),
     (32, 8192, 32),
 )
+MANY = (  # products, m, k, n: tiny ones, attention, ensembles, gradients of single examples, few large ones
+    (1000, 8, 8, 8),
+    (64, 16, 16, 16),
+    (128, 64, 32, 64),
+    (32, 64, 64, 64),
+    (8, 128, 256, 256),
+    (256, 128, 1, 64),
+    (128, 512, 1, 256),
+    (2, 512, 512, 512),
+)
 STORAGES = {  # whether a lies as (k, m), and b as (n, k)
     "forward": (False, True),  # X W^T
     "dX": (False, False),  # dZ W
     "dW": (True, False),  # dZ^T X
+    "many": (False, False),
 }
 
 
 @dataclass(frozen=True)
 class Case:
-    """a (m, k) times b (k, n)."""
+    """a (m, k) times b (k, n), or as many of them."""
 
     m: int
     k: int
     n: int
     storage: str
     dtype: str
+    products: int = 1
 
     @property
     def name(self) -> str:
-        return f"{self.dtype}-{self.storage}-{self.m}x{self.k}x{self.n}"
+        many = f"{self.products}x" if self.storage == "many" else ""
+        return f"{self.dtype}-{self.storage}-{many}{self.m}x{self.k}x{self.n}"
 
     @property
     def flops(self) -> int:
-        return 2 * self.m * self.k * self.n
+        return 2 * self.products * self.m * self.k * self.n
 
     @property
     def transposes(self) -> tuple[bool, bool]:
         return STORAGES[self.storage]
 
+    def shape(self, rows: int, cols: int) -> tuple[int, ...]:
+        return (self.products, rows, cols) if self.storage == "many" else (rows, cols)
 
-CASES = {
-    case.name: case
-    for case in (
-        Case(*shape, storage, dtype) for dtype in ("float32", "float64") for storage in STORAGES for shape in SHAPES
-    )
-}
+
+def cases_of(dtype: str) -> list[Case]:
+    lone = [Case(*shape, storage, dtype) for storage in STORAGES if storage != "many" for shape in SHAPES]
+    return [*lone, *(Case(*shape, "many", dtype, products) for products, *shape in MANY)]
+
+
+CASES = {case.name: case for dtype in ("float32", "float64") for case in cases_of(dtype)}
 # Of a quick run: one of each kind.
 QUICK = (
-    *(f"float32-{storage}-{shape}" for storage in STORAGES for shape in ("128x128x128", "256x1024x1024")),
-    *(f"float64-{storage}-128x128x128" for storage in STORAGES),
+    *(
+        f"float32-{storage}-{shape}"
+        for storage in STORAGES
+        if storage != "many"
+        for shape in ("128x128x128", "256x1024x1024")
+    ),
+    *(f"float64-{storage}-128x128x128" for storage in STORAGES if storage != "many"),
+    "float32-many-1000x8x8x8",
+    "float64-many-256x128x1x64",
 )
 
 
@@ -73,21 +96,21 @@ class Problem:
     """What every contender of a case is given; all read the same memory."""
 
     case: Case
-    a: Array  # (m, k), or (k, m)
+    a: Array  # (m, k), or (k, m); of many products behind their number, as all of these
     b: Array  # (k, n), or (n, k)
     threads: int
     precision: str = "highest"
 
     def empty(self) -> Array:
-        return aligned((self.case.m, self.case.n), self.case.dtype)
+        return aligned(self.case.shape(self.case.m, self.case.n), self.case.dtype)
 
     def operands(self) -> tuple[Array, Array]:
         """Views as (m, k) and (k, n)."""
         transpose_a, transpose_b = self.case.transposes
-        return self.a.T if transpose_a else self.a, self.b.T if transpose_b else self.b
+        return self.a.swapaxes(-1, -2) if transpose_a else self.a, self.b.swapaxes(-1, -2) if transpose_b else self.b
 
 
-def aligned(shape: tuple[int, int], dtype: str) -> Array:
+def aligned(shape: tuple[int, ...], dtype: str) -> Array:
     """Zeros that begin at a cache line, so that no library has better luck than another."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.zeros(size + 64, np.uint8)
@@ -98,8 +121,8 @@ def aligned(shape: tuple[int, int], dtype: str) -> Array:
 def make_problem(case: Case, threads: int, precision: str = "highest") -> Problem:
     generator = np.random.default_rng(zlib.crc32(case.name.encode()))
     transpose_a, transpose_b = case.transposes
-    a = aligned((case.k, case.m) if transpose_a else (case.m, case.k), case.dtype)
-    b = aligned((case.n, case.k) if transpose_b else (case.k, case.n), case.dtype)
+    a = aligned(case.shape(*((case.k, case.m) if transpose_a else (case.m, case.k))), case.dtype)
+    b = aligned(case.shape(*((case.n, case.k) if transpose_b else (case.k, case.n))), case.dtype)
     for array in (a, b):
         array[...] = generator.standard_normal(array.shape)
     return Problem(case, a, b, threads, precision)

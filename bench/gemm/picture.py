@@ -12,7 +12,7 @@ from ..table import is_lost
 from .cases import STORAGES
 from .contender import OURS
 
-ABOUT = {"forward": "forward, $X W^T$", "dX": "$dX = dZ\\,W$", "dW": "$dW = dZ^T X$"}
+ABOUT = {"forward": "forward, $X W^T$", "dX": "$dX = dZ\\,W$", "dW": "$dW = dZ^T X$", "many": "many at once"}
 COLORS = {
     "backpass": "tab:blue",
     "numpy": "tab:orange",
@@ -39,7 +39,9 @@ def panel(axes: Axes, cases: list[dict[str, Any]], peak: float) -> None:
         axes.barh(places, [one.get(name, 0) for one in found], height, label=name, color=COLORS[name.split("-")[-1]])
     axes.axvline(peak / 1e9, color="black", linewidth=1, linestyle="--", label="FMA peak")
     lost = [is_lost(one["backpass"] / max(one.values())) for one in found]
-    labels = [f"{case['m']}, {case['k']}, {case['n']}" + " lost" * one for one, case in zip(lost, cases, strict=True)]
+    shapes = [f"{case['m']}, {case['k']}, {case['n']}" for case in cases]
+    counts = [f"{case['products']} of " if case["storage"] == "many" else "" for case in cases]
+    labels = [count + shape + " lost" * one for count, shape, one in zip(counts, shapes, lost, strict=True)]
     axes.set(yticks=range(len(cases)), yticklabels=labels, ylim=(len(cases) - 0.4, -0.6), xlabel="GFLOP/s")
     for tick, label in zip(axes.get_yticklabels(), labels, strict=True):
         tick.set(fontsize=8, color="tab:red" if label.endswith("lost") else "black")
@@ -52,7 +54,7 @@ def draw(book: dict[str, Any], path: Path) -> None:
     rows = max(len([case for case in cases if (case["dtype"], case["storage"]) == kind])
                for kind in {(case["dtype"], case["storage"]) for case in cases} or {("", "")})  # fmt: skip
     height = 1.6 + 0.42 * max(rows, 3)
-    made = figure((16, height * len(dtypes)), "backpass: a matrix product alone (m, k, n)", book)
+    made = figure((20, height * len(dtypes)), "backpass: a matrix product alone (m, k, n)", book)
     grid = made.subplots(len(dtypes), len(STORAGES), squeeze=False)
     threads = str(book["environment"]["threads"])
     for line, dtype in zip(grid, dtypes, strict=True):

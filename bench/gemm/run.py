@@ -1,4 +1,4 @@
-"""A matrix product alone: every shape, as it is stored forward and backward, in both types."""
+"""Matrix products alone: every shape, as it is stored forward and backward, and many at once, in both types."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ namespace backpass::bench {
 // Reads and writes dense arrays that stay where they are.
 class MatrixProduct {
  public:
-  // a (m, k) b (k, n), out (m, n); transpose_b: b (n, k); transpose_a: a (k, m). threads: 0 is the default.
+  // a (m, k) b (k, n), out (m, n); transpose_b: b (n, k); transpose_a: a (k, m); or many of them behind leading
+  // dimensions. threads: 0 is the default.
   MatrixProduct(const ArrayView& a, const ArrayView& b, void* out, DType dtype, bool transpose_a, bool transpose_b,
                 Precision precision, int threads);
   const Shape& shape() const { return shape_; }  // of out

@@ -155,33 +155,45 @@ void apply_epilogue(const MatmulBlock<T>& x) noexcept {
   }
 }
 
-// k == 1: each row is a multiple of the row of B, of which the N vectors from column j stay in registers.
+// k == 1: each row is a multiple of the row of B, whose N vectors stay in registers; the last may be cut short.
 template <class T, int N>
-void outer_strip(const MatmulBlock<T>& x, Size j) noexcept {
+void outer_strip(const MatmulBlock<T>& x) noexcept {
   constexpr Size lanes = Vec<T>::kLanes;
-  const Size a_row = x.a_row, ldc = x.ldc;  // c might be what x lies in, for all the compiler knows
+  const Size a_row = x.a_row, ldc = x.ldc, last = x.n - (N - 1) * lanes;  // c might be what x lies in
   const T* a = x.a;
-  T* c = x.c + j;
+  T* c = x.c;
   Vec<T> row[N];
-#pragma GCC unroll 4
-  for (int v = 0; v < N; ++v) row[v] = load(x.b + j + v * lanes);
+  for_vectors<T, 1, N>(x.n, [&](int, int v, Size n) { row[v] = load_up_to(x.b + v * lanes, n); });
   for (Size i = x.m; i > 0; --i, a += a_row, c += ldc) {
     const Vec<T> factor = broadcast(*a);
 #pragma GCC unroll 4
-    for (int v = 0; v < N; ++v) store(c + v * lanes, factor * row[v]);
+    for (int v = 0; v + 1 < N; ++v) store(c + v * lanes, factor * row[v]);
+    store_up_to(c + (N - 1) * lanes, factor * row[N - 1], last);
+  }
+}
+
+// Of a longer row: written row by row, as memory lies.
+template <class T>
+void outer_rows(const MatmulBlock<T>& x) noexcept {
+  constexpr Size lanes = Vec<T>::kLanes;
+  const Size n = x.n, whole = n - n % lanes;
+  const T* b = x.b;
+  for (Size i = 0; i < x.m; ++i) {
+    const Vec<T> factor = broadcast(x.a[i * x.a_row]);
+    T* c = x.c + i * x.ldc;
+    for (Size j = 0; j < whole; j += lanes) store(c + j, factor * load(b + j));
+    if (whole < n) store_n(c + whole, factor * load_n(b + whole, n - whole), n - whole);
   }
 }
 
 template <class T>
 void outer_product(const MatmulBlock<T>& x) noexcept {
   constexpr Size lanes = Vec<T>::kLanes;
-  Size j = 0;
-  for (; j + 4 * lanes <= x.n; j += 4 * lanes) outer_strip<T, 4>(x, j);
-  for (; j + lanes <= x.n; j += lanes) outer_strip<T, 1>(x, j);
-  const Size rest = x.n - j;
-  if (rest == 0) return;
-  const Vec<T> row = load_n(x.b + j, rest);
-  for (Size i = 0; i < x.m; ++i) store_n(x.c + i * x.ldc + j, broadcast(x.a[i * x.a_row]) * row, rest);
+  if (x.n <= lanes) return outer_strip<T, 1>(x);
+  if (x.n <= 2 * lanes) return outer_strip<T, 2>(x);
+  if (x.n <= 3 * lanes) return outer_strip<T, 3>(x);
+  if (x.n <= 4 * lanes) return outer_strip<T, 4>(x);
+  outer_rows(x);
 }
 
 template <class T>
