@@ -3,6 +3,7 @@
 #include <map>
 
 #include "backpass/products.h"
+#include "backpass/shape_ops.h"
 #include "base/error.h"
 #include "graph/contract.h"
 
@@ -61,28 +62,6 @@ std::size_t ellipsis_rank(const std::string& whole, const std::string& axes, con
   return rank - letters;
 }
 
-// The diagonal of axes i and j, last: (..., n, n) -> (..., n n + n) -> (..., n, n + 1), of which it is the first
-// column.
-Tensor diagonal_of(const Tensor& x, std::size_t i, std::size_t j) {
-  const Dim n = x.shape()[i];
-  std::vector<Dim> order;
-  Shape rest;
-  for (std::size_t axis = 0; axis < x.shape().size(); ++axis) {
-    if (axis == i || axis == j) continue;
-    order.push_back(static_cast<Dim>(axis));
-    rest.push_back(x.shape()[axis]);
-  }
-  const Dim last = static_cast<Dim>(order.size());
-  order.insert(order.end(), {static_cast<Dim>(i), static_cast<Dim>(j)});
-  const auto with = [&](std::initializer_list<Dim> dims) {
-    Shape shape = rest;
-    for (Dim dim : dims) shape.push_back(dim);
-    return shape;
-  };
-  const Tensor longer = pad(reshape(transpose(x, order), with({n * n})), last, 0, n * n, with({n * n + n}));
-  return reshape(slice(reshape(longer, with({n, n + 1})), last + 1, 0, 1), with({n}));
-}
-
 // Axes that an operand has twice, once.
 Named without_twins(Named t) {
   for (std::size_t i = 0; i < t.axes.size();) {
@@ -93,7 +72,7 @@ Named without_twins(Named t) {
       continue;
     }
     if (t.x.shape()[i] != t.x.shape()[j]) fail("einsum", "axes ", c, " differ in ", to_string(t.x.shape()));
-    t.x = diagonal_of(t.x, i, j);
+    t.x = diagonal(t.x, 0, static_cast<Dim>(i), static_cast<Dim>(j));  // which is last
     t.axes.erase(j, 1);
     t.axes.erase(i, 1);
     t.axes += c;

@@ -1,8 +1,7 @@
 // Linear algebra of dense matrices: shapes and derivatives.
 #include "backpass/linalg.h"
 
-#include <algorithm>
-
+#include "backpass/shape_ops.h"
 #include "base/error.h"
 #include "graph/rules.h"
 
@@ -33,22 +32,7 @@ Shape solution_shape(const char* who, const Tensor& a, const Tensor& b) {
   return batch_matmul_shape(a, b, false, false);
 }
 
-Tensor transposed(const Tensor& x) {
-  std::vector<Dim> order;
-  for (std::size_t i = 0; i < x.shape().size(); ++i) order.push_back(static_cast<Dim>(i));
-  std::iter_swap(order.end() - 1, order.end() - 2);
-  return transpose(x, order);
-}
-
-// A triangle of x (..., n, n), its diagonal times a factor, zeros elsewhere.
-Tensor triangle_of(const Tensor& x, bool lower, double diagonal) {
-  const Dim n = x.shape().back();
-  std::vector<double> mask;
-  for (Dim i = 0; i < n; ++i)
-    for (Dim j = 0; j < n; ++j) mask.push_back(i == j ? diagonal : (i > j) == lower ? 1 : 0);
-  const Tensor factors = constant(std::move(mask), {n, n}, x.dtype());
-  return elementwise(Elementwise::multiply, x, factors);
-}
+Tensor transposed(const Tensor& x) { return swapaxes(x, -1, -2); }
 
 // What `solves` does with a matrix of right-hand sides, for one vector too.
 template <class F>
@@ -113,7 +97,7 @@ Tensor solve(const Tensor& a, const Tensor& b) {
 // Murray 2016, section 3.1: with P the lower triangle of Lᵀ G, its diagonal halved, the gradient is the symmetric part
 // of L⁻ᵀ P L⁻¹, which is (L⁻ᵀ (L⁻ᵀ P)ᵀ)ᵀ.
 Grads cholesky_derivative(const Tensor& y, const Tensor& g, const Wanted&) {
-  const Tensor p = triangle_of(matmul(y, g, true), true, 0.5);
+  const Tensor product = matmul(y, g, true), p = (tril(product) + tril(product, -1)) * 0.5;
   const Tensor s = solve_triangle(y, transposed(solve_triangle(y, p, true, true, false)), true, true, false);
   return {(s + transposed(s)) * 0.5};
 }
@@ -125,7 +109,8 @@ Grads triangular_solve_derivative(const Tensor& y, const Tensor& g, const Wanted
   Grads grads(2);
   if (wanted[0]) {
     const Tensor da = op.transpose_a ? matmul(y, db, false, true) : matmul(db, y, false, true);
-    grads[0] = sum_to(-triangle_of(da, op.lower, op.unit ? 0 : 1), op.inputs[0].shape());
+    const Dim beside_diagonal = op.unit ? 1 : 0;
+    grads[0] = sum_to(-(op.lower ? tril(da, -beside_diagonal) : triu(da, beside_diagonal)), op.inputs[0].shape());
   }
   if (wanted[1]) grads[1] = sum_to(db, op.inputs[1].shape());
   return grads;
