@@ -161,6 +161,9 @@ Array::Array(DType dtype, Shape shape) : dtype_(dtype), shape_(std::move(shape))
   data_ = std::shared_ptr<void>(buffer, buffer->data());
 }
 
+Array::Array(DType dtype, Shape shape, std::shared_ptr<void> memory)
+    : dtype_(dtype), shape_(std::move(shape)), data_(std::move(memory)) {}
+
 std::size_t Array::bytes() const { return static_cast<std::size_t>(element_count(shape_)) * size_of(dtype_); }
 
 Array::operator ArrayView() const { return ArrayView(data(), element_type(dtype_), shape_); }

@@ -25,6 +25,7 @@ void bind_objective(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 void bind_watchers(pybind11::module_& module);
 void bind_machine(pybind11::module_& module);
+void bind_eager(pybind11::module_& module);
 void bind_bench(pybind11::module_& module);
 
 // For every function and constructor of the module: TypeErrors for arguments of wrong types are a line of ours.

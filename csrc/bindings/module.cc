@@ -141,6 +141,7 @@ PYBIND11_MODULE(_core, module) {
   backpass::python::bind_objective(module);
   backpass::python::bind_training(module);
   backpass::python::bind_watchers(module);
+  backpass::python::bind_eager(module);
   backpass::python::bind_bench(module);
   backpass::python::tell_of_arguments(module);
   make_instances_safely(module);

@@ -41,6 +41,7 @@ void bind_plan(py::module_& m) {
 // Views by name into memory that `network` keeps; of each parameter, `data` says where.
 py::dict named_views(Network& network, const std::vector<ParameterInfo>& infos,
                      void* (Network::*data)(const ParameterInfo&)) {
+  eager::settle();  // who has views may write
   const py::object owner = py::cast(network);
   py::dict views;
   for (const ParameterInfo& info : infos)
@@ -50,6 +51,7 @@ py::dict named_views(Network& network, const std::vector<ParameterInfo>& infos,
 
 // A view; of several homes, a copy that cannot be written.
 py::array flat(Network& network, void* (Network::*whole)(), void* (Network::*part)(const ParameterInfo&)) {
+  eager::settle();
   if (network.is_in_one_block())
     return writable_view((network.*whole)(), network.dtype(), {network.n_parameters()}, py::cast(network));
   Array copy(network.dtype(), {network.n_parameters()});
@@ -147,6 +149,7 @@ py::list evaluate_tensors(Network& network, const std::vector<Tensor>& inputs, c
 }
 
 void load_arrays(Network& network, const py::dict& arrays) {
+  eager::settle();
   std::vector<Argument> held;  // the memory that is read
   std::map<std::string, ArrayView> views;
   for (const auto& [key, value] : arrays) {
@@ -245,7 +248,13 @@ void bind_network(py::module_& m) {
       .def_property_readonly("is_trained", &Network::is_trained)
       .def_property_readonly("is_in_one_block", &Network::is_in_one_block)
       .def_property_readonly("frozen", &Network::frozen)
-      .def("reset", &Network::reset, py::arg("seed"))
+      .def(
+          "reset",
+          [](Network& self, std::optional<std::uint64_t> seed) {
+            eager::settle();
+            self.reset(seed);
+          },
+          py::arg("seed"))
       .def_property(
           "random_counters",
           [](const Network& self) {

@@ -94,7 +94,14 @@ void bind_optimizers(py::module_& m) {
       .def_property("learning_rate", &Optimizer::learning_rate, &Optimizer::set_learning_rate)
       .def_property_readonly("steps", &Optimizer::steps)
       .def_property_readonly("current_learning_rate", &Optimizer::current_learning_rate)
-      .def("step", &Optimizer::step, py::arg("network"), py::call_guard<WithoutLock>())
+      .def(
+          "step",
+          [](Optimizer& self, Network& network) {
+            eager::settle();
+            const WithoutLock release;
+            self.step(network);
+          },
+          py::arg("network"))
       .def("count_step", &Optimizer::count_step, py::arg("network"))
       .def("slot", &slot, py::arg("network"), py::arg("name"))
       .def("state_dict", &optimizer_state)

@@ -60,6 +60,7 @@ enum class OpKind : unsigned char {
 const char* name(OpKind kind);
 
 struct LayerUse;
+struct Recorded;  // graph/recorded.h
 struct Home;  // nn/home.h
 
 // Who a parameter or state is, and where it lives: nowhere until a network gives it its first values. Copies of the op
@@ -95,6 +96,8 @@ struct Op {
   std::shared_ptr<const LayerUse> layer = nullptr;  // of a layer's output: which call of which layer made it
   std::uint64_t id = 0;                             // order of making; an op's inputs have smaller ones
   const Op* next_dead = nullptr;                    // of those that nobody holds any more
+  std::shared_ptr<Recorded> recorded = nullptr;     // of a tensor that has a value, or follows from some
+  bool open = false;                                // it needs what is given when a graph runs
 };
 
 // One call of a layer on tensors. A network names its parameters and describes itself by these.

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "graph/op.h"
+#include "graph/recorded.h"
 
 namespace backpass {
 
@@ -37,13 +37,32 @@ void release(const Op* op) noexcept {
   releasing = false;
 }
 
+bool is_given_late(OpKind kind) {
+  return kind == OpKind::input || kind == OpKind::parameter || kind == OpKind::state;
+}
+
 }  // namespace
 
-Tensor make_tensor(Op op) {
-  check_elements(op.shape);
+std::uint64_t next_op_id() {
   static std::atomic<std::uint64_t> next_id{1};
-  op.id = next_id.fetch_add(1, std::memory_order_relaxed);
+  return next_id.fetch_add(1, std::memory_order_relaxed);
+}
+
+Tensor make_tensor(Op op, std::shared_ptr<Recorded> recorded) {
+  check_elements(op.shape);
+  op.id = next_op_id();
+  op.open = !recorded && (is_given_late(op.kind) ||
+                          std::ranges::any_of(op.inputs, [](const Tensor& x) { return x.op().open; }));
+  op.recorded = std::move(recorded);
   return Tensor(std::shared_ptr<const Op>(new Op(std::move(op)), release));
+}
+
+Tensor make_tensor(Op op) {
+  std::shared_ptr<Recorded> recorded = recorded_from(op);
+  const bool follows = recorded != nullptr;
+  Tensor made = make_tensor(std::move(op), std::move(recorded));
+  if (follows) note_unasked(made);
+  return made;
 }
 
 namespace {

@@ -1,6 +1,8 @@
 // Homes of parameters.
 #include "nn/home.h"
 
+#include <algorithm>
+
 namespace backpass {
 
 Home::Home(DType type, Dim parameters, Dim n_values)
@@ -13,7 +15,15 @@ std::byte* Home::gradients() {
       gradients_ = AlignedBuffer(static_cast<std::size_t>(n_parameters) * size_of(dtype));
     has_gradients_.store(true, std::memory_order_release);
   }
+  if (zero_.load(std::memory_order_relaxed) && zero_.exchange(false))
+    std::fill_n(gradients_.data(), gradients_.size(), std::byte{0});
   return gradients_.data();
+}
+
+void Home::clear_gradients() {
+  if (!has_gradients()) return;
+  zero_ = true;
+  if (shown_) gradients();
 }
 
 std::byte* home_values(const Op& op) {

@@ -21,12 +21,18 @@ struct Home {
   std::atomic<bool> trained{false};  // whether an optimizer has begun with something of it
 
   std::byte* gradients();  // laid out like the parameters; allocated at first use
+  void clear_gradients();  // to zero: where nobody has their address, when somebody looks
+  void show_gradients() { shown_ = true; }  // somebody keeps their address, and may look at any time
+  // Whether all are zero and nobody looks, so that who asks may write them all without a look. They are his from then on.
+  bool take_zero_gradients() { return !shown_ && zero_.exchange(false); }
   bool has_gradients() const { return has_gradients_.load(std::memory_order_acquire); }
 
  private:
   AlignedBuffer gradients_;
   std::mutex making_gradients_;             // no once_flag: an exception may not cross what C of glibc is in it
   std::atomic<bool> has_gradients_{false};  // asked first: the lock costs more than a small layer
+  std::atomic<bool> zero_{false};           // whatever is in memory
+  std::atomic<bool> shown_{false};
 };
 
 // Of a parameter or state that lives somewhere: its elements, row-major and of its home's dtype, and those of its

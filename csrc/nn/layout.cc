@@ -38,7 +38,9 @@ void Network::Impl::lay_out() {
   for (std::size_t i = 0; i < others.size(); ++i) places[&others[i].op()] = place_of(states[i]);
   for (const Block& block : blocks) {
     if (std::ranges::find(users, &block.home->users) == users.end()) users.push_back(&block.home->users);
-    if (&block != &blocks[0]) more_blocks.insert(more_blocks.end(), {block.values(), block.gradients()});
+    if (&block == &blocks[0]) continue;
+    block.home->show_gradients();
+    more_blocks.insert(more_blocks.end(), {block.values(), block.gradients()});
   }
 }
 
@@ -132,7 +134,9 @@ std::vector<FlatBlock> Network::Impl::flat_blocks() const {
 void Network::Impl::clear_gradients() {
   for (const Block& block : blocks) {
     const Dim count = std::min(block.end, n_parameters) - block.begin;
-    if (count > 0 && block.home->has_gradients())
+    if (count == block.home->n_parameters)
+      block.home->clear_gradients();
+    else if (count > 0 && block.home->has_gradients())
       std::fill_n(block.gradients(), static_cast<std::size_t>(count) * size_of(dtype), std::byte{0});
   }
 }

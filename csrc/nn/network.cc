@@ -182,6 +182,7 @@ void* Network::flat_parameters() {
 
 void* Network::flat_gradients() {
   impl_->require_one_block("flat_gradients");
+  impl_->blocks[0].home->show_gradients();
   return impl_->first_gradients();
 }
 
@@ -203,7 +204,10 @@ const ParameterInfo& Network::info_of(const std::string& name, ElementType type)
 }
 
 void* Network::values_of(const ParameterInfo& info) { return impl_->values_of(info); }
-void* Network::gradients_of(const ParameterInfo& info) { return impl_->gradients_of(info); }
+void* Network::gradients_of(const ParameterInfo& info) {
+  impl_->blocks[impl_->block_of(info)].home->show_gradients();
+  return impl_->gradients_of(info);
+}
 
 void Network::zero_grad() {
   const InUse use(impl_->users, Use::changes);

@@ -18,6 +18,12 @@ class Views(dict[str, "Array"]):
     gives, are plain dicts.
     """
 
+    model: Any  # whose they are
+
+    def __init__(self, views: dict[str, Array], model: Any = None) -> None:
+        super().__init__(views)
+        self.model = model
+
     def __setitem__(self, name: str, values: Any) -> None:
         self[name][...] = values
 

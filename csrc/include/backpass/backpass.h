@@ -4,6 +4,7 @@
 #include "backpass/averages.h"
 #include "backpass/checkpoint.h"
 #include "backpass/data.h"
+#include "backpass/eager.h"
 #include "backpass/fields.h"
 #include "backpass/file_error.h"
 #include "backpass/function.h"

@@ -52,6 +52,7 @@ class Loss {
       : self_(std::make_shared<Model<L>>(std::move(loss))) {}  // NOLINT: descriptions convert
 
   std::string type() const { return self_->type(); }
+  const void* identity() const { return &*self_; }  // the same for copies
   Attributes attributes() const { return self_->attributes(); }
   bool takes_labels() const { return self_->takes_labels(); }
   std::optional<Dim> ignored_label() const { return self_->ignored_label(); }

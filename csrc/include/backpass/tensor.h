@@ -21,6 +21,7 @@ class Tensor {
   const std::string& name() const;  // of an input or parameter, else empty
   std::string kind() const;         // "matmul", "relu", ...
   const Op& op() const { return *op_; }
+  const std::shared_ptr<const Op>& shared() const { return op_.shared(); }
   explicit operator bool() const { return static_cast<bool>(op_); }
   bool is_shared() const { return op_.shared().use_count() > 1; }  // whether another Tensor is the same
   bool operator==(const Tensor& other) const { return op_ == other.op_; }

@@ -134,6 +134,7 @@ class Array {
  public:
   Array() = default;
   Array(DType dtype, Shape shape);  // zeros
+  Array(DType dtype, Shape shape, std::shared_ptr<void> memory);  // over memory that others may use too
 
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }

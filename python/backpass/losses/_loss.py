@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import weakref
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -80,6 +81,38 @@ class Loss:
         """
         return self._native.value_and_grad(prediction, target, sample_weight)
 
+    def __call__(self, prediction: Any, target: Any, sample_weight: ArrayLike | None = None) -> _core.Tensor:
+        """The loss as an eager tensor of one number, to differentiate by `backward`.
+
+        Args:
+            prediction: an eager tensor, as a model gives it, (rows, outputs).
+            target: an array or an eager tensor, as for `value_and_grad`.
+            sample_weight: (rows,).
+
+        Raises:
+            TypeError: if the prediction is no eager tensor.
+
+        Example:
+            >>> import backpass as bp
+            >>> prediction = bp.tensor([[0.5]], requires_grad=True)
+            >>> bp.HalfMSE()(prediction, [[1.0]]).backward()
+            >>> prediction.grad.tolist()
+            [[-0.5]]
+        """
+        if not isinstance(prediction, _core.Tensor):
+            prediction = _core.tensor(prediction, None, False)
+        elif not prediction.is_eager:
+            raise TypeError(f"[{type(self).__name__}] is called with eager tensors: fit and Trainer take it as it is")
+        return _core.eager_loss(self._lasting, prediction, target, sample_weight)
+
+    @property
+    def _lasting(self) -> _core.Loss:
+        """The native form, always the same: so that a loop of calls compiles once."""
+        kept = _LASTING.get(id(self))
+        if kept is None or kept[0]() is not self:
+            kept = _LASTING[id(self)] = weakref.ref(self, lambda _: _LASTING.pop(id(self), None)), self._native
+        return kept[1]
+
     def forward(self, prediction: Any, target: Any) -> _core.Tensor:
         """Your own loss as a tensor: one number, or one per row or element, whose mean is taken."""
         raise NotImplementedError(f"[{type(self).__name__}] a loss of your own needs forward or value_and_grad")
@@ -154,6 +187,7 @@ class JointLoss(Loss):
         return self.function
 
 
+_LASTING: dict[int, tuple[weakref.ref[Loss], _core.Loss]] = {}  # by the identity of losses, which may be equal
 OUTPUT_KINDS = ("unknown", "estimates", "means_and_variances", "yes_no_logits", "class_logits")
 LOSSES: dict[str, type[FixedLoss]] = {}  # ours, by name
 ALIASES = {

@@ -37,6 +37,8 @@ class Model(Sealed):
     _trained: bool | None = False  # False: weights are as they were drawn; None: somebody may have changed them
     _names: Names = None  # of the columns that it was trained with, where they have some
     _native: _core.Network | None = None  # also where nobody has called __init__
+    _called: tuple[_core.Network, _core.Caller] | None = None  # what calls it with eager tensors
+    _training: int = -1  # what train() and eval() say of such calls; -1: as gradients are recorded
 
     if not TYPE_CHECKING:
 
@@ -118,7 +120,7 @@ class Model(Sealed):
             7.0
         """
         self._may_be_changed()
-        return Views(self._built().parameters())
+        return Views(self._built().parameters(), self)
 
     def _may_be_changed(self) -> None:
         """The weights are in somebody's hands: nobody can tell any more that they are as they were drawn."""
@@ -204,6 +206,59 @@ class Model(Sealed):
     def zero_grad(self) -> None:
         """Sets all gradients to zero."""
         self._built().zero_grad()
+
+    # Called with values.
+
+    def _caller(self) -> _core.Caller:
+        native = self._built()
+        if self._called is None or self._called[0] is not native:
+            self._called = native, _core.Caller(native)
+        return self._called[1]
+
+    def _call(self, inputs: tuple[Any, ...], training: bool | None) -> Any:
+        """The output for arrays or eager tensors, as eager tensors; None for tensors of a graph that is being built."""
+        x = inputs[0] if len(inputs) == 1 else list(inputs)
+        mode = self._training if training is None else int(_checks.flag("call", "training", training))
+        called = self._called
+        if called is not None and called[0] is self._native and self._names is None:
+            return called[1](x, mode)  # the short way: nothing is built, nothing to undo
+        if any(isinstance(each, _core.Tensor) and not each.is_eager for each in inputs):
+            return None
+        with self._built_for(x, "call"):
+            return self._caller()(x, mode)
+
+    def train(self, mode: bool = True) -> Self:
+        """Calls `model(x)` are in training from now on, as in PyTorch: dropout drops, running statistics move.
+
+        `fit`, `Trainer` and `predict` do not ask. Without `train` and `eval`, a call is in training where gradients are
+        recorded, which they are not within `no_grad`.
+        """
+        self._training = int(_checks.flag("train", "mode", mode))
+        return self
+
+    def eval(self) -> Self:
+        """Calls `model(x)` are not in training from now on: see `train`."""
+        return self.train(False)
+
+    @property
+    def trainable_variables(self) -> list[_core.Tensor]:
+        """The parameters that are not frozen, as eager tensors that live in the model; their `grad` is the model's.
+
+        Example:
+            >>> import backpass as bp
+            >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=2, seed=0)
+            >>> loss = bp.MSE()(model([[1.0, 2.0]]), [[0.0]])
+            >>> loss.backward()
+            >>> with bp.no_grad():
+            ...     for w in model.trainable_variables:
+            ...         w -= 0.1 * w.grad
+            >>> float(bp.MSE()(model([[1.0, 2.0]]), [[0.0]]) / loss) < 1e-4
+            True
+        """
+        self._may_be_changed()
+        frozen = self.frozen
+        names = (info for info in self._built().parameters())
+        return [w for name, w in zip(names, self._caller().parameters, strict=True) if name not in frozen]
 
     # What is trained.
 
@@ -382,7 +437,7 @@ class Model(Sealed):
     def __copy__(self) -> Self:
         twin = self.__class__.__new__(self.__class__)
         self._may_be_changed()  # a copy shares the weights
-        twin.__dict__.update(self.__dict__, _last_trainer=None)
+        twin.__dict__.update(self.__dict__, _last_trainer=None, _called=None)
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -395,6 +450,7 @@ class Model(Sealed):
         return {
             **self.__dict__,
             "_last_trainer": None,
+            "_called": None,
             "_last_loss": self._last_loss if _can_be_pickled(self._last_loss) else None,
             "_native": None if self._native is None else _state_of(self._native),
         }

@@ -75,17 +75,21 @@ class Network(Model):
         self._native = native
         _machine.tell_of_precision("Network", native.precision, native.dtype)
 
-    def __call__(self, *inputs: _core.Tensor) -> Any:
-        """The model on tensors, as a part of another one: both use the same parameters.
+    def __call__(self, *inputs: Any, training: bool | None = None) -> Any:
+        """The output for rows as an eager tensor; on tensors of a graph, the model as a part of another one, both using
+        the same parameters.
 
         Args:
-            inputs: one tensor for each input of the model, of its shape and type.
+            inputs: one array or tensor for each input of the model, of its shape and type; or one list of them, or one
+                dict of arrays by the inputs' names.
+            training: of a call with arrays or eager tensors, whether dropout drops and running statistics move; None
+                leaves it to `train` and `eval`.
 
         Returns:
             The output; a list of them where there are several.
 
         Raises:
-            TypeError: if an input is not a tensor.
+            TypeError: if an input is neither an array nor a tensor.
             ValueError: if a shape or type does not fit.
 
         Example:
@@ -97,7 +101,12 @@ class Network(Model):
             >>> gan.freeze(critic)  # gan trains the generator; critic.fit trains the critic
             >>> gan.frozen
             ('1.weight', '1.bias', '2.weight', '2.bias')
+            >>> bp.mean(gan([[0.0] * 8])).requires_grad
+            True
         """
+        result = self._call(inputs, training)
+        if result is not None:
+            return result
         outputs = self._built()(_tensors("inputs", inputs))
         return outputs[0] if len(outputs) == 1 else outputs
 

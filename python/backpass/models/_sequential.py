@@ -116,8 +116,14 @@ class Sequential(Network):
         before = self._built().graph.inputs[0] if index == 0 else trace[index - 1]["a"]
         return tuple(dim for dim in before.shape[1:] if dim is not None)
 
-    def __call__(self, *inputs: _core.Tensor) -> _core.Tensor:
-        """The layers on a tensor, one after the other: a part of a `Network`, which uses the same weights.
+    def __call__(self, *inputs: Any, training: bool | None = None) -> Any:
+        """The output for rows as an eager tensor; on a tensor of a graph, the layers one after the other: a part of a
+        `Network`, which uses the same weights.
+
+        Args:
+            inputs: an array (rows, *input_shape), or a tensor.
+            training: of a call with an array or an eager tensor, whether dropout drops and running statistics move;
+                None leaves it to `train` and `eval`.
 
         Example:
             >>> import backpass as bp
@@ -126,6 +132,9 @@ class Sequential(Network):
             >>> bp.Network(x, bp.Dense(5)(encoder(x)), seed=0).n_parameters
             81
         """
+        result = self._call(inputs, training)
+        if result is not None:
+            return result
         if len(inputs) != 1:
             raise TypeError(f"[Sequential] is called with one tensor, got {len(inputs)}")
         x = inputs[0]

@@ -14,10 +14,16 @@ from backpass._core import Plan as Plan
 from backpass._core import Tensor as Tensor
 from backpass._core import input as input
 from backpass._functions import *
+from backpass.ops._eager import GradientTape as GradientTape
+from backpass.ops._eager import Variable as Variable
+from backpass.ops._eager import enable_grad as enable_grad
+from backpass.ops._eager import no_grad as no_grad
+from backpass.ops._eager import tensor as tensor
 from backpass.ops._tensors import Input as Input
 from backpass.ops._tensors import constant as constant
 from backpass.ops._tensors import parameter as parameter
 
 if not TYPE_CHECKING:  # mypy reads no sums of lists; without one it follows the imports
-    __all__ = ["Graph", "Input", "Plan", "Tensor", "constant", "input", "parameter"]
+    __all__ = ["GradientTape", "Graph", "Input", "Plan", "Tensor", "Variable", "constant", "enable_grad", "input", "no_grad"]
+    __all__ += ["parameter", "tensor"]
     __all__ += _functions.__all__

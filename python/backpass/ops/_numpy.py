@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from backpass import _core
+from backpass.ops._values import METHODS, VALUES, shown
 
 _OPERATORS = {
     "add": operator.add,
@@ -40,8 +41,13 @@ _AROUND_JUMPS = (
 
 
 def _ufunc(tensor: _core.Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-    """A number of NumPy beside an operator is a number; anything else is refused."""
+    """A number of NumPy beside an operator is a number, an array beside a tensor with a value is one too; anything else
+    is refused."""
     own = _OPERATORS.get(ufunc.__name__)
+    if any(isinstance(x, _core.Tensor) and x.is_eager for x in inputs):
+        if method == "__call__" and not options and (own := own or getattr(_core, ufunc.__name__, None)):
+            return own(*(_beside(tensor, x) for x in inputs))
+        return getattr(ufunc, method)(*map(_value, inputs), **options)
     if own is None or method != "__call__" or options:
         _refuse(ufunc.__name__)
     if any(not isinstance(x, _core.Tensor) and np.ndim(x) > 0 for x in inputs):
@@ -49,8 +55,24 @@ def _ufunc(tensor: _core.Tensor, ufunc: Any, method: str, *inputs: Any, **option
     return own(*(x if isinstance(x, _core.Tensor) else float(x) for x in inputs))
 
 
-def _function(tensor: _core.Tensor, function: Any, types: Any, args: Any, options: Any) -> NoReturn:
-    _refuse(function.__name__)
+def _beside(tensor: _core.Tensor, x: Any) -> Any:
+    """An operand beside a tensor, in its type."""
+    if isinstance(x, _core.Tensor):
+        return x
+    return float(x) if np.ndim(x) == 0 else _core.tensor(x, tensor.dtype, False)
+
+
+def _value(x: Any) -> Any:
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(_value, x))
+    return np.asarray(x) if isinstance(x, _core.Tensor) else x
+
+
+def _function(tensor: _core.Tensor, function: Any, types: Any, args: Any, options: Any) -> Any:
+    """NumPy's own functions see the values of tensors that have some."""
+    if not tensor.is_eager:
+        _refuse(function.__name__)
+    return function(*map(_value, args), **{name: _value(x) for name, x in options.items()})
 
 
 def _refuse(name: str) -> NoReturn:
@@ -78,15 +100,28 @@ def _number(tensor: _core.Tensor, *args: Any) -> NoReturn:
     )
 
 
+def _with_values(name: str, otherwise: Any) -> Any:
+    """A method that answers for tensors with values, and says `otherwise` why there are none."""
+    answer = VALUES[name]
+    return lambda tensor, *args, **options: (answer if tensor.is_eager else otherwise)(tensor, *args, **options)
+
+
+def _shown(tensor: _core.Tensor) -> str:
+    return shown(tensor) if tensor.is_eager else _plain_repr(tensor)
+
+
+_plain_repr = _core.Tensor.__repr__
+
+
 def teach_numpy() -> None:
     """Gives tensors the methods by which NumPy, `if`, `float` and `math` ask them."""
+    unknown = {**dict.fromkeys(VALUES, _number), "__array__": _array, "__bool__": _truth}
     methods = {
-        **dict.fromkeys(("__complex__", "__float__", "__index__", "__int__"), _number),
-        **dict.fromkeys(("__ceil__", "__floor__", "__round__", "__trunc__"), _number),
-        "__array__": _array,
+        **METHODS,
+        **{name: _with_values(name, otherwise) for name, otherwise in unknown.items()},
         "__array_function__": _function,
         "__array_ufunc__": _ufunc,
-        "__bool__": _truth,
+        "__repr__": _shown,
     }
     for name, method in methods.items():
         setattr(_core.Tensor, name, method)

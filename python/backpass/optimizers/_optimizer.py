@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from backpass import _checks, _core, _names, _settings
 from backpass._sealed import Sealed
+from backpass.optimizers._bound import Bindable, bound_to, gradients_into, minimized, stepped
 from backpass.optimizers._own_optimizer import guarded, steps_by_hand, update_of
 from backpass.optimizers._schedules import Schedule
 
@@ -60,7 +61,7 @@ PLAIN: dict[str, Any] = {"clip_norm": None, "clip_value": None, "groups": [], "d
 OPTIMIZERS: dict[str, type[Optimizer]] = {}  # ours, by name
 
 
-class Optimizer(Sealed):
+class Optimizer(Sealed, metaclass=Bindable):
     """The base of all optimizers.
 
     An optimizer holds its state (velocities, moments) and belongs to the first model that it steps. Training again
@@ -110,6 +111,7 @@ class Optimizer(Sealed):
 
     slots: tuple[str, ...] = ()  # of a class of your own: names of the arrays of state
     _native: _core.Optimizer
+    _stepped: Any = None  # the model that it was told of, or what stands for one
     _instead = "make another optimizer"
     _makes_steps = True  # one for each batch; else it runs a fit in its own way, and columns tell of the epoch's end
 
@@ -269,8 +271,11 @@ class Optimizer(Sealed):
         """The rate of the next step: the learning rate times the factor of its schedule."""
         return self._native.current_learning_rate
 
-    def step(self, model: Network) -> None:
+    def step(self, model: Network | None = None) -> None:
         """Updates the parameters of a model from its gradients. Only clipping changes the gradients.
+
+        Args:
+            model: None is the one that the optimizer was made for: `Adam(model.parameters(), lr=1e-3)`.
 
         Raises:
             NotFiniteError: a ValueError, if a gradient is not finite, or a parameter or the state would not be.
@@ -287,8 +292,69 @@ class Optimizer(Sealed):
             >>> model.flat_parameters.tolist()
             [1.0]
         """
-        self._native.step(_checks.model("step", model)._built())
-        model._trained = True
+        target = stepped(self, "step") if model is None else _checks.model("step", model)
+        self._native.step(target._built())
+        target._trained = True
+
+    def zero_grad(self) -> None:
+        """Sets all gradients of what this optimizer was made for to zero.
+
+        Raises:
+            ValueError: if it was made for nothing: `model.zero_grad()` does it then.
+
+        Example:
+            >>> import backpass as bp
+            >>> w = bp.tensor([3.0], requires_grad=True)
+            >>> optimizer = bp.SGD([w], lr=0.5)
+            >>> for _ in range(3):
+            ...     optimizer.zero_grad()
+            ...     bp.sum(w * w).backward()
+            ...     optimizer.step()
+            >>> w.tolist()
+            [0.0]
+        """
+        stepped(self, "zero_grad").zero_grad()
+
+    def apply_gradients(self, grads_and_variables: Iterable[tuple[Any, _core.Tensor]]) -> None:
+        """One step with these gradients, in pairs (gradient, variable), as in Keras; a gradient of None counts as zeros.
+
+        The variables are the `trainable_variables` of a model, or leaves of your own: always the same ones.
+
+        Raises:
+            TypeError: if they are no such pairs.
+            ValueError: if the variables are not of one model.
+
+        Example:
+            >>> import backpass as bp
+            >>> w = bp.Variable([2.0])
+            >>> with bp.GradientTape() as tape:
+            ...     loss = bp.sum(w * w)
+            >>> bp.SGD(0.25).apply_gradients(zip(tape.gradient(loss, [w]), [w]))
+            >>> w.tolist()
+            [1.0]
+        """
+        variables = gradients_into(type(self).__name__, grads_and_variables)
+        if self._stepped is None:
+            self._stepped = bound_to(type(self).__name__, variables)
+        self.step()
+
+    def minimize(self, function: Callable[[], _core.Tensor], parameters: Any = None) -> _core.Tensor:
+        """One step along the gradient of what `function()` computes.
+
+        Args:
+            function: gives one number, computed from the parameters.
+            parameters: a model, `model.parameters()` or a list of leaves; None is what the optimizer was made for.
+
+        Returns:
+            What the function gave.
+
+        Example:
+            >>> import backpass as bp
+            >>> w = bp.tensor([3.0], requires_grad=True)
+            >>> float(bp.SGD(0.5).minimize(lambda: bp.sum(w * w), [w])), w.tolist()
+            (9.0, [0.0])
+        """
+        return minimized(self, function, parameters)
 
     def state_dict(self) -> dict[str, Any]:
         """The state after the steps so far, as copies.
@@ -354,7 +420,7 @@ class Optimizer(Sealed):
 
     def _own(self) -> dict[str, Any]:
         """All attributes but the optimizer of the core, those of subclasses too."""
-        return {name: value for name, value in vars(self).items() if name != "_native"}
+        return {name: value for name, value in vars(self).items() if name not in ("_native", "_stepped")}
 
     def _changed_options(self) -> dict[str, Any]:
         return {name: value for name, value in self._options.items() if value != PLAIN[name]}

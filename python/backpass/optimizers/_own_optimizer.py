@@ -11,6 +11,7 @@ import numpy as np
 
 from backpass import _checks, _core
 from backpass._flat import write_flat
+from backpass.optimizers._bound import stepped
 
 if TYPE_CHECKING:
     from backpass._types import Array
@@ -21,11 +22,12 @@ NotFiniteError = _core.NotFiniteError
 Update = Callable[[_core.Tensor, _core.Tensor, list[_core.Tensor], _core.Tensor, _core.Tensor], list[_core.Tensor]]
 
 
-def guarded(step: Callable[[Any, Network], None]) -> Callable[[Any, Network], None]:
+def guarded(step: Callable[[Any, Network], None]) -> Callable[..., None]:
     """A step by hand that is counted, that leaves alone what is frozen, and that is undone where it fails."""
 
     @functools.wraps(step)
-    def whole(self: Optimizer, model: Network) -> None:
+    def whole(self: Optimizer, model: Network | None = None) -> None:
+        model = stepped(self, "step") if model is None else model
         native = _checks.model(type(self).__name__, model)._built()
         if name := _first_not_finite(model, model.flat_gradients, model.gradients):
             where = type(self).__name__

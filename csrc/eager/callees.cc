@@ -1,0 +1,107 @@
+// Networks, losses and parameters in recordings.
+#include "eager/callees.h"
+
+#include <cstring>
+
+#include "graph/op_row.h"
+#include "nn/network_impl.h"
+
+namespace backpass::eager {
+
+std::byte* values_at(const Network& network, const Op& leaf) {
+  const Network::Impl& net = network.impl();
+  return net.values.data() + net.places.at(&leaf).offset;
+}
+
+std::byte* gradients_at(const Network& network, const Op& parameter, bool shown) {
+  Network::Impl& net = network.impl();
+  net.gradients_are_shown = net.gradients_are_shown || shown;
+  return net.gradient_data() + net.places.at(&parameter).offset;
+}
+
+// Ops have numbers that nobody else ever gets: a graph is known by that of its last output.
+NetworkCall::NetworkCall(Network of, std::vector<Tensor> leaves, bool trains, Dim with_rows)
+    : network(std::move(of)), parameters(std::move(leaves)), training(trains), rows(with_rows) {
+  const Network::Impl& net = network.impl();
+  key = (net.outputs().back().op().id << 24) ^ (static_cast<std::uint64_t>(net.freezes) << 6) ^ (training ? 32u : 0u);
+  if (training)
+    for (const Tensor& t : net.graph.ops()) random = random || role(t.op()) == Role::generator;
+}
+
+const void* NetworkOutput::group() const {
+  if (call->network.impl().outputs().size() == 1) return this;
+  return call.get();
+}
+
+Tensor NetworkOutput::build(Expansion& expansion, const std::vector<Tensor>& inputs, std::uint32_t stream) const {
+  const auto [found, fresh] = expansion.calls.try_emplace(group());
+  if (fresh) {
+    const Network::Impl& net = call->network.impl();
+    Substitution with{{}, call->rows, call->training, stream};
+    for (std::size_t i = 0; i < inputs.size(); ++i) with.stand_ins.emplace(&net.inputs()[i].op(), inputs[i]);
+    found->second = substituted(net.graph, std::move(with), expansion);
+    if (call->training)
+      for (const Network::Impl::Tracked& tracked : net.tracked)
+        if (net.frozen.count(tracked.state.name()) == 0)
+          expansion.moves.push_back({tracked.state, {}, values_at(call->network, tracked.state.op())});
+  }
+  return found->second[output];
+}
+
+Tensor ParameterPlace::op() const {
+  const Network::Impl& owner = net.impl();
+  for (const Tensor& t : owner.graph.parameters())
+    if (t.name() == owner.parameters[index].name) return t;
+  return {};
+}
+
+std::uint64_t ParameterPlace::key() const {
+  return (net.impl().outputs().back().op().id << 24) + index + 1;
+}
+
+Tensor ParameterPlace::build(Expansion&, const std::vector<Tensor>&, std::uint32_t) const { return op(); }
+
+std::uint64_t LossCall::key() const {
+  return reinterpret_cast<std::uintptr_t>(loss.identity()) ^ (weighted ? 1u : 0u);
+}
+
+Tensor LossCall::build(Expansion&, const std::vector<Tensor>& inputs, std::uint32_t) const {
+  return loss.build(inputs[0], inputs[1], weighted ? inputs[2] : Tensor());
+}
+
+namespace {
+
+Array copied(const void* memory, DType dtype, const Shape& shape) {
+  Array copy(dtype, shape);
+  if (copy.bytes() > 0) std::memcpy(copy.data(), memory, copy.bytes());
+  return copy;
+}
+
+// States as they are now.
+void add_leaves(Substitution& with, const NetworkCall& call) {
+  for (const Tensor& t : call.network.graph().parameters())
+    for (const Tensor& leaf : call.parameters)
+      if (static_cast<const ParameterPlace*>(callee_of(*leaf.op().recorded))->op() == t)
+        with.stand_ins.emplace(&t.op(), leaf);
+  for (const Tensor& t : call.network.graph().states())
+    with.stand_ins.emplace(&t.op(), known_tensor(copied(values_at(call.network, t.op()), t.dtype(), t.shape())));
+}
+
+}  // namespace
+
+Tensor unfolded(const Tensor& t, Expansion& expansion) {
+  const auto* output = dynamic_cast<const NetworkOutput*>(callee_of(*t.op().recorded));
+  if (!output) return callee_of(*t.op().recorded)->build(expansion, t.op().inputs, 0);
+  const NetworkCall& call = *output->call;
+  const auto [found, fresh] = expansion.calls.try_emplace(output->group());
+  if (fresh) {
+    Substitution with{{}, call.rows, call.training, 0};
+    const Network::Impl& net = call.network.impl();
+    for (std::size_t i = 0; i < net.inputs().size(); ++i) with.stand_ins.emplace(&net.inputs()[i].op(), t.op().inputs[i]);
+    add_leaves(with, call);
+    found->second = substituted(net.graph, std::move(with), expansion);
+  }
+  return found->second[output->output];
+}
+
+}  // namespace backpass::eager

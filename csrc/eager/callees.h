@@ -1,0 +1,62 @@
+// What may be called in a recording: networks and losses; and parameters where they live.
+#pragma once
+
+#include "backpass/losses.h"
+#include "eager/expansion.h"
+
+namespace backpass::eager {
+
+// The outputs of one call of a network have the call in common.
+struct NetworkCall {
+  NetworkCall(Network of, std::vector<Tensor> leaves, bool trains, Dim with_rows);
+  Network network;
+  std::vector<Tensor> parameters;  // as leaves that live in it
+  bool training;
+  Dim rows;
+  bool random = false;
+  std::uint64_t key = 0;
+};
+
+struct NetworkOutput final : ExpandingCallee {
+  NetworkOutput(std::shared_ptr<const NetworkCall> of, std::size_t which) : call(std::move(of)), output(which) {}
+  std::uint64_t key() const override { return call->key + output; }
+  Tensor build(Expansion& expansion, const std::vector<Tensor>& inputs, std::uint32_t stream) const override;
+  const Network* network() const override { return &call->network; }
+  const void* group() const override;
+  bool is_random() const override { return call->random; }
+
+  std::shared_ptr<const NetworkCall> call;
+  std::size_t output;
+};
+
+// An output of a call as ordinary ops of the recording.
+Tensor unfolded(const Tensor& t, Expansion& expansion);
+
+// A leaf that lives in a network.
+struct ParameterPlace final : ExpandingCallee {
+  ParameterPlace(Network of, std::size_t which) : net(std::move(of)), index(which) {}
+  std::uint64_t key() const override;
+  Tensor build(Expansion& expansion, const std::vector<Tensor>& inputs, std::uint32_t stream) const override;
+  const Network* network() const override { return &net; }
+  const ParameterInfo* parameter() const override { return &net.parameters()[index]; }
+  Tensor op() const;
+
+  Network net;
+  std::size_t index;
+};
+
+struct LossCall final : ExpandingCallee {
+  LossCall(Loss of, bool is_weighted) : loss(std::move(of)), weighted(is_weighted) {}
+  std::uint64_t key() const override;
+  Tensor build(Expansion& expansion, const std::vector<Tensor>& inputs, std::uint32_t stream) const override;
+
+  Loss loss;
+  bool weighted;
+};
+
+// Where a parameter or a state of a network lies.
+std::byte* values_at(const Network& network, const Op& leaf);
+// Where the gradient of a parameter lies; `shown`: to somebody who may look at any time.
+std::byte* gradients_at(const Network& network, const Op& parameter, bool shown);
+
+}  // namespace backpass::eager

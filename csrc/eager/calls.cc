@@ -1,0 +1,159 @@
+// Calling networks and losses on eager tensors; leaves that an optimizer steps.
+#include <algorithm>
+#include <cstring>
+
+#include "backpass/eager.h"
+#include "base/convert.h"
+#include "base/error.h"
+#include "eager/callees.h"
+#include "eager/dense.h"
+#include "nn/network_impl.h"
+#include "nn/targets.h"
+#include "plan/boundary.h"
+
+namespace backpass::eager {
+
+Array dense(const char* who, const ArrayView& view, DType dtype) {
+  check_castable(who, view, dtype);
+  Array copy(dtype, view.shape);
+  const Dim rows = view.rows(), cols = rows > 0 ? element_count(view.shape) / rows : 0;
+  for (Dim row = 0; row < rows && !view.empty(); ++row)
+    convert(static_cast<std::byte*>(copy.data()) + static_cast<std::size_t>(row * cols) * size_of(dtype), dtype,
+            static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, cols);
+  return copy;
+}
+
+namespace {
+
+// A tensor in a network's type: a value that has no history is cast.
+Tensor in_type(const std::string& who, const Tensor& t, DType dtype) {
+  if (t.dtype() == dtype) return t;
+  if (requires_grad(t) || dtype == DType::int32 || t.dtype() == DType::int32)
+    fail(who, "must be ", name(dtype), ", got ", name(t.dtype()));
+  return tensor(value(t), dtype);
+}
+
+Tensor parameter_leaf(const Network& network, std::size_t i) {
+  const auto place = std::make_shared<ParameterPlace>(network, i);
+  const Tensor op = place->op();
+  Array memory(op.dtype(), op.shape(),
+               std::shared_ptr<void>(network.shared_impl(), values_at(network, op.op())));
+  Tensor leaf = known_tensor(std::move(memory), true);
+  leaf.op().recorded->callee = place;
+  return leaf;
+}
+
+Dim checked_rows(const Network::Impl& net, const std::vector<Tensor>& inputs) {
+  if (inputs.size() != net.inputs().size())
+    fail("x", "expected one tensor for each of ", net.inputs().size(), " inputs, got ", inputs.size());
+  Dim rows = 0;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Shape& expected = net.inputs()[i].shape();
+    const Shape& got = inputs[i].shape();
+    const bool fits = got.size() == expected.size() && with_rows(expected, got[0]) == got;
+    if (!fits || (i > 0 && got[0] != rows))
+      fail("x", "expected shape ", to_string(expected), ", got ", to_string(got), ", for ", net.first_layers[i]);
+    rows = got[0];
+  }
+  return rows;
+}
+
+}  // namespace
+
+Caller::Caller(Network network) : network_(std::move(network)) {
+  for (std::size_t i = 0; i < network_.parameters().size(); ++i) parameters_.push_back(parameter_leaf(network_, i));
+}
+
+std::vector<Tensor> Caller::inputs(const ArrayViews& x) const {
+  const Network::Impl& net = network_.impl();
+  net.check_inputs(x);
+  std::vector<Tensor> tensors;
+  for (std::size_t i = 0; i < x.size(); ++i) tensors.push_back(tensor(x[i], net.inputs()[i].dtype()));
+  return tensors;
+}
+
+std::vector<Tensor> Caller::operator()(const std::vector<Tensor>& inputs, bool training) const {
+  const Network::Impl& net = network_.impl();
+  const Dim rows = checked_rows(net, inputs);
+  std::vector<Tensor> given, outputs;
+  bool wants = net.frozen.size() < net.parameters.size() || !net.trained().empty();
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    given.push_back(in_type("x", inputs[i], net.inputs()[i].dtype()));
+    wants = wants || requires_grad(given.back());
+  }
+  const auto call = std::make_shared<const NetworkCall>(network_, parameters_, training, rows);
+  for (std::size_t k = 0; k < net.outputs().size(); ++k)
+    outputs.push_back(recorded_call(std::make_shared<NetworkOutput>(call, k), given,
+                                    with_rows(net.outputs()[k].shape(), rows), net.dtype,
+                                    wants && recording_gradients()));
+  return outputs;
+}
+
+namespace {
+
+Tensor recorded_loss(const Loss& of, const Tensor& prediction, Tensor target, const Targets& targets) {
+  std::vector<Tensor> inputs{prediction, std::move(target)};
+  if (targets.weighted()) inputs.push_back(tensor(targets.sample_weight, prediction.dtype()));
+  const bool wants = (requires_grad(prediction) || requires_grad(inputs[1])) && recording_gradients();
+  return recorded_call(std::make_shared<LossCall>(of, targets.weighted()), std::move(inputs), {}, prediction.dtype(),
+                       wants);
+}
+
+Shape batched(const Loss& of, const Tensor& prediction) {
+  Shape shape = prediction.shape();
+  if (shape.empty()) fail(of.type(), "prediction needs rows, got one number");
+  shape[0] = kBatch;
+  return shape;
+}
+
+}  // namespace
+
+Tensor loss(const Loss& of, const Tensor& prediction, const ArrayView& target, const ArrayView& sample_weight) {
+  const Shape shape = batched(of, prediction);
+  const DType dtype = prediction.dtype();
+  const Targets targets = fit_targets(of, shape, target, sample_weight, prediction.shape()[0], dtype);
+  require_some_weight(targets.sample_weight);
+  return recorded_loss(of, prediction, tensor(targets.y, targets.labels ? DType::int32 : dtype), targets);
+}
+
+Tensor loss(const Loss& of, const Tensor& prediction, const Tensor& target, const ArrayView& sample_weight) {
+  if (!requires_grad(target)) return loss(of, prediction, value(target), sample_weight);
+  Shape expected = of.target_shape(batched(of, prediction));
+  expected[0] = prediction.shape()[0];
+  if (element_count(target.shape()) != element_count(expected) || target.shape().empty() ||
+      (target.shape() != expected && target.shape() != Shape{expected[0]}))
+    fail("y", "expected shape ", to_string(expected), ", got ", to_string(target.shape()));
+  Targets targets;
+  targets.sample_weight = sample_weight;
+  return recorded_loss(of, prediction, target.shape() == expected ? target : reshape(target, expected), targets);
+}
+
+Network home_of(const std::vector<Tensor>& leaves) {
+  if (leaves.empty()) fail("optimizer", "needs a parameter");
+  const Tensor x = input({kBatch, 1}, leaves[0].dtype());
+  Tensor y = x;
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    const Tensor& t = leaves[i];
+    if (!is_eager(t) || !t.op().recorded->leaf || !requires_grad(t))
+      fail("optimizer", "parameter ", i, " must be a leaf that requires a gradient: tensor(..., requires_grad=True)");
+    if (t.op().recorded->callee) fail("optimizer", "parameter ", i, " lives in a model, or another optimizer steps it");
+    if (t.dtype() != leaves[0].dtype()) fail("optimizer", "parameters must be of one type");
+    if (std::count(leaves.begin(), leaves.end(), t) > 1) fail("optimizer", "parameter ", i, " is given twice");
+    y = y + sum(parameter(t.shape(), t.dtype(), std::to_string(i)));
+  }
+  settle();
+  Network network({x}, {y}, {0, {}, {}});
+  for (std::size_t i = 0; i < leaves.size(); ++i) {
+    Recorded& own = *leaves[i].op().recorded;
+    const Tensor placed = parameter_leaf(network, i);
+    Array memory = placed.op().recorded->value;
+    if (memory.bytes() > 0) std::memcpy(memory.data(), own.value.data(), memory.bytes());
+    own.value = memory;
+    own.callee = placed.op().recorded->callee;
+    const Tensor before = std::exchange(own.grad, {});
+    if (before) assign(grad(leaves[i]), value(before));
+  }
+  return network;
+}
+
+}  // namespace backpass::eager

@@ -1,0 +1,49 @@
+// How a recording becomes a graph to compile.
+#pragma once
+
+#include <unordered_map>
+
+#include "backpass/network.h"
+#include "graph/recorded.h"
+
+namespace backpass::eager {
+
+// A state that a call moves: where it lives, and what it becomes.
+struct StateMove {
+  Tensor state, next;
+  std::byte* place = nullptr;
+};
+
+// What the calls of one recording share.
+struct Expansion {
+  std::unordered_map<const Op*, Tensor> states = {};  // what a state of a network is by now
+  std::unordered_map<const void*, std::vector<Tensor>> calls = {};
+  std::vector<StateMove> moves = {};
+};
+
+// A call whose ops follow when they are needed.
+struct ExpandingCallee : Callee {
+  virtual std::uint64_t key() const = 0;  // the same for calls of which one plan is good for all
+  virtual Tensor build(Expansion& expansion, const std::vector<Tensor>& inputs, std::uint32_t stream) const = 0;
+  // The network of the call, or that the parameter lives in; null of others.
+  virtual const Network* network() const { return nullptr; }
+  // The parameter that it is, or a null pointer where it is a call.
+  virtual const ParameterInfo* parameter() const { return nullptr; }
+  virtual const void* group() const { return this; }  // what the outputs of one call have in common
+  virtual bool is_random() const { return false; }
+};
+
+inline const ExpandingCallee* callee_of(const Recorded& recorded) {
+  return static_cast<const ExpandingCallee*>(recorded.callee.get());
+}
+
+// What a network's graph is for inputs with so many rows: ops are copied, `stand_ins` and what they are for excepted.
+struct Substitution {
+  std::unordered_map<const Op*, Tensor> stand_ins;
+  Dim rows = 0;
+  bool training = true;
+  std::uint32_t stream = 0;  // is added to those of random numbers
+};
+std::vector<Tensor> substituted(const Graph& graph, Substitution with, Expansion& expansion);
+
+}  // namespace backpass::eager

@@ -1,0 +1,210 @@
+// Walking a recording.
+#include "eager/walk.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/error.h"
+#include "graph/op_row.h"
+
+namespace backpass::eager {
+namespace {
+
+constexpr std::uint64_t kLeafTag = 0x9e3779b97f4a7c15, kWantedTag = 0xc2b2ae3d27d4eb4f, kActiveTag = 0x165667b19e3779f9,
+                        kHookTag = 0x27d4eb2f165667c5, kRetainTag = 0x85ebca77c2b2ae63, kMadeTag = 0x2545f4914f6cdd1d;
+
+std::uint64_t mixed(std::uint64_t hash, std::uint64_t word) {
+  hash ^= word + kLeafTag + (hash << 12) + (hash >> 4);
+  hash *= 0xff51afd7ed558ccd;
+  return hash ^ (hash >> 32);
+}
+
+std::uint64_t mixed(std::uint64_t hash, const std::string& text) {
+  for (const char c : text) hash = mixed(hash, static_cast<unsigned char>(c));
+  return mixed(hash, text.size());
+}
+
+template <class T>
+std::uint64_t word(const T& value) {
+  if constexpr (std::is_same_v<T, double>)
+    return std::bit_cast<std::uint64_t>(value);
+  else
+    return static_cast<std::uint64_t>(value);
+}
+
+std::uint64_t mixed_member(std::uint64_t hash, const Op& op, const OpField& field) {
+  return std::visit(
+      [&](auto member) {
+        const auto& value = op.*member;
+        using Value = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<Value, std::string>) {
+          return mixed(hash, value);
+        } else if constexpr (std::is_same_v<Value, Initializer>) {
+          return mixed(hash, value.name);
+        } else if constexpr (std::is_same_v<Value, std::optional<Dim>>) {
+          return mixed(mixed(hash, value.has_value()), word(value.value_or(0)));
+        } else if constexpr (requires { value.begin(); }) {
+          for (const auto& each : value) hash = mixed(hash, word(each));
+          return mixed(hash, value.size());
+        } else {
+          return mixed(hash, word(value));
+        }
+      },
+      field.member);
+}
+
+// Of a value, whatever it was computed by.
+std::uint64_t digest_of_leaf(const Op& op) {
+  std::uint64_t hash = mixed(static_cast<std::uint64_t>(op.dtype), op.shape.size());
+  for (const Dim dim : op.shape) hash = mixed(hash, word(dim));
+  return hash;
+}
+
+std::uint64_t digest_of(const Op& op) {
+  std::uint64_t hash = mixed(digest_of_leaf(op), static_cast<std::uint64_t>(op.kind) + 1);
+  for (const OpField& field : row_of(op).fields)
+    if (op.kind != OpKind::constant && op.kind != OpKind::input) hash = mixed_member(hash, op, field);
+  if (op.kind == OpKind::elementwise && !takes_number(op)) hash = mixed(hash, word(op.alpha));
+  return mixed(hash, reinterpret_cast<std::uintptr_t>(op.host.get()));
+}
+
+std::uint64_t next_walk() {
+  static std::uint64_t walks = 0;  // under the host program's lock
+  return ++walks;
+}
+
+class Walk {
+ public:
+  explicit Walk(Purpose purpose) : purpose_(purpose), number_(next_walk()) {}
+
+  void add(const Tensor& t) {
+    open_.push_back(&t);
+    while (!open_.empty()) {
+      const Tensor& next = *open_.back();
+      open_.pop_back();
+      if (!mark(next)) continue;
+      const bool leaf = is_leaf(next.op());
+      nodes_.push_back({&next, leaf});
+      if (!leaf)
+        for (const Tensor& x : next.op().inputs) open_.push_back(&x);
+    }
+  }
+
+  std::vector<Node> sorted() {
+    std::ranges::sort(nodes_, {}, [](const Node& node) { return node.op().id; });
+    for (std::size_t i = 0; i < nodes_.size(); ++i) place(nodes_[i].op()) = i;
+    return std::move(nodes_);
+  }
+
+  std::size_t at(const Tensor& t) { return place(t.op()); }
+  std::uint64_t number() const { return number_; }
+
+ private:
+  bool is_leaf(const Op& op) const {
+    const Recorded* recorded = op.recorded.get();
+    if (op.inputs.empty()) return true;
+    return recorded && recorded->known && !(purpose_ == Purpose::gradients && recorded->requires_grad);
+  }
+
+  // Whether this is the first time.
+  bool mark(const Tensor& t) {
+    Recorded* recorded = t.op().recorded.get();
+    if (!recorded) return others_.emplace(&t.op(), 0).second;
+    return std::exchange(recorded->walk, number_) != number_;
+  }
+
+  std::size_t& place(const Op& op) { return op.recorded ? op.recorded->index : others_[&op]; }
+
+  const Purpose purpose_;
+  const std::uint64_t number_;
+  std::vector<const Tensor*> open_;
+  std::vector<Node> nodes_;
+  std::unordered_map<const Op*, std::size_t> others_;
+};
+
+void check_kept(const Node& node, Purpose purpose) {
+  if (purpose == Purpose::gradients && node.recorded() && node.recorded()->freed)
+    fail("backward",
+         "a backward has let go of what this was made from: backward(retain_graph=True) keeps it for another one, and "
+         "detach() takes the value alone");
+}
+
+void add_flags(const Node& node, std::vector<std::uint64_t>& key) {
+  std::uint64_t flags = (node.leaf ? kLeafTag : 0) ^ (node.wanted ? kWantedTag : 0) ^ (node.active ? kActiveTag : 0);
+  if (const Recorded* recorded = node.recorded()) {
+    if (!recorded->hooks.empty()) flags ^= kHookTag;
+    if (recorded->retains_grad) flags ^= kRetainTag;
+    if (recorded->leaf) flags ^= kMadeTag;
+    if (recorded->draw) flags = mixed(flags, recorded->draw->stream + 1);
+  }
+  key.push_back(flags);
+}
+
+std::uint64_t digest(const Node& node) {
+  Recorded* recorded = node.recorded();
+  if (!recorded) return digest_of(node.op());
+  if (node.leaf) return digest_of_leaf(node.op());
+  if (recorded->digest == 0) recorded->digest = digest_of(node.op());
+  return recorded->digest;
+}
+
+}  // namespace
+
+bool takes_number(const Op& op) {
+  return op.kind == OpKind::constant ||
+         (op.kind == OpKind::elementwise && (op.fn == Elementwise::shift || op.fn == Elementwise::scale));
+}
+
+Recording walk(std::span<const Tensor> roots, Purpose purpose, bool roots_wanted, long holders) {
+  Walk found(purpose);
+  for (const Tensor& t : roots) found.add(t);
+  Recording recording;
+  recording.nodes = found.sorted();
+  recording.number = found.number();
+  std::vector<Node>& nodes = recording.nodes;
+  for (const Node& node : nodes)
+    if (!node.leaf)
+      for (const Tensor& x : node.op().inputs) ++nodes[found.at(x)].readers;
+  for (Node& node : nodes) {
+    check_kept(node, purpose);
+    const Recorded* recorded = node.recorded();
+    node.wanted = !node.leaf && recorded && !recorded->known &&
+                  node.tensor->shared().use_count() > static_cast<long>(node.readers);
+  }
+  for (const Tensor& t : roots) {
+    Node& node = nodes[found.at(t)];
+    recording.roots.push_back(found.at(t));
+    if (node.leaf || node.recorded()->known) continue;
+    node.wanted = roots_wanted || t.shared().use_count() > static_cast<long>(node.readers) + holders;
+  }
+  if (purpose == Purpose::gradients) {
+    for (const std::size_t root : recording.roots) nodes[root].active = true;
+    for (auto node = nodes.rbegin(); node != nodes.rend(); ++node)
+      if (node->active && !node->leaf)
+        for (const Tensor& x : node->op().inputs)
+          if (x.op().recorded && x.op().recorded->requires_grad) nodes[found.at(x)].active = true;
+  }
+  std::vector<std::uint64_t>& key = recording.key;
+  key.reserve(6 * nodes.size() + 8);
+  key.push_back(static_cast<std::uint64_t>(purpose));
+  std::unordered_map<const void*, std::size_t> groups;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    const Op& op = node.op();
+    const Recorded* recorded = node.recorded();
+    key.push_back(digest(node));
+    add_flags(node, key);
+    if (takes_number(op) && !(node.leaf && recorded)) recording.numbers.push_back(std::bit_cast<std::uint64_t>(op.alpha));
+    if (const ExpandingCallee* callee = node.callee(); callee && (!node.leaf || callee->parameter())) {
+      key.push_back(callee->key());
+      if (callee->group() != callee) key.push_back(groups.try_emplace(callee->group(), i).first->second);
+    }
+    if (node.leaf) continue;
+    for (const Tensor& x : op.inputs) key.push_back(found.at(x));
+  }
+  key.insert(key.end(), recording.roots.begin(), recording.roots.end());
+  return recording;
+}
+
+}  // namespace backpass::eager

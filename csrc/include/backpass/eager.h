@@ -1,0 +1,90 @@
+// Tensors that have values: operations on them are recorded, and run where somebody asks for a value or a gradient.
+//
+// A recording is a graph of the same ops as any other. Asking compiles it once; a recording of the same structure finds
+// its plan again. One thread at a time makes and runs recordings; Python's lock sees to that.
+#pragma once
+
+#include "backpass/losses.h"
+#include "backpass/network.h"
+
+namespace backpass::eager {
+
+// A tensor with these elements, copied.
+Tensor tensor(const ArrayView& values, DType dtype, bool requires_grad = false);
+bool is_eager(const Tensor& t);  // has a value, or follows from some that have
+bool requires_grad(const Tensor& t);
+bool is_leaf(const Tensor& t);
+// Throws std::invalid_argument where the tensor is no leaf, or holds integers.
+void set_requires_grad(const Tensor& t, bool on);
+void retain_grad(const Tensor& t);  // keeps the gradient of a tensor that is no leaf
+
+// Its elements, computed now where nobody has asked before: memory of the tensor's, not to be written to.
+Array value(const Tensor& t);
+// Writes new elements into a leaf. What follows from the old ones is computed first.
+void assign(const Tensor& leaf, const ArrayView& values);
+// Computes what has been recorded and not been asked for: before something changes that it is made from.
+void settle();
+
+// What stop_gradient gives, at once: the same elements, without a history.
+Tensor detach(const Tensor& t);
+
+// The gradient that backward has left, a leaf; empty where there is none.
+Tensor grad(const Tensor& t);
+// An empty gradient is none (of a network's parameter: zeros).
+void set_grad(const Tensor& t, const Tensor& grad);
+
+// Adds dy/dx to the gradients of all leaves x that require them, and of the parameters of networks that y is made with.
+// Without `retain_graph`, y and what it is made from cannot be differentiated again. Throws std::invalid_argument where
+// y follows from nothing that requires a gradient, has been let go of, or is not one number and no seed is given.
+void backward(const Tensor& y, const Tensor& seed = {}, bool retain_graph = false);
+// dy/dx for each x, with these seeds (ones where empty); empty where y does not follow from x. Leaves .grad as it is.
+std::vector<Tensor> gradients(const std::vector<Tensor>& ys, const std::vector<Tensor>& xs,
+                              const std::vector<Tensor>& seeds = {}, bool retain_graph = false);
+// The same as recordings, which can be differentiated again.
+std::vector<Tensor> recorded_gradients(const std::vector<Tensor>& ys, const std::vector<Tensor>& xs,
+                                       const std::vector<Tensor>& seeds = {});
+
+// Called with the gradient of a tensor when it is computed; an array that it gives takes its place.
+using Hook = std::function<Array(const Array& grad)>;
+std::uint64_t add_hook(const Tensor& t, Hook hook);
+void remove_hook(const Tensor& t, std::uint64_t number);
+
+bool recording_gradients();  // on this thread; true at the beginning
+void set_recording_gradients(bool on);
+
+// A network as a function of eager tensors.
+class Caller {
+ public:
+  explicit Caller(Network network);
+  // One tensor for each output. In training dropout drops, and running statistics move when the call is computed.
+  std::vector<Tensor> operator()(const std::vector<Tensor>& inputs, bool training) const;
+  // The arrays of a call as its inputs: checked, and copied.
+  std::vector<Tensor> inputs(const ArrayViews& x) const;
+  const std::vector<Tensor>& parameters() const { return parameters_; }  // leaves that live in the network
+  const Network& network() const { return network_; }
+
+ private:
+  Network network_;
+  std::vector<Tensor> parameters_;
+};
+
+// A loss of a prediction and its targets, one number. Targets are checked as in training.
+Tensor loss(const Loss& loss, const Tensor& prediction, const ArrayView& target, const ArrayView& sample_weight = {});
+Tensor loss(const Loss& loss, const Tensor& prediction, const Tensor& target, const ArrayView& sample_weight = {});
+
+// Leaves that one optimizer steps, as the parameters of a network of their own: they live there from now on. Throws
+// std::invalid_argument where there is none, one is no leaf, lives in a network already, or they differ in type.
+Network home_of(const std::vector<Tensor>& leaves);
+
+// The network that leaves live in; null where they live in none. Throws std::invalid_argument where it is not the same.
+const Network* network_of(const std::vector<Tensor>& leaves);
+
+// How a plan is run: bindings let go of their lock meanwhile. Set once.
+void set_around_run(void (*around)(const std::function<void()>& run));
+
+struct CacheInfo {
+  std::size_t plans = 0, compiled = 0;  // kept now; compiled so far
+};
+CacheInfo cache_info();
+
+}  // namespace backpass::eager
