@@ -65,8 +65,18 @@ std::uint64_t LossCall::key() const {
   return reinterpret_cast<std::uintptr_t>(loss.identity()) ^ (weighted ? 1u : 0u);
 }
 
-Tensor LossCall::build(Expansion&, const std::vector<Tensor>& inputs, std::uint32_t) const {
-  return loss.build(inputs[0], inputs[1], weighted ? inputs[2] : Tensor());
+// Losses are composed for any number of rows.
+Tensor LossCall::build(Expansion& expansion, const std::vector<Tensor>& inputs, std::uint32_t stream) const {
+  Substitution with{{}, inputs[0].shape()[0], true, stream};
+  std::vector<Tensor> given;
+  for (const Tensor& x : inputs) {
+    Shape shape = x.shape();
+    shape[0] = kBatch;
+    given.push_back(input(shape, x.dtype()));
+    with.stand_ins.emplace(&given.back().op(), x);
+  }
+  const Tensor y = loss.build(given[0], given[1], weighted ? given[2] : Tensor());
+  return substituted(Graph(given, {y}), std::move(with), expansion)[0];
 }
 
 namespace {

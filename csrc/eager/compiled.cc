@@ -56,7 +56,10 @@ class Compiler {
     made_->key = recording_.key;
     made_->numbers = recording_.numbers;
     made_->lifted = lift_;
-    for (std::size_t i = 0; i < recording_.nodes.size(); ++i) tensors_.push_back(with_hooks(i, build(i)));
+    for (std::size_t i = 0; i < recording_.nodes.size(); ++i) {
+      before_hooks_.push_back(build(i));
+      tensors_.push_back(with_hooks(i, before_hooks_.back()));
+    }
     for (std::size_t i = 0; i < recording_.nodes.size(); ++i)
       if (recording_.nodes[i].wanted) add(Compiled::Result::Kind::value, i, tensors_[i]);
     if (wish_) add_gradients();
@@ -66,7 +69,7 @@ class Compiler {
       outputs_.push_back(next);
     }
     for (Tensor& x : numbers_) inputs_.push_back(x);
-    made_->function = Function(Graph(std::move(inputs_), std::move(outputs_)), true, "backpass");
+    made_->function = Function(Graph(std::move(inputs_), std::move(outputs_)), true, "backpass", rows_);
     for (const Tensor& leaf : made_->function.leaves()) made_->leaves.push_back(places_.at(&leaf.op()));
     return made_;
   }
@@ -127,6 +130,7 @@ class Compiler {
       return;
     }
     const Network::Impl& net = network->impl();
+    if (!callee.parameter()) rows_ = std::max(rows_, node.op().shape[0]);
     for (const auto& [op, place] : net.places) places_.emplace(op, values_at(*network, *op));
     if (!node.active || !node.recorded()->requires_grad) return;
     if (!callee.parameter())
@@ -162,7 +166,7 @@ class Compiler {
     std::vector<Tensor> xs;
     for (std::size_t i = 0; i < recording_.nodes.size(); ++i)
       if (keeps_gradient(recording_.nodes[i])) nodes.push_back(i);
-    for (const std::size_t i : nodes) xs.push_back(tensors_[i]);
+    for (const std::size_t i : nodes) xs.push_back(before_hooks_[i]);
     for (const Sink& sink : sinks_) xs.push_back(sink.parameter);
     const std::vector<Tensor> grads = gradients_of_all(ys, xs, seeds);
     for (std::size_t k = 0; k < nodes.size(); ++k) add(Compiled::Result::Kind::gradient, nodes[k], grads[k]);
@@ -195,7 +199,7 @@ class Compiler {
       return places_.count(&op.op()) > 0 ? op : Tensor();
     }
     if (!recording_.holds(recorded) || !recording_.nodes[recorded.index].active) return {};
-    return tensors_[recorded.index];
+    return before_hooks_[recorded.index];
   }
 
   static bool keeps_gradient(const Node& node) {
@@ -225,9 +229,11 @@ class Compiler {
   const Recording& recording_;
   const GradientWish* wish_;
   const bool lift_;
+  Dim rows_ = 0;  // of the largest batch
   const std::shared_ptr<Compiled> made_ = std::make_shared<Compiled>();
   Expansion expansion_;
-  std::vector<Tensor> tensors_, inputs_, outputs_, numbers_;
+  std::vector<Tensor> before_hooks_, tensors_;  // by node: what gradients are asked for, and what is read
+  std::vector<Tensor> inputs_, outputs_, numbers_;
   std::vector<Sink> sinks_;
   std::vector<const Network::Impl*> trained_;
   std::unordered_map<const Op*, const void*> places_;

@@ -60,11 +60,13 @@ struct Function::Impl {
   Graph graph;
   bool training;
   std::string name;
+  Dim least_rows;
   DType dtype = DType::float32;
   std::vector<Tensor> leaves = {};
   Spares spares = {};
 
-  Impl(Graph of, bool trains, std::string who) : graph(std::move(of)), training(trains), name(std::move(who)) {
+  Impl(Graph of, bool trains, std::string who, Dim with_rows)
+      : graph(std::move(of)), training(trains), name(std::move(who)), least_rows(with_rows) {
     dtype = real_dtype(name, graph);
     leaves = graph.parameters();
     for (const Tensor& t : graph.states()) leaves.push_back(t);
@@ -105,7 +107,7 @@ Dim Function::Impl::check(std::span<const ArrayView> inputs) const {
     if (batch >= 0 && rows != batch) fail(name, "inputs have ", batch, " and ", rows, " rows");
     batch = rows;
   }
-  return std::max<Dim>(batch, 0);
+  return std::max<Dim>(batch, least_rows);
 }
 
 // The addresses of the inputs: their own, or those of converted copies.
@@ -129,8 +131,8 @@ void Function::Impl::add_inputs(RunMemory& memory, std::span<const ArrayView> in
   }
 }
 
-Function::Function(Graph graph, bool training, std::string name)
-    : impl_(std::make_shared<Impl>(std::move(graph), training, std::move(name))) {}
+Function::Function(Graph graph, bool training, std::string name, Dim rows)
+    : impl_(std::make_shared<Impl>(std::move(graph), training, std::move(name), rows)) {}
 
 const Graph& Function::graph() const { return impl_->graph; }
 bool Function::training() const { return impl_->training; }

@@ -20,8 +20,9 @@ class Function {
  public:
   Function() = default;  // empty: using it throws std::invalid_argument
   // `training`: ops that differ in training (dropout, batch statistics) do as they do there; no state is moved.
-  // `name` opens the messages of errors. Throws std::invalid_argument where the graph mixes float32 and float64.
-  explicit Function(Graph graph, bool training = false, std::string name = "Function");
+  // `name` opens the messages of errors. `rows`: where no shape has kBatch, how many rows a batch has all the same: so
+  // many walk in lanes, in training. Throws std::invalid_argument where the graph mixes float32 and float64.
+  explicit Function(Graph graph, bool training = false, std::string name = "Function", Dim rows = 0);
 
   const Graph& graph() const;
   bool training() const;
