@@ -99,7 +99,7 @@ def test_regression_by_hand_as_in_pytorch():
     np.testing.assert_allclose(b.numpy(), [0.5], atol=1e-6)
 
 
-OPTIMIZERS = [bp.SGD(0.05), bp.SGD(0.05, momentum=0.9), bp.Adam(0.01), bp.AdamW(0.01, clip_norm=0.1), bp.Muon(0.01)]
+OPTIMIZERS = [bp.SGD(0.05), bp.SGD(0.05, momentum=0.9), bp.Adam(0.01), bp.AdamW(0.01, clip_norm=0.1)]
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
@@ -121,8 +121,9 @@ def test_the_loop_has_the_bits_of_a_trainer(optimizer, dtype):
 
 def test_dropout_and_running_statistics_are_those_of_a_trainer():
     x, y = data(32)
-    layers = (bp.Dense(8), bp.BatchNorm(), bp.Tanh(), bp.Dropout(0.5), bp.Dense(2))
-    by_loop, by_trainer = made(*layers), made(*layers)
+    by_loop, by_trainer = (
+        made(bp.Dense(8), bp.BatchNorm(), bp.Tanh(), bp.Dropout(0.5), bp.Dense(2)) for _ in range(2)
+    )
     optimizer, loss = bp.SGD(by_loop.parameters(), lr=0.1), bp.MSE()
     trainer = bp.Trainer(by_trainer, bp.MSE(), bp.SGD(0.1))
     for _ in range(5):

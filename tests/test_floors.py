@@ -19,6 +19,7 @@ FLOORS = {
     "nn": 4,
     "optim": 4,
     "train": 5,
+    "eager": 5,
     "io": 6,
     "bench": 7,
     "bindings": 7,
@@ -31,7 +32,8 @@ PUBLIC = {
     "types.h": 0, "data.h": 0, "machine.h": 1, "graph.h": 2, "linalg.h": 2, "products.h": 2, "reduce.h": 2,
     "shape_ops.h": 2, "tensor.h": 2, "plan.h": 3, "function.h": 3, "layers.h": 4, "losses.h": 4, "network.h": 4,
     "fields.h": 4, "schedules.h": 4, "optimizers.h": 4, "penalties.h": 4, "metrics.h": 5, "averages.h": 5,
-    "objective.h": 5, "trainer.h": 5, "checkpoint.h": 5, "watchers.h": 5, "file_error.h": 6, "backpass.h": 7,
+    "objective.h": 5, "eager.h": 5, "trainer.h": 5, "checkpoint.h": 5, "watchers.h": 5, "file_error.h": 6,
+    "backpass.h": 7,
 }  # fmt: skip
 # The rooms of the Python package: a module imports from its own room and from lower ones. What lies beside the rooms is
 # below them all; tools import the package as users do.

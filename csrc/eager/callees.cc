@@ -8,17 +8,6 @@
 
 namespace backpass::eager {
 
-std::byte* values_at(const Network& network, const Op& leaf) {
-  const Network::Impl& net = network.impl();
-  return net.values.data() + net.places.at(&leaf).offset;
-}
-
-std::byte* gradients_at(const Network& network, const Op& parameter, bool shown) {
-  Network::Impl& net = network.impl();
-  net.gradients_are_shown = net.gradients_are_shown || shown;
-  return net.gradient_data() + net.places.at(&parameter).offset;
-}
-
 // Ops have numbers that nobody else ever gets: a graph is known by that of its last output.
 NetworkCall::NetworkCall(Network of, std::vector<Tensor> leaves, bool trains, Dim with_rows)
     : network(std::move(of)), parameters(std::move(leaves)), training(trains), rows(with_rows) {
@@ -39,11 +28,13 @@ Tensor NetworkOutput::build(Expansion& expansion, const std::vector<Tensor>& inp
     const Network::Impl& net = call->network.impl();
     Substitution with{{}, call->rows, call->training, stream};
     for (std::size_t i = 0; i < inputs.size(); ++i) with.stand_ins.emplace(&net.inputs()[i].op(), inputs[i]);
+    for (const Tensor& t : net.graph.parameters())
+      with.stand_ins.emplace(&t.op(), expansion.parameter(t, net.frozen.count(t.name()) > 0));
     found->second = substituted(net.graph, std::move(with), expansion);
     if (call->training)
       for (const Network::Impl::Tracked& tracked : net.tracked)
         if (net.frozen.count(tracked.state.name()) == 0)
-          expansion.moves.push_back({tracked.state, {}, values_at(call->network, tracked.state.op())});
+          expansion.moves.push_back({tracked.state, home_values(tracked.state.op())});
   }
   return found->second[output];
 }
@@ -59,7 +50,9 @@ std::uint64_t ParameterPlace::key() const {
   return (net.impl().outputs().back().op().id << 24) + index + 1;
 }
 
-Tensor ParameterPlace::build(Expansion&, const std::vector<Tensor>&, std::uint32_t) const { return op(); }
+Tensor ParameterPlace::build(Expansion& expansion, const std::vector<Tensor>&, std::uint32_t) const {
+  return expansion.parameter(op(), net.impl().frozen.count(parameter()->name) > 0);
+}
 
 std::uint64_t LossCall::key() const {
   return reinterpret_cast<std::uintptr_t>(loss.identity()) ^ (weighted ? 1u : 0u);
@@ -94,7 +87,7 @@ void add_leaves(Substitution& with, const NetworkCall& call) {
       if (static_cast<const ParameterPlace*>(callee_of(*leaf.op().recorded))->op() == t)
         with.stand_ins.emplace(&t.op(), leaf);
   for (const Tensor& t : call.network.graph().states())
-    with.stand_ins.emplace(&t.op(), known_tensor(copied(values_at(call.network, t.op()), t.dtype(), t.shape())));
+    with.stand_ins.emplace(&t.op(), known_tensor(copied(home_values(t.op()), t.dtype(), t.shape())));
 }
 
 }  // namespace

@@ -54,9 +54,4 @@ struct LossCall final : ExpandingCallee {
   bool weighted;
 };
 
-// Where a parameter or a state of a network lies.
-std::byte* values_at(const Network& network, const Op& leaf);
-// Where the gradient of a parameter lies; `shown`: to somebody who may look at any time.
-std::byte* gradients_at(const Network& network, const Op& parameter, bool shown);
-
 }  // namespace backpass::eager

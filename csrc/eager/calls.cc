@@ -36,8 +36,7 @@ Tensor in_type(const std::string& who, const Tensor& t, DType dtype) {
 Tensor parameter_leaf(const Network& network, std::size_t i) {
   const auto place = std::make_shared<ParameterPlace>(network, i);
   const Tensor op = place->op();
-  Array memory(op.dtype(), op.shape(),
-               std::shared_ptr<void>(network.shared_impl(), values_at(network, op.op())));
+  Array memory(op.dtype(), op.shape(), std::shared_ptr<void>(op.op().residence->home, home_values(op.op())));
   Tensor leaf = known_tensor(std::move(memory), true);
   leaf.op().recorded->callee = place;
   return leaf;
@@ -91,12 +90,12 @@ std::vector<Tensor> Caller::operator()(const std::vector<Tensor>& inputs, bool t
 
 namespace {
 
-Tensor recorded_loss(const Loss& of, const Tensor& prediction, Tensor target, const Targets& targets) {
+Tensor recorded_loss(const Loss& of, const Tensor& prediction, Tensor target, const ArrayView& sample_weight) {
   std::vector<Tensor> inputs{prediction, std::move(target)};
-  if (targets.weighted()) inputs.push_back(tensor(targets.sample_weight, prediction.dtype()));
+  const bool weighted = !sample_weight.empty();
+  if (weighted) inputs.push_back(tensor(sample_weight, prediction.dtype()));
   const bool wants = (requires_grad(prediction) || requires_grad(inputs[1])) && recording_gradients();
-  return recorded_call(std::make_shared<LossCall>(of, targets.weighted()), std::move(inputs), {}, prediction.dtype(),
-                       wants);
+  return recorded_call(std::make_shared<LossCall>(of, weighted), std::move(inputs), {}, prediction.dtype(), wants);
 }
 
 Shape batched(const Loss& of, const Tensor& prediction) {
@@ -111,9 +110,15 @@ Shape batched(const Loss& of, const Tensor& prediction) {
 Tensor loss(const Loss& of, const Tensor& prediction, const ArrayView& target, const ArrayView& sample_weight) {
   const Shape shape = batched(of, prediction);
   const DType dtype = prediction.dtype();
-  const Targets targets = fit_targets(of, shape, target, sample_weight, prediction.shape()[0], dtype);
-  require_some_weight(targets.sample_weight);
-  return recorded_loss(of, prediction, tensor(targets.y, targets.labels ? DType::int32 : dtype), targets);
+  const Dim rows = prediction.shape()[0];
+  if (!of.is_own()) {
+    const Targets targets = fit_targets(of, shape, target, sample_weight, rows, dtype);
+    require_some_weight(sample_weight);
+    return recorded_loss(of, prediction, tensor(targets.y, targets.labels ? DType::int32 : dtype), sample_weight);
+  }
+  if (target.shape.empty() || target.rows() != rows) fail("y", "expected ", rows, " rows, got ", to_string(target.shape));
+  if (!sample_weight.empty()) check_weights(sample_weight, rows, dtype, true);
+  return recorded_loss(of, prediction, tensor(target, is_integer(target.type) ? DType::int32 : dtype), sample_weight);
 }
 
 Tensor loss(const Loss& of, const Tensor& prediction, const Tensor& target, const ArrayView& sample_weight) {
@@ -123,9 +128,7 @@ Tensor loss(const Loss& of, const Tensor& prediction, const Tensor& target, cons
   if (element_count(target.shape()) != element_count(expected) || target.shape().empty() ||
       (target.shape() != expected && target.shape() != Shape{expected[0]}))
     fail("y", "expected shape ", to_string(expected), ", got ", to_string(target.shape()));
-  Targets targets;
-  targets.sample_weight = sample_weight;
-  return recorded_loss(of, prediction, target.shape() == expected ? target : reshape(target, expected), targets);
+  return recorded_loss(of, prediction, target.shape() == expected ? target : reshape(target, expected), sample_weight);
 }
 
 Network home_of(const std::vector<Tensor>& leaves) {

@@ -64,13 +64,13 @@ class Compiler {
       if (recording_.nodes[i].wanted) add(Compiled::Result::Kind::value, i, tensors_[i]);
     if (wish_) add_gradients();
     for (const StateMove& move : expansion_.moves) {
-      const Tensor next = expansion_.states.at(&move.state.op());
+      const Tensor next = expansion_.state(move.state);
       made_->results.push_back({Compiled::Result::Kind::state, 0, next.dtype(), next.shape(), move.place});
       outputs_.push_back(next);
     }
     for (Tensor& x : numbers_) inputs_.push_back(x);
     made_->function = Function(Graph(std::move(inputs_), std::move(outputs_)), true, "backpass", rows_);
-    for (const Tensor& leaf : made_->function.leaves()) made_->leaves.push_back(places_.at(&leaf.op()));
+    for (const Tensor& leaf : made_->function.leaves()) made_->leaves.push_back(home_values(leaf.op()));
     return made_;
   }
 
@@ -131,7 +131,6 @@ class Compiler {
     }
     const Network::Impl& net = network->impl();
     if (!callee.parameter()) rows_ = std::max(rows_, node.op().shape[0]);
-    for (const auto& [op, place] : net.places) places_.emplace(op, values_at(*network, *op));
     if (!node.active || !node.recorded()->requires_grad) return;
     if (!callee.parameter())
       for (const Tensor& t : net.trained()) add_sink(i, *network, t);
@@ -139,10 +138,11 @@ class Compiler {
       add_sink(i, *network, static_cast<const ParameterPlace&>(callee).op());
   }
 
-  void add_sink(std::size_t node, const Network& network, const Tensor& parameter) {
+  void add_sink(std::size_t node, const Network& network, const Tensor& own) {
+    const Tensor& parameter = expansion_.parameter(own, false);
     for (const Sink& sink : sinks_)
       if (sink.parameter == parameter) return;
-    sinks_.push_back({parameter, &network.impl(), node, gradients_at(network, parameter.op(), false)});
+    sinks_.push_back({parameter, &network.impl(), node, home_gradients(parameter.op())});
   }
 
   void add_gradients() {
@@ -195,8 +195,8 @@ class Compiler {
   Tensor place_of(const Tensor& x) {
     const Recorded& recorded = *x.op().recorded;
     if (const ExpandingCallee* callee = callee_of(recorded); callee && callee->parameter()) {
-      const Tensor op = static_cast<const ParameterPlace*>(callee)->op();
-      return places_.count(&op.op()) > 0 ? op : Tensor();
+      const auto found = expansion_.parameters.find(static_cast<const ParameterPlace*>(callee)->op().op().residence.get());
+      return found == expansion_.parameters.end() ? Tensor() : found->second;
     }
     if (!recording_.holds(recorded) || !recording_.nodes[recorded.index].active) return {};
     return before_hooks_[recorded.index];
@@ -215,7 +215,8 @@ class Compiler {
       if (trained_[k] == &network) return k;
     const auto own = std::ranges::count_if(sinks_, [&](const Sink& sink) { return sink.network == &network; });
     trained_.push_back(&network);
-    made_->trained.emplace_back(node, static_cast<std::size_t>(own) == network.trained().size());
+    const bool all = static_cast<std::size_t>(own) == network.parameters.size() && network.blocks.size() == 1;
+    made_->trained.emplace_back(node, all && network.n_parameters == network.blocks[0].home->n_parameters);
     return trained_.size() - 1;
   }
 
@@ -236,7 +237,6 @@ class Compiler {
   std::vector<Tensor> inputs_, outputs_, numbers_;
   std::vector<Sink> sinks_;
   std::vector<const Network::Impl*> trained_;
-  std::unordered_map<const Op*, const void*> places_;
 };
 
 // Those used last, found by a hash of their keys.
@@ -330,28 +330,15 @@ Draw draw_for(Recording& recording) {
 
 bool draws(const Recording& recording) { return std::ranges::any_of(recording.nodes, is_random); }
 
-// Every network of a recording, for as long as it runs.
-class Networks {
- public:
-  Networks(const Recording& recording, Use use) {
-    for (const Node& node : recording.nodes)
-      if (const ExpandingCallee* callee = node.callee(); callee && callee->network()) enter(callee->network()->impl(), use);
-  }
-
- private:
-  void enter(Network::Impl& net, Use use) {
-    for (const Network::Impl* inside : inside_)
-      if (inside == &net) return;
-    inside_.push_back(&net);
-    uses_.push_back(std::make_unique<InUse>(net.users, use));
-  }
-  std::vector<const Network::Impl*> inside_;
-  std::vector<std::unique_ptr<InUse>> uses_;  // the last goes first
- public:
-  ~Networks() {
-    while (!uses_.empty()) uses_.pop_back();
-  }
-};
+// Everybody in whose homes a recording reads or writes.
+std::vector<Users*> users_of(const Recording& recording) {
+  std::vector<Users*> users;
+  for (const Node& node : recording.nodes)
+    if (const ExpandingCallee* callee = node.callee(); callee && callee->network())
+      for (Users* home : callee->network()->impl().users)
+        if (std::ranges::find(users, home) == users.end()) users.push_back(home);
+  return users;
+}
 
 template <class T>
 void add(std::byte* sum, const Array& other) {
@@ -366,11 +353,11 @@ struct Places {
 
   Places(const Compiled& compiled, const Recording& recording) {
     for (const auto& [node, whole] : compiled.trained) {
-      Network::Impl& net = recording.nodes[node].callee()->network()->impl();
-      if (whole && net.take_zero_gradients())
-        direct.push_back(&net);
-      else
-        net.gradient_data(), direct.push_back(nullptr);
+      const Network::Impl& net = recording.nodes[node].callee()->network()->impl();
+      Home& first = *net.blocks[0].home;
+      direct.push_back(whole && first.take_zero_gradients() ? &first : nullptr);
+      for (const Block& block : net.blocks)
+        if (!direct.back()) block.gradients();  // cleared, where they are to be zero
     }
     for (const Compiled::Result& result : compiled.results) {
       if (result.kind == Kind::parameter && direct[result.node]) {
@@ -384,8 +371,8 @@ struct Places {
 
   ~Places() {
     if (taken) return;
-    for (Network::Impl* net : direct)
-      if (net) net->gradients_are_zero = true;
+    for (Home* home : direct)
+      if (home) home->clear_gradients();
   }
 
   Results take() {
@@ -410,7 +397,7 @@ struct Places {
     return results;
   }
 
-  std::vector<Network::Impl*> direct;  // by `trained`; null where gradients are added
+  std::vector<Home*> direct;  // by `trained`; null where gradients are added
   std::vector<std::pair<const Compiled::Result*, Array>> arrays;
   std::vector<void*> all;
   bool taken = false;
@@ -459,7 +446,8 @@ Results run(Recording& recording, const GradientWish* wish) {
     for (const std::uint64_t bits : recording.numbers)
       inputs.push_back(numbers.emplace_back(number_array(bits, given[inputs.size()].dtype())));
   }
-  const Networks used(recording, compiled->writes() ? Use::changes : Use::reads);
+  const std::vector<Users*> users = users_of(recording);
+  const InUse used(users, compiled->writes() ? Use::changes : Use::reads);
   Places places(*compiled, recording);
   const HookedRun hooks(recording);
   around_run([&] { compiled->function.run(inputs, compiled->leaves, places.all, {draw.seed, draw.step}); });

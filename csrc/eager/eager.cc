@@ -168,8 +168,10 @@ Tensor grad(const Tensor& t) {
   Recorded& recorded = recorded_of(t);
   if (!recorded.grad && lives_in_network(t)) {
     const auto* place = static_cast<const ParameterPlace*>(callee_of(recorded));
-    std::byte* memory = gradients_at(place->net, place->op().op(), true);
-    recorded.grad = known_tensor(Array(t.dtype(), t.shape(), std::shared_ptr<void>(place->net.shared_impl(), memory)));
+    const Tensor op = place->op();
+    const std::shared_ptr<Home>& home = op.op().residence->home;
+    home->show_gradients();
+    recorded.grad = known_tensor(Array(t.dtype(), t.shape(), std::shared_ptr<void>(home, home_gradients(op.op()))));
   }
   return recorded.grad;
 }

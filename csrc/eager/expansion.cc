@@ -33,7 +33,7 @@ class Substitutor {
   Tensor make(const Tensor& t) {
     const Op& op = t.op();
     if (op.kind == OpKind::parameter) return t;
-    if (op.kind == OpKind::state) return expansion_.states.try_emplace(&op, t).first->second;
+    if (op.kind == OpKind::state) return expansion_.state(t);
     if (op.kind == OpKind::by_mode) return input(op, with_.training ? 0 : 1);
     if (op.kind == OpKind::track) return track(op);
     if (is_random(op) && !with_.training) return still(op);
@@ -49,8 +49,9 @@ class Substitutor {
   Tensor track(const Op& op) {
     const Tensor y = input(op, 0);
     if (!with_.training) return y;
-    const Tensor before = expansion_.states.try_emplace(&op.inputs[1].op(), op.inputs[1]).first->second;
-    expansion_.states[&op.inputs[1].op()] = before + (input(op, 2) - before) * op.alpha;
+    Tensor& state = expansion_.state(op.inputs[1]);
+    const Tensor value = input(op, 2);
+    state = state + (value - state) * op.alpha;
     return y;
   }
 

@@ -5,20 +5,28 @@
 
 #include "backpass/network.h"
 #include "graph/recorded.h"
+#include "nn/home.h"
 
 namespace backpass::eager {
 
 // A state that a call moves: where it lives, and what it becomes.
 struct StateMove {
-  Tensor state, next;
+  Tensor state;
   std::byte* place = nullptr;
 };
 
 // What the calls of one recording share.
 struct Expansion {
-  std::unordered_map<const Op*, Tensor> states = {};  // what a state of a network is by now
+  std::unordered_map<const Residence*, Tensor> states = {};           // what a state is by now
+  std::unordered_map<const Residence*, Tensor> parameters = {}, frozen = {};  // one op for each, whatever networks use it
   std::unordered_map<const void*, std::vector<Tensor>> calls = {};
   std::vector<StateMove> moves = {};
+
+  // The op that stands for a parameter. No gradient goes to it where a network has it frozen.
+  const Tensor& parameter(const Tensor& t, bool is_frozen) {
+    return (is_frozen ? frozen : parameters).try_emplace(t.op().residence.get(), t).first->second;
+  }
+  Tensor& state(const Tensor& t) { return states.try_emplace(t.op().residence.get(), t).first->second; }
 };
 
 // A call whose ops follow when they are needed.

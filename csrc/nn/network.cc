@@ -6,6 +6,7 @@
 #include <mutex>
 #include <random>
 
+#include "base/convert.h"
 #include "base/error.h"
 #include "base/glob.h"
 #include "graph/op_row.h"

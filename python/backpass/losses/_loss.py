@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import weakref
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -12,6 +11,7 @@ import numpy as np
 
 from backpass import _checks, _core, _names, _settings
 from backpass._sealed import refusal
+from backpass.losses._called import called, lasting
 
 if TYPE_CHECKING:
     from backpass._types import Array, ArrayLike, Shape
@@ -81,12 +81,12 @@ class Loss:
         """
         return self._native.value_and_grad(prediction, target, sample_weight)
 
-    def __call__(self, prediction: Any, target: Any, sample_weight: ArrayLike | None = None) -> _core.Tensor:
+    def __call__(self, prediction: Any, target: Any = None, sample_weight: ArrayLike | None = None) -> _core.Tensor:
         """The loss as an eager tensor of one number, to differentiate by `backward`.
 
         Args:
             prediction: an eager tensor, as a model gives it, (rows, outputs).
-            target: an array or an eager tensor, as for `value_and_grad`.
+            target: an array or an eager tensor, as for `value_and_grad`; of a loss of your own in any form.
             sample_weight: (rows,).
 
         Raises:
@@ -99,19 +99,19 @@ class Loss:
             >>> prediction.grad.tolist()
             [[-0.5]]
         """
-        if not isinstance(prediction, _core.Tensor):
-            prediction = _core.tensor(prediction, None, False)
-        elif not prediction.is_eager:
-            raise TypeError(f"[{type(self).__name__}] is called with eager tensors: fit and Trainer take it as it is")
-        return _core.eager_loss(self._lasting, prediction, target, sample_weight)
+        parts = prediction if isinstance(prediction, (list, tuple)) else [prediction]
+        if not all(isinstance(part, _core.Tensor) and part.is_eager for part in parts):
+            name = type(self).__name__
+            raise TypeError(f"[{name}] is called with eager tensors, as models give them; fit takes the loss as it is")
+        if self._composes:
+            return called(self, prediction, target, sample_weight)
+        return _core.eager_loss(lasting(self), prediction, target, sample_weight)
 
     @property
-    def _lasting(self) -> _core.Loss:
-        """The native form, always the same: so that a loop of calls compiles once."""
-        kept = _LASTING.get(id(self))
-        if kept is None or kept[0]() is not self:
-            kept = _LASTING[id(self)] = weakref.ref(self, lambda _: _LASTING.pop(id(self), None)), self._native
-        return kept[1]
+    def _composes(self) -> bool:
+        """Whether it is written by its user, of operations."""
+        cls = type(self)
+        return cls.value_and_grad is Loss.value_and_grad and cls.forward is not Loss.forward
 
     def forward(self, prediction: Any, target: Any) -> _core.Tensor:
         """Your own loss as a tensor: one number, or one per row or element, whose mean is taken."""
@@ -187,7 +187,6 @@ class JointLoss(Loss):
         return self.function
 
 
-_LASTING: dict[int, tuple[weakref.ref[Loss], _core.Loss]] = {}  # by the identity of losses, which may be equal
 OUTPUT_KINDS = ("unknown", "estimates", "means_and_variances", "yes_no_logits", "class_logits")
 LOSSES: dict[str, type[FixedLoss]] = {}  # ours, by name
 ALIASES = {
