@@ -65,7 +65,7 @@ def test_a_loop_of_keras():
     loss_fn = bp.CrossEntropy()
     optimizer = bp.Adam(learning_rate=3e-3)
 
-    for epoch in range(16):
+    for _ in range(16):
         for begin in range(0, len(x_train), 64):
             x_batch, y_batch = x_train[begin : begin + 64], y_train[begin : begin + 64]
             with bp.GradientTape() as tape:
@@ -121,9 +121,7 @@ def test_the_loop_has_the_bits_of_a_trainer(optimizer, dtype):
 
 def test_dropout_and_running_statistics_are_those_of_a_trainer():
     x, y = data(32)
-    by_loop, by_trainer = (
-        made(bp.Dense(8), bp.BatchNorm(), bp.Tanh(), bp.Dropout(0.5), bp.Dense(2)) for _ in range(2)
-    )
+    by_loop, by_trainer = (made(bp.Dense(8), bp.BatchNorm(), bp.Tanh(), bp.Dropout(0.5), bp.Dense(2)) for _ in range(2))
     optimizer, loss = bp.SGD(by_loop.parameters(), lr=0.1), bp.MSE()
     trainer = bp.Trainer(by_trainer, bp.MSE(), bp.SGD(0.1))
     for _ in range(5):
@@ -253,7 +251,9 @@ def test_frozen_parameters_get_no_gradient():
 def test_a_penalty_on_the_variables_of_a_model():
     x, y = data(dtype="float64")
     model = made(dtype="float64")
-    loss = bp.MSE()(model(x), y) + 0.5 * sum((bp.sum(w * w) for w in model.trainable_variables), bp.tensor(np.zeros(())))
+    loss = bp.MSE()(model(x), y) + 0.5 * sum(
+        (bp.sum(w * w) for w in model.trainable_variables), bp.tensor(np.zeros(()))
+    )
     loss.backward()
     _, gradients = made(dtype="float64").value_and_grad(x, y, bp.MSE())
     for name, w in model.parameters().items():
@@ -323,7 +323,7 @@ def test_several_inputs_and_outputs():
     np.testing.assert_allclose(model({"right": b, "left": a})[1].numpy(), two.numpy(), rtol=1e-6)
     one, two = model([bp.tensor(a), bp.tensor(b)])
     (bp.MSE()(one, np.zeros((5, 1))) + bp.MSE()(two, np.zeros((5, 2)))).backward()
-    value, gradients = model.value_and_grad([a, b], [np.zeros((5, 1)), np.zeros((5, 2))], bp.MSE())
+    _, gradients = model.value_and_grad([a, b], [np.zeros((5, 1)), np.zeros((5, 2))], bp.MSE())
     for name, gradient in model.gradients().items():
         np.testing.assert_allclose(gradient, gradients[name])
 

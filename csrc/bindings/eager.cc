@@ -91,10 +91,11 @@ void bind_values(py::class_<Tensor>& tensor) {
       .def("detach", &eager::detach, "Its value, without what it was made from.")
       .def("_array", &copied)
       .def("_item", &item_of)
-      .def("_assign", [](const Tensor& t, const py::object& values) {
-        if (py::isinstance<Tensor>(values)) return eager::assign(t, eager::value(values.cast<Tensor>()));
-        eager::assign(t, argument(values, "Tensor", "values").view);
-      })
+      .def("_assign",
+           [](const Tensor& t, const py::object& values) {
+             if (py::isinstance<Tensor>(values)) return eager::assign(t, eager::value(values.cast<Tensor>()));
+             eager::assign(t, argument(values, "Tensor", "values").view);
+           })
       .def("_add_hook",
            [](const Tensor& t, const py::object& hook) {
              return eager::add_hook(t, [held = hold(hook)](const Array& grad) { return call_hook(*held, grad); });
@@ -121,7 +122,7 @@ void bind_values(py::class_<Tensor>& tensor) {
 }
 
 py::list gradients_by(const std::vector<Tensor>& ys, const std::vector<Tensor>& xs,
-                   const std::vector<std::optional<Tensor>>& seeds, bool retain_graph) {
+                      const std::vector<std::optional<Tensor>>& seeds, bool retain_graph) {
   std::vector<Tensor> given;
   for (const auto& seed : seeds) given.push_back(optional_tensor(seed));
   py::list grads;
@@ -130,7 +131,7 @@ py::list gradients_by(const std::vector<Tensor>& ys, const std::vector<Tensor>& 
 }
 
 py::list gradients_as_recorded(const std::vector<Tensor>& ys, const std::vector<Tensor>& xs,
-                            const std::vector<std::optional<Tensor>>& seeds) {
+                               const std::vector<std::optional<Tensor>>& seeds) {
   std::vector<Tensor> given;
   for (const auto& seed : seeds) given.push_back(optional_tensor(seed));
   py::list grads;

@@ -46,17 +46,13 @@ Tensor ParameterPlace::op() const {
   return {};
 }
 
-std::uint64_t ParameterPlace::key() const {
-  return (net.impl().outputs().back().op().id << 24) + index + 1;
-}
+std::uint64_t ParameterPlace::key() const { return (net.impl().outputs().back().op().id << 24) + index + 1; }
 
 Tensor ParameterPlace::build(Expansion& expansion, const std::vector<Tensor>&, std::uint32_t) const {
   return expansion.parameter(op(), net.impl().frozen.count(parameter()->name) > 0);
 }
 
-std::uint64_t LossCall::key() const {
-  return reinterpret_cast<std::uintptr_t>(loss.identity()) ^ (weighted ? 1u : 0u);
-}
+std::uint64_t LossCall::key() const { return reinterpret_cast<std::uintptr_t>(loss.identity()) ^ (weighted ? 1u : 0u); }
 
 // Losses are composed for any number of rows.
 Tensor LossCall::build(Expansion& expansion, const std::vector<Tensor>& inputs, std::uint32_t stream) const {
@@ -100,7 +96,8 @@ Tensor unfolded(const Tensor& t, Expansion& expansion) {
   if (fresh) {
     Substitution with{{}, call.rows, call.training, 0};
     const Network::Impl& net = call.network.impl();
-    for (std::size_t i = 0; i < net.inputs().size(); ++i) with.stand_ins.emplace(&net.inputs()[i].op(), t.op().inputs[i]);
+    for (std::size_t i = 0; i < net.inputs().size(); ++i)
+      with.stand_ins.emplace(&net.inputs()[i].op(), t.op().inputs[i]);
     add_leaves(with, call);
     found->second = substituted(net.graph, std::move(with), expansion);
   }

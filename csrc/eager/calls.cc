@@ -116,7 +116,8 @@ Tensor loss(const Loss& of, const Tensor& prediction, const ArrayView& target, c
     require_some_weight(sample_weight);
     return recorded_loss(of, prediction, tensor(targets.y, targets.labels ? DType::int32 : dtype), sample_weight);
   }
-  if (target.shape.empty() || target.rows() != rows) fail("y", "expected ", rows, " rows, got ", to_string(target.shape));
+  if (target.shape.empty() || target.rows() != rows)
+    fail("y", "expected ", rows, " rows, got ", to_string(target.shape));
   if (!sample_weight.empty()) check_weights(sample_weight, rows, dtype, true);
   return recorded_loss(of, prediction, tensor(target, is_integer(target.type) ? DType::int32 : dtype), sample_weight);
 }

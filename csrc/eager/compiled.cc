@@ -1,9 +1,9 @@
 // Running recordings.
 #include "eager/compiled.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
-#include <algorithm>
 #include <list>
 #include <memory>
 
@@ -18,7 +18,7 @@
 namespace backpass::eager {
 namespace {
 
-constexpr std::size_t kKept = 128;          // plans
+constexpr std::size_t kKept = 128;           // plans
 constexpr std::uint32_t kStreams = 1 << 16;  // of random numbers, for each call of a recording
 
 // A recording as a function, and what its arguments and results are.
@@ -34,16 +34,17 @@ struct Compiled {
   std::vector<std::uint64_t> key, numbers;
   bool lifted = false;  // numbers are arguments
   Function function;
-  std::vector<std::size_t> inputs;        // places of leaves
-  std::vector<std::size_t> seeds;         // which of the seeds are arguments
+  std::vector<std::size_t> inputs;  // places of leaves
+  std::vector<std::size_t> seeds;   // which of the seeds are arguments
   // Whose gradients are results: by a node that calls it or lives in it, and whether they are all that it trains.
   std::vector<std::pair<std::size_t, bool>> trained;
-  std::vector<const void*> leaves;        // parameters and states
+  std::vector<const void*> leaves;  // parameters and states
   std::vector<Result> results;
   std::vector<std::shared_ptr<const Callee>> kept;  // losses: their addresses are part of the key
 
   bool writes() const {
-    return !trained.empty() || std::ranges::any_of(results, [](const Result& r) { return r.kind == Result::Kind::state; });
+    return !trained.empty() ||
+           std::ranges::any_of(results, [](const Result& r) { return r.kind == Result::Kind::state; });
   }
 };
 
@@ -195,7 +196,8 @@ class Compiler {
   Tensor place_of(const Tensor& x) {
     const Recorded& recorded = *x.op().recorded;
     if (const ExpandingCallee* callee = callee_of(recorded); callee && callee->parameter()) {
-      const auto found = expansion_.parameters.find(static_cast<const ParameterPlace*>(callee)->op().op().residence.get());
+      const auto found =
+          expansion_.parameters.find(static_cast<const ParameterPlace*>(callee)->op().op().residence.get());
       return found == expansion_.parameters.end() ? Tensor() : found->second;
     }
     if (!recording_.holds(recorded) || !recording_.nodes[recorded.index].active) return {};
@@ -313,9 +315,10 @@ Draw draw_for(Recording& recording) {
     if (!is_random(node) || !node.recorded()->draw) continue;
     const Draw& own = *node.recorded()->draw;
     if (drawn && (drawn->seed != own.seed || drawn->step != own.step))
-      fail("backward",
-           "random numbers of two calls have been drawn apart, because their values were asked for before: ask for them "
-           "after backward, or make the calls without dropout");
+      fail(
+          "backward",
+          "random numbers of two calls have been drawn apart, because their values were asked for before: ask for them "
+          "after backward, or make the calls without dropout");
     drawn = own;
     streams = std::max(streams, own.stream + kStreams);
   }

@@ -114,9 +114,7 @@ Tensor tensor(const ArrayView& values, DType dtype, bool requires_grad) {
 
 bool is_eager(const Tensor& t) { return t && t.op().recorded != nullptr; }
 bool requires_grad(const Tensor& t) { return is_eager(t) && t.op().recorded->requires_grad; }
-bool is_leaf(const Tensor& t) {
-  return is_eager(t) && (t.op().recorded->leaf || !t.op().recorded->requires_grad);
-}
+bool is_leaf(const Tensor& t) { return is_eager(t) && (t.op().recorded->leaf || !t.op().recorded->requires_grad); }
 
 void set_requires_grad(const Tensor& t, bool on) {
   Recorded& recorded = recorded_of(t);

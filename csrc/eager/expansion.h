@@ -17,8 +17,9 @@ struct StateMove {
 
 // What the calls of one recording share.
 struct Expansion {
-  std::unordered_map<const Residence*, Tensor> states = {};           // what a state is by now
-  std::unordered_map<const Residence*, Tensor> parameters = {}, frozen = {};  // one op for each, whatever networks use it
+  std::unordered_map<const Residence*, Tensor> states = {};  // what a state is by now
+  std::unordered_map<const Residence*, Tensor> parameters = {},
+                                               frozen = {};  // one op for each, whatever networks use it
   std::unordered_map<const void*, std::vector<Tensor>> calls = {};
   std::vector<StateMove> moves = {};
 

@@ -195,7 +195,8 @@ Recording walk(std::span<const Tensor> roots, Purpose purpose, bool roots_wanted
     const Recorded* recorded = node.recorded();
     key.push_back(digest(node));
     add_flags(node, key);
-    if (takes_number(op) && !(node.leaf && recorded)) recording.numbers.push_back(std::bit_cast<std::uint64_t>(op.alpha));
+    if (takes_number(op) && !(node.leaf && recorded))
+      recording.numbers.push_back(std::bit_cast<std::uint64_t>(op.alpha));
     if (const ExpandingCallee* callee = node.callee(); callee && (!node.leaf || callee->parameter())) {
       key.push_back(callee->key());
       if (callee->group() != callee) key.push_back(groups.try_emplace(callee->group(), i).first->second);

@@ -68,8 +68,7 @@ std::shared_ptr<Recorded> recorded_from(const Op& op) {
   }
   if (!any) return nullptr;
   auto recorded = std::make_shared<Recorded>();
-  recorded->requires_grad =
-      wants && records_gradients && op.kind != OpKind::stop_gradient && op.dtype != DType::int32;
+  recorded->requires_grad = wants && records_gradients && op.kind != OpKind::stop_gradient && op.dtype != DType::int32;
   recorded->freed = freed && op.kind != OpKind::stop_gradient;
   return recorded;
 }

@@ -37,9 +37,7 @@ void release(const Op* op) noexcept {
   releasing = false;
 }
 
-bool is_given_late(OpKind kind) {
-  return kind == OpKind::input || kind == OpKind::parameter || kind == OpKind::state;
-}
+bool is_given_late(OpKind kind) { return kind == OpKind::input || kind == OpKind::parameter || kind == OpKind::state; }
 
 }  // namespace
 
@@ -51,8 +49,8 @@ std::uint64_t next_op_id() {
 Tensor make_tensor(Op op, std::shared_ptr<Recorded> recorded) {
   check_elements(op.shape);
   op.id = next_op_id();
-  op.open = !recorded && (is_given_late(op.kind) ||
-                          std::ranges::any_of(op.inputs, [](const Tensor& x) { return x.op().open; }));
+  op.open = !recorded &&
+            (is_given_late(op.kind) || std::ranges::any_of(op.inputs, [](const Tensor& x) { return x.op().open; }));
   op.recorded = std::move(recorded);
   return Tensor(std::shared_ptr<const Op>(new Op(std::move(op)), release));
 }

@@ -20,10 +20,11 @@ struct Home {
   Users users;                       // calls of whatever networks use something of it
   std::atomic<bool> trained{false};  // whether an optimizer has begun with something of it
 
-  std::byte* gradients();  // laid out like the parameters; allocated at first use
-  void clear_gradients();  // to zero: where nobody has their address, when somebody looks
+  std::byte* gradients();                   // laid out like the parameters; allocated at first use
+  void clear_gradients();                   // to zero: where nobody has their address, when somebody looks
   void show_gradients() { shown_ = true; }  // somebody keeps their address, and may look at any time
-  // Whether all are zero and nobody looks, so that who asks may write them all without a look. They are his from then on.
+  // Whether all are zero and nobody looks, so that who asks may write them all without a look. They are his from then
+  // on.
   bool take_zero_gradients() { return !shown_ && zero_.exchange(false); }
   bool has_gradients() const { return has_gradients_.load(std::memory_order_acquire); }
 

@@ -24,6 +24,17 @@ from backpass.ops._tensors import constant as constant
 from backpass.ops._tensors import parameter as parameter
 
 if not TYPE_CHECKING:  # mypy reads no sums of lists; without one it follows the imports
-    __all__ = ["GradientTape", "Graph", "Input", "Plan", "Tensor", "Variable", "constant", "enable_grad", "input", "no_grad"]
+    __all__ = [
+        "GradientTape",
+        "Graph",
+        "Input",
+        "Plan",
+        "Tensor",
+        "Variable",
+        "constant",
+        "enable_grad",
+        "input",
+        "no_grad",
+    ]
     __all__ += ["parameter", "tensor"]
     __all__ += _functions.__all__

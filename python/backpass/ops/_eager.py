@@ -194,7 +194,7 @@ class GradientTape:
             raise ValueError(f"[GradientTape] output_gradients must be as many as targets, {len(ys)}, got {len(given)}")
         seeds = [_ones(y) if seed is None else seed for y, seed in zip(ys, given, strict=True)]
         if _tapes.open > (self._open and not self._persistent):
-            grads = _core.recorded_gradients(ys, xs, seeds)
+            grads: list[Any] = list(_core.recorded_gradients(ys, xs, seeds))
         else:
             grads = _core.eager_gradients(ys, xs, seeds, self._persistent)
         self._asked = True

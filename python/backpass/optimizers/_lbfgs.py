@@ -63,7 +63,7 @@ class LBFGS(Optimizer):
     def _make(self) -> _core.Optimizer:
         return _core.make_optimizer("LBFGS", self._settings, PLAIN)  # pickles of older builds have no options
 
-    def step(self, model: Network) -> None:
+    def step(self, model: Network | None = None) -> None:
         """Raises TypeError: L-BFGS looks for a step with the loss, so that it works in `fit` only."""
         self._require_steps()
 

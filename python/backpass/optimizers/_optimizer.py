@@ -119,7 +119,7 @@ class Optimizer(Sealed, metaclass=Bindable):
         if cls.__module__.startswith("backpass."):
             OPTIMIZERS[cls.__name__] = cls
         if cls._makes_steps and "step" in vars(cls):
-            cls.step = guarded(cls.step)  # type: ignore[method-assign, assignment]
+            cls.step = guarded(cls.step)  # type: ignore[method-assign]
 
     def __getattr__(self, name: str) -> Any:
         cls = type(self).__name__
@@ -354,7 +354,7 @@ class Optimizer(Sealed, metaclass=Bindable):
             >>> float(bp.SGD(0.5).minimize(lambda: bp.sum(w * w), [w])), w.tolist()
             (9.0, [0.0])
         """
-        return minimized(self, function, parameters)
+        return minimized(self, function, parameters)  # type: ignore[no-any-return]
 
     def state_dict(self) -> dict[str, Any]:
         """The state after the steps so far, as copies.
