@@ -60,19 +60,6 @@ def shown(self: _core.Tensor) -> str:
     return f"tensor({text}{dtype}{', requires_grad=True' if self.requires_grad else ''})"
 
 
-def length(self: _core.Tensor) -> int:
-    """The first dimension."""
-    _need_value(self)
-    if not self.shape:
-        raise TypeError("[Tensor] a number has no length")
-    return int(self.shape[0] or 0)
-
-
-def rows(self: _core.Tensor) -> Any:
-    """Along the first dimension."""
-    return (self[i] for i in range(length(self)))
-
-
 def _need_value(tensor: _core.Tensor) -> None:
     if not tensor.is_eager:
         raise TypeError("[Tensor] has no elements while a graph is built: predict, or calling a Graph, computes them")
@@ -112,8 +99,6 @@ METHODS: dict[str, Callable[..., Any]] = {
     "__isub__": _changed_in_place(operator.sub),
     "__imul__": _changed_in_place(operator.mul),
     "__itruediv__": _changed_in_place(operator.truediv),
-    "__len__": length,
-    "__iter__": rows,
     "numpy": numpy,
     "item": item,
     "tolist": tolist,
