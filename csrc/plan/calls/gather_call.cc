@@ -1,11 +1,11 @@
 // Elements by indices along axes, and sums of elements by indices.
 #include <algorithm>
-#include <atomic>
 #include <limits>
 #include <sstream>
 
 #include "base/error.h"
 #include "plan/calls/calls.h"
+#include "plan/calls/first_bad.h"
 
 namespace backpass {
 namespace {
@@ -26,12 +26,11 @@ class IndexCall : public Call {
     detail = text.str();
   }
 
-  bool failed() const noexcept override { return bad_.load(std::memory_order_relaxed) != kGood; }
+  bool failed() const noexcept override { return bad_.any(); }
   std::exception_ptr take_error() override {
-    const std::uint64_t bad = bad_.exchange(kGood);
-    if (bad == kGood) return nullptr;
-    const Dim n = s_.sizes[bad >> 32];
-    const std::int32_t index = static_cast<std::int32_t>(static_cast<std::uint32_t>(bad));
+    const std::optional<std::int64_t> bad = bad_.take();
+    if (!bad) return nullptr;
+    const Dim n = s_.sizes[static_cast<std::size_t>(*bad / kIndices)], index = *bad % kIndices + kLeast;
     return std::make_exception_ptr(
         std::invalid_argument(message(s_.who, "indices must be in [", -n, ", ", n, "), got ", index)));
   }
@@ -45,7 +44,7 @@ class IndexCall : public Call {
       const std::int32_t given = indices[outer * s_.outer_stride + i * s_.index_stride + inner * s_.inner_stride];
       const Dim n = s_.sizes[axis], index = given < 0 ? given + n : given;
       if (index < 0 || index >= n) {
-        remember(axis, given);
+        bad_.remember(static_cast<std::int64_t>(axis) * kIndices + (given - kLeast));
         return -1;
       }
       at = at * n + index;
@@ -61,17 +60,10 @@ class IndexCall : public Call {
   Dim table_;  // elements of the axes that are indexed
 
  private:
-  static constexpr std::uint64_t kGood = std::numeric_limits<std::uint64_t>::max();
+  // A bad index and the axis that it is for, as one number.
+  static constexpr std::int64_t kIndices = std::int64_t{1} << 32, kLeast = std::numeric_limits<std::int32_t>::min();
 
-  // Of several the least, so that the message does not depend on who came first.
-  void remember(std::size_t axis, std::int32_t given) const noexcept {
-    const std::uint64_t bad = static_cast<std::uint64_t>(axis) << 32 | static_cast<std::uint32_t>(given);
-    std::uint64_t known = bad_.load(std::memory_order_relaxed);
-    while (bad < known && !bad_.compare_exchange_weak(known, bad)) {
-    }
-  }
-
-  mutable std::atomic<std::uint64_t> bad_{kGood};
+  FirstBad bad_;
 };
 
 // A task takes some (outer, i), each with its run of inner elements.
