@@ -173,6 +173,15 @@ constexpr Doctest kDoctests[] = {
      "    >>> x, labels = bp.input((2, 3), \"float64\"), bp.input((2,), \"int32\")\n"
      "    >>> bp.Graph([x, labels], [bp.take_label(x, labels)])([[1, 2, 3], [4, 5, 6]], [2, 0])\n"
      "    [array([3., 4.])]"},
+    {"add_loss",
+     "    >>> import backpass as bp\n"
+     "    >>> x = bp.Input(2)\n"
+     "    >>> hidden = bp.Dense(3, activation=\"relu\")(x)\n"
+     "    >>> sparse = bp.add_loss(hidden, 0.01 * bp.abs(hidden))\n"
+     "    >>> model = bp.Network(x, bp.Dense(1)(sparse), seed=0)\n"
+     "    >>> history = model.fit([[1.0, 2.0]], [[1.0]], loss=bp.MSE(), optimizer=bp.SGD(0.1))\n"
+     "    >>> list(history)\n"
+     "    ['loss', 'added_loss', 'learning_rate']"},
     {"track",
      "    >>> import backpass as bp\n"
      "    >>> class Last(bp.Layer):\n"

@@ -119,6 +119,12 @@ void bind_elementwise(py::module_& m) {
             .c_str());
   m.def("track", &track, py::arg("y"), py::arg("state"), py::arg("value"), py::arg("momentum"),
         documented("track", "y; and after each training step, state <- state + momentum (value - state).").c_str());
+  m.def("add_loss", &add_loss, py::arg("y"), py::arg("term"),
+        documented("add_loss",
+                   "y; the loss in training of every model that computes it has `term` in it: a number, or numbers "
+                   "whose mean is\ntaken. For penalties on activations; `evaluate` and validation leave it out. "
+                   "`Layer.add_loss` does it for a layer.")
+            .c_str());
   unary("stop_gradient", &stop_gradient, "x, through which no gradient flows.");
 }
 

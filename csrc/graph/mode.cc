@@ -59,6 +59,16 @@ Grads by_mode_derivative(const Tensor&, const Tensor& g, const Wanted&) {
 
 Grads track_derivative(const Tensor&, const Tensor& g, const Wanted&) { return {g, {}, {}}; }
 
+Tensor add_loss(const Tensor& y, const Tensor& term) {
+  check_choice("add_loss", y);
+  if (!term || term.dtype() != y.dtype())
+    fail("add_loss", "term must be of ", name(y.dtype()), ", got ", term ? name(term.dtype()) : "nothing");
+  const Tensor number = term.shape().empty() ? term : mean(term);
+  return make_tensor({.kind = OpKind::add_loss, .inputs = {y, number}, .shape = y.shape(), .dtype = y.dtype()});
+}
+
+Grads add_loss_derivative(const Tensor&, const Tensor& g, const Wanted&) { return {g, {}}; }
+
 Tensor dropout(const Tensor& x, double rate, std::uint32_t stream) {
   check_choice("dropout", x);
   check_rate("dropout", rate);

@@ -54,7 +54,8 @@ enum class OpKind : unsigned char {
   by_mode,        // input 0 in training, input 1 otherwise
   track,          // inputs: y, state, value; alpha: momentum. y; a training step moves the state towards the value
   stop_gradient,
-  host,  // host: computed by the host program. The last one
+  add_loss,  // inputs: y, term. y; the loss of a network in training has the term in it
+  host,      // host: computed by the host program. The last one
 };
 
 const char* name(OpKind kind);

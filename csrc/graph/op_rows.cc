@@ -140,6 +140,8 @@ constexpr OpRow kRows[] = {
      [](const Op& op) { return track(input0(op), input1(op), op.inputs[2], op.alpha); }, no_flops},
     {OpKind::stop_gradient, "stop_gradient", Role::view, {1, 1}, {}, nothing_flows,
      [](const Op& op) { return stop_gradient(input0(op)); }, no_flops},
+    {OpKind::add_loss, "add_loss", Role::view, {2, 2}, {}, add_loss_derivative,
+     [](const Op& op) { return add_loss(input0(op), input1(op)); }, no_flops},
     {OpKind::host, "host", Role::host, {1, kMaxOperands}, {}, host_derivative, nullptr, no_flops},
 };
 // clang-format on

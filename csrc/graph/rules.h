@@ -39,6 +39,7 @@ Grads gather_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads gather_add_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads by_mode_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads track_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads add_loss_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads host_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 
 // Where elements go.

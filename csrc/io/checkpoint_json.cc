@@ -77,6 +77,7 @@ JsonObject fit_to_json(const FitState& fit) {
   json.emplace_back("loss_sums", numbers_to_json(fit.losses.sums));
   json.emplace_back("loss_weights", numbers_to_json(fit.losses.weights));
   json.emplace_back("penalty_sum", number_to_json(fit.penalty_sum));
+  json.emplace_back("added_sum", number_to_json(fit.added_sum));
   json.emplace_back("learning_rate", number_to_json(fit.learning_rate));
   if (fit.initial_rate) json.emplace_back("initial_learning_rate", number_to_json(*fit.initial_rate));
   json.emplace_back("order", fit.order);
@@ -108,6 +109,7 @@ FitState fit_from_json(const JsonValue& json, History history) {
   if (fit.batch > fit.rows) fail("checkpoint", "has more batches than rows");
   fit.losses = losses_from_json(json, fit.rows);
   if (const JsonValue* sum = json.find("penalty_sum")) fit.penalty_sum = number_from_json(*sum);  // of older files none
+  if (const JsonValue* sum = json.find("added_sum")) fit.added_sum = number_from_json(*sum);      // likewise
   fit.learning_rate = number_from_json(json.at("learning_rate"));
   if (const JsonValue* rate = json.find("initial_learning_rate")) fit.initial_rate = number_from_json(*rate);
   fit.order = read_count(json, "order");

@@ -19,6 +19,7 @@ std::vector<std::string> columns_of(const Objective::Impl& objective, const FitO
   for (std::size_t i = 0; terms > 1 && i < terms; ++i)
     names.push_back(prefix + "loss_" + (parts ? (*parts)[i].name : std::to_string(i)));
   if (prefix.empty() && !objective.options.weight_penalty.empty()) names.emplace_back(kPenaltyColumn);
+  if (prefix.empty() && objective.layers_add) names.emplace_back(kAddedColumn);
   for (const auto& metric : options.metrics) names.push_back(prefix + metric.first);
   return names;
 }

@@ -7,7 +7,7 @@
 
 namespace backpass {
 
-constexpr const char* kPenaltyColumn = "weight_penalty";
+constexpr const char *kPenaltyColumn = "weight_penalty", *kAddedColumn = "added_loss";
 
 // A history of no epochs, with the columns of a fit.
 History empty_history(const Objective::Impl& objective, const FitOptions& options, const DataParts* parts = nullptr);

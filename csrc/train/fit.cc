@@ -196,7 +196,7 @@ class Fit {
 
   void tell() {
     ask_interrupt();
-    if (options_.hooks.progress) options_.hooks.progress(state_.rows, mean_so_far() + mean_penalty());
+    if (options_.hooks.progress) options_.hooks.progress(state_.rows, mean_so_far() + mean_penalty() + mean_added());
   }
 
   double mean_so_far() const {
@@ -228,13 +228,15 @@ class Fit {
 
   // The loss of an only output was read with the penalty in it.
   void add_losses(Dim rows) {
-    const double penalty = objective_.penalty();
-    if (objective_.heads.size() == 1) objective_.heads[0].loss -= penalty;
+    const double penalty = objective_.penalty(), added = objective_.added();
+    if (objective_.heads.size() == 1) objective_.heads[0].loss -= penalty + added;
     backpass::add_losses(state_.losses, objective_.heads);
     state_.penalty_sum += penalty * static_cast<double>(rows);
+    state_.added_sum += added * static_cast<double>(rows);
   }
 
   double mean_penalty() const { return state_.penalty_sum / static_cast<double>(state_.rows); }
+  double mean_added() const { return state_.added_sum / static_cast<double>(state_.rows); }
 
   double train(const Feed::Batch& batch) {
     if (in_group_ == 0) state_.learning_rate = trainer_.optimizer.current_learning_rate();
@@ -257,10 +259,15 @@ class Fit {
     state_.learning_rate = trainer_.optimizer.current_learning_rate();
     state_.losses.sums.resize(parts_->size());
     state_.losses.weights.resize(parts_->size());
-    double total = 0;
+    double total = 0, added = 0;
     const Dim before = state_.rows;
-    for (std::size_t i = 0; i < parts_->size(); ++i) total += run_part(i);
-    state_.penalty_sum += (*parts_)[0].trainer->objective.penalty() * static_cast<double>(state_.rows - before);
+    for (std::size_t i = 0; i < parts_->size(); ++i) {
+      total += run_part(i);
+      added += (*parts_)[i].weight * (*parts_)[i].trainer->objective.added();
+    }
+    const double rows = static_cast<double>(state_.rows - before);
+    state_.penalty_sum += (*parts_)[0].trainer->objective.penalty() * rows;
+    state_.added_sum += added * rows;
     update_averages(Per::step);
     ++state_.batch;
     return total;
@@ -275,11 +282,11 @@ class Fit {
     require_finite(whole, batch);
     trainer_.gradient_norm = trainer.gradient_norm;
     if (!trainer.updated) throw DivergedError(state_.epoch, state_.batch, refused());
-    const double loss = whole - penalty, weight = trainer.objective.heads[0].weight;
+    const double loss = whole - penalty - trainer.objective.added(), weight = trainer.objective.heads[0].weight;
     state_.losses.sums[i] += loss * weight;
     state_.losses.weights[i] += weight;
     if (&part == &parts_->lead()) state_.rows += batch.count;
-    return part.weight * loss + penalty;
+    return part.weight * (whole - penalty) + penalty;
   }
 
   void update_averages(Per per) {
@@ -311,6 +318,10 @@ class Fit {
       logs[0].second += mean_penalty();
       logs.emplace_back(kPenaltyColumn, mean_penalty());
     }
+    if (objective_.layers_add) {
+      logs[0].second += mean_added();
+      logs.emplace_back(kAddedColumn, mean_added());
+    }
     gathered_.compute("", logs);
     held_out_.log(threads_, logs);
     logs.emplace_back("learning_rate", state_.learning_rate);
@@ -319,7 +330,7 @@ class Fit {
     state_.batch = state_.rows = 0;
     state_.losses.sums.clear();
     state_.losses.weights.clear();
-    state_.penalty_sum = 0;
+    state_.penalty_sum = state_.added_sum = 0;
     if (options_.hooks.epoch_end) options_.hooks.epoch_end(epoch, logs);
     if (keeper_.due_after(state_.epoch)) keep();
   }

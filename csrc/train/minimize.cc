@@ -202,11 +202,32 @@ class Minimization {
     if (parts_) {
       for (std::size_t i = 0; parts_->size() > 1 && i < parts_->size(); ++i)
         logs.emplace_back("loss_" + (*parts_)[i].name, evaluated(terms_[i], {})[0].second);
+      add_penalties(logs);
     } else if (!options_.metrics.empty() || objective_.terms() > 1) {
-      logs = evaluated(terms_[0], options_.metrics);
-      logs[0].second = whole;
+      const Logs own = evaluated(terms_[0], options_.metrics);
+      const auto behind =
+          own.begin() + static_cast<std::ptrdiff_t>(objective_.terms() > 1 ? 1 + objective_.terms() : 1);
+      logs.insert(logs.end(), own.begin() + 1, behind);
+      add_penalties(logs);
+      logs.insert(logs.end(), behind, own.end());
+    } else {
+      add_penalties(logs);
     }
     return logs;
+  }
+
+  // At the parameters that the network has: the last walk may have been elsewhere.
+  void add_penalties(Logs& logs) {
+    const Objective::Impl& first = *terms_[0].objective;
+    const bool penalized = !first.options.weight_penalty.empty();
+    if (!penalized && !first.layers_add) return;
+    double added = 0;
+    for (const Term& term : terms_) {
+      value_of(term);
+      added += term.objective->share * term.objective->added();
+    }
+    if (penalized) logs.emplace_back(kPenaltyColumn, first.penalty());
+    if (first.layers_add) logs.emplace_back(kAddedColumn, added);
   }
 
   Logs evaluated(const Term& term, const Metrics& metrics) {

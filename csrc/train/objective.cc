@@ -127,7 +127,8 @@ void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const All
 TrainingSpec Objective::Impl::training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending,
                                             bool by_rows) const {
   LossInputs in = build_losses(net(), losses, targets);
-  const Tensor penalty = penalty_of(net(), options.weight_penalty);
+  const Tensor added = added_loss_of(net()), penalty = penalty_of(net(), options.weight_penalty);
+  if (added) in.loss = in.loss + added;
   Tensor shared = share == 1 ? in.loss : in.loss * share;
   if (penalty) {
     const bool whole = shared == in.loss;
@@ -144,6 +145,7 @@ TrainingSpec Objective::Impl::training_spec(Dim batch, const AllTargets& targets
   if (ending == Ending::accumulate) average_with_gradients(spec, net(), in, parameters, grads);
   if (ending == Ending::sum || ending == Ending::sum_update) add_to_gradients(spec, net(), parameters, grads);
   if (penalty) spec.outputs.push_back({penalty, {kFirstExternal, kPenalty}});
+  if (added) spec.outputs.push_back({added, {kFirstExternal, kAdded}});
   for (std::size_t i = 0; i < parameters.size(); ++i)
     spec.outputs.push_back({grads[i], gradient_beside(net().places.at(&parameters[i].op()))});
   mark_phase(spec, grads, Phase::backward);

@@ -26,16 +26,22 @@ struct Objective::Impl {
   Losses losses;
   ObjectiveOptions options;
   Workspace workspace = {};
-  AllTargets step_targets = {};         // of a single step; kept, so that a step allocates nothing
-  std::vector<RowSource> sources = {};  // likewise
-  std::vector<HeadLoss> heads = {};     // by term, in the last walk
-  ArrayView predicted = {};             // by the last walk in training that kept predictions
-  AlignedBuffer scalars = {};           // beside the arena: see Scalar
-  double share = 1;                     // of its loss in the gradients of a step that draws from several data sets
+  AllTargets step_targets = {};          // of a single step; kept, so that a step allocates nothing
+  std::vector<RowSource> sources = {};   // likewise
+  std::vector<HeadLoss> heads = {};      // by term, in the last walk
+  ArrayView predicted = {};              // by the last walk in training that kept predictions
+  AlignedBuffer scalars = {};            // beside the arena: see Scalar
+  double share = 1;                      // of its loss in the gradients of a step that draws from several data sets
+  bool layers_add = adds_losses(net());  // to the loss
 
   // Numbers with a place of their own: what the rows weigh whose gradients are in the buffer, while they accumulate;
-  // the penalty of the last walk in training.
-  enum Scalar : std::size_t { kWeightBefore = 0, kPenalty = kAlignment, kScalarBytes = 2 * kAlignment };
+  // the penalty and what layers have added to the loss of the last walk in training.
+  enum Scalar : std::size_t {
+    kWeightBefore = 0,
+    kPenalty = kAlignment,
+    kAdded = 2 * kAlignment,
+    kScalarBytes = 3 * kAlignment
+  };
 
   // One batch of rows of some data.
   struct Batch {
@@ -61,9 +67,10 @@ struct Objective::Impl {
   Network::Impl& net() const { return network.impl(); }
   std::size_t terms() const { return losses.terms(net().outputs().size()); }
   double penalty() const { return options.weight_penalty.empty() ? 0 : number_at(scalars.data() + kPenalty); }
+  double added() const { return layers_add ? number_at(scalars.data() + kAdded) : 0; }
 
-  // `by_rows`: gradients of sparse tables are left to whoever updates their rows. The loss that it tells is without the
-  // share.
+  // `by_rows`: gradients of sparse tables are left to whoever updates their rows. The loss that it tells has what
+  // layers add and the penalty in it, and is without the share.
   TrainingSpec training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending, bool by_rows) const;
   Plan& gradients_plan(Dim batch, const AllTargets& targets);
   Plan& evaluation_plan(Dim batch, const AllTargets& targets);

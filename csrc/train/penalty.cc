@@ -1,6 +1,7 @@
 // Penalties as ops over parameters.
 #include "train/penalty.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -47,6 +48,17 @@ Tensor penalty_of(const Network::Impl& network, const std::vector<Penalty>& pena
     if (!matched) fail("weight_penalty", "patterns must match parameters, got \"", penalty.pattern, '"');
   }
   return total;
+}
+
+Tensor added_loss_of(const Network::Impl& network) {
+  Tensor total;
+  for (const Tensor& t : network.graph.ops())
+    if (t.op().kind == OpKind::add_loss) total = total ? total + t.op().inputs[1] : t.op().inputs[1];
+  return total;
+}
+
+bool adds_losses(const Network::Impl& network) {
+  return std::ranges::any_of(network.graph.ops(), [](const Tensor& t) { return t.op().kind == OpKind::add_loss; });
 }
 
 }  // namespace backpass

@@ -10,4 +10,8 @@ namespace backpass {
 // pattern matches no parameter or one that is trained by its rows alone, or a term is no scalar of the network's type.
 Tensor penalty_of(const Network::Impl& network, const std::vector<Penalty>& penalties);
 
+// The sum of what layers add to the loss (add_loss), a scalar; absent where they add nothing.
+Tensor added_loss_of(const Network::Impl& network);
+bool adds_losses(const Network::Impl& network);
+
 }  // namespace backpass

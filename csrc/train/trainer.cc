@@ -52,8 +52,6 @@ void check_taken(const ObjectiveOptions& options, const Optimizer& optimizer, bo
   if (by_hand) fail(type, "takes no update by hand: it makes no steps");
   if (options.recompute) fail(type, "takes no recompute");
   if (options.activation_dtype) fail(type, "takes no activation_dtype");
-  if (!options.weight_penalty.empty())
-    fail(type, "takes no weight_penalty: write it as a loss of your own, or use another optimizer");
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ struct FitState {
   Dim batch = 0, rows = 0;                      // done in this epoch
   LossSums losses = {};                         // of the same
   double penalty_sum = 0;                       // of their penalties on weights, each times its rows
+  double added_sum = 0;                         // of what layers added to their losses, likewise
   double learning_rate = 0;                     // of the last update
   std::optional<double> initial_rate = {};      // of the optimizer when fit was called; older files do not tell
   std::uint64_t order = 0;                      // of the rows of this epoch: number of a random stream

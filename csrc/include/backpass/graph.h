@@ -79,6 +79,9 @@ Tensor alpha_dropout(const Tensor& x, double rate, std::uint32_t stream = kNextS
 Tensor by_mode(const Tensor& training, const Tensor& otherwise);
 // y itself; and after each training step, of a forward by hand too, state <- state + momentum * (value - state).
 Tensor track(const Tensor& y, const Tensor& state, const Tensor& value, double momentum);
+// y; the loss in training of every network that computes it has the term in it: a number, or numbers whose mean is
+// taken. For penalties on activations.
+Tensor add_loss(const Tensor& y, const Tensor& term);
 
 // The value of x, through which no gradient flows.
 Tensor stop_gradient(const Tensor& x);

@@ -95,7 +95,8 @@ Source Sources::resolve(const Tensor& t) {
   if (op.kind == OpKind::random_keep && (!training_ || op.alpha == 0)) return constant_source(1);
   if (op.kind == OpKind::random_normal && !training_) return constant_source(0);
   if (op.kind == OpKind::by_mode) return of(op.inputs[training_ ? 0 : 1]);
-  if (op.kind == OpKind::stop_gradient || op.kind == OpKind::track) return of(op.inputs[0]);
+  if (op.kind == OpKind::stop_gradient || op.kind == OpKind::track || op.kind == OpKind::add_loss)
+    return of(op.inputs[0]);
   if (op.kind == OpKind::reshape || sums_single_values(op)) return resolve_reshape(t);
   if (op.kind == OpKind::broadcast) return resolve_broadcast(t);
   if (op.kind == OpKind::elementwise) return resolve_elementwise(t);

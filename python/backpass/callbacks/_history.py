@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 class History(dict[str, list[float]]):
     """The history of a fit: one list per column, one number per epoch.
 
-    Columns are "loss", "weight_penalty" (which is in it) where there was one, the metrics, "val_loss" and "val_..."
-    where there was validation data, and "learning_rate", the rate of the last update of each epoch.
+    Columns are "loss", "weight_penalty" and "added_loss" (which are in it) where there were such, the metrics,
+    "val_loss" and "val_..." where there was validation data, and "learning_rate", the rate of the last update of each
+    epoch.
 
     Example:
         >>> import backpass as bp
@@ -110,18 +111,24 @@ class History(dict[str, list[float]]):
 
 
 def columns_of(
-    outputs: int, metrics: Sequence[str], validated: bool, penalized: bool = False, sets: Sequence[str] = ()
+    outputs: int, metrics: Sequence[str], validated: bool, penalties: Sequence[str] = (), sets: Sequence[str] = ()
 ) -> list[str]:
-    """The columns that a fit will have, in their order; `sets` are the names of its data sets, where it has such.
+    """The columns that a fit will have, in their order.
+
+    Args:
+        outputs: how many losses the model has.
+        metrics: names.
+        validated: whether there is validation data.
+        penalties: what is in the loss beside the data's: columns of their own.
+        sets: the names of data sets, where there are such.
 
     Raises:
         ValueError: if a metric has the name of another column.
     """
     terms = ["loss", *(f"loss_{i}" for i in range(outputs) if outputs > 1)]
     losses = ["loss", *(f"loss_{name}" for name in sets if len(sets) > 1)] if sets else terms
-    penalty = ["weight_penalty"] if penalized else []
     held_out = [f"val_{name}" for name in (*terms, *metrics) if validated]
-    columns = [*losses, *penalty, *metrics, *held_out, "learning_rate"]
+    columns = [*losses, *penalties, *metrics, *held_out, "learning_rate"]
     for name in metrics:
         if columns.count(name) > 1 or name == "epoch":
             raise ValueError(f"[metrics] names must differ from those of other columns, got {name!r} twice")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backpass import _core
+from backpass import _core, _functions
 
 if TYPE_CHECKING:
     from backpass._types import Shape
@@ -113,6 +113,34 @@ class Layer:
         """
         return _core.layer_state(name, shape, initializer_of(initializer))
 
+    def add_loss(self, term: _core.Tensor) -> None:
+        """Adds a term to the loss of models with this layer, in training, within `forward` of one without `backward`.
+
+        It is in "loss" of a fit, and in its own column "added_loss"; `evaluate` and validation leave it out.
+
+        Args:
+            term: a number, or numbers whose mean is taken.
+
+        Raises:
+            RuntimeError: if called outside of `forward`.
+
+        Example:
+            >>> import backpass as bp
+            >>> class Sparse(bp.Layer):
+            ...     def forward(self, x):
+            ...         self.add_loss(0.1 * bp.abs(x))
+            ...         return x
+            >>> model = bp.Sequential(bp.Dense(4), Sparse(), bp.Dense(1), input_shape=2, seed=0)
+            >>> history = model.fit([[1.0, 2.0]], [[1.0]], loss=bp.MSE(), optimizer=bp.SGD(0.1))
+            >>> list(history)
+            ['loss', 'added_loss', 'learning_rate']
+        """
+        if not _callers.stack or _callers.stack[-1] is not self:
+            raise RuntimeError(f"[{type(self).__name__}] add_loss is for forward, while a model is built")
+        if not isinstance(term, _core.Tensor):
+            raise TypeError(f"[{type(self).__name__}] add_loss takes a tensor, got {type(term).__name__}")
+        _callers.terms[-1].append(term)
+
     def settings(self) -> dict[str, Any]:
         """The settings by name, as they are saved with a model; a setting that was not given is an empty string.
 
@@ -139,12 +167,16 @@ class Layer:
     def _build(self, inputs: list[_core.Tensor]) -> _core.Tensor:
         """What the core calls: the output as a tensor."""
         _callers.stack.append(self)
+        _callers.terms.append([])
         try:
             output = self.forward(*inputs) if self.backward is None else self._host_call(inputs)
         finally:
             _callers.stack.pop()
+            terms = _callers.terms.pop()
         if not isinstance(output, _core.Tensor):
             raise TypeError(f"[{type(self).__name__}] forward must give a tensor, got {type(output).__name__}")
+        for term in terms:
+            output = _functions.add_loss(output, term)
         return output
 
     def _host_call(self, inputs: list[_core.Tensor]) -> _core.Tensor:
@@ -173,6 +205,7 @@ class _Callers(threading.local):
 
     def __init__(self) -> None:
         self.stack: list[Layer] = []
+        self.terms: list[list[_core.Tensor]] = []  # that each of them has added to the loss
 
 
 _callers = _Callers()

@@ -72,7 +72,7 @@ class LBFGS(Optimizer):
 
     def _check_trainer(self, options: Mapping[str, Any]) -> None:
         for name, value in options.items():
-            if value:
+            if value and name != "weight_penalty":
                 raise ValueError(f"[LBFGS] takes no {name}: use another optimizer")
 
     def _check_fit(self, callbacks: Sequence[Callback]) -> None:

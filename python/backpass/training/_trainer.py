@@ -194,8 +194,11 @@ class Trainer(Sealed):
                 given = with_one_target(given)
             data, validation = held_out.divide(given, network, settings["seed"], self._losses[0].joint)
             metrics = [name for name, *_ in settings["metrics"]]
-            validated, penalized = validation is not None, bool(self.weight_penalty)
-            columns = columns_of(self._terms(network), metrics, validated, penalized, names_of_sets(sets or []))
+            penalties = ["weight_penalty"] if self.weight_penalty else []
+            if any(op.kind == "add_loss" for op in network.graph.ops):
+                penalties.append("added_loss")
+            validated = validation is not None
+            columns = columns_of(self._terms(network), metrics, validated, penalties, names_of_sets(sets or []))
             for watcher in watchers:
                 watcher._check_columns(columns)
             self.optimizer._check_fit(watchers)
