@@ -168,15 +168,26 @@ def test_what_is_no_penalty_is_refused(penalty, error, words):
     np.testing.assert_array_equal(model.flat_parameters, before)
 
 
-def test_settings_out_of_range_and_optimizers_and_tables_that_have_no_place_for_it():
+def test_lbfgs_minimises_loss_and_penalty_together():
+    model = bp.Sequential(bp.Dense(1), input_shape=3, seed=0, dtype="float64")
+    x, y = rows()
+    history = model.fit(x, y, loss=bp.MSE(), optimizer=bp.LBFGS(), epochs=30, weight_penalty=bp.L2(0.1), **FIT)
+    full = np.hstack([x, np.ones((len(x), 1))])
+    ridge = np.linalg.solve(full.T @ full / len(x) + 0.1 * np.eye(4), full.T @ y / len(x)).ravel()
+    np.testing.assert_allclose(model.flat_parameters, ridge, rtol=0, atol=1e-7)
+    assert history["weight_penalty"][-1] == pytest.approx(0.1 * (ridge**2).sum(), rel=1e-6)
+    assert history["loss"][-1] == pytest.approx(
+        ((full @ ridge - y[:, 0]) ** 2).mean() + 0.1 * (ridge**2).sum(), rel=1e-9
+    )
+
+
+def test_settings_out_of_range_and_tables_that_have_no_place_for_it():
     with pytest.raises(ValueError, match=r"^\[L1\] factor must be finite and not negative, got -1"):
         bp.L1(-1)
     with pytest.raises(TypeError, match=r"^\[L2\] pattern must be a string"):
         bp.L2(1.0, 0)
     with pytest.raises(TypeError, match=r"^\[Penalty\] term must be a function"):
         bp.Penalty(0.1)
-    with pytest.raises(ValueError, match=r"^\[LBFGS\] takes no weight_penalty"):
-        network().fit(*rows(), loss=bp.MSE(), optimizer=bp.LBFGS(), weight_penalty=bp.L2(0.1))
     table = bp.Sequential(bp.Embedding(5, 2, sparse=True), bp.Flatten(), bp.Dense(1), input_shape=2, seed=0)
     with pytest.raises(ValueError, match=r'^\[weight_penalty\] "0.weight" is sparse'):
         table.fit([[0, 1]], [1.0], loss=bp.MSE(), optimizer=bp.SGD(0.1), weight_penalty=bp.L2(0.1), progress=False)

@@ -111,6 +111,31 @@ void test_trainers_of_one_objective_keep_their_updates_apart() {
   }
 }
 
+// A term of activations is in the loss in training, in its gradient and in the history, and not in evaluation.
+void test_what_layers_add_to_the_loss() {
+  const Tensor in = input({kBatch, 1}, DType::float64, "x");
+  const Tensor hidden = Layer(Dense{.units = 2, .bias = false})(in);
+  Network net({in}, {Layer(Dense{.units = 1, .bias = false})(add_loss(hidden, square(hidden) * 0.5))}, {.seed = 1});
+  Objective objective(net, MSE{});
+  double squares = 0;
+  for (const double x : kX) squares += x * x;
+  const std::span<const double> w = net.values<double>("0.weight"), v = net.values<double>("1.weight");
+  const double mean = squares / static_cast<double>(kX.size());
+  const double added = 0.5 * mean * (w[0] * w[0] + w[1] * w[1]) / 2;
+  const double alone = objective.evaluate({column(kX), column(kY)})[0].second;
+  CHECK(std::fabs(objective.gradients(column(kX), column(kY), {}, 0) - alone - added) < 1e-14);
+  const double* grads = static_cast<const double*>(net.flat_gradients());
+  double error = 0;  // the mean of error times x: what the loss alone passes on
+  for (std::size_t i = 0; i < kX.size(); ++i)
+    error += ((w[0] * v[0] + w[1] * v[1]) * kX[i] - kY[i]) * kX[i] / static_cast<double>(kX.size());
+  CHECK(std::fabs(grads[0] - (2 * error * v[0] + 0.5 * mean * w[0])) < 1e-14);
+  Trainer trainer(net, MSE{}, SGD{.learning_rate = 0});
+  const History history = trainer.fit(column(kX), column(kY), {.batch_size = 6});
+  CHECK(std::fabs(history["added_loss"][0] - added) < 1e-14);
+  CHECK(std::fabs(history["loss"][0] - alone - added) < 1e-14);
+  CHECK(refuses([&] { add_loss(in, constant(1.0, {}, DType::float32)); }, "term must be of float64"));
+}
+
 }  // namespace
 }  // namespace backpass
 
@@ -121,6 +146,7 @@ int main() {
   test_a_trainer_is_an_objective_and_an_optimizer();
   test_hessian_products_of_a_linear_loss_are_zero();
   test_trainers_of_one_objective_keep_their_updates_apart();
+  test_what_layers_add_to_the_loss();
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
   return failures == 0 ? 0 : 1;
 }
