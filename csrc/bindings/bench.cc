@@ -32,7 +32,7 @@ double repeat_step(Session& session, const py::object& x, const py::object& y, s
   data.require_castable_to(session.network.dtype(), "repeat_step");
   const WithoutLock release;
   double loss = 0;
-  for (std::int64_t i = 0; i < times; ++i) loss = session.trainer.step(data.views());
+  for (std::int64_t i = 0; i < times; ++i) loss = session.trainer.step(data.rows);
   return loss;
 }
 

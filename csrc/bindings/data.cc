@@ -77,14 +77,15 @@ Data::Data(const Taker& taker, const py::handle& x_, const py::handle& y_, const
       y(taker.form == TargetForm::by_output
             ? TargetArguments{arguments(y_, taker.network.graph().outputs(), where, prefix + "y"), {}}
             : targets(y_, taker.form, where, prefix)),
-      sample_weight(optional_argument(weight, where, prefix + "sample_weight")) {}
+      sample_weight(optional_argument(weight, where, prefix + "sample_weight")),
+      rows{std::move(x.views), std::move(y.arrays.views), sample_weight.view, std::move(y.names)} {}
 
 Data::Data(const Taker& taker, const py::tuple& parts, const std::string& where, const std::string& prefix)
     : Data(taker, parts[0], parts[1], parts[2], where, prefix) {}
 
 void Data::require_castable_to(DType dtype, const std::string& where) const {
-  require_castable(x, dtype, where, "x");
-  require_castable(y.arrays, dtype, where, "y");
+  for (std::size_t i = 0; i < rows.x.size(); ++i) require_castable(rows.x[i], dtype, where, "x");
+  for (std::size_t i = 0; i < rows.y.size(); ++i) require_castable(rows.y[i], dtype, where, "y");
   require_castable(sample_weight.view, dtype, where, "sample_weight");
 }
 
@@ -102,7 +103,7 @@ struct Reader {
     if (!item && PyErr_Occurred()) throw py::error_already_set();
     if (!item) return {};
     chunk.emplace(taker, item.cast<py::tuple>(), where);
-    return chunk->views();
+    return chunk->rows;
   }
 };
 
@@ -154,16 +155,17 @@ std::vector<Array> copies(const Arguments& given, const std::vector<Tensor>& ten
 }
 
 // Of a loss of one's own: in their form, and any types.
-std::vector<Array> copies_of_targets(const TargetArguments& given, const Taker& taker) {
+std::vector<Array> copies_of_targets(const Data& data, const Taker& taker) {
   const std::vector<Tensor>& outputs = taker.network.graph().outputs();
-  const bool alone = given.names.empty() && given.arrays.views.size() == 1;
-  if (taker.form == TargetForm::by_output || (alone && outputs.size() == 1)) return copies(given.arrays, outputs, "y");
+  const Arguments& given = data.y.arrays;
+  const bool alone = data.rows.names.empty() && data.rows.y.size() == 1;
+  if (taker.form == TargetForm::by_output || (alone && outputs.size() == 1)) return copies(given, outputs, "y");
   std::vector<Array> arrays;
   const auto add = [&](const Argument& one) {
     arrays.push_back(copy_as(is_integer(one.view.type) ? DType::int32 : outputs[0].dtype(), one, "y"));
   };
-  if (alone) add(given.arrays.first);
-  for (const Argument& one : given.arrays.rest) add(one);
+  if (alone) add(given.first);
+  for (const Argument& one : given.rest) add(one);
   return arrays;
 }
 
@@ -183,7 +185,7 @@ std::function<void(BatchArrays&, std::uint64_t, std::uint64_t)> to_transform(con
     const WithLock acquire;
     const py::tuple changed = call(*held, to_numpy(batch.x), shown(batch), seed, step);
     const Data data(taker, changed[0], changed[1], py::none(), "augment");
-    batch = {copies(data.x, taker.network.graph().inputs(), "x"), copies_of_targets(data.y, taker), data.y.names};
+    batch = {copies(data.x, taker.network.graph().inputs(), "x"), copies_of_targets(data, taker), data.rows.names};
   };
 }
 

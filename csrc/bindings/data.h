@@ -28,14 +28,14 @@ struct Taker {
 
 // x, y and sample_weight of a call; `prefix` tells validation data from training data.
 struct Data {
-  Arguments x;
+  Arguments x;  // whose memory is viewed
   TargetArguments y;
   Argument sample_weight;
   Data(const Taker& taker, const py::handle& x_, const py::handle& y_, const py::handle& weight,
        const std::string& where, const std::string& prefix = "");
   // From a tuple of the three.
   Data(const Taker& taker, const py::tuple& parts, const std::string& where, const std::string& prefix = "");
-  TrainingData views() const { return {x.views, y.arrays.views, sample_weight.view, y.names}; }
+  TrainingData rows;  // views of these, moved there: a step copies nothing
   // fit checks this itself, where it looks for what is not finite.
   void require_castable_to(DType dtype, const std::string& where) const;
 };

@@ -150,7 +150,7 @@ Sets to_sets(const py::list& given, const Session& session) {
     const std::string prefix = "data set " + (name.empty() ? std::to_string(result.sets.size()) : name) + ": ";
     Taker taker = session.taker;
     if (losses) taker.form = target_form(session.network, losses->at(0), losses->size());
-    DataSet set{result.rows.emplace_back(taker, rows, "fit", prefix).views(), {}, batch_size, weight, name};
+    DataSet set{result.rows.emplace_back(taker, rows, "fit", prefix).rows, {}, batch_size, weight, name};
     if (losses) set.losses.emplace(*losses, loss_weights);
     result.sets.push_back(std::move(set));
   }
@@ -164,7 +164,7 @@ py::dict fit(Session& session, const py::object& data, const py::object& validat
   std::optional<Data> arrays, held_out;
   if (py::isinstance<py::tuple>(validation)) {
     held_out.emplace(session.taker, validation.cast<py::tuple>(), "fit", "validation ");
-    options.validation_data = held_out->views();
+    options.validation_data = held_out->rows;
   } else if (!validation.is_none()) {
     options.validation_stream = to_stream(validation, session.taker, "fit");
   }
@@ -180,7 +180,7 @@ py::dict fit(Session& session, const py::object& data, const py::object& validat
   {
     const WithoutLock release;
     history = sets     ? session.trainer.fit(sets->sets, options)
-              : arrays ? session.trainer.fit(arrays->views(), options)
+              : arrays ? session.trainer.fit(arrays->rows, options)
                        : session.trainer.fit(stream, options);
   }
   py::dict columns;
@@ -193,13 +193,12 @@ namespace {
 Logs evaluate_arrays(ObjectiveSession& session, const Data& data, const Metrics& metrics, bool check_finite) {
   data.require_castable_to(session.network.dtype(), "evaluate");
   if (check_finite) {
-    for (std::size_t i = 0; i < data.x.views.size(); ++i) require_finite(data.x.views[i], "evaluate", "x");
-    for (std::size_t i = 0; i < data.y.arrays.views.size(); ++i)
-      require_finite(data.y.arrays.views[i], "evaluate", "y");
+    for (std::size_t i = 0; i < data.rows.x.size(); ++i) require_finite(data.rows.x[i], "evaluate", "x");
+    for (std::size_t i = 0; i < data.rows.y.size(); ++i) require_finite(data.rows.y[i], "evaluate", "y");
     require_finite(data.sample_weight.view, "evaluate", "sample_weight");
   }
   const WithoutLock release;
-  return session.objective.evaluate(data.views(), metrics);
+  return session.objective.evaluate(data.rows, metrics);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ void check(ObjectiveSession& session, const py::object& x, const py::object& y, 
   const Data data(session.taker, x, y, py::none(), where);
   data.require_castable_to(session.network.dtype(), where);
   const WithoutLock release;
-  session.objective.check(data.views());
+  session.objective.check(data.rows);
 }
 
 double gradients(ObjectiveSession& session, const py::object& x, const py::object& y, const py::object& sample_weight,
@@ -19,7 +19,7 @@ double gradients(ObjectiveSession& session, const py::object& x, const py::objec
   const Data data(session.taker, x, y, sample_weight, "value_and_grad");
   data.require_castable_to(session.network.dtype(), "value_and_grad");
   const WithoutLock release;
-  return session.objective.gradients(data.views(), random_step);
+  return session.objective.gradients(data.rows, random_step);
 }
 
 py::array hvp(ObjectiveSession& session, const py::object& x, const py::object& y, const py::object& vector,
@@ -30,7 +30,7 @@ py::array hvp(ObjectiveSession& session, const py::object& x, const py::object& 
   Array product;
   {
     const WithoutLock release;
-    product = session.objective.hvp(data.views(), direction.view, random_step);
+    product = session.objective.hvp(data.rows, direction.view, random_step);
   }
   return to_numpy(product);
 }

@@ -11,7 +11,7 @@ double step(Session& session, const py::object& x, const py::object& y, const py
   const Data data(session.taker, x, y, sample_weight, "step");
   data.require_castable_to(session.network.dtype(), "step");
   const WithoutLock release;
-  return session.trainer.step(data.views());
+  return session.trainer.step(data.rows);
 }
 
 // From a pattern, and a function of a parameter.

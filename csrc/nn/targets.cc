@@ -145,8 +145,7 @@ Tensor free_target(const Targets& target, DType dtype) {
 }
 
 // FNV-1a, 64 bits: a step compares numbers, not texts.
-std::uint64_t AllTargets::form() const {
-  if (!free) return 0;
+std::uint64_t AllTargets::hash() const {
   std::uint64_t hash = 0xcbf29ce484222325;
   const auto add = [&](std::uint64_t value) { hash = (hash ^ value) * 0x100000001b3; };
   add(names.size());

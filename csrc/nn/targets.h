@@ -26,7 +26,10 @@ struct AllTargets {
   std::size_t size() const { return each.size(); }
   const Targets& operator[](std::size_t i) const { return each[i]; }
   // Tells forms that are free apart, by names, shapes and types: plans depend on them. 0 where they are not.
-  std::uint64_t form() const;
+  std::uint64_t form() const { return free ? hash() : 0; }
+
+ private:
+  std::uint64_t hash() const;
 };
 
 // "y['actions']", "y[1]", or "y": how messages call a target.

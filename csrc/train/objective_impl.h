@@ -26,13 +26,14 @@ struct Objective::Impl {
   Losses losses;
   ObjectiveOptions options;
   Workspace workspace = {};
-  AllTargets step_targets = {};          // of a single step; kept, so that a step allocates nothing
-  std::vector<RowSource> sources = {};   // likewise
-  std::vector<HeadLoss> heads = {};      // by term, in the last walk
-  ArrayView predicted = {};              // by the last walk in training that kept predictions
-  AlignedBuffer scalars = {};            // beside the arena: see Scalar
-  double share = 1;                      // of its loss in the gradients of a step that draws from several data sets
-  bool layers_add = adds_losses(net());  // to the loss
+  AllTargets step_targets = {};         // of a single step; kept, so that a step allocates nothing
+  std::vector<RowSource> sources = {};  // likewise
+  std::vector<HeadLoss> heads = {};     // by term, in the last walk
+  ArrayView predicted = {};             // by the last walk in training that kept predictions
+  AlignedBuffer scalars = {};           // beside the arena: see Scalar
+  double share = 1;                     // of its loss in the gradients of a step that draws from several data sets
+  const std::size_t n_terms = losses.terms(net().outputs().size());
+  const bool layers_add = adds_losses(net());  // to the loss
 
   // Numbers with a place of their own: what the rows weigh whose gradients are in the buffer, while they accumulate;
   // the penalty and what layers have added to the loss of the last walk in training.
@@ -65,7 +66,7 @@ struct Objective::Impl {
   static std::shared_ptr<Impl> make(Network network, Losses losses, ObjectiveOptions options, const char* who);
 
   Network::Impl& net() const { return network.impl(); }
-  std::size_t terms() const { return losses.terms(net().outputs().size()); }
+  std::size_t terms() const { return n_terms; }
   double penalty() const { return options.weight_penalty.empty() ? 0 : number_at(scalars.data() + kPenalty); }
   double added() const { return layers_add ? number_at(scalars.data() + kAdded) : 0; }
 
