@@ -14,6 +14,7 @@ using AnyAxes = std::variant<py::none, Integers, Integer>;  // all, several, one
 
 std::vector<Dim> dims_of(const Integers& integers, const char* where, const char* name);
 std::optional<std::vector<Dim>> axes_of(const AnyAxes& axis, const char* where);
+Dim axis_at(const Integer& axis, const char* where);
 std::optional<Dim> axis_or_none(const std::optional<Integer>& axis, const char* where);
 std::optional<Dim> ignored(const std::optional<Integer>& index, const char* where);
 DType any_dtype(const std::string& dtype);  // "int32" too

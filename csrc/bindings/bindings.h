@@ -14,6 +14,7 @@ void bind_products(pybind11::module_& module);
 void bind_linalg(pybind11::module_& module);
 void bind_reductions(pybind11::module_& module);
 void bind_shapes(pybind11::module_& module);
+void bind_lookups(pybind11::module_& module);
 void bind_fills(pybind11::module_& module);
 void bind_layers(pybind11::module_& module);
 void bind_descriptions(pybind11::module_& module);

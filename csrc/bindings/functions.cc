@@ -137,6 +137,7 @@ void bind_functions(py::module_& module) {
   bind_products(module);
   bind_reductions(module);
   bind_shapes(module);
+  bind_lookups(module);
   bind_fills(module);
   module.def(
       "gradients",

@@ -1,51 +1,10 @@
-// Shapes, indexing, lookups, sorting.
+// Shapes, and what is made of pieces.
 #include "axes.h"
 #include "bindings.h"
 
 namespace backpass::python {
 
-std::vector<Dim> dims_of(const Integers& integers, const char* where, const char* name) {
-  std::vector<Dim> dims;
-  for (const Integer& integer : integers) dims.push_back(integer.as<Dim>(where, name));
-  return dims;
-}
-
-std::optional<std::vector<Dim>> axes_of(const AnyAxes& axis, const char* where) {
-  if (const auto* one = std::get_if<Integer>(&axis)) return std::vector<Dim>{one->as<Dim>(where, "axis")};
-  if (const auto* several = std::get_if<Integers>(&axis)) return dims_of(*several, where, "axis");
-  return {};
-}
-
-std::optional<Dim> axis_or_none(const std::optional<Integer>& axis, const char* where) {
-  return axis ? std::optional(axis->as<Dim>(where, "axis")) : std::nullopt;
-}
-
-std::optional<Dim> ignored(const std::optional<Integer>& index, const char* where) {
-  return index ? std::optional(index->as<Dim>(where, "ignore")) : std::nullopt;
-}
-
-DType any_dtype(const std::string& dtype) { return dtype == "int32" ? DType::int32 : parse_dtype(dtype); }
-
-Shape shape_of(const py::object& shape, const char* where) {
-  return to_shape(py::isinstance<py::int_>(shape) ? py::make_tuple(shape) : shape, where);
-}
-
-Tensor to_indices(const py::object& indices, const std::string& where) {
-  if (py::isinstance<Tensor>(indices)) return indices.cast<Tensor>();
-  const py::object numpy = py::module_::import("numpy");
-  const py::array array = numpy.attr("asarray")(indices);
-  const char kind = array.dtype().kind();
-  if (kind != 'i' && kind != 'u' && array.size() > 0)
-    throw py::type_error("[" + where + "] indices must be whole numbers, got dtype " +
-                         py::str(array.dtype()).cast<std::string>());
-  const auto values = py::array_t<double, py::array::c_style | py::array::forcecast>(array);
-  return constant(std::vector<double>(values.data(), values.data() + values.size()),
-                  Shape(values.shape(), values.shape() + values.ndim()), DType::int32);
-}
-
 namespace {
-
-Dim axis_at(const Integer& axis, const char* where) { return axis.as<Dim>(where, "axis"); }
 
 std::vector<Dim> dims_or_one(const std::variant<Integers, Integer>& given, const char* where, const char* name) {
   if (const auto* one = std::get_if<Integer>(&given)) return {one->as<Dim>(where, name)};
@@ -191,91 +150,11 @@ void bind_pieces(py::module_& m) {
           .c_str());
 }
 
-void bind_lookups(py::module_& m) {
-  m.def(
-      "take_label",
-      [](const Tensor& x, const Tensor& labels, const std::optional<Integer>& ignore) {
-        return take_label(x, labels, ignored(ignore, "take_label"));
-      },
-      py::arg("x"), py::arg("labels"), py::arg("ignore") = py::none(),
-      documented("take_label",
-                 "x[i, labels[i]] of x (n, c), labels int32 (n); 0 where a label is `ignore`, nan where another names "
-                 "no column.")
-          .c_str());
-  m.def(
-      "take",
-      [](const Tensor& x, const py::object& indices, const Integer& axis, const std::optional<Integer>& ignore) {
-        return take(x, to_indices(indices, "take"), axis_at(axis, "take"), ignored(ignore, "take"));
-      },
-      py::arg("x"), py::arg("indices"), py::arg("axis") = py::int_(0), py::arg("ignore") = py::none(),
-      documented("take",
-                 "Elements along an axis by int32 indices; `ignore` gives zeros. Other indices outside [0, n) are an\n"
-                 "error of the run (ValueError).")
-          .c_str());
-  m.def(
-      "take_along_axis",
-      [](const Tensor& x, const py::object& indices, const Integer& axis) {
-        return take_along_axis(x, to_indices(indices, "take_along_axis"), axis_at(axis, "take_along_axis"));
-      },
-      py::arg("x"), py::arg("indices"), py::arg("axis") = py::int_(-1),
-      documented("take_along_axis",
-                 "Elements along an axis, by int32 indices for each line of their own; other dimensions broadcast.\n"
-                 "Negative indices count from the end; others outside are an error of the run (ValueError).")
-          .c_str());
-  m.def(
-      "gather",
-      [](const Tensor& x, const Integer& axis, const py::object& indices) {
-        return gather(x, axis_at(axis, "gather"), to_indices(indices, "gather"));
-      },
-      py::arg("x"), py::arg("axis"), py::arg("indices"),
-      documented("gather",
-                 "As `take_along_axis`, in PyTorch's order of arguments: indices may have fewer elements than x\n"
-                 "along other axes.")
-          .c_str());
-  m.def(
-      "one_hot",
-      [](const py::object& indices, const Integer& num_classes, const std::string& dtype) {
-        return one_hot(to_indices(indices, "one_hot"), num_classes.as<Dim>("one_hot", "num_classes"),
-                       parse_dtype(dtype));
-      },
-      py::arg("indices"), py::arg("num_classes"), py::arg("dtype") = "float32",
-      documented("one_hot", "1 in the column that an index names, 0 in the others, and in all where it names none.")
-          .c_str());
-}
-
-void bind_sorting(py::module_& m) {
-  m.def(
-      "sort",
-      [](const Tensor& x, const Integer& axis, bool descending) { return sort(x, axis_at(axis, "sort"), descending); },
-      py::arg("x"), py::arg("axis") = py::int_(-1), py::arg("descending") = false,
-      documented("sort",
-                 "In order along an axis, stable; not a number comes last. The gradient goes where values came\n"
-                 "from.")
-          .c_str());
-  m.def(
-      "argsort",
-      [](const Tensor& x, const Integer& axis, bool descending) {
-        return argsort(x, axis_at(axis, "argsort"), descending);
-      },
-      py::arg("x"), py::arg("axis") = py::int_(-1), py::arg("descending") = false,
-      documented("argsort", "The int32 indices that `sort` takes values by.").c_str());
-  m.def(
-      "topk",
-      [](const Tensor& x, const Integer& k, const Integer& axis, bool largest) {
-        const TopK best = topk(x, k.as<Dim>("topk", "k"), axis_at(axis, "topk"), largest);
-        return std::pair(best.values, best.indices);
-      },
-      py::arg("x"), py::arg("k"), py::arg("axis") = py::int_(-1), py::arg("largest") = true,
-      documented("topk", "The k greatest or least along an axis, the best first, and their int32 indices.").c_str());
-}
-
 }  // namespace
 
 void bind_shapes(py::module_& m) {
   bind_views(m);
   bind_pieces(m);
-  bind_lookups(m);
-  bind_sorting(m);
 }
 
 }  // namespace backpass::python

@@ -81,11 +81,12 @@ class GatherElementsCall final : public IndexCall {
     const T* a = reinterpret_cast<const T*>(context.address[s_.a]);
     T* out = reinterpret_cast<T*>(context.address[s_.out]);
     const Dim end = std::min(s_.outer * s_.count, (task + 1) * rows_);
-    for (Dim row = task * rows_; row < end; ++row) {
-      const Dim outer = row / s_.count, i = row % s_.count;
+    Dim row = task * rows_, outer = s_.count > 0 ? row / s_.count : 0;
+    for (Dim i = row - outer * s_.count; row < end; ++row, ++i) {
+      if (i == s_.count) i = 0, ++outer;
       T* to = out + row * s_.inner;
       const T* from = a + outer * table_ * s_.inner;
-      if (s_.inner_stride == 0) {
+      if (s_.inner_stride == 0 && s_.inner > 1) {
         const Dim at = place(context, outer, i, 0);
         at < 0 ? std::fill_n(to, s_.inner, T(0)) : std::copy_n(from + at * s_.inner, s_.inner, to);
         continue;
