@@ -58,6 +58,15 @@ def test_masks_are_those_of_numpy(data, shape):
     np.testing.assert_array_equal(indexed(array, key), array[key])
 
 
+@pytest.mark.parametrize("key", [[], (slice(None), []), ([], slice(None)), (slice(None), np.zeros((2, 0), int))])
+def test_nothing_may_be_taken(key):
+    x = bp.input((3, 2), "float64")
+    y = x[key]
+    value, grad = bp.Graph([x], [y, *bp.gradients(bp.sum(y), [x])])(np.ones((3, 2)))
+    assert value.shape == np.ones((3, 2))[key].shape
+    np.testing.assert_array_equal(grad, np.zeros((3, 2)))
+
+
 def test_tensors_are_indices():
     x, i = bp.input((4, 3), "float64"), bp.input((2,), "int32")
     array, at = generator("tensors").standard_normal((4, 3)), np.array([-1, 2], np.int32)

@@ -134,16 +134,16 @@ class ArgmaxCall final : public Call {
   Dim in_row(const T* a) const noexcept {
     T most;
     k_.row_max(&most, a, s_.reduced, 1, s_.reduced);
-    const auto found = [&](Dim i) { return a[i] == most || a[i] != a[i]; };
+    const auto found = [&](Dim i) -> unsigned { return (a[i] == most) | (a[i] != a[i]); };
     constexpr Dim kBlock = 32;  // that are looked at together
     Dim begin = 0;
     for (; begin + kBlock <= s_.reduced; begin += kBlock) {
-      bool any = false;
+      unsigned any = 0;
       for (Dim i = begin; i < begin + kBlock; ++i) any |= found(i);
-      if (any) break;
+      if (any != 0) break;
     }
     for (Dim i = begin; i < s_.reduced; ++i)
-      if (found(i)) return i;
+      if (found(i) != 0) return i;
     return 0;
   }
 

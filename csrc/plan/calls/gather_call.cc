@@ -36,21 +36,24 @@ class IndexCall : public Call {
   }
 
  protected:
-  // Where the element lies that the indices at (outer, i, inner) name, as one of the table's; -1 where it is none's.
-  Dim place(const Context& context, Dim outer, Dim i, Dim inner) const noexcept {
-    Dim at = 0;
-    for (std::size_t axis = 0; axis < s_.sizes.size(); ++axis) {
+  // The indices of the first axis, mostly the only one.
+  const std::int32_t* first_indices(const Context& context) const noexcept {
+    return reinterpret_cast<const std::int32_t*>(context.address[s_.indices[0]]);
+  }
+
+  Dim offset(Dim outer, Dim i) const noexcept { return outer * s_.outer_stride + i * s_.index_stride; }
+
+  // Where the element lies that the indices at an offset name, as one of the table's; -1 where it is none's.
+  Dim place(const Context& context, const std::int32_t* first, Dim offset) const noexcept {
+    Dim at = within(0, first[offset]);
+    for (std::size_t axis = 1; axis < s_.sizes.size() && at >= 0; ++axis) {
       const std::int32_t* indices = reinterpret_cast<const std::int32_t*>(context.address[s_.indices[axis]]);
-      const std::int32_t given = indices[outer * s_.outer_stride + i * s_.index_stride + inner * s_.inner_stride];
-      const Dim n = s_.sizes[axis], index = given < 0 ? given + n : given;
-      if (index < 0 || index >= n) {
-        bad_.remember(static_cast<std::int64_t>(axis) * kIndices + (given - kLeast));
-        return -1;
-      }
-      at = at * n + index;
+      const Dim next = within(axis, indices[offset]);
+      at = next < 0 ? next : at * s_.sizes[axis] + next;
     }
     return at;
   }
+
   void set_cost(double touched) {
     bytes = touched;
     cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / 4;
@@ -60,6 +63,13 @@ class IndexCall : public Call {
   Dim table_;  // elements of the axes that are indexed
 
  private:
+  Dim within(std::size_t axis, std::int32_t given) const noexcept {
+    const Dim n = s_.sizes[axis], index = given < 0 ? given + n : given;
+    if (index >= 0 && index < n) return index;
+    bad_.remember(static_cast<std::int64_t>(axis) * kIndices + (given - kLeast));
+    return -1;
+  }
+
   // A bad index and the axis that it is for, as one number.
   static constexpr std::int64_t kIndices = std::int64_t{1} << 32, kLeast = std::numeric_limits<std::int32_t>::min();
 
@@ -81,18 +91,19 @@ class GatherElementsCall final : public IndexCall {
     const T* a = reinterpret_cast<const T*>(context.address[s_.a]);
     T* out = reinterpret_cast<T*>(context.address[s_.out]);
     const Dim end = std::min(s_.outer * s_.count, (task + 1) * rows_);
+    const std::int32_t* first = first_indices(context);
     Dim row = task * rows_, outer = s_.count > 0 ? row / s_.count : 0;
     for (Dim i = row - outer * s_.count; row < end; ++row, ++i) {
       if (i == s_.count) i = 0, ++outer;
       T* to = out + row * s_.inner;
       const T* from = a + outer * table_ * s_.inner;
       if (s_.inner_stride == 0 && s_.inner > 1) {
-        const Dim at = place(context, outer, i, 0);
+        const Dim at = place(context, first, offset(outer, i));
         at < 0 ? std::fill_n(to, s_.inner, T(0)) : std::copy_n(from + at * s_.inner, s_.inner, to);
         continue;
       }
       for (Dim j = 0; j < s_.inner; ++j) {
-        const Dim at = place(context, outer, i, j);
+        const Dim at = place(context, first, offset(outer, i) + j * s_.inner_stride);
         to[j] = at < 0 ? T(0) : from[at * s_.inner + j];
       }
     }
@@ -121,10 +132,11 @@ class GatherAddCall final : public IndexCall {
     T* out = reinterpret_cast<T*>(context.address[s_.out]) + outer * table_ * s_.inner;
     const T* value = reinterpret_cast<const T*>(context.address[s_.a]) + outer * s_.count * s_.inner;
     for (Dim row = 0; row < table_; ++row) std::fill(out + row * s_.inner + begin, out + row * s_.inner + end, T(0));
-    for (Dim i = 0; i < s_.count; ++i) {
-      Dim at = place(context, outer, i, begin);
+    const std::int32_t* first = first_indices(context);
+    for (Dim i = 0; i < s_.count && begin < end; ++i) {
+      Dim at = place(context, first, offset(outer, i) + begin * s_.inner_stride);
       for (Dim j = begin; j < end; ++j) {
-        if (s_.inner_stride != 0) at = place(context, outer, i, j);
+        if (s_.inner_stride != 0) at = place(context, first, offset(outer, i) + j);
         if (at >= 0) out[at * s_.inner + j] += value[i * s_.inner + j];
       }
     }
