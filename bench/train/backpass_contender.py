@@ -50,6 +50,30 @@ class BackpassStep(Backpass):
             self.last_loss = step(x, y)
 
 
+class BackpassEager(Backpass):
+    """The loop of PyTorch's tutorials, with eager tensors."""
+
+    loss_tensor: bp.Tensor
+
+    def reset(self, learning_rate: float) -> None:
+        super().reset(learning_rate)
+        self.own = bp.SGD(self.model, lr=learning_rate, momentum=self.case.momentum)
+        if self.case.optimizer == "adam":
+            self.own = bp.Adam(self.model, lr=learning_rate, betas=BETAS, eps=EPS)
+
+    def train(self, steps: int) -> None:
+        model, criterion, optimizer = self.model, self.criterion, self.own
+        x, y = self.problem.x, self.problem.y
+        for _ in range(steps):
+            optimizer.zero_grad()
+            self.loss_tensor = criterion(model(x), y)
+            self.loss_tensor.backward()
+            optimizer.step()
+
+    def loss(self) -> float:
+        return self.loss_tensor.item()
+
+
 class BackpassFit(Backpass):
     loss_is_mean = True
 

@@ -41,6 +41,7 @@ class Contender(ABC):
 CONTENDERS = {
     "backpass-step": ("backpass_contender", "BackpassStep"),
     "backpass-fit": ("backpass_contender", "BackpassFit"),
+    "backpass-eager": ("backpass_contender", "BackpassEager"),
     "numpy": ("numpy_contender", "NumPy"),
     "torch-eager": ("torch_contender", "TorchEager"),
     "torch-eager-reduced": ("torch_contender", "TorchEagerReduced"),
@@ -54,7 +55,7 @@ CONTENDERS = {
     "jax-scan": ("jax_contender", "JaxScan"),
     "sklearn": ("sklearn_contender", "ScikitLearn"),
 }
-OURS = ("backpass-step", "backpass-fit")
+OURS = ("backpass-step", "backpass-fit", "backpass-eager")
 REDUCED = {
     name: ("medium",) if name.endswith("bf16") else ("high", "medium")
     for name in CONTENDERS

@@ -45,10 +45,10 @@ void compute(std::span<const Tensor> roots, bool roots_wanted, long holders) {
   keep_values(recording, results.values);
 }
 
-void settle_long(const std::vector<Tensor>& open) { compute(open, false, 1); }
+void compute_deep(const Tensor& t) { value(t); }
 
 struct Registered {
-  Registered() { set_settler(&settle_long); }
+  Registered() { set_computer(&compute_deep); }
 };
 const Registered registered;
 

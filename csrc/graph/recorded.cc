@@ -9,12 +9,14 @@ namespace {
 
 thread_local bool records_gradients = true;
 
-constexpr std::size_t kLong = 256;  // ops without gradients from which a recording is computed without being asked for
+// Of so many ops one after the other, none of which has a gradient, the last is computed without being asked for.
+constexpr std::uint32_t kDeep = 64;
 
 struct Unasked {
+  static constexpr std::size_t kLeast = 512;
   std::vector<std::weak_ptr<const Op>> ops;
-  std::size_t limit = 2 * kLong;
-  void (*settle)(const std::vector<Tensor>&) = nullptr;
+  std::size_t limit = kLeast;  // from which those that are gone are taken out
+  void (*compute)(const Tensor&) = nullptr;
 };
 
 // The host program's lock guards it: recordings are made under it.
@@ -28,7 +30,12 @@ bool is_open(const std::weak_ptr<const Op>& op) {
   return held && !held->recorded->known;
 }
 
-bool may_settle(const Tensor& t) { return !t.op().recorded->known && !t.op().recorded->requires_grad; }
+std::uint32_t depth_below(const std::vector<Tensor>& inputs) {
+  std::uint32_t depth = 0;
+  for (const Tensor& x : inputs)
+    if (const Recorded* from = x.op().recorded.get(); from && !from->known) depth = std::max(depth, from->depth);
+  return depth;
+}
 
 }  // namespace
 
@@ -49,6 +56,7 @@ Tensor recorded_call(std::shared_ptr<const Callee> callee, std::vector<Tensor> i
   auto recorded = std::make_shared<Recorded>();
   recorded->requires_grad = requires_grad;
   recorded->callee = std::move(callee);
+  recorded->depth = depth_below(inputs) + 1;
   for (const Tensor& x : inputs) recorded->freed = recorded->freed || (x.op().recorded && x.op().recorded->freed);
   Op op{.kind = OpKind::input, .inputs = std::move(inputs), .shape = std::move(shape), .dtype = dtype};
   Tensor made = make_tensor(std::move(op), std::move(recorded));
@@ -63,29 +71,26 @@ std::shared_ptr<Recorded> recorded_from(const Op& op) {
     if (x.op().open) return nullptr;
     if (from == nullptr) continue;
     any = true;
-    wants = wants || from->requires_grad;
+    wants = wants || (from->requires_grad && !from->freed);  // of what is freed nothing can be asked
     freed = freed || from->freed;
   }
   if (!any) return nullptr;
   auto recorded = std::make_shared<Recorded>();
   recorded->requires_grad = wants && records_gradients && op.kind != OpKind::stop_gradient && op.dtype != DType::int32;
   recorded->freed = freed && op.kind != OpKind::stop_gradient;
+  recorded->depth = depth_below(op.inputs) + 1;
   return recorded;
 }
 
 void note_unasked(const Tensor& t) {
   Unasked& all = unasked();
   all.ops.push_back(t.shared());
-  if (all.ops.size() < all.limit) return;
-  std::erase_if(all.ops, [](const auto& each) { return !is_open(each); });
-  std::vector<Tensor> found;
-  for (const auto& each : all.ops)
-    if (const auto held = each.lock(); held && may_settle(Tensor(held))) found.emplace_back(held);
-  if (found.size() >= kLong && all.settle != nullptr) {
-    all.settle(found);
+  if (all.ops.size() >= all.limit) {
     std::erase_if(all.ops, [](const auto& each) { return !is_open(each); });
+    all.limit = std::max(Unasked::kLeast, 2 * all.ops.size());
   }
-  all.limit = std::max(2 * kLong, 2 * all.ops.size());
+  const Recorded& recorded = *t.op().recorded;
+  if (recorded.depth >= kDeep && !recorded.requires_grad && all.compute != nullptr) all.compute(t);
 }
 
 std::vector<Tensor> take_unasked() {
@@ -94,11 +99,11 @@ std::vector<Tensor> take_unasked() {
   for (const auto& each : all.ops)
     if (auto held = each.lock(); held && !held->recorded->known) found.emplace_back(std::move(held));
   all.ops.clear();
-  all.limit = 2 * kLong;
+  all.limit = Unasked::kLeast;
   return found;
 }
 
-void set_settler(void (*settle)(const std::vector<Tensor>&)) { unasked().settle = settle; }
+void set_computer(void (*compute)(const Tensor&)) { unasked().compute = compute; }
 
 void forget_inputs(const Tensor& t) {
   Op& op = const_cast<Op&>(t.op());

@@ -26,6 +26,7 @@ struct Recorded {
   bool requires_grad = false;  // gradients are asked for what it is made from
   bool retains_grad = false;   // although it is no leaf
   bool freed = false;          // a backward has let go of what it, or something in it, was made from
+  std::uint32_t depth = 0;     // ops one after the other that have to run for its value
   Array value = {};
   Tensor grad = {};  // a leaf; empty where nothing has come
   std::shared_ptr<const Callee> callee = nullptr;
@@ -58,8 +59,8 @@ std::shared_ptr<Recorded> recorded_from(const Op& op);
 // Recorded ops that nobody has asked for yet.
 void note_unasked(const Tensor& t);
 std::vector<Tensor> take_unasked();  // all of them that somebody holds
-// Computes the tensors; called where a recording has become long. Set once, by what runs recordings.
-void set_settler(void (*settle)(const std::vector<Tensor>&));
+// Computes a tensor; called where a recording has become deep. Set once, by what runs recordings.
+void set_computer(void (*compute)(const Tensor&));
 
 // Lets go of what an op was made from; it has its value, or nobody will want it.
 void forget_inputs(const Tensor& t);
