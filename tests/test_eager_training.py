@@ -213,6 +213,32 @@ def test_what_was_recorded_before_a_step_is_of_the_weights_before_it():
     np.testing.assert_allclose(third.numpy(), expected, rtol=1e-6)
 
 
+def test_a_call_from_before_a_step_cannot_be_differentiated():
+    x, y = data()
+    model, other = made(), made()
+    optimizer = bp.SGD(model.parameters(), lr=0.5)
+    early, elsewhere = bp.MSE()(model(x), y), bp.MSE()(other(x), y)
+    value = float(early)
+    optimizer.step()
+    with pytest.raises(ValueError, match="have changed since it was called"):
+        early.backward()
+    assert float(early) == value
+    elsewhere.backward()
+
+
+def test_shared_parameters_get_the_gradients_of_all_their_uses():
+    x, y = data(dtype="float64")
+    z = bp.Input(3, dtype="float64")
+    body = made(bp.Dense(2), dtype="float64")
+    whole = bp.Network(z, bp.tanh(body(z)))
+    loss = bp.MSE()(body(x), y) + bp.MSE()(whole(x), y)
+    loss.backward()
+    both = body.flat_gradients.copy()
+    apart = body.value_and_grad(x, y, bp.MSE())[1], whole.value_and_grad(x, y, bp.MSE())[1]
+    expected = [a + b for a, b in zip(apart[0].values(), apart[1].values(), strict=True)]
+    np.testing.assert_allclose(both, np.concatenate([each.ravel() for each in expected]), rtol=1e-12)
+
+
 def test_two_networks_in_turns():
     """A generator and a discriminator: what one learns leaves the other alone."""
     z, real = data(16, 3, 2)

@@ -149,7 +149,7 @@ py::list evaluate_tensors(Network& network, const std::vector<Tensor>& inputs, c
 }
 
 void load_arrays(Network& network, const py::dict& arrays) {
-  eager::settle();
+  eager::change(network);
   std::vector<Argument> held;  // the memory that is read
   std::map<std::string, ArrayView> views;
   for (const auto& [key, value] : arrays) {
@@ -251,7 +251,7 @@ void bind_network(py::module_& m) {
       .def(
           "reset",
           [](Network& self, std::optional<std::uint64_t> seed) {
-            eager::settle();
+            eager::change(self);
             self.reset(seed);
           },
           py::arg("seed"))

@@ -97,7 +97,7 @@ void bind_optimizers(py::module_& m) {
       .def(
           "step",
           [](Optimizer& self, Network& network) {
-            eager::settle();
+            eager::change(network);
             const WithoutLock release;
             self.step(network);
           },

@@ -13,8 +13,15 @@ NetworkCall::NetworkCall(Network of, std::vector<Tensor> leaves, bool trains, Di
     : network(std::move(of)), parameters(std::move(leaves)), training(trains), rows(with_rows) {
   const Network::Impl& net = network.impl();
   key = (net.outputs().back().op().id << 24) ^ (static_cast<std::uint64_t>(net.freezes) << 6) ^ (training ? 32u : 0u);
+  changes = changes_now();
   if (training)
     for (const Tensor& t : net.graph.ops()) random = random || role(t.op()) == Role::generator;
+}
+
+std::uint64_t NetworkCall::changes_now() const {
+  std::uint64_t sum = 0;
+  for (const Block& block : network.impl().blocks) sum += block.home->changes;
+  return sum;
 }
 
 const void* NetworkOutput::group() const {

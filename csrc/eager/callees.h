@@ -15,6 +15,9 @@ struct NetworkCall {
   Dim rows;
   bool random = false;
   std::uint64_t key = 0;
+  std::uint64_t changes = 0;  // of its parameters, before it was made
+
+  std::uint64_t changes_now() const;
 };
 
 struct NetworkOutput final : ExpandingCallee {
@@ -24,6 +27,7 @@ struct NetworkOutput final : ExpandingCallee {
   const Network* network() const override { return &call->network; }
   const void* group() const override;
   bool is_random() const override { return call->random; }
+  bool is_outdated() const override { return call->changes != call->changes_now(); }
 
   std::shared_ptr<const NetworkCall> call;
   std::size_t output;

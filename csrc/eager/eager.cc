@@ -147,14 +147,21 @@ void assign(const Tensor& leaf, const ArrayView& values) {
   const Array converted = dense("Tensor", values, leaf.dtype());
   settle();
   std::optional<InUse> use;
-  if (const ExpandingCallee* callee = callee_of(recorded); callee && callee->network())
+  if (const ExpandingCallee* callee = callee_of(recorded); callee && callee->network()) {
+    change(*callee->network());
     use.emplace(callee->network()->impl().users, Use::changes);
+  }
   if (converted.bytes() > 0) std::memcpy(recorded.value.data(), converted.data(), converted.bytes());
 }
 
 void settle() {
   const std::vector<Tensor> open = take_unasked();
   if (!open.empty()) compute(open, false, 1);
+}
+
+void change(const Network& network) {
+  settle();
+  for (const Block& block : network.impl().blocks) ++block.home->changes;
 }
 
 Tensor detach(const Tensor& t) {

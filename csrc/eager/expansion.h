@@ -40,6 +40,7 @@ struct ExpandingCallee : Callee {
   virtual const ParameterInfo* parameter() const { return nullptr; }
   virtual const void* group() const { return this; }  // what the outputs of one call have in common
   virtual bool is_random() const { return false; }
+  virtual bool is_outdated() const { return false; }  // its parameters have changed since it was recorded
 };
 
 inline const ExpandingCallee* callee_of(const Recorded& recorded) {

@@ -123,6 +123,12 @@ class Walk {
   std::unordered_map<const Op*, std::size_t> others_;
 };
 
+void check_current(const Node& node) {
+  const ExpandingCallee* callee = node.callee();
+  if (node.active && !node.leaf && callee && callee->is_outdated())
+    fail("backward", "the parameters of a model have changed since it was called: call it again");
+}
+
 void check_kept(const Node& node, Purpose purpose) {
   if (purpose == Purpose::gradients && node.recorded() && node.recorded()->freed)
     fail("backward",
@@ -185,6 +191,7 @@ Recording walk(std::span<const Tensor> roots, Purpose purpose, bool roots_wanted
         for (const Tensor& x : node->op().inputs)
           if (x.op().recorded && x.op().recorded->requires_grad) nodes[found.at(x)].active = true;
   }
+  for (const Node& node : nodes) check_current(node);
   std::vector<std::uint64_t>& key = recording.key;
   key.reserve(6 * nodes.size() + 8);
   key.push_back(static_cast<std::uint64_t>(purpose));

@@ -15,10 +15,11 @@ struct Home {
   Home(DType type, Dim parameters, Dim values);
 
   const DType dtype;
-  const Dim n_parameters;            // elements
-  const AlignedBuffer values;        // parameters, then states, which begin at a multiple of 64 bytes
-  Users users;                       // calls of whatever networks use something of it
-  std::atomic<bool> trained{false};  // whether an optimizer has begun with something of it
+  const Dim n_parameters;                 // elements
+  const AlignedBuffer values;             // parameters, then states, which begin at a multiple of 64 bytes
+  Users users;                            // calls of whatever networks use something of it
+  std::atomic<std::uint64_t> changes{0};  // of its values, by steps and loads, as far as recordings must know
+  std::atomic<bool> trained{false};       // whether an optimizer has begun with something of it
 
   std::byte* gradients();                   // laid out like the parameters; allocated at first use
   void clear_gradients();                   // to zero: where nobody has their address, when somebody looks

@@ -24,6 +24,8 @@ Array value(const Tensor& t);
 void assign(const Tensor& leaf, const ArrayView& values);
 // Computes what has been recorded and not been asked for: before something changes that it is made from.
 void settle();
+// The same, before parameters of this network change: calls of it that were recorded cannot be differentiated any more.
+void change(const Network& network);
 
 // What stop_gradient gives, at once: the same elements, without a history.
 Tensor detach(const Tensor& t);
