@@ -96,7 +96,7 @@ def test_each_task_has_a_picture(everything):
 def test_equality_is_proven_without_timing():
     result = bench("train", "--check", "--threads", 1, "--peers", "numpy", "--cases", "online", "rl-64")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.count("equal") == 6
+    assert result.stdout.count("equal") == 8
 
 
 @pytest.mark.parametrize(

@@ -207,10 +207,17 @@ def test_what_was_recorded_before_a_step_is_of_the_weights_before_it():
     np.testing.assert_allclose(before.numpy(), expected, rtol=1e-6)
     np.testing.assert_allclose(also.numpy(), expected, rtol=1e-6)
     assert not np.allclose(model(x).numpy(), expected)
-    third = model(x)
-    expected = model.predict(x)
-    model.parameters()["0.weight"][:] = 0
-    np.testing.assert_allclose(third.numpy(), expected, rtol=1e-6)
+    for change in (
+        lambda: model.parameters()["0.weight"].fill(0),
+        lambda: model.fit(x, y, loss="mse", optimizer="sgd", epochs=1),
+        lambda: bp.Trainer(model, "mse", bp.SGD(0.1)).step(x, y),
+        lambda: model.load_weights({name: value + 1 for name, value in model.state_dict().items()}),
+        lambda: model.reset(5),
+    ):
+        third, expected = model(x), model.predict(x)
+        change()
+        np.testing.assert_allclose(third.numpy(), expected, rtol=1e-6)
+        assert not np.array_equal(model.predict(x), expected)
 
 
 def test_a_call_from_before_a_step_cannot_be_differentiated():

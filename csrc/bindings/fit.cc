@@ -160,6 +160,7 @@ Sets to_sets(const py::list& given, const Session& session) {
 }  // namespace
 
 py::dict fit(Session& session, const py::object& data, const py::object& validation, const py::dict& settings) {
+  eager::change(session.network);
   FitOptions options = to_options(settings, session);
   std::optional<Data> arrays, held_out;
   if (py::isinstance<py::tuple>(validation)) {

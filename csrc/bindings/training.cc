@@ -10,6 +10,7 @@ namespace {
 double step(Session& session, const py::object& x, const py::object& y, const py::object& sample_weight) {
   const Data data(session.taker, x, y, sample_weight, "step");
   data.require_castable_to(session.network.dtype(), "step");
+  eager::change(session.network);
   const WithoutLock release;
   return session.trainer.step(data.rows);
 }
