@@ -192,3 +192,54 @@ def test_what_is_transposed_or_repeated_is_read_where_it_lies():
     assert "copy" not in calls_of(lambda a, b: bp.broadcast_to(a, (3, 4, 5)) @ b, (4, 5), (3, 5, 2))
     assert "copy" not in calls_of(lambda a: a @ bp.transpose(a, (1, 0)), (4, 5))
     assert "copy" in calls_of(lambda a, b: bp.transpose(a, (2, 0, 1)) @ b, (4, 3, 5), (5, 3, 6))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(5, 3, 4, 6), (40, 7, 9, 33), (3, 300, 20, 40), (2, 1, 5, 7), (1, 6, 5, 7)])
+def test_an_ensemble_adds_a_bias_of_each_member(dtype, shape):
+    """(members, rows, in) x (members, in, out) + (members, 1, out): in the product's own call."""
+    members, rows, inputs, outputs = shape
+    rng = generator("ensemble", shape)
+    arrays = [rng.standard_normal(size).astype(dtype) for size in
+              ((members, rows, inputs), (members, inputs, outputs), (members, 1, outputs), (members, 1, outputs))]  # fmt: skip
+    x, w, b, c = (bp.input(array.shape, dtype, f"x{at}") for at, array in enumerate(arrays))
+    y = bp.relu(x @ w + b) * c
+    grads = bp.gradients(bp.sum(bp.square(y)), [x, w, b, c])
+    value, *slopes = computed([y, *grads], [x, w, b, c], arrays)
+    for i in range(members):
+        one = [bp.input(array[i].shape, dtype, f"x{at}") for at, array in enumerate(arrays)]
+        z = bp.relu(one[0] @ one[1] + one[2]) * one[3]
+        alone, *expected = computed([z, *bp.gradients(bp.sum(bp.square(z)), one)], one, [array[i] for array in arrays])
+        limit = {"rtol": 1e-4, "atol": 1e-4} if dtype == "float32" else {"rtol": 1e-11, "atol": 1e-11}
+        np.testing.assert_allclose(value[i], alone, **limit)
+        for slope, theirs in zip(slopes, expected, strict=True):
+            np.testing.assert_allclose(slope[i], theirs, **limit)
+
+
+def test_rows_that_repeat_differently_share_no_call():
+    rng = generator("blocks")
+    shapes = [(2, 3, 4, 5), (2, 3, 1, 5), (2, 1, 1, 5), (2, 3, 4, 1), (5,)]
+    arrays = [rng.standard_normal(shape) for shape in shapes]
+    inputs = [bp.input(shape, "float64", f"x{at}") for at, shape in enumerate(shapes)]
+
+    def both(x, a, b, c, d):
+        mixed = (a + b) * c  # of one block beside another, in one operation
+        return (x + a) * b - mixed * x + d * a + a * (b + 0 * x)
+
+    y = both(*inputs)
+    value, *grads = computed([y, *bp.gradients(bp.sum(bp.tanh(y)), inputs)], inputs, arrays)
+    np.testing.assert_allclose(value, both(*arrays), rtol=1e-12, atol=1e-12)
+    slope = 1 - np.tanh(both(*arrays)) ** 2
+    x, a, b, c, d = arrays
+    np.testing.assert_allclose(grads[0], slope * (b - (a + b) * c), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(grads[1], (slope * (b - c * x + d + b)).sum(2, keepdims=True), rtol=1e-10, atol=1e-12)
+    softmax = bp.softmax(inputs[0] + inputs[1])
+    (rows,) = computed([bp.sum(softmax * inputs[2], -1)], inputs[:3], arrays[:3])
+    e = np.exp(x + a)
+    np.testing.assert_allclose(rows, (e / e.sum(-1, keepdims=True) * b).sum(-1), rtol=1e-12)
+
+
+def test_the_bias_of_an_ensemble_is_part_of_its_product():
+    names = calls_of(lambda x, w, b: bp.relu(x @ w + b), (8, 16, 4), (8, 4, 32), (8, 1, 32))
+    assert names.count("matmul") == 1
+    assert "copy" not in names

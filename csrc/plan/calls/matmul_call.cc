@@ -35,7 +35,7 @@ class MatmulCall final : public Call {
     in_lanes = lane_cut_ != LaneCut::none;
     finishes = !s_.epilogue.sums.empty();
     describe();
-    if (s_.k <= kChunk) in_registers_ = take_register_epilogue(s_.epilogue, s_.c);
+    if (s_.k <= kChunk) in_registers_ = take_register_epilogue(s_.epilogue, s_.c, s_.m);
   }
 
   void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
@@ -102,7 +102,9 @@ class MatmulCall final : public Call {
 
   kernels::RegisterEpilogue<T> epilogue(const Context& context, Dim product, const Tile& t) const noexcept {
     kernels::RegisterEpilogue<T> result{.relu = in_registers_.relu, .ld_relu_out = s_.n};
-    if (in_registers_.bias >= 0) result.bias = reinterpret_cast<const T*>(context.address[in_registers_.bias]) + t.col;
+    const Dim own = in_registers_.bias_by_product ? product * s_.n : 0;
+    if (in_registers_.bias >= 0)
+      result.bias = reinterpret_cast<const T*>(context.address[in_registers_.bias]) + own + t.col;
     if (in_registers_.relu_out >= 0)
       result.relu_out =
           reinterpret_cast<const T*>(context.address[in_registers_.relu_out]) + (product * s_.m + t.row) * s_.n + t.col;

@@ -36,6 +36,8 @@ class TileRunner {
         return {base + tile_.row * program_.cols + tile_.col, program_.cols};
       case Layout::row:
         return {base + tile_.col, 0};
+      case Layout::rows:
+        return {base + tile_.row / program_.block * program_.cols + tile_.col, 0};
       case Layout::column:
         return {base + tile_.row, 0};
       case Layout::scalar:
@@ -147,13 +149,16 @@ void run_program(const kernels::Kernels<T>& k, const Program& program, const Con
   if (block.rows <= 0 || (block.cols <= 0 && !program.whole_rows)) return;  // rows of nothing have sums, too
   TileRunner<T> runner(k, program, context, registers);
   const Dim tile_cols = std::max<Dim>(1, std::min(program.tile_cols(), block.cols));
-  if (block.rows * std::max<Dim>(1, block.cols) <= kTileElements) return runner.run(block, partials);
-  const Dim tile_rows = std::max<Dim>(1, kTileElements / tile_cols);
-  for (Dim row = 0; row < block.rows; row += tile_rows)
+  const Dim left = program.block > 0 ? program.block - block.row % program.block : block.rows;  // before another begins
+  if (block.rows * std::max<Dim>(1, block.cols) <= kTileElements && block.rows <= left)
+    return runner.run(block, partials);
+  const Dim most_rows = std::max<Dim>(1, kTileElements / tile_cols);
+  for (Dim row = 0, rows = 0; row < block.rows; row += rows) {
+    rows = std::min(most_rows, block.rows - row);
+    if (program.block > 0) rows = std::min(rows, program.block - (block.row + row) % program.block);
     for (Dim col = 0; col == 0 || col < block.cols; col += tile_cols)
-      runner.run({block.row + row, std::min(tile_rows, block.rows - row), block.col + col,
-                  std::min(tile_cols, block.cols - col)},
-                 partials);
+      runner.run({block.row + row, rows, block.col + col, std::min(tile_cols, block.cols - col)}, partials);
+  }
 }
 
 template <class T>
@@ -178,7 +183,7 @@ std::string Program::describe() const {
     if (!text.empty()) text += ' ';
     if (i.code != Code::elementwise)
       text += kCodes[static_cast<int>(i.code)];
-    else if (i.fn == Elementwise::add && i.b.layout == Layout::row && !i.b.in_register)
+    else if (i.fn == Elementwise::add && (i.b.layout == Layout::row || i.b.layout == Layout::rows) && !i.b.in_register)
       text += "+bias";
     else
       text += name(i.fn);

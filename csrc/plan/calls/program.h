@@ -14,6 +14,7 @@ enum class Layout : unsigned char {
   none,
   full,    // (rows, cols)
   row,     // (cols), the same for every row
+  rows,    // (rows / block, cols): a row for each block of as many rows
   column,  // (rows), one per row
   scalar,  // one element in memory
 };
@@ -63,6 +64,7 @@ struct Program {
   std::vector<Instruction> instructions;
   std::vector<TotalSum> sums;
   Dim rows = 0, cols = 0;
+  Dim block = 0;            // how many rows each row of a Layout::rows is for; 0: there is none
   bool whole_rows = false;  // a row operation needs all columns at once
   int registers = 0;
 

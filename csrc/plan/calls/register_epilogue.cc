@@ -38,14 +38,15 @@ bool redirect(Program& program, int from, int product) {
   return true;
 }
 
-// add(product, row) becomes a bias.
-int take_bias(Program& program, int product) {
+// add(product, row) becomes a bias, and so does a row for each product of so many rows.
+int take_bias(Program& program, int product, Dim rows) {
   if (!starts_with(program, Elementwise::add)) return -1;
   Program rest = program;
   const Instruction first = rest.instructions[0];
   drop_first(rest);
   // A row beside a single row covers it in full.
-  const bool row = is_value(first.b, Layout::row) || (rest.rows == 1 && is_value(first.b, Layout::full));
+  const bool row = is_value(first.b, Layout::row) || (is_value(first.b, Layout::rows) && program.block == rows) ||
+                   (rest.rows == 1 && is_value(first.b, Layout::full));
   if (!is_product(first.a, product) || !row || first.b.index == product) return -1;
   const bool here = is_product(first.out, product);
   if (!here && !(first.out.in_register && redirect(rest, first.out.index, product))) return -1;
@@ -73,9 +74,10 @@ int take_relu_grad(Program& program, int product) {
 
 }  // namespace
 
-RegisterEpilogue take_register_epilogue(Program& program, int product) {
+RegisterEpilogue take_register_epilogue(Program& program, int product, Dim rows) {
   RegisterEpilogue taken;
-  taken.bias = take_bias(program, product);
+  taken.bias_by_product = !program.instructions.empty() && program.instructions[0].b.layout == Layout::rows;
+  taken.bias = take_bias(program, product, rows);
   taken.relu = take_relu(program, product);
   if (!taken.relu) taken.relu_out = take_relu_grad(program, product);
   return taken;

@@ -186,6 +186,10 @@ class Generator {
     if (source.layout == Layout::scalar)
       return spread({.code = Code::load_scalar, .a = {Layout::scalar, false, value->second}}, want);
     if (source.layout == Layout::row) return {Layout::row, false, value->second};
+    if (source.layout == Layout::rows) {
+      program_.block = source.block;
+      return {Layout::rows, false, value->second};
+    }
     const bool column = source.layout == Layout::column || want == Layout::column;
     return fit({column && !one_column() ? Layout::column : Layout::full, false, value->second}, want);
   }
@@ -209,7 +213,7 @@ class Generator {
 
   // As full rows, for reductions that count elements.
   Operand dense(const Operand& a) {
-    if (a.layout != Layout::row) return a;
+    if (a.layout != Layout::row && a.layout != Layout::rows) return a;
     const Operand out = temporary(Layout::full);
     program_.instructions.push_back({.fn = Elementwise::copy, .out = out, .a = a});
     return out;

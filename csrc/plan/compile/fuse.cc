@@ -33,7 +33,7 @@ bool has_sums(const Cluster& cluster) { return std::ranges::any_of(cluster.ops, 
 
 Source Fusion::seen(const Tensor& t, std::size_t index, Sources& sources) const {
   const auto written = cluster_of.find(&t.op());
-  return written != cluster_of.end() && written->second < index ? Source{t, Layout::full, {}} : sources.of(t);
+  return written != cluster_of.end() && written->second < index ? Source{t, Layout::full, {}, 0} : sources.of(t);
 }
 
 namespace {
@@ -122,6 +122,9 @@ class Fuser {
 
   void place_in_program(const Tensor& t) {
     for (const Tensor& from : t.op().inputs) materialize_views(from);
+    if (!block(t))
+      for (const Tensor& from : t.op().inputs)
+        if (seen(from).block > 0) write_out(from);
     join(t);
   }
 
@@ -150,7 +153,8 @@ class Fuser {
 
   void add_cluster(Cluster::Kind kind, const Tensor& t, Space space) {
     fusion_.cluster_of[&t.op()] = fusion_.clusters.size();
-    fusion_.clusters.push_back({kind, {t}, space, is_row_op(t), phase(t)});
+    fusion_.clusters.push_back(
+        {kind, {t}, space, is_row_op(t), std::max(block(t).value_or(0), sources_.of(t).block), phase(t)});
   }
 
   Phase phase(const Tensor& t) const {
@@ -171,6 +175,17 @@ class Fuser {
     // One axis alone is one row for a row operation.
     if (is_row_op(t) && sources_.shape(reduces ? op.inputs[0] : t).size() == 1) return {1, own.rows};
     return own;
+  }
+
+  // What its operands that have a row for some rows each agree in; 0 where there is none, nothing where they do not.
+  std::optional<Dim> block(const Tensor& t) {
+    Dim found = 0;
+    for (const Tensor& from : t.op().inputs) {
+      const Dim own = seen(from).block;
+      if (own > 0 && found > 0 && own != found) return {};
+      found = std::max(found, own);
+    }
+    return found;
   }
 
   Source seen(const Tensor& t) { return fusion_.seen(t, fusion_.clusters.size(), sources_); }
@@ -223,12 +238,15 @@ class Fuser {
     if (separate_ && (cluster.phase == Phase::forward) != (phase(t) == Phase::forward)) return false;
     if (is_row_op(t) && cluster.kind != Cluster::Kind::program) return false;
     const Space wanted = space(t);
+    const std::optional<Dim> blocks = block(t);
+    if (!blocks || (*blocks > 0 && cluster.block > 0 && *blocks != cluster.block)) return false;
     Space merged = cluster.space;
     if (!spaces_fit(t, wanted, cluster, merged)) return false;
     for (const Tensor& from : t.op().inputs)
       if (!operand_fits(from, index, merged)) return false;
     cluster.space = merged;
     cluster.whole_rows = cluster.whole_rows || is_row_op(t);
+    cluster.block = std::max(cluster.block, *blocks);
     cluster.ops.push_back(t);
     fusion_.cluster_of[&t.op()] = index;
     return true;

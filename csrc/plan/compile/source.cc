@@ -8,8 +8,8 @@
 namespace backpass {
 namespace {
 
-Source itself(const Tensor& t) { return {t, Layout::full, {}}; }
-Source constant_source(double value) { return {Tensor(), Layout::scalar, value}; }
+Source itself(const Tensor& t) { return {t, Layout::full, {}, 0}; }
+Source constant_source(double value) { return {Tensor(), Layout::scalar, value, 0}; }
 
 // The functions that gradients apply to constants; nothing where it is not worth folding.
 std::optional<double> fold(const Op& op, double a, double b) {
@@ -24,6 +24,21 @@ std::optional<double> fold(const Op& op, double a, double b) {
   if (is(Elementwise::multiply)) return a * b;
   if (is(Elementwise::divide)) return a / b;
   return {};
+}
+
+// How many rows of `outer` each row of `inner` is for, aligned at the last axis: as of (members, 1, cols) within
+// (members, rows, cols); 0 where they are not that.
+Dim repeated_rows(const Shape& inner, const Shape& outer) {
+  const Dim last = outer.empty() ? 1 : outer.back();
+  if (last == 1 || inner.size() != outer.size() || inner.back() != last) return 0;
+  bool repeats = false;
+  Dim block = 1;
+  for (std::size_t i = 0; i + 1 < outer.size(); ++i) {
+    repeats = repeats || inner[i] != outer[i];
+    if (repeats && inner[i] != 1) return 0;
+    if (repeats) block *= outer[i];
+  }
+  return repeats ? block : 0;
 }
 
 // How `inner`, aligned at the last axis, covers `outer`.
@@ -42,6 +57,7 @@ std::optional<Layout> broadcast_layout(const Shape& inner, const Shape& outer) {
   if (ones) return Layout::scalar;
   if (leading_ones && last == outer_last && outer.size() > 1) return Layout::row;
   if (leading_equal && last == 1 && outer.size() > 1) return Layout::column;
+  if (repeated_rows(inner, outer) > 0) return Layout::rows;
   return {};
 }
 
@@ -142,17 +158,19 @@ Source Sources::resolve_reshape(const Tensor& t) {
   const Source inner = of(from);
   if (inner.constant || inner.layout == Layout::full || inner.layout == Layout::scalar) return inner;
   if (space(t) == space(from)) return inner;
-  return {from, Layout::full, {}};  // the broadcast is written out, then seen in another shape
+  return {from, Layout::full, {}, 0};  // the broadcast is written out, then seen in another shape
 }
 
 Source Sources::resolve_broadcast(const Tensor& t) {
   const Tensor& from = t.op().inputs[0];
   const Source inner = of(from);
   if (inner.constant || inner.layout == Layout::scalar) return inner;
-  const std::optional<Layout> layout = broadcast_layout(shape(from), shape(t));
+  const Shape own = shape(from), all = shape(t);
+  const std::optional<Layout> layout = broadcast_layout(own, all);
   if (!layout) return itself(t);
   if (*layout == Layout::full) return inner;
-  return {inner.layout == Layout::full ? inner.root : from, *layout, {}};
+  const Dim block = *layout == Layout::rows ? repeated_rows(own, all) : 0;
+  return {inner.layout == Layout::full ? inner.root : from, *layout, {}, block};
 }
 
 Strided Sources::operand(const Tensor& product, std::size_t i) {

@@ -13,6 +13,7 @@ struct Source {
   Tensor root;                     // holds the elements; empty where `constant` is set
   Layout layout = Layout::full;    // how root covers the tensor
   std::optional<double> constant;  // every element
+  Dim block = 0;                   // of Layout::rows: how many rows each row is for
 };
 
 // The two-dimensional space of a shape: all axes but the last, and the last. One axis is a column.
