@@ -25,9 +25,11 @@ def enumerators(path, enum):
 
 # Constant almost everywhere; and `copy`, which is made while a graph is compiled, when it has been differentiated.
 FLAT = {"sign", "step", "greater", "copy"}
-# Kinds without inputs, and those whose purpose is to let nothing flow.
-LEAVES = {"input", "parameter", "state", "constant", "values", "count", "random_keep", "random_normal", "stop_gradient",
-          "det_sign"}  # fmt: skip
+# Kinds through which nothing flows: leaves, numbers that are drawn, choices.
+ROWS = re.findall(
+    r'\{OpKind::(\w+), "[^;]*?\b(nothing_flows|\w+_derivatives?),', (CSRC / "graph/op_rows.cc").read_text()
+)
+LEAVES = {kind for kind, rule in ROWS if rule == "nothing_flows"}
 
 
 def test_every_elementwise_function_has_mutants():
