@@ -71,12 +71,20 @@ py::object in_their_form(const std::vector<py::object>& parts, const std::vector
   return names[0].empty() ? py::object(py::tuple(by_place)) : py::object(by_name);
 }
 
+namespace {
+
+TargetArguments read_targets(const py::handle& y, const Taker& taker, const std::string& where,
+                             const std::string& prefix) {
+  if (taker.form != TargetForm::by_output) return targets(y, taker.form, where, prefix);
+  return {arguments(y, taker.network.graph().outputs(), where, prefix + "y"), {}};
+}
+
+}  // namespace
+
 Data::Data(const Taker& taker, const py::handle& x_, const py::handle& y_, const py::handle& weight,
            const std::string& where, const std::string& prefix)
     : x(arguments(x_, taker.network.graph().inputs(), where, prefix + "x")),
-      y(taker.form == TargetForm::by_output
-            ? TargetArguments{arguments(y_, taker.network.graph().outputs(), where, prefix + "y"), {}}
-            : targets(y_, taker.form, where, prefix)),
+      y(read_targets(y_, taker, where, prefix)),
       sample_weight(optional_argument(weight, where, prefix + "sample_weight")),
       rows{std::move(x.views), std::move(y.arrays.views), sample_weight.view, std::move(y.names)} {}
 

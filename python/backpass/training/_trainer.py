@@ -195,7 +195,7 @@ class Trainer(Sealed):
             data, validation = held_out.divide(given, network, settings["seed"], self._losses[0].joint)
             metrics = [name for name, *_ in settings["metrics"]]
             penalties = ["weight_penalty"] if self.weight_penalty else []
-            if any(op.kind == "add_loss" for op in network.graph.ops):
+            if network.adds_losses:
                 penalties.append("added_loss")
             validated = validation is not None
             columns = columns_of(self._terms(network), metrics, validated, penalties, names_of_sets(sets or []))
