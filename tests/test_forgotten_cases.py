@@ -29,9 +29,10 @@ CHANGED = [
     ("op_row.h", "  lookup,", "  other,\n  lookup,", FUSE, "'other' not handled in switch"),
     ("op_row.h", "  lookup,", "  other,\n  lookup,", CODEGEN, "'other' not handled in switch"),
     ("op_row.h", "  put_label,\n", "  put_label,\n  other,\n", CODEGEN, "'other' not handled in switch"),
-    ("op_rows.cc", "no_flops, {}, slice_moves", "no_flops", ROWS, "lacks what its role asks for"),
+    ("op_rows.cc", "batched_slice, {}, slice_moves", "batched_slice", ROWS, "lacks what its role asks for"),
+    ("op_rows.cc", "no_flops, batched_slice,", "no_flops, nullptr,", ROWS, "lacks what its role asks for"),
     ("op_rows.cc", "softmax_derivative,", "nullptr,", ROWS, "lacks what its role asks for"),
-    ("op_rows.cc", "input_flops, RowFunction::center", "input_flops", ROWS, "lacks what its role asks for"),
+    ("op_rows.cc", "batched_row, RowFunction::center", "batched_row", ROWS, "lacks what its role asks for"),
 ]
 
 

@@ -108,7 +108,7 @@ def test_every_public_name_has_an_example(name):
     assert ">>> " in getattr(bp, name).__doc__
 
 
-ROOMS = ("callbacks", "data", "layers", "losses", "models", "ops", "optimizers", "tools", "training")
+ROOMS = ("callbacks", "data", "functions", "layers", "losses", "models", "ops", "optimizers", "tools", "training")
 PACKAGES = [bp, *(getattr(bp, room) for room in ROOMS)]
 MODULES = [
     module.name for package in PACKAGES for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
@@ -150,7 +150,7 @@ def test_all_that_is_public_is_there_and_nothing_else():
     names = {name for name in vars(bp) if not name.startswith("_") and not inspect.ismodule(getattr(bp, name))}
     modules = {name for name, thing in public() if inspect.ismodule(thing)}
     assert names - {"import_module", "Any", "TYPE_CHECKING"} == {*bp.__all__} - modules - {"__version__"}
-    assert modules == {"augment", "datasets", "linalg", *ROOMS}
+    assert modules == {"augment", "datasets", "linalg", "tree", *ROOMS}
     with pytest.raises(AttributeError, match="nothing"):
         bp.nothing  # noqa: B018
 

@@ -37,15 +37,22 @@ py::list call_function(const Function& function, const py::tuple& arrays, const 
     held.push_back(argument(arrays[i], "Graph", label_of(function, i)));
     views.push_back(held.back().view);
   }
+  py::list results;
+  for (py::object& result : run_function(function, views, run)) results.append(std::move(result));
+  return results;
+}
+
+std::vector<py::object> run_function(const Function& function, const std::vector<ArrayView>& views,
+                                     const FunctionRun& run) {
   const Dim rows = function.check(views);
-  const std::vector<Tensor>& outputs = function.graph().outputs();
-  py::list results(outputs.size());
+  std::vector<py::object> results;
   std::vector<void*> places;
-  places.reserve(outputs.size());
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    py::array made = new_array(outputs[i].dtype(), outputs[i].shape(), rows);
+  results.reserve(function.graph().outputs().size());
+  places.reserve(function.graph().outputs().size());
+  for (const Tensor& y : function.graph().outputs()) {
+    py::array made = new_array(y.dtype(), y.shape(), rows);
     places.push_back(made.mutable_data());
-    results[i] = std::move(made);
+    results.push_back(std::move(made));
   }
   const WithoutLock release;
   function.run(views, {}, places, run);

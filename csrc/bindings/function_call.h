@@ -21,4 +21,7 @@ class CallableGraph : public Graph {
 // One new array for each output. `arrays`: one for each input of the function.
 py::list call_function(const Function& function, const py::tuple& arrays, const FunctionRun& run);
 
+std::vector<py::object> run_function(const Function& function, const std::vector<ArrayView>& views,
+                                     const FunctionRun& run);
+
 }  // namespace backpass::python

@@ -132,6 +132,8 @@ PYBIND11_MODULE(_core, module) {
   backpass::python::bind_tensors(module);
   backpass::python::bind_functions(module);
   backpass::python::bind_linalg(module);
+  backpass::python::bind_traced(module);
+  backpass::python::bind_transforms(module);
   backpass::python::bind_layers(module);
   backpass::python::bind_losses(module);
   backpass::python::bind_networks(module);

@@ -3,7 +3,7 @@
 
 #include <limits>
 
-#include "backpass/graph.h"
+#include "backpass/transforms.h"
 
 namespace backpass {
 
@@ -55,6 +55,8 @@ enum class OpKind : unsigned char {
   track,          // inputs: y, state, value; alpha: momentum. y; a training step moves the state towards the value
   stop_gradient,
   add_loss,  // inputs: y, term. y; the loss of a network in training has the term in it
+  custom,    // inputs: y, xs; custom: y, of which the gradient goes to xs by a rule
+  after,     // inputs: x, y. A copy of x, made when y is there
   host,      // host: computed by the host program. The last one
 };
 
@@ -62,7 +64,7 @@ const char* name(OpKind kind);
 
 struct LayerUse;
 struct Recorded;  // graph/recorded.h
-struct Home;  // nn/home.h
+struct Home;      // nn/home.h
 
 // Who a parameter or state is, and where it lives: nowhere until a network gives it its first values. Copies of the op
 // in other graphs share it, and so its values.
@@ -93,6 +95,7 @@ struct Op {
   std::string name = {};
   Initializer initializer = {};
   std::shared_ptr<const HostFunction> host = nullptr;
+  std::shared_ptr<const GradientRule> custom = nullptr;
   std::shared_ptr<Residence> residence = nullptr;   // of a parameter or state
   std::shared_ptr<const LayerUse> layer = nullptr;  // of a layer's output: which call of which layer made it
   std::uint64_t id = 0;                             // order of making; an op's inputs have smaller ones
@@ -138,7 +141,7 @@ Tensor log_cosh(const Tensor& x);
 Tensor below_max(const Tensor& x);
 Tensor center(const Tensor& x);                   // x - mean(x)
 Tensor inverse_rms(const Tensor& x, double eps);  // 1 / sqrt(mean(x^2) + eps); drops the axis
-Tensor view(const Tensor& x);                     // x again, as an op of its own that costs nothing
+Tensor after(const Tensor& x, const Tensor& y);   // x, copied when y is there: for what shall not be made before
 // How many elements a mean over axes of x has; training with fewer than `least` is an error of `who`.
 Tensor count(const Tensor& x, const std::vector<Dim>& axes, double least = 0, std::string who = {});
 Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape, std::optional<Dim> ignore = {});

@@ -13,6 +13,13 @@ namespace backpass {
 using Grads = std::vector<Tensor>;
 using Wanted = std::vector<bool>;
 
+// What takes the place of an op's input under vmap: with the mapped axis in front, or as it was.
+struct BatchedInput {
+  Tensor tensor;
+  bool mapped = false;
+};
+using BatchedInputs = std::vector<BatchedInput>;
+
 // What kind of work it is.
 enum class Role : unsigned char {
   leaf,         // has its elements before anything runs
@@ -52,10 +59,10 @@ struct Move {
 struct OpField {
   enum class Form : unsigned char {
     required,
-    optional,    // left out where it is as in a new op
-    one_dim,     // of dims: there is one
-    range,       // of dims: there are three or four
-    sizes,       // of dims: one may be the batch
+    optional,  // left out where it is as in a new op
+    one_dim,   // of dims: there is one
+    range,     // of dims: there are three or four
+    sizes,     // of dims: one may be the batch
   };
 
   const char* name;
@@ -101,6 +108,9 @@ struct OpRow {
   // where no file has it. Throws std::invalid_argument.
   RowRule<Tensor(const Op& op)> rebuild;
   RowRule<double(const Tensor& y)> flops;  // floating-point operations, for one row of the batch
+  // The op over `size` elements of a map: one input at least is mapped, and the result has the mapped axis in front; of
+  // those without inputs, generators have one.
+  RowRule<Tensor(const Op& op, const BatchedInputs& inputs, Dim size)> batch;
   RowFunction row = RowFunction::none;
   RowRule<std::vector<Move>(const Op& op, const std::vector<Shape>& from, const Shape& to)> move =
       nullptr;  // one per input

@@ -40,7 +40,43 @@ Grads gather_add_derivative(const Tensor& y, const Tensor& g, const Wanted& want
 Grads by_mode_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads track_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads add_loss_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads custom_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads after_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads host_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+
+// Batching rules.
+Tensor batched_elementwise(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_matmul(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_batch_matmul(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_linalg(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_sum(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_broadcast(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_reshape(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_transpose(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_slice(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_pad(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_flip(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_concat(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_row(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_take_label(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_put_label(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_take(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_scatter_add(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_gather(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_gather_add(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_fold(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_argsort(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_recurrence(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_random(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_by_mode(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_track(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_stop_gradient(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_add_loss(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_custom(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_after(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_host(const Op& op, const BatchedInputs& x, Dim size);
+// With the mapped axis in front: repeated along it where it has none.
+Tensor mapped(const BatchedInput& x, Dim size);
 
 // Where elements go.
 using Moves = std::vector<Move>;
@@ -49,6 +85,7 @@ Moves transpose_moves(const Op& op, const std::vector<Shape>& from, const Shape&
 Moves slice_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
 Moves pad_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
 Moves flip_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
+Moves after_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
 Moves concat_moves(const Op& op, const std::vector<Shape>& from, const Shape& to);
 
 // Of ops whose functions do not check everything, or that have none of their own.

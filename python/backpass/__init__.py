@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from backpass import _core, _machine, _moved
 from backpass import callbacks as callbacks
 from backpass import data as data
+from backpass import functions as functions
 from backpass import layers as layers
 from backpass import losses as losses
 from backpass import models as models
@@ -23,12 +24,14 @@ from backpass import ops as ops
 from backpass import optimizers as optimizers
 from backpass import tools as tools
 from backpass import training as training
+from backpass import tree as tree
 from backpass._core import ThreadShortageWarning as ThreadShortageWarning
 from backpass._functions import *
 from backpass._machine import *
 from backpass._names import suggest_keywords as _suggest_keywords
 from backpass.callbacks import *
 from backpass.data import *
+from backpass.functions import *
 from backpass.layers import *
 from backpass.losses import *
 from backpass.models import *
@@ -62,6 +65,7 @@ if not TYPE_CHECKING:
         "callbacks",
         "data",
         "datasets",
+        "functions",
         "layers",
         "linalg",
         "losses",
@@ -70,9 +74,10 @@ if not TYPE_CHECKING:
         "optimizers",
         "tools",
         "training",
+        "tree",
     ]
     __all__ += _machine.__all__
-    for _room in (callbacks, data, layers, losses, models, ops, optimizers, tools, training):
+    for _room in (callbacks, data, functions, layers, losses, models, ops, optimizers, tools, training):
         __all__ += _room.__all__
 
     def __getattr__(name: str) -> Any:

@@ -23,4 +23,5 @@
 #include "backpass/products.h"
 #include "backpass/schedules.h"
 #include "backpass/trainer.h"
+#include "backpass/transforms.h"
 #include "backpass/watchers.h"

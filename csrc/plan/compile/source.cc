@@ -111,10 +111,11 @@ Source Sources::resolve(const Tensor& t) {
   if (op.kind == OpKind::random_keep && (!training_ || op.alpha == 0)) return constant_source(1);
   if (op.kind == OpKind::random_normal && !training_) return constant_source(0);
   if (op.kind == OpKind::by_mode) return of(op.inputs[training_ ? 0 : 1]);
-  if (op.kind == OpKind::stop_gradient || op.kind == OpKind::track || op.kind == OpKind::add_loss)
+  if (op.kind == OpKind::stop_gradient || op.kind == OpKind::track || op.kind == OpKind::add_loss ||
+      op.kind == OpKind::custom)
     return of(op.inputs[0]);
   if (op.kind == OpKind::reshape || sums_single_values(op)) return resolve_reshape(t);
-  if (op.kind == OpKind::broadcast) return resolve_broadcast(t);
+  if (op.kind == OpKind::broadcast) return resolve_broadcast(t, op.inputs[0]);
   if (op.kind == OpKind::elementwise) return resolve_elementwise(t);
   return itself(t);
 }
@@ -161,12 +162,13 @@ Source Sources::resolve_reshape(const Tensor& t) {
   return {from, Layout::full, {}, 0};  // the broadcast is written out, then seen in another shape
 }
 
-Source Sources::resolve_broadcast(const Tensor& t) {
-  const Tensor& from = t.op().inputs[0];
+// `from`: what is repeated to t, perhaps in several steps.
+Source Sources::resolve_broadcast(const Tensor& t, const Tensor& from) {
   const Source inner = of(from);
   if (inner.constant || inner.layout == Layout::scalar) return inner;
   const Shape own = shape(from), all = shape(t);
   const std::optional<Layout> layout = broadcast_layout(own, all);
+  if (!layout && from.op().kind == OpKind::broadcast) return resolve_broadcast(t, from.op().inputs[0]);
   if (!layout) return itself(t);
   if (*layout == Layout::full) return inner;
   const Dim block = *layout == Layout::rows ? repeated_rows(own, all) : 0;

@@ -89,7 +89,7 @@ def _array(tensor: _core.Tensor, *args: Any, **options: Any) -> NoReturn:
 def _truth(tensor: _core.Tensor) -> NoReturn:
     raise TypeError(
         "[Tensor] is neither true nor false while a graph is built: bp.greater, bp.maximum and bp.minimum choose "
-        "element by element"
+        "element by element; static_argnums of bp.compile makes an argument a value"
     )
 
 

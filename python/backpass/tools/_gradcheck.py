@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from backpass import _checks, _core
+from backpass.functions import _jacobians
 from backpass.losses._loss import looks_further, native_loss, native_losses, resolved
 from backpass.training._backprop import by_name, checked_list
 
@@ -194,16 +196,34 @@ def _central(value: Callable[[], float], array: Array, index: tuple[int, ...], h
     return (above - below) / (2 * h)
 
 
+# Of each model the objective whose products were asked for last: its plans are compiled once.
+_objectives: WeakKeyDictionary[Any, tuple[Any, list[_core.Loss], _core.Objective]] = WeakKeyDictionary()
+
+
+def _objective(model: Network, network: Any, losses: list[_core.Loss]) -> _core.Objective:
+    known = _objectives.get(model)
+    if known is None or known[0] is not network or [*map(id, known[1])] != [*map(id, losses)]:
+        known = _objectives[model] = (network, losses, _core.Objective(network, losses))
+    return known[2]
+
+
+@overload
+def hvp(model: Callable[..., Any]) -> Callable[..., Any]: ...
+@overload
 def hvp(
     model: Network, loss: AnyLoss, x: ArrayLike, y: Targets, vector: ArrayLike, *, random_step: int | None = None
-) -> Array:
-    """The Hessian of the loss with respect to the parameters, times a vector, without forming the Hessian.
+) -> Array: ...
+def hvp(
+    model: Any, loss: Any = None, x: Any = None, y: Any = None, vector: Any = None, *, random_step: int | None = None
+) -> Any:
+    """The product of a Hessian with a vector, without forming the Hessian.
 
     It is the gradient of (gradient . vector), which the graph gives in about the time of two gradients (Pearlmutter
-    1994 by reverse over reverse).
+    1994 by reverse over reverse). What is compiled for it is kept.
 
     Args:
-        model: a model; it is left as it was.
+        model: a model, which is left as it was: the Hessian is that of the loss by its parameters. Or, alone, a
+            function of arrays that gives one number, as `grad` takes it.
         loss: a loss.
         x: (rows, *input_shape).
         y: targets, as the loss wants them.
@@ -211,15 +231,20 @@ def hvp(
         random_step: fixes the dropout masks; None takes the next ones.
 
     Returns:
-        (n_parameters,).
+        (n_parameters,). Of a function f, the function g(*args, vector): its Hessian by the first argument times a
+        vector of the structure of that argument.
 
     Example:
         >>> import backpass as bp
         >>> model = bp.Sequential(bp.Dense(1, bias=False), input_shape=1, dtype="float64", seed=0)
         >>> bp.hvp(model, bp.HalfMSE(), [[3.0]], [[0.0]], [1.0])
         array([9.])
+        >>> bp.hvp(lambda x: x**3)(2.0, 1.0).item()
+        12.0
     """
+    if loss is None and callable(model) and not hasattr(model, "_built_for"):
+        return _jacobians.hvp(model)
     native = native_losses("hvp", loss)
     step = -1 if random_step is None else _checks.integer("hvp", "random_step", random_step, minimum=0)
     with _checks.model("hvp", model)._built_for(x, "hvp") as network:
-        return _core.Objective(network, native).hvp(x, y, vector, step)
+        return _objective(model, network, native).hvp(x, y, vector, step)

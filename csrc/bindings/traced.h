@@ -1,0 +1,94 @@
+// A function of Python's, traced to graphs that are called with arrays.
+#pragma once
+
+#include <forward_list>
+#include <string>
+#include <unordered_map>
+
+#include "arrays.h"
+
+namespace backpass::python {
+
+// The shape of nested containers, its leaves in order.
+struct Tree {
+  enum class Kind : unsigned char { leaf, none, tuple, list, dict, other };
+  Kind kind = Kind::leaf;
+  std::vector<Tree> children = {};
+  std::vector<py::object> keys = {};  // of a dict
+  py::object rebuild = {};            // of others: a function of the list of children
+
+  py::object build(const std::vector<py::object>& leaves, std::size_t& next) const;
+};
+
+// A traced function for one structure of arguments.
+struct Trace {
+  Function function;
+  std::vector<std::size_t> inputs;  // which leaves of the arguments the graph takes
+  Tree tree;                        // of the results
+  // Each leaf of the results: an output of the graph, or a leaf of the arguments, or an object.
+  struct Result {
+    int output = -1, argument = -1;
+    py::object value = {};
+  };
+  std::vector<Result> results;
+};
+
+// The leaves of a call, and what tells its structure from another one's.
+class Call {
+ public:
+  Call(const py::dict& known, const py::set& static_names, const std::vector<Dim>& static_positions)
+      : known_(known), static_names_(static_names), static_positions_(static_positions) {}
+  // False where a tensor is among them.
+  bool read(const py::tuple& args, const py::dict& kwargs);
+
+  std::string key;
+  std::vector<Argument> leaves;
+  bool wide = false, narrow = false;  // whether there are arrays of float64; of other floats
+
+ private:
+  void add(py::handle value);
+  void add_static(py::handle value);
+  void add_dict(const py::dict& dict);
+  void add_array(py::handle value);
+  void add_number(py::handle value);
+  void add_other(py::handle value);
+  template <class T>
+  void note(T value) {
+    key.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+
+  const py::dict& known_;  // objects that are part of a structure, by their value: a number for each
+  const py::set& static_names_;
+  const std::vector<Dim>& static_positions_;
+  std::forward_list<double> numbers_;  // whose places stay
+  bool symbolic_ = false;
+};
+
+// What a decorated function holds: its traces by structure, the last few.
+class Traced {
+ public:
+  Traced(std::vector<Dim> static_positions, py::set static_names, bool training, std::uint64_t seed)
+      : static_positions_(std::move(static_positions)),
+        static_names_(std::move(static_names)),
+        training_(training),
+        seed_(seed) {}
+  // `self`: the object in Python that traces, by its methods `symbolic` and `trace`.
+  py::object call(const py::object& self, const py::tuple& args, const py::dict& kwargs);
+  // The trace of such a call, without running it.
+  const Trace& trace_of(const py::object& self, const py::tuple& args, const py::dict& kwargs);
+  void clear();
+  std::size_t size() const { return traces_.size(); }
+  std::uint64_t step = 0;  // of random numbers: each call draws anew
+
+ private:
+  const Trace& find(const py::object& self, const Call& call, const py::tuple& args, const py::dict& kwargs);
+
+  std::unordered_map<std::string, std::shared_ptr<const Trace>> traces_;
+  py::dict known_;
+  std::vector<Dim> static_positions_;
+  py::set static_names_;
+  bool training_;
+  std::uint64_t seed_;
+};
+
+}  // namespace backpass::python
