@@ -50,7 +50,13 @@ bool solve_in_place(AddScaled add_scaled, const TriangleView& a, double* x, Dim 
     const Dim i = a.lower ? step : n - 1 - step;
     double* row = x + i * columns;
     const Dim begin = a.lower ? 0 : i + 1, end = a.lower ? i : n;
-    for (Dim p = begin; p < end; ++p) add_scaled(row, x + p * columns, -a.at(i, p), columns);
+    if (columns == 1) {  // too short for a kernel
+      double sum = *row;
+      for (Dim p = begin; p < end; ++p) sum -= a.at(i, p) * x[p];
+      *row = sum;
+    } else {
+      for (Dim p = begin; p < end; ++p) add_scaled(row, x + p * columns, -a.at(i, p), columns);
+    }
     if (a.unit) continue;
     const double diagonal = a.at(i, i);
     if (diagonal == 0) return false;
