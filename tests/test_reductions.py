@@ -136,6 +136,13 @@ def test_not_a_number_is_passed_on(name):
         np.testing.assert_array_equal(at, getattr(np, f"arg{name}")(array, axis))
 
 
+@pytest.mark.parametrize("name", ["any", "all", "count_nonzero"])
+def test_not_a_number_is_not_zero(name):
+    array = np.array([[np.nan, 0.0], [0.0, -0.0], [np.inf, 1.0]])
+    (value,) = values(lambda x: getattr(bp, name)(x, 1), array)
+    np.testing.assert_array_equal(value, getattr(np, name)(array, axis=1))
+
+
 @pytest.mark.parametrize("name", ["max", "min", "argmax", "argmin"])
 def test_of_no_elements_is_refused_where_that_is_known(name):
     x = bp.input((3, 0))

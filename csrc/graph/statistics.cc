@@ -10,9 +10,10 @@ namespace {
 // Where x is 0, the root is of a constant, through which no gradient flows.
 Tensor root(const Tensor& x) { return sqrt(maximum(x, constant(least_normal(x.dtype()), {}, x.dtype()))) * step(x); }
 
+// What is not a number is not 0; numbers below the least normal one are, as where they are computed with.
 Tensor is_nonzero(const char* who, const Tensor& x) {
   if (!x || x.dtype() == DType::int32) fail(who, "takes float32 or float64");
-  return stop_gradient(step(abs(x)));
+  return 1.0 - greater(constant(least_normal(x.dtype()), {}, x.dtype()), abs(x));
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ Tensor std(const Tensor& x, Axes axes = {}, double correction = 0, bool keepdims
 // derivative 0 at 0; inf and -inf: the greatest and the least |x|; 0: how many are not 0.
 Tensor norm(const Tensor& x, Axes axes = {}, bool keepdims = false, double order = 2);
 Tensor logsumexp(const Tensor& x, Axes axes = {}, bool keepdims = false);  // -inf of no elements
-// 0 or 1 of the type of x; not 0 is true. No gradient flows.
+// 0 or 1 of the type of x; not 0 is true, as is what is not a number. Choices: no gradient flows.
 Tensor any(const Tensor& x, Axes axes = {}, bool keepdims = false);
 Tensor all(const Tensor& x, Axes axes = {}, bool keepdims = false);
 Tensor count_nonzero(const Tensor& x, Axes axes = {}, bool keepdims = false);  // of the type of x
