@@ -6,7 +6,6 @@
 #include "arrays.h"
 #include "bindings.h"
 #include "function_call.h"
-#include "train/penalty.h"
 
 namespace backpass::python {
 namespace {
@@ -196,7 +195,7 @@ void bind_network_facts(py::class_<Network>& network) {
       .def_property_readonly("layers", &layers_of)
       .def_property_readonly("trace", &trace_of)
       .def_property_readonly("precision", [](const Network& self) { return std::string(name(self.precision())); })
-      .def_property_readonly("adds_losses", [](const Network& self) { return adds_losses(self.impl()); })
+      .def_property_readonly("adds_losses", &Network::adds_losses)
       .def_property_readonly("is_sequential", &Network::is_sequential)
       .def("parameters", [](Network& self) { return named_views(self, self.parameters(), &Network::values_of); })
       .def("states", [](Network& self) { return named_views(self, self.states(), &Network::values_of); })

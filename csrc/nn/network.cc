@@ -300,6 +300,10 @@ void check_alone(const char* who, const std::vector<Tensor>& tensors, const char
   if (tensors.size() != 1) fail(who, "the network has ", tensors.size(), ' ', what, ": use ", who, "_all");
 }
 
+bool Network::adds_losses() const {
+  return std::ranges::any_of(graph().ops(), [](const Tensor& t) { return t.op().kind == OpKind::add_loss; });
+}
+
 Array Network::forward(const ArrayViews& x, bool training, std::int64_t random_step) {
   check_alone("forward", impl_->outputs(), "outputs");
   return forward_all(x, training, random_step)[0];

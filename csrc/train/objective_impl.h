@@ -33,7 +33,7 @@ struct Objective::Impl {
   AlignedBuffer scalars = {};           // beside the arena: see Scalar
   double share = 1;                     // of its loss in the gradients of a step that draws from several data sets
   const std::size_t n_terms = losses.terms(net().outputs().size());
-  const bool layers_add = adds_losses(net());  // to the loss
+  const bool layers_add = network.adds_losses();  // to the loss
 
   // Numbers with a place of their own: what the rows weigh whose gradients are in the buffer, while they accumulate;
   // the penalty and what layers have added to the loss of the last walk in training.

@@ -1,7 +1,6 @@
 // Penalties as ops over parameters.
 #include "train/penalty.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -55,10 +54,6 @@ Tensor added_loss_of(const Network::Impl& network) {
   for (const Tensor& t : network.graph.ops())
     if (t.op().kind == OpKind::add_loss) total = total ? total + t.op().inputs[1] : t.op().inputs[1];
   return total;
-}
-
-bool adds_losses(const Network::Impl& network) {
-  return std::ranges::any_of(network.graph.ops(), [](const Tensor& t) { return t.op().kind == OpKind::add_loss; });
 }
 
 }  // namespace backpass

@@ -12,6 +12,5 @@ Tensor penalty_of(const Network::Impl& network, const std::vector<Penalty>& pena
 
 // The sum of what layers add to the loss (add_loss), a scalar; absent where they add nothing.
 Tensor added_loss_of(const Network::Impl& network);
-bool adds_losses(const Network::Impl& network);
 
 }  // namespace backpass

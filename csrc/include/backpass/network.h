@@ -82,6 +82,7 @@ class Network {
   const std::vector<ParameterInfo>& states() const;  // running statistics; offsets go on behind the parameters
   std::vector<LayerInfo> layers() const;             // empty where it was not built from layers
   std::vector<LayerTrace> trace() const;
+  bool adds_losses() const;    // whether some of its tensors have a term in the loss (add_loss)
   bool is_sequential() const;  // whether our layers one after the other, with their settings, make the same graph
   // n_parameters elements of dtype, dense, 64-byte aligned. Throws std::invalid_argument where the parameters are not
   // in one block: where they are shared with other networks, they may have several homes, or be parts of one.
