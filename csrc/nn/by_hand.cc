@@ -249,6 +249,7 @@ std::string Network::Impl::first_non_finite(const ArrayViews& data, const std::i
   over.rows = rows;
   over.seed = random_seed;
   over.step = random_step;
+  over.blocks = more_blocks;
   run(plan, over);
   for (std::size_t i = 0; i < watched.size(); ++i) {
     const Place place = plan.output(i);

@@ -8,7 +8,7 @@ namespace backpass {
 Home::Home(DType type, Dim parameters, Dim n_values)
     : dtype(type), n_parameters(parameters), values(static_cast<std::size_t>(n_values) * size_of(type)) {}
 
-std::byte* Home::gradients() {
+void Home::make_gradients() {
   if (!has_gradients()) {
     const std::lock_guard lock(making_gradients_);
     if (!has_gradients_.load(std::memory_order_relaxed))
@@ -17,7 +17,6 @@ std::byte* Home::gradients() {
   }
   if (zero_.load(std::memory_order_relaxed) && zero_.exchange(false))
     std::fill_n(gradients_.data(), gradients_.size(), std::byte{0});
-  return gradients_.data();
 }
 
 void Home::clear_gradients() {

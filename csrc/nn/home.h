@@ -21,7 +21,11 @@ struct Home {
   std::atomic<std::uint64_t> changes{0};  // of its values, by steps and loads, as far as recordings must know
   std::atomic<bool> trained{false};       // whether an optimizer has begun with something of it
 
-  std::byte* gradients();                   // laid out like the parameters; allocated at first use
+  // Laid out like the parameters; allocated at first use.
+  std::byte* gradients() {
+    if (!has_gradients() || zero_.load(std::memory_order_relaxed)) make_gradients();
+    return gradients_.data();
+  }
   void clear_gradients();                   // to zero: where nobody has their address, when somebody looks
   void show_gradients() { shown_ = true; }  // somebody keeps their address, and may look at any time
   // Whether all are zero and nobody looks, so that who asks may write them all without a look. They are his from then
@@ -30,6 +34,8 @@ struct Home {
   bool has_gradients() const { return has_gradients_.load(std::memory_order_acquire); }
 
  private:
+  void make_gradients();
+
   AlignedBuffer gradients_;
   std::mutex making_gradients_;             // no once_flag: an exception may not cross what C of glibc is in it
   std::atomic<bool> has_gradients_{false};  // asked first: the lock costs more than a small layer

@@ -36,6 +36,8 @@ void Network::Impl::lay_out() {
   if (blocks.empty()) blocks.push_back({std::make_shared<Home>(dtype, 0, 0)});
   for (std::size_t i = 0; i < trained.size(); ++i) places[&trained[i].op()] = place_of(parameters[i]);
   for (std::size_t i = 0; i < others.size(); ++i) places[&others[i].op()] = place_of(states[i]);
+  first = blocks[0].values();
+  first_at = static_cast<std::size_t>(blocks[0].at) * size_of(dtype);
   for (const Block& block : blocks) {
     if (std::ranges::find(users, &block.home->users) == users.end()) users.push_back(&block.home->users);
     if (&block == &blocks[0]) continue;

@@ -72,9 +72,8 @@ void Network::Impl::track_states() {
   for (const auto& [state, value] : next) tracked.push_back({state, value});
 }
 
-void Network::Impl::run(Plan& plan, PlanRun run) {
+void Network::Impl::run(Plan& plan, const PlanRun& run) {
   const InUse::Running running;
-  run.blocks = more_blocks;
   plan.run(run);
 }
 

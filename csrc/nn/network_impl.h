@@ -34,6 +34,8 @@ struct Network::Impl {
   std::vector<Block> blocks;
   std::shared_ptr<Home> made;           // of what got its first values with this network; null where nothing did
   std::vector<std::byte*> more_blocks;  // parameters and gradients of all but the first
+  std::byte* first = nullptr;           // the first block's values, for every step
+  std::size_t first_at = 0;             // where it begins in its home, bytes
   std::vector<Users*> users;            // of all homes, each once
   std::set<std::string> frozen;         // names of parameters and states
   int freezes = 0;                      // counts changes of `frozen`: plans depend on it
@@ -69,8 +71,8 @@ struct Network::Impl {
   std::size_t bytes() const { return static_cast<std::size_t>(n_parameters) * size_of(dtype); }
   std::size_t value_bytes() const { return static_cast<std::size_t>(n_values) * size_of(dtype); }
   // Where the parameters, or the gradients, of the first block lie: for slots kParameters and kGradients.
-  std::byte* first_values() const { return blocks[0].values(); }
-  std::byte* first_gradients() const { return blocks[0].gradients(); }
+  std::byte* first_values() const { return first; }
+  std::byte* first_gradients() const { return blocks[0].home->gradients() + first_at; }
   std::size_t bytes_before(const ParameterInfo& info) const {  // in the layout
     return static_cast<std::size_t>(info.offset) * size_of(dtype);
   }
@@ -89,7 +91,7 @@ struct Network::Impl {
   // Parameters and states in the order of the layout, which `dense` has: value_bytes().
   void read_values(std::byte* dense) const;
   void write_values(const std::byte* dense);
-  void run(Plan& plan, PlanRun run);  // which must not lead back into this network
+  void run(Plan& plan, const PlanRun& run);  // which must not lead back into this network
   const std::vector<Tensor>& inputs() const { return graph.inputs(); }
   const std::vector<Tensor>& outputs() const { return graph.outputs(); }
   // Throws std::invalid_argument where there are not as many arrays as inputs, a shape does not fit or rows differ.

@@ -28,6 +28,8 @@ void Plan::find_addresses(const PlanRun& run) {
   blocks_.assign(run.blocks.begin(), run.blocks.end());
   address_.resize(values_.size());
   for (std::size_t i = 0; i < values_.size(); ++i) address_[i] = place_of(static_cast<int>(i));
+  written_.clear();
+  for (const Place& end : gradients_) written_.emplace_back(base_of(end.slot), base_of(end.slot) + end.offset);
 }
 
 std::byte* Plan::place_of(int value) const noexcept {
@@ -42,10 +44,9 @@ std::byte* Plan::base_of(int slot) const noexcept {
 
 // Whether these bytes are of a buffer that a run writes to before it has read all rows.
 bool Plan::meets_gradients(const std::byte* rows, std::size_t bytes) const noexcept {
-  return std::ranges::any_of(gradients_, [&](const Place& written) {
-    const std::byte* gradients = base_of(written.slot);
-    return std::less<>()(rows, gradients + written.offset) && std::less<>()(gradients, rows + bytes);
-  });
+  for (const auto& [begin, end] : written_)
+    if (std::less<>()(rows, end) && std::less<>()(begin, rows + bytes)) return true;
+  return false;
 }
 
 // Rows that lie one after the other are not copied; whether all do. No call writes to the value of an input.

@@ -247,10 +247,11 @@ class Plan final : public Job {
   AlignedBuffer scratch_, constants_;
   std::size_t scratch_bytes_ = 0, arena_bytes_ = 0;
   std::vector<Place> gradients_;  // their buffers, each with the end of the last value there
-  int guard_ = -1, norm_ = -1;    // values
-  bool shared_ = false;           // some stage is worth several workers
-  bool long_ = false;             // a run may be interrupted
-  bool asks_ = false;             // and this one, for now; of worker 0
+  std::vector<std::pair<const std::byte*, const std::byte*>> written_;  // their begins and ends, in the last run
+  int guard_ = -1, norm_ = -1;                                          // values
+  bool shared_ = false;                                                 // some stage is worth several workers
+  bool long_ = false;                                                   // a run may be interrupted
+  bool asks_ = false;                                                   // and this one, for now; of worker 0
   std::atomic<bool> stopped_{false};
   std::exception_ptr interrupt_;
   DType dtype_ = DType::float32;
