@@ -76,6 +76,17 @@ def test_tensors_are_indices():
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_of_several_indices_some_may_be_mapped():
+    array = generator("mapped").standard_normal((5, 3, 4))
+
+    def best(x):
+        return x[x.argmax(axis=0), [0, 1, 2, 3]]
+
+    np.testing.assert_array_equal(bp.vmap(best)(array), array.max(axis=1))
+    slopes = bp.vmap(bp.grad(lambda x: best(x).sum()))(array)
+    np.testing.assert_array_equal(slopes, (array == array.max(axis=1, keepdims=True)) * 1.0)
+
+
 def test_gradients_of_what_is_taken_twice_add_up():
     x = bp.input((3, 2), "float64")
     (grad,) = bp.gradients(bp.sum(x[[0, 2, 0], [1, 1, 1]] * bp.constant([1, 10, 100], dtype="float64")), [x])

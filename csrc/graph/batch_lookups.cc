@@ -14,13 +14,14 @@ Shape behind(Dim size, const Shape& shape) {
   return result;
 }
 
-// Indices of gather() for one more axis: ones stand for all of it, where the dimensions before their own do so too.
-Tensor along_map(const BatchedInput& indices, const Op& op, const Shape& table, Dim size) {
+// Indices of gather() for one more axis: ones stand for all of it, where the dimensions before their own do so too, and
+// none of them is mapped (`any`): all have one shape.
+Tensor along_map(const BatchedInput& indices, bool any, const Op& op, const Shape& table, Dim size) {
   const Shape inner =
       indices.mapped ? Shape(indices.tensor.shape().begin() + 1, indices.tensor.shape().end()) : indices.tensor.shape();
   const auto axis = static_cast<std::ptrdiff_t>(op.dims[0]);
   const bool by_place = std::any_of(inner.begin(), inner.begin() + axis, [](Dim dim) { return dim != 1; });
-  if (!indices.mapped && !by_place) return reshape(indices.tensor, behind(1, inner));
+  if (!any && !by_place) return reshape(indices.tensor, behind(1, inner));
   Shape shape = behind(size, inner);
   std::copy_n(table.begin(), axis, shape.begin() + 1);
   return broadcast_to(indices.mapped ? indices.tensor : reshape(indices.tensor, behind(1, inner)), shape);
@@ -29,7 +30,8 @@ Tensor along_map(const BatchedInput& indices, const Op& op, const Shape& table, 
 Tensor looked_up(const Op& op, const BatchedInputs& x, const Shape& table, Dim size) {
   Op made = op;
   made.inputs[0] = mapped(x[0], size);
-  for (std::size_t i = 1; i < x.size(); ++i) made.inputs[i] = along_map(x[i], op, table, size);
+  const bool any = std::any_of(x.begin() + 1, x.end(), [](const BatchedInput& indices) { return indices.mapped; });
+  for (std::size_t i = 1; i < x.size(); ++i) made.inputs[i] = along_map(x[i], any, op, table, size);
   made.shape = behind(size, op.shape);
   made.dims = {op.dims[0] + 1, op.dims[1]};
   return rebuilt_gather(made);
