@@ -8,11 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
+
 from backpass import _checks, _core
 from backpass._names import missing_attribute
 from backpass._sealed import Sealed
 from backpass._views import Views
 from backpass.data._tables import check_names, names_of
+from backpass.models._functional import functional
 from backpass.models._summary import summary
 from backpass.models._weights import load_weights
 from backpass.training._mistakes import check_trained
@@ -90,6 +93,28 @@ class Model(Sealed):
     def graph(self) -> _core.Graph:
         """The operations from inputs to outputs; printing it shows one line each, `to_dot()` gives Graphviz text."""
         return self._built().graph
+
+    def functional(self) -> tuple[Any, dict[str, Array]]:
+        """The model as a pure function, and copies of its parameters to call it with.
+
+        Returns:
+            f and parameters: f(parameters, *inputs) gives what the model predicts with these parameters, a dict of
+            arrays by name. Inputs are batches, or single rows, for which it gives single rows. It composes with `grad`,
+            `vmap` and the others. States (running means and variances) are those of now, and dropout drops nothing.
+
+        Example:
+            >>> import backpass as bp
+            >>> import numpy as np
+            >>> model = bp.Sequential(bp.Dense(4, activation="tanh"), bp.Dense(1), input_shape=2, seed=0)
+            >>> f, parameters = model.functional()
+            >>> x, y = np.ones((5, 2), np.float32), np.ones((5, 1), np.float32)
+            >>> loss = lambda p, x, y: bp.mean(bp.square(f(p, x) - y))
+            >>> each = bp.vmap(bp.grad(loss), in_axes=(None, 0, 0))(parameters, x, y)  # a gradient for each row
+            >>> each["0.weight"].shape
+            (5, 4, 2)
+        """
+        copies = {name: np.array(value) for name, value in self.parameters().items()}
+        return functional(self.graph, dict(self.states()), type(self).__name__), copies
 
     def summary(self) -> Text:
         """A table of layers: output shapes, floating-point operations and bytes of a row's forward run, parameters.

@@ -1,0 +1,81 @@
+"""Models as pure functions of their parameters."""
+
+import numpy as np
+import pytest
+
+import backpass as bp
+from registry import generator
+
+
+def model(**options):
+    layers = bp.Dense(6, activation="tanh"), bp.BatchNorm(), bp.Dropout(0.5), bp.Dense(2)
+    return bp.Sequential(*layers, input_shape=3, seed=0, dtype="float64", **options)
+
+
+def data(rows=5):
+    rng = generator("functional")
+    return rng.standard_normal((rows, 3)), rng.standard_normal((rows, 2))
+
+
+def loss_of(f):
+    return lambda p, x, y: bp.mean(bp.square(f(p, x) - y))
+
+
+def test_it_predicts_what_the_model_predicts():
+    net, (x, y) = model(), data()
+    net.fit(x, y, loss="mse", optimizer="sgd", epochs=2)
+    f, parameters = net.functional()
+    np.testing.assert_allclose(f(parameters, x), net.predict(x), rtol=1e-14)
+    np.testing.assert_allclose(f(parameters, x[0]), net.predict(x[:1])[0], rtol=1e-14)
+    parameters["3.bias"] += 1  # a copy
+    np.testing.assert_allclose(f(parameters, x), net.predict(x) + 1, rtol=1e-13)
+
+
+@pytest.mark.row("X3")
+def test_gradients_of_examples_and_ensembles():
+    net, (x, y) = model(), data()
+    f, p = net.functional()
+    loss = loss_of(f)
+    each = bp.vmap(bp.grad(loss), in_axes=(None, 0, 0))(p, x, y)
+    for i in range(len(x)):
+        expected = bp.grad(loss)(p, x[i], y[i])
+        for name in p:
+            np.testing.assert_allclose(each[name][i], expected[name], rtol=1e-12, atol=1e-14)
+    plain = bp.Sequential(bp.Dense(6, activation="tanh"), bp.Dense(2), input_shape=3, seed=0, dtype="float64")
+    f, p = plain.functional()
+    many = bp.tree.map(lambda a: np.stack([a, 2 * a, -a]), p)
+    together = bp.vmap(f, in_axes=(0, None))(many, x)
+    for k, scale in enumerate((1, 2, -1)):
+        alone = f(bp.tree.map(lambda a, scale=scale: scale * a, p), x)
+        np.testing.assert_allclose(together[k], alone, rtol=1e-12, atol=1e-14)
+
+
+def test_a_gradient_through_a_step():
+    """MAML: the loss after one step of descent, by the parameters before it."""
+    net, (x, y) = model(), data()
+    f, p = net.functional()
+    loss = loss_of(f)
+
+    def after_a_step(p, x, y):
+        return loss(bp.tree.map(lambda a, g: a - 0.1 * g, p, bp.grad(loss)(p, x, y)), x, y)
+
+    got = bp.grad(after_a_step)(p, x, y)
+    h, name = 1e-5, "0.weight"
+    for at in ((0, 0), (3, 2)):
+        ends = []
+        for sign in (1, -1):
+            moved = {**p, name: p[name].copy()}
+            moved[name][at] += sign * h
+            ends.append(bp.compile(after_a_step)(moved, x, y))
+        assert got[name][at] == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-6)
+
+
+def test_what_does_not_fit_is_refused():
+    f, p = model().functional()
+    x, _ = data()
+    with pytest.raises(ValueError, match=r"parameters must be a dict of \['0.weight'"):
+        f({"w": x}, x)
+    with pytest.raises(ValueError, match="needs 1 inputs, got 2"):
+        f(p, x, x)
+    with pytest.raises(ValueError, match="expected shape"):
+        f(p, x[:, :2])
