@@ -251,8 +251,6 @@ def test_weights_of_pytorch_say_which_names_were_found():
     [
         ("clone", r"copy.deepcopy\(model\)"),
         ("compile", "fit takes loss and optimizer"),
-        ("eval", "predict drops nothing"),
-        ("train", "fit trains"),
         ("load_state_dict", "load_weights"),
         ("score", "evaluate"),
         ("predict_proba", r"model.append\(bp.Softmax\(\)\)"),

@@ -71,6 +71,20 @@ Array call_hook(const py::object& hook, const Array& grad) {
   return eager::value(eager::tensor(array.view, grad.dtype()));
 }
 
+bool flag(const py::object& value, const char* where, const char* name) {
+  if (!py::isinstance<py::bool_>(value))
+    throw py::type_error("[" + std::string(where) + "] " + name + " must be True or False, got " +
+                         py::repr(value).cast<std::string>());
+  return value.cast<bool>();
+}
+
+// What the elements of a tensor are weighed with: a tensor, or an array in its type.
+Tensor seed_for(const Tensor& t, const py::object& gradient) {
+  if (gradient.is_none()) return {};
+  if (py::isinstance<Tensor>(gradient)) return gradient.cast<Tensor>();
+  return eager::tensor(argument(gradient, "backward", "gradient").view, t.dtype());
+}
+
 void bind_values(py::class_<Tensor>& tensor) {
   tensor.def_property_readonly("is_eager", &eager::is_eager, "Whether it has a value, or follows from some that have.")
       .def_property_readonly("is_leaf", &eager::is_leaf, "Whether nothing with a gradient made it.")
@@ -78,11 +92,11 @@ void bind_values(py::class_<Tensor>& tensor) {
                     "Whether `backward` asks for gradients of it, or of what it is made from.")
       .def(
           "requires_grad_",
-          [](const Tensor& t, bool on) {
-            eager::set_requires_grad(t, on);
+          [](const Tensor& t, const py::object& on) {
+            eager::set_requires_grad(t, flag(on, "requires_grad_", "requires_grad"));
             return t;
           },
-          py::arg("requires_grad") = true, "Sets `requires_grad`, and gives the tensor.")
+          py::arg("requires_grad") = py::bool_(true), "Sets `requires_grad`, and gives the tensor.")
       .def_property(
           "grad", [](const Tensor& t) { return eager::is_eager(t) ? or_none(eager::grad(t)) : py::object(py::none()); },
           [](const Tensor& t, const std::optional<Tensor>& grad) { eager::set_grad(t, optional_tensor(grad)); },
@@ -103,10 +117,10 @@ void bind_values(py::class_<Tensor>& tensor) {
       .def("_remove_hook", &eager::remove_hook)
       .def(
           "backward",
-          [](const Tensor& t, const std::optional<Tensor>& gradient, bool retain_graph) {
-            eager::backward(t, optional_tensor(gradient), retain_graph);
+          [](const Tensor& t, const py::object& gradient, const py::object& retain_graph) {
+            eager::backward(t, seed_for(t, gradient), flag(retain_graph, "backward", "retain_graph"));
           },
-          py::arg("gradient") = py::none(), py::arg("retain_graph") = false,
+          py::arg("gradient") = py::none(), py::arg("retain_graph") = py::bool_(false),
           documented("backward",
                      "Adds the gradients of this number to `grad` of all leaves that it follows from and that require\n"
                      "one, and to the gradients of models that it is made with.\n\n"

@@ -43,7 +43,6 @@ METHODS = {
     "clone": "copy.deepcopy(model) is a copy",
     "compile": "fit takes loss and optimizer",
     "cuda": "it computes on the CPU",
-    "eval": "nothing is to be switched: predict drops nothing",
     "get_weights": "state_dict() gives arrays by name",
     "load_state_dict": "load_weights takes arrays by name",
     "predict_classes": "predict(x).argmax(axis=1) are classes",
@@ -52,7 +51,6 @@ METHODS = {
     "score": "evaluate(x, y, metrics=...) computes scores",
     "set_weights": "load_weights takes arrays by name",
     "to": "it computes on the CPU; dtype= is an argument of the model",
-    "train": "nothing is to be switched: fit trains",
     "train_on_batch": "Trainer.step makes one update",
     "trainable_variables": "parameters() gives arrays by name",
 }

@@ -316,7 +316,7 @@ class Optimizer(Sealed, metaclass=Bindable):
         stepped(self, "zero_grad").zero_grad()
 
     def apply_gradients(self, grads_and_variables: Iterable[tuple[Any, _core.Tensor]]) -> None:
-        """One step with these gradients, in pairs (gradient, variable), as in Keras; a gradient of None counts as zeros.
+        """One step with these gradients, in pairs (gradient, variable), as in Keras; None counts as zeros.
 
         The variables are the `trainable_variables` of a model, or leaves of your own: always the same ones.
 
