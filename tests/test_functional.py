@@ -41,8 +41,6 @@ def test_gradients_of_examples_and_ensembles():
         expected = bp.grad(loss)(p, x[i], y[i])
         for name in p:
             np.testing.assert_allclose(each[name][i], expected[name], rtol=1e-12, atol=1e-14)
-    plain = bp.Sequential(bp.Dense(6, activation="tanh"), bp.Dense(2), input_shape=3, seed=0, dtype="float64")
-    f, p = plain.functional()
     many = bp.tree.map(lambda a: np.stack([a, 2 * a, -a]), p)
     together = bp.vmap(f, in_axes=(0, None))(many, x)
     for k, scale in enumerate((1, 2, -1)):

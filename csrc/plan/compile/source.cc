@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "graph/op_row.h"
 
 namespace backpass {
 namespace {
@@ -172,7 +173,14 @@ Source Sources::resolve_broadcast(const Tensor& t, const Tensor& from) {
   if (!layout) return itself(t);
   if (*layout == Layout::full) return inner;
   const Dim block = *layout == Layout::rows ? repeated_rows(own, all) : 0;
-  return {inner.layout == Layout::full ? inner.root : from, *layout, {}, block};
+  return {inner.layout == Layout::full ? inner.root : beneath(from), *layout, {}, block};
+}
+
+// The op that makes the elements of a view.
+Tensor Sources::beneath(Tensor t) const {
+  while (role(t.op()) == Role::view && !t.op().inputs.empty())
+    t = t.op().inputs[t.op().kind == OpKind::by_mode && !training_ ? 1 : 0];
+  return t;
 }
 
 Strided Sources::operand(const Tensor& product, std::size_t i) {

@@ -50,6 +50,7 @@ class Sources {
   double counted(const Op& op) const;
   Source resolve_elementwise(const Tensor& t);
   Source resolve_reshape(const Tensor& t);
+  Tensor beneath(Tensor t) const;
   Source resolve_broadcast(const Tensor& t, const Tensor& from);
 
   Dim batch_;
