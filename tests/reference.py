@@ -149,6 +149,20 @@ def softplus(z):
     return np.maximum(z, 0) + np.log1p(np.exp(-np.abs(z)))
 
 
+def softsign(z):
+    """z / (1 + |z|) (Bergstra et al. 2009)."""
+    return z / (1 + np.abs(z))
+
+
+def softsign_derivative(z):
+    return (1 / (1 + np.abs(z))) ** 2
+
+
+def log_sigmoid(z):
+    """log(sigmoid(z))."""
+    return -softplus(-z)
+
+
 def identity(z):
     return z
 
@@ -172,6 +186,9 @@ ACTIVATIONS = {
     "selu": Activation(selu, selu_derivative, (0,)),
     "silu": Activation(silu, silu_derivative),
     "mish": Activation(mish, mish_derivative),
+    "sin": Activation(np.sin, np.cos),
+    "softsign": Activation(softsign, softsign_derivative, (0,)),
+    "log_sigmoid": Activation(log_sigmoid, lambda z: sigmoid(-z)),
     "hardtanh": Activation(hardtanh, hardtanh_derivative, (-1, 1)),
     "relu6": Activation(relu6, relu6_derivative, (0, 6)),
 }

@@ -10,6 +10,7 @@ import backpass as bp
 import reference
 from op_case import OpCase
 from registry_axes import ALONG_AXES, LOOKUPS, MOVES, REDUCE_AXES
+from registry_elementwise import ELEMENTWISE
 
 DTYPES = ("float32", "float64")
 ISAS = tuple(bp.available_isas())
@@ -312,10 +313,16 @@ def functional(name):
     return lambda torch, x: getattr(torch.nn.functional, name)(x)
 
 
+def getattr_of(name):
+    """PyTorch's function of a name, wherever it is."""
+    names = {"log_sigmoid": "logsigmoid"}
+    return lambda torch, x: getattr(torch if name == "sin" else torch.nn.functional, names.get(name, name))(x)
+
+
 def activation(name):
     """An activation of the core's list, by the reference and by PyTorch's function of the same name."""
     formula, _, kinks = reference.ACTIVATIONS[name]
-    return unary(name, formula, functional(name), off_kinks=bool(kinks))
+    return unary(name, formula, getattr_of(name), off_kinks=bool(kinks))
 
 
 UNARY = (
@@ -352,14 +359,6 @@ BINARY = (
     OpCase("divide", lambda a, b: a / b, lambda a, b: a / b, PAIR, low=0.3),
     OpCase("maximum", bp.maximum, np.maximum, PAIR, off_kinks=True, torch=lambda t, a, b: t.maximum(a, b)),
     OpCase("minimum", bp.minimum, np.minimum, PAIR, off_kinks=True, torch=lambda t, a, b: t.minimum(a, b)),
-    OpCase(
-        "greater",
-        bp.greater,
-        lambda a, b: (a > b) * 1.0,
-        PAIR,
-        off_kinks=True,
-        torch=lambda t, a, b: (a > b) * 1.0 + 0 * a * b,
-    ),
 )
 
 BROADCAST = (

@@ -14,14 +14,14 @@ FUSE, CODEGEN = "csrc/plan/compile/fuse.cc", "csrc/plan/compile/codegen.cc"
 # The file that does not compile without the step whose text begins so, and what the compiler says.
 LEFT_OUT = {
     '{OpKind::reverse, "reverse"': (ROWS, "one row for each kind"),
-    "{.fn = Elementwise::softsign,": (KERNELS, "one row for each function"),
-    "{.fn = Elementwise::softsign_grad,": (KERNELS, "one row for each function"),
-    "case Elementwise::softsign:": (RULES, "'softsign' not handled in switch"),
-    "case Elementwise::softsign_grad:": (RULES, "'softsign_grad' not handled in switch"),
-    "else if constexpr (fn == Elementwise::softsign)": (KERNELS, "an elementwise function without a kernel"),
-    "else if constexpr (fn == Elementwise::softsign_grad)": (KERNELS, "an elementwise function without a kernel"),
+    "{.fn = Elementwise::isru,": (KERNELS, "one row for each function"),
+    "{.fn = Elementwise::isru_grad,": (KERNELS, "one row for each function"),
+    "case Elementwise::isru:": (RULES, "'isru' not handled in switch"),
+    "case Elementwise::isru_grad:": (RULES, "'isru_grad' not handled in switch"),
+    "else if constexpr (fn == Elementwise::isru)": (KERNELS, "an elementwise function without a kernel"),
+    "else if constexpr (fn == Elementwise::isru_grad)": (KERNELS, "an elementwise function without a kernel"),
 }
-STEPS = [step for name in ("An op: reverse", "An activation: softsign") for step in RECIPES[name]]
+STEPS = [step for name in ("An op: reverse", "An activation: isru") for step in RECIPES[name]]
 CORE = [step for step in STEPS if step.path.startswith("csrc/")]
 
 # A role, or a function of rows, that is new; and rows that lack something.

@@ -21,7 +21,7 @@ def x():
 @pytest.mark.parametrize(
     "choose",
     [np.argmax, np.argmin, np.argsort, np.nonzero, np.round, np.floor, lambda x: np.argmax(x, axis=1), np.rint,
-     lambda x: np.less(x, 1), lambda x: np.searchsorted([0.0, 1.0], x)],
+     lambda x: np.isclose(x, 1), lambda x: np.searchsorted([0.0, 1.0], x)],
     ids=range(10),
 )  # fmt: skip
 def test_choices_name_the_ways_around(x, choose):
@@ -47,16 +47,16 @@ def test_sampling_from_a_tensor_is_refused(x):
     ids=range(7),
 )  # fmt: skip
 def test_a_tensor_is_neither_true_nor_false(x, ask):
-    with pytest.raises(TypeError, match=r"neither true nor false .* bp\.greater, bp\.maximum and bp\.minimum choose"):
+    with pytest.raises(TypeError, match=r"neither true nor false .* bp\.where, bp\.maximum and bp\.minimum choose"):
         ask(x)
 
 
 @pytest.mark.row("A29")
 @pytest.mark.parametrize(
     "ask",
-    [float, int, complex, operator.index, round, math.floor, math.ceil, math.trunc, math.exp, range,
+    [float, int, complex, operator.index, math.floor, math.ceil, math.trunc, math.exp, range,
      lambda x: [1, 2][x]],
-    ids=range(11),
+    ids=range(10),
 )  # fmt: skip
 def test_a_tensor_is_no_number(x, ask):
     with pytest.raises(TypeError, match=NUMBER):
@@ -75,7 +75,7 @@ def test_a_tensor_has_no_elements_to_walk(x, ask):
         (np.exp, r"write bp\.exp"),
         (np.mean, r"write bp\.mean"),
         (lambda x: np.concatenate([x, x]), r"write bp\.concat"),
-        (lambda x: np.where(x, x, x), r"write c \* a \+ \(1 - c\) \* b"),
+        (lambda x: np.where(x, x, x), r"write bp\.where"),
         (np.median, "it is for what predict or a Graph returns"),
         (np.asarray, "predict, or calling a Graph, computes them"),
         (lambda x: np.ones(3) * x, r"bp\.constant\(array\)"),
@@ -98,5 +98,3 @@ def test_what_takes_numbers_still_says_so(x):
         bp.Dense(x)
     with pytest.raises(TypeError, match=r"\[SGD\] learning_rate"):
         bp.SGD(x)
-    with pytest.raises(TypeError):
-        x**x

@@ -11,7 +11,14 @@ from registry import ACTIVATIONS, ALL_LOSSES, LOSSES, OPS, OPTIMIZERS, PLAIN, by
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.row("C3")
 
-TORCH_ACTIVATIONS = {name: getattr(torch.nn, layer) for name, layer in PLAIN.items()} | {
+class Sine(torch.nn.Module):
+    """PyTorch has no layer for it."""
+
+    def forward(self, x):
+        return torch.sin(x)
+
+
+TORCH_ACTIVATIONS = {name: getattr(torch.nn, layer, Sine) for name, layer in PLAIN.items()} | {
     "identity": torch.nn.Identity,
     "leaky_relu": torch.nn.LeakyReLU,
     "gelu": torch.nn.GELU,

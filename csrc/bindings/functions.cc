@@ -1,6 +1,8 @@
 // Functions of tensors: leaves, elementwise functions, products, derivatives.
 #include <pybind11/stl.h>
 
+#include <variant>
+
 #include "arrays.h"
 #include "axes.h"
 #include "bindings.h"
@@ -51,13 +53,98 @@ Tensor gelu_by_name(const Tensor& x, const std::string& approximate) {
   throw std::invalid_argument("[gelu] approximate must be one of none, tanh, got \"" + approximate + "\"");
 }
 
+// A tensor, or a number that stands for a tensor of the other's type.
+using Operand = std::variant<Tensor, double>;
+
+Tensor tensor_of(const Operand& x, DType dtype) {
+  const double* number = std::get_if<double>(&x);
+  return number ? constant(*number, {}, dtype) : std::get<Tensor>(x);
+}
+
+DType common_type(const char* who, const std::vector<Operand>& operands) {
+  for (const Operand& x : operands)
+    if (const Tensor* tensor = std::get_if<Tensor>(&x)) return tensor->dtype();
+  throw py::type_error("[" + std::string(who) + "] takes a tensor, got numbers only");
+}
+
+Tensor of_two(Elementwise fn, const Operand& a, const Operand& b) {
+  const DType dtype = common_type(name(fn), {a, b});
+  const Tensor first = tensor_of(a, dtype);
+  return elementwise(fn, first, tensor_of(b, dtype));
+}
+
+Tensor power_of(const Operand& a, const Operand& b) {
+  const bool whole = std::holds_alternative<Tensor>(a) && std::holds_alternative<double>(b);
+  return whole ? power(std::get<Tensor>(a), std::get<double>(b)) : of_two(Elementwise::power, a, b);
+}
+
+Tensor where_of(const Tensor& condition, const Operand& a, const Operand& b) {
+  const Tensor first = tensor_of(a, condition.dtype());
+  return where(condition, first, tensor_of(b, condition.dtype()));
+}
+
+Tensor clipped(const Tensor& x, const std::optional<Operand>& low, const std::optional<Operand>& high) {
+  const Tensor least = low ? tensor_of(*low, x.dtype()) : Tensor();
+  return clip(x, least, high ? tensor_of(*high, x.dtype()) : Tensor());
+}
+
+// Operators of tensors and numbers that are a function of the list; `mirrored` where the number may stand on the left.
+void bind_operator(const py::object& tensor, const char* python_name, Elementwise fn, const char* mirrored = nullptr) {
+  const auto add = [&](const char* method, auto function) {
+    tensor.attr(method) = py::cpp_function(function, py::name(method), py::is_method(tensor), py::is_operator());
+  };
+  add(python_name, [fn](const Tensor& a, const Operand& b) { return of_two(fn, a, b); });
+  if (mirrored != nullptr) add(mirrored, [fn](const Tensor& b, double a) { return of_two(fn, a, b); });
+}
+
+void bind_choices(py::module_& m) {
+  m.def("power", &power_of, py::arg("a"), py::arg("b"),
+        documented("power",
+                   "a^b. Whole numbers up to 64 as exponents are products; of negative a only whole b are "
+                   "defined. x^0 is 1.")
+            .c_str());
+  m.def(
+      "polygamma", [](const Integer& n, const Tensor& x) { return polygamma(n.as<int>("polygamma", "n"), x); },
+      py::arg("n"), py::arg("x"),
+      documented("polygamma", "The derivative of `digamma` of order n, from 0 to 16, where x > 0; nan elsewhere.")
+          .c_str());
+  m.def("where", &where_of, py::arg("condition"), py::arg("a"), py::arg("b"),
+        documented(
+            "where",
+            "a where the condition is not 0, else b, broadcast as in NumPy. Of what is not chosen neither value nor\n"
+            "gradient counts, nan included; none flows to the condition.")
+            .c_str());
+  m.def("clip", &clipped, py::arg("x"), py::arg("low") = py::none(), py::arg("high") = py::none(),
+        documented(
+            "clip",
+            "x within [low, high], numbers or tensors; None is no bound. The derivative at a bound is 1, beyond 0.")
+            .c_str());
+  const py::object tensor = m.attr("Tensor");
+  bind_operator(tensor, "__eq__", Elementwise::equal);
+  bind_operator(tensor, "__ne__", Elementwise::not_equal);
+  bind_operator(tensor, "__lt__", Elementwise::less);
+  bind_operator(tensor, "__le__", Elementwise::less_equal);
+  bind_operator(tensor, "__gt__", Elementwise::greater);
+  bind_operator(tensor, "__ge__", Elementwise::greater_equal);
+  bind_operator(tensor, "__and__", Elementwise::logical_and, "__rand__");
+  bind_operator(tensor, "__or__", Elementwise::logical_or, "__ror__");
+  bind_operator(tensor, "__xor__", Elementwise::logical_xor, "__rxor__");
+  bind_operator(tensor, "__mod__", Elementwise::mod, "__rmod__");
+  const auto add = [&](const char* method, auto function) {
+    tensor.attr(method) = py::cpp_function(function, py::name(method), py::is_method(tensor), py::is_operator());
+  };
+  add("__invert__", [](const Tensor& x) { return logical_not(x); });
+  add("__pow__", [](const Tensor& x, const Operand& p) { return power_of(x, p); });
+  add("__rpow__", [](const Tensor& p, double x) { return power_of(x, p); });
+}
+
 // A function of the list, by its row.
 void bind_function(py::module_& m, const ElementwiseRow& row) {
   const std::string doc = documented(row.name, row.doc);
   const Elementwise fn = row.fn;
   if (row.inputs == 2)
     m.def(
-        row.name, [fn](const Tensor& a, const Tensor& b) { return elementwise(fn, a, b); }, py::arg("a"), py::arg("b"),
+        row.name, [fn](const Operand& a, const Operand& b) { return of_two(fn, a, b); }, py::arg("a"), py::arg("b"),
         doc.c_str());
   else if (row.alpha != nullptr)
     m.def(
@@ -80,6 +167,7 @@ void bind_elementwise(py::module_& m) {
             "x Phi(x), Phi the standard normal distribution (Hendrycks and Gimpel 2016); with approximate=\"tanh\"\n"
             "x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.")
             .c_str());
+  bind_choices(m);
   unary("selu", &selu, "1.0507 elu(x, 1.6733): what keeps mean 0 and variance 1 (Klambauer et al. 2017).");
   m.def("hardtanh", &hardtanh, py::arg("x"), py::arg("low") = -1.0, py::arg("high") = 1.0,
         documented("hardtanh", "x, or the bound that it lies beyond; derivative 0 at the bounds.").c_str());
@@ -124,6 +212,10 @@ void bind_elementwise(py::module_& m) {
                    "y; the loss in training of every model that computes it has `term` in it: a number, or numbers "
                    "whose mean is\ntaken. For penalties on activations; `evaluate` and validation leave it out. "
                    "`Layer.add_loss` does it for a layer.")
+            .c_str());
+  m.def("straight_through", &straight_through, py::arg("hard"), py::arg("soft"),
+        documented("straight_through",
+                   "The value of `hard` with the gradient of `soft` (Bengio et al. 2013); both of one shape and dtype.")
             .c_str());
   unary("stop_gradient", &stop_gradient, "x, through which no gradient flows.");
 }

@@ -2,8 +2,6 @@
 #include <pybind11/operators.h>
 #include <pybind11/stl.h>
 
-#include <cmath>
-
 #include "backpass/products.h"
 #include "bindings.h"
 #include "function_call.h"
@@ -15,20 +13,6 @@ std::string print(const Tensor& x) {
   std::string text = "<Tensor " + x.kind();
   if (!x.name().empty()) text += " " + x.name();
   return text + " " + to_string(x.shape()) + " " + name(x.dtype()) + ">";
-}
-
-// x ** p: a whole p by repeated products, any other through logarithms.
-Tensor power(const Tensor& x, double p) {
-  if (p == 0.5) return sqrt(x);
-  const double whole = std::abs(p);
-  if (whole != std::floor(whole) || whole > 64) return exp(p * log(x));
-  if (p == 0) return x * 0.0 + 1.0;
-  Tensor result, square_of = x;
-  for (int left = static_cast<int>(whole); left > 0; left /= 2) {
-    if (left % 2 == 1) result = result ? result * square_of : square_of;
-    if (left > 1) square_of = square(square_of);
-  }
-  return p > 0 ? result : 1.0 / result;
 }
 
 std::optional<Dim> bound(const py::object& value) {
@@ -92,25 +76,20 @@ void bind_operators(py::class_<Tensor>& tensor) {
       .def(double() / py::self)
       .def(
           "__matmul__", [](const Tensor& a, const Tensor& b) { return matmul(a, b); }, py::is_operator())
-      .def("__pow__", &power, py::is_operator())
       .def("__getitem__", &item, py::arg("key"))
       .def(
           "__abs__", [](const Tensor& x) { return abs(x); }, py::is_operator())
-      .def(
-          "__gt__", [](const Tensor& a, const Tensor& b) { return greater(a, b); }, py::is_operator())
-      .def(
-          "__eq__", [](const Tensor& a, const Tensor& b) { return a == b; }, py::is_operator(),
-          "Whether both are the same value of the same graph.")
       .def("__hash__", [](const Tensor& x) { return std::hash<const void*>()(&x.op()); });
 }
 
 void bind_tensor(py::module_& module) {
   py::class_<Tensor> tensor(
       module, "Tensor",
-      documented("Tensor",
-                 "A value in a graph: its shape and type are known, its elements are not.\n\n"
-                 "Tensors come from `Input`, `input` and `parameter`; operators (`+ - * / @`) and the\n"
-                 "functions of this module make new ones. Shapes are checked at once (ValueError).")
+      documented(
+          "Tensor",
+          "A value in a graph: its shape and type are known, its elements are not.\n\n"
+          "Tensors come from `Input`, `input` and `parameter`; operators (`+ - * / @ ** % == < & |` ...) and the\n"
+          "functions of this module make new ones. Shapes are checked at once (ValueError).")
           .c_str());
   tensor
       .def_property_readonly(
@@ -118,6 +97,9 @@ void bind_tensor(py::module_& module) {
       .def_property_readonly(
           "dtype", [](const Tensor& x) { return std::string(name(x.dtype())); },
           "\"float32\", \"float64\" or \"int32\".")
+      .def_property_readonly(
+          "id", &Tensor::id,
+          "A number of this tensor alone: what tells whether two are the same, as `==` compares elements.")
       .def_property_readonly("name", &Tensor::name, "Of an input or a parameter, else empty.")
       .def_property_readonly("kind", &Tensor::kind, "What makes it: \"matmul\", \"relu\", ...")
       .def("__repr__", &print);

@@ -1,5 +1,6 @@
 // Elementwise operations: building with NumPy's broadcasting, operators, and what is more than one function.
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "graph/rules.h"
@@ -57,6 +58,8 @@ Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alph
 }
 
 Tensor rebuilt_elementwise(const Op& op) {
+  std::optional<Deriving> scope;
+  if (op.derived) scope.emplace();
   if (op.inputs.size() == 2) return elementwise(op.fn, op.inputs[0], op.inputs[1], op.alpha);
   return elementwise(op.fn, op.inputs[0], op.alpha);
 }
@@ -92,6 +95,55 @@ Tensor relu6(const Tensor& x) {
   check_real("relu6", x);
   const Tensor above = relu(x);
   return minimum(constant(6, {}, x.dtype()), above);
+}
+
+namespace {
+
+Tensor whole_power(const Tensor& x, int exponent) {
+  Tensor result, square_of = x;
+  for (int left = exponent; left > 0; left /= 2) {
+    if (left % 2 == 1) result = result ? result * square_of : square_of;
+    if (left > 1) square_of = square(square_of);
+  }
+  return result;
+}
+
+// 1 where x is not 0, else 0.
+Tensor truth(const Tensor& x) {
+  if (x.op().kind == OpKind::elementwise && is_choice(x.op().fn)) return x;
+  return not_equal(x, constant(0, {}, x.dtype()));
+}
+
+}  // namespace
+
+Tensor power(const Tensor& x, double exponent) {
+  check_real("power", x);
+  if (exponent == 0) return constant(1, x.shape(), x.dtype());
+  if (exponent == 0.5) return sqrt(x);
+  const double size = std::abs(exponent);
+  if (size != std::floor(size) || size > 64) return power(x, constant(exponent, {}, x.dtype()));
+  const Tensor result = whole_power(x, static_cast<int>(size));
+  return exponent > 0 ? result : 1.0 / result;
+}
+
+Tensor polygamma(int order, const Tensor& x) {
+  if (order < 0 || order > 16) fail("polygamma", "order must be between 0 and 16, got ", order);
+  return order == 0 ? digamma(x) : elementwise(Elementwise::polygamma, x, order);
+}
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  for (const Tensor& x : {condition, a, b}) check_real("where", x);
+  if (condition.dtype() != a.dtype() || a.dtype() != b.dtype())
+    fail("where", "types differ: ", name(condition.dtype()), ", ", name(a.dtype()), " and ", name(b.dtype()));
+  const Tensor chosen = truth(condition), other = logical_not(chosen);
+  const Tensor first = where_positive(a, chosen), second = where_positive(b, other);
+  return first + second;
+}
+
+Tensor clip(const Tensor& x, const Tensor& low, const Tensor& high) {
+  check_real("clip", x);
+  const Tensor above = low ? maximum(x, low) : x;
+  return high ? minimum(above, high) : above;
 }
 
 }  // namespace backpass

@@ -15,6 +15,35 @@ Tensor sqrt(const Tensor& x) { return elementwise(Elementwise::sqrt, x); }
 Tensor exp(const Tensor& x) { return elementwise(Elementwise::exp, x); }
 Tensor log(const Tensor& x) { return elementwise(Elementwise::log, x); }
 Tensor erf(const Tensor& x) { return elementwise(Elementwise::erf, x); }
+Tensor reciprocal(const Tensor& x) { return elementwise(Elementwise::reciprocal, x); }
+Tensor rsqrt(const Tensor& x) { return elementwise(Elementwise::rsqrt, x); }
+Tensor cbrt(const Tensor& x) { return elementwise(Elementwise::cbrt, x); }
+Tensor exp2(const Tensor& x) { return elementwise(Elementwise::exp2, x); }
+Tensor expm1(const Tensor& x) { return elementwise(Elementwise::expm1, x); }
+Tensor log2(const Tensor& x) { return elementwise(Elementwise::log2, x); }
+Tensor log10(const Tensor& x) { return elementwise(Elementwise::log10, x); }
+Tensor log1p(const Tensor& x) { return elementwise(Elementwise::log1p, x); }
+Tensor sin(const Tensor& x) { return elementwise(Elementwise::sin, x); }
+Tensor cos(const Tensor& x) { return elementwise(Elementwise::cos, x); }
+Tensor tan(const Tensor& x) { return elementwise(Elementwise::tan, x); }
+Tensor arcsin(const Tensor& x) { return elementwise(Elementwise::arcsin, x); }
+Tensor arccos(const Tensor& x) { return elementwise(Elementwise::arccos, x); }
+Tensor arctan(const Tensor& x) { return elementwise(Elementwise::arctan, x); }
+Tensor sinh(const Tensor& x) { return elementwise(Elementwise::sinh, x); }
+Tensor cosh(const Tensor& x) { return elementwise(Elementwise::cosh, x); }
+Tensor erfc(const Tensor& x) { return elementwise(Elementwise::erfc, x); }
+Tensor lgamma(const Tensor& x) { return elementwise(Elementwise::lgamma, x); }
+Tensor digamma(const Tensor& x) { return elementwise(Elementwise::digamma, x); }
+Tensor softsign(const Tensor& x) { return elementwise(Elementwise::softsign, x); }
+Tensor log_sigmoid(const Tensor& x) { return elementwise(Elementwise::log_sigmoid, x); }
+Tensor floor(const Tensor& x) { return elementwise(Elementwise::floor, x); }
+Tensor ceil(const Tensor& x) { return elementwise(Elementwise::ceil, x); }
+Tensor round(const Tensor& x) { return elementwise(Elementwise::round, x); }
+Tensor trunc(const Tensor& x) { return elementwise(Elementwise::trunc, x); }
+Tensor isnan(const Tensor& x) { return elementwise(Elementwise::isnan, x); }
+Tensor isinf(const Tensor& x) { return elementwise(Elementwise::isinf, x); }
+Tensor isfinite(const Tensor& x) { return elementwise(Elementwise::isfinite, x); }
+Tensor logical_not(const Tensor& x) { return elementwise(Elementwise::logical_not, x); }
 Tensor relu(const Tensor& x) { return elementwise(Elementwise::relu, x); }
 Tensor leaky_relu(const Tensor& x, double slope) { return elementwise(Elementwise::leaky_relu, x, slope); }
 Tensor sigmoid(const Tensor& x) { return elementwise(Elementwise::sigmoid, x); }
@@ -28,6 +57,19 @@ Tensor mish(const Tensor& x) { return elementwise(Elementwise::mish, x); }
 Tensor maximum(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::maximum, a, b); }
 Tensor minimum(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::minimum, a, b); }
 Tensor greater(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::greater, a, b); }
+Tensor equal(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::equal, a, b); }
+Tensor not_equal(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::not_equal, a, b); }
+Tensor less(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::less, a, b); }
+Tensor less_equal(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::less_equal, a, b); }
+Tensor greater_equal(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::greater_equal, a, b); }
+Tensor logical_and(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::logical_and, a, b); }
+Tensor logical_or(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::logical_or, a, b); }
+Tensor logical_xor(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::logical_xor, a, b); }
+Tensor power(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::power, a, b); }
+Tensor arctan2(const Tensor& y, const Tensor& x) { return elementwise(Elementwise::arctan2, y, x); }
+Tensor hypot(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::hypot, a, b); }
+Tensor logaddexp(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::logaddexp, a, b); }
+Tensor mod(const Tensor& a, const Tensor& b) { return elementwise(Elementwise::mod, a, b); }
 
 namespace {
 
@@ -40,6 +82,29 @@ Tensor normal_density(const Tensor& x) { return exp(square(x) * -0.5) * kInvSqrt
 
 Tensor pair(Elementwise grad_fn, const Tensor& g, const Tensor& kept, double alpha = 0) {
   return elementwise(grad_fn, g, kept, alpha);
+}
+
+// x, and 1 where it is 0: for quotients that are 0 / 0 there, and shall be 0.
+Tensor or_one(const Tensor& x) { return x + logical_not(x); }
+
+Tensor inverse_cosine(const Tensor& sine) {
+  const Tensor above = sine + 1.0;
+  return rsqrt((1.0 - sine) * above);
+}
+
+// b a^(b - 1), which is 0 for b = 0, at a = 0 too.
+Tensor power_by_base(const Tensor& g, const Tensor& a, const Tensor& b) {
+  const Tensor none = logical_not(b);
+  return g * (b * power(a, b - 1.0 + none));
+}
+
+// y log(a), which is 0 at a = 0 for b >= 0.
+Tensor power_by_exponent(const Tensor& g, const Tensor& y, const Tensor& a) { return g * (y * log(or_one(a))); }
+
+// Of arctan2(y, x): `across` over the square of the radius.
+Tensor by_angle(const Tensor& g, const Tensor& y, const Tensor& x, const Tensor& across) {
+  const Tensor radius = or_one(hypot(y, x));
+  return g * (across / radius / radius);
 }
 
 // The second derivatives of what is x times a function of x. Factors that vanish far out come before those that grow.
@@ -141,6 +206,57 @@ Tensor elementwise_derivative(const Tensor& y, const Tensor& g, std::size_t inpu
       return pair(Elementwise::mish_grad, g, a);
     case Elementwise::log_cosh:
       return g * tanh(a);
+    case Elementwise::rsqrt:
+      return g * (square(y) * y * -0.5);
+    case Elementwise::cbrt:
+      return g / (square(y) * 3.0);
+    case Elementwise::exp2:
+      return g * (y * std::numbers::ln2);
+    case Elementwise::expm1:
+      return g * exp(a);
+    case Elementwise::log2:
+      return g / (a * std::numbers::ln2);
+    case Elementwise::log10:
+      return g / (a * std::numbers::ln10);
+    case Elementwise::log1p:
+      return g / (a + 1.0);
+    case Elementwise::sin:
+      return g * cos(a);
+    case Elementwise::cos:
+      return -(g * sin(a));
+    case Elementwise::tan:
+      return g * (square(y) + 1.0);
+    case Elementwise::arcsin:
+      return g * inverse_cosine(a);
+    case Elementwise::arccos:
+      return -(g * inverse_cosine(a));
+    case Elementwise::arctan:
+      return g / (square(a) + 1.0);
+    case Elementwise::sinh:
+      return g * cosh(a);
+    case Elementwise::cosh:
+      return g * sinh(a);
+    case Elementwise::erfc:
+      return g * (exp(-square(a)) * -kTwoBySqrtPi);
+    case Elementwise::lgamma:
+      return g * digamma(a);
+    case Elementwise::digamma:
+      return g * elementwise(Elementwise::polygamma, a, 1.0);
+    case Elementwise::polygamma:
+      return g * elementwise(Elementwise::polygamma, a, op.alpha + 1);
+    case Elementwise::softsign:
+      return g * square(reciprocal(abs(a) + 1.0));
+    case Elementwise::log_sigmoid:
+      return pair(Elementwise::softplus_grad, g, -a);
+    case Elementwise::floor:
+    case Elementwise::ceil:
+    case Elementwise::round:
+    case Elementwise::trunc:
+    case Elementwise::isnan:
+    case Elementwise::isinf:
+    case Elementwise::isfinite:
+    case Elementwise::logical_not:
+      return {};
 
     case Elementwise::add:
       return g;
@@ -155,7 +271,25 @@ Tensor elementwise_derivative(const Tensor& y, const Tensor& g, std::size_t inpu
     case Elementwise::minimum:
       return first ? g - g * greater(a, b) : g * greater(a, b);
     case Elementwise::greater:
+    case Elementwise::equal:
+    case Elementwise::not_equal:
+    case Elementwise::less:
+    case Elementwise::less_equal:
+    case Elementwise::greater_equal:
+    case Elementwise::logical_and:
+    case Elementwise::logical_or:
+    case Elementwise::logical_xor:
       return {};
+    case Elementwise::power:
+      return first ? power_by_base(g, a, b) : power_by_exponent(g, y, a);
+    case Elementwise::arctan2:
+      return first ? by_angle(g, a, b, b) : -by_angle(g, a, b, a);
+    case Elementwise::hypot:
+      return g * ((first ? a : b) / or_one(y));
+    case Elementwise::logaddexp:
+      return g * sigmoid(first ? a - b : b - a);
+    case Elementwise::mod:
+      return first ? g : -(g * floor(a / b));
 
     case Elementwise::relu_grad:
       return first ? pair(op.fn, g, b) : Tensor();

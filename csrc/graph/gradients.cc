@@ -39,12 +39,45 @@ void propagate(GradMap& grads, const OpSet& active, const Tensor& y) {
     if (flows[i] && wanted[i]) accumulate(grads, inputs[i], flows[i]);
 }
 
+// The ops that ys depend on otherwise than through a choice.
+OpSet off_choices(const std::vector<Tensor>& order, const std::vector<Tensor>& ys) {
+  OpSet reached;
+  for (const Tensor& y : ys) reached.insert(&y.op());
+  for (auto t = order.rbegin(); t != order.rend(); ++t)
+    if (reached.count(&t->op()) && !is_choice(t->op()))
+      for (const Tensor& from : t->op().inputs) reached.insert(&from.op());
+  return reached;
+}
+
+// The first choice that depends on x.
+std::string choice_after(const std::vector<Tensor>& order, const Tensor& x) {
+  const OpSet after = between(order, {x});
+  const auto found = std::ranges::find_if(
+      order, [&](const Tensor& t) { return after.count(&t.op()) && !(t == x) && is_choice(t.op()); });
+  return found == order.end() ? std::string() : found->kind();
+}
+
+// Zeros would look like an answer.
+void check_choices(const std::vector<Tensor>& order, const std::vector<Tensor>& ys, const std::vector<Tensor>& xs) {
+  if (std::ranges::none_of(order, [](const Tensor& t) { return is_choice(t.op()); })) return;
+  const OpSet reached = off_choices(order, ys);
+  const auto is_there = [&](const Tensor& x) { return std::ranges::find(order, x) != order.end(); };
+  for (const Tensor& x : xs)
+    if (!reached.count(&x.op()) && is_there(x))
+      fail("gradients", x.name().empty() ? "what is asked for" : '"' + x.name() + '"',
+           " reaches the result only through ", choice_after(order, x),
+           ", a choice, which has no gradient. Ways around: a relaxation (softmax, sigmoid, gumbel_softmax), "
+           "straight_through(hard, soft), a score function (the logarithm of the probability of what was chosen, times "
+           "its worth), or stop_gradient where none shall flow");
+}
+
 }  // namespace
 
 std::vector<Tensor> gradients_of_all(const std::vector<Tensor>& ys, const std::vector<Tensor>& xs,
                                      const std::vector<Tensor>& seeds) {
   const std::vector<Tensor> order = reachable(ys);
   const OpSet active = between(order, xs);
+  check_choices(order, ys, xs);
   GradMap grads;
   for (std::size_t i = 0; i < ys.size(); ++i)
     if (active.count(&ys[i].op())) accumulate(grads, ys[i], seeds[i]);

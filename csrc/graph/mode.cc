@@ -101,4 +101,15 @@ Tensor stop_gradient(const Tensor& x) {
   return make_tensor({.kind = OpKind::stop_gradient, .inputs = {x}, .shape = x.shape(), .dtype = x.dtype()});
 }
 
+// soft less itself is 0 wherever soft is finite: the value is that of hard to the bit.
+Tensor straight_through(const Tensor& hard, const Tensor& soft) {
+  check_choice("straight_through", hard);
+  check_choice("straight_through", soft);
+  if (hard.shape() != soft.shape() || hard.dtype() != soft.dtype())
+    fail("straight_through", "takes two tensors of one shape and type, got ", to_string(hard.shape()), " and ",
+         to_string(soft.shape()));
+  const Tensor kept = stop_gradient(hard), same = stop_gradient(soft);
+  return kept + (soft - same);
+}
+
 }  // namespace backpass

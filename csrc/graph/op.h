@@ -86,6 +86,7 @@ struct Op {
   std::optional<Dim> ignore = {};
   std::vector<double> values = {};
   bool keepdims = false;
+  bool derived = false;             // made by a derivative rule: none of the user's choices
   bool sparse = false;              // of a parameter: its gradient is kept by rows
   bool lower = true, unit = false;  // of a triangle: which, and whether ones are on its diagonal
   bool reverse = false;
@@ -121,6 +122,21 @@ Tensor make_tensor(Op op);
 // What op's inputs get when its output gets `grad`: one tensor per input, an empty one where nothing flows.
 // One rule per kind (and per elementwise function); `wanted` says for which inputs it is needed.
 std::vector<Tensor> derivative(const Tensor& y, const Tensor& grad, const std::vector<bool>& wanted);
+
+// Whether an op of the user's takes a decision through which no gradient flows.
+bool is_choice(const Op& op);
+
+// While it lives, the ops that this thread makes are derived.
+class Deriving {
+ public:
+  Deriving();
+  ~Deriving();
+  Deriving(const Deriving&) = delete;
+  Deriving& operator=(const Deriving&) = delete;
+
+ private:
+  bool before_;
+};
 
 // gradients() of several outputs at once, each with its seed.
 std::vector<Tensor> gradients_of_all(const std::vector<Tensor>& ys, const std::vector<Tensor>& xs,

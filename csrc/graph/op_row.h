@@ -113,7 +113,8 @@ struct OpRow {
   RowRule<Tensor(const Op& op, const BatchedInputs& inputs, Dim size)> batch;
   RowFunction row = RowFunction::none;
   RowRule<std::vector<Move>(const Op& op, const std::vector<Shape>& from, const Shape& to)> move =
-      nullptr;  // one per input
+      nullptr;          // one per input
+  bool choice = false;  // see is_choice()
 };
 
 const OpRow& row_of(OpKind kind);

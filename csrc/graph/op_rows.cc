@@ -21,7 +21,7 @@ constexpr OpField kValueFields[] = {{"value", &Op::alpha}};
 constexpr OpField kValuesFields[] = {{"values", &Op::values}};
 constexpr OpField kCountFields[] = {
     {"dims", &Op::dims, Form::sizes}, {"least", &Op::alpha, Form::optional}, {"who", &Op::name, Form::optional}};
-constexpr OpField kFunctionFields[] = {{"fn", &Op::fn}};
+constexpr OpField kFunctionFields[] = {{"fn", &Op::fn}, {"derived", &Op::derived, Form::optional}};
 constexpr OpField kMatmulFields[] = {
     {"transpose_a", &Op::transpose_a}, {"transpose_b", &Op::transpose_b}, {"precision", &Op::precision}};
 constexpr OpField kTriangleFields[] = {{"transpose_a", &Op::transpose_a}, {"lower", &Op::lower}, {"unit", &Op::unit}};
@@ -128,9 +128,9 @@ constexpr OpRow kRows[] = {
     {OpKind::gather_add, "gather_add", Role::lookup, {2, kMaxOperands}, kGatherFields, gather_add_derivative, rebuilt_gather, no_flops, batched_gather_add},
     {OpKind::max, "max", Role::axis, {1, 1}, kAxesFields, max_derivative, rebuilt_fold, input_flops, batched_fold},
     {OpKind::prod, "prod", Role::axis, {1, 1}, kAxesFields, prod_derivative, rebuilt_fold, input_flops, batched_fold},
-    {OpKind::argmax, "argmax", Role::axis, {1, 1}, kAxesFields, nothing_flows, rebuilt_fold, input_flops, batched_fold},
+    {OpKind::argmax, "argmax", Role::axis, {1, 1}, kAxesFields, nothing_flows, rebuilt_fold, input_flops, batched_fold, {}, nullptr, true},
     {OpKind::argsort, "argsort", Role::axis, {1, 1}, kArgsortFields, nothing_flows,
-     [](const Op& op) { return argsort(input0(op), op.dims[0], op.reverse); }, input_flops, batched_argsort},
+     [](const Op& op) { return argsort(input0(op), op.dims[0], op.reverse); }, input_flops, batched_argsort, {}, nullptr, true},
     {OpKind::recurrence, "recurrence", Role::axis, {1, 2}, kRecurrenceFields, recurrence_derivative, rebuilt_recurrence, input_flops, batched_recurrence},
     {OpKind::random_keep, "random_keep", Role::generator, {0, 0}, kKeepFields, nothing_flows, rebuilt_random, no_flops, batched_random},
     {OpKind::random_normal, "random_normal", Role::generator, {0, 0}, kStreamFields, nothing_flows, rebuilt_random, no_flops, batched_random},
@@ -172,9 +172,14 @@ static_assert(std::ranges::all_of(kRows, is_complete), "a row lacks what its rol
 const OpRow& row_of(OpKind kind) { return kRows[static_cast<std::size_t>(kind)]; }
 std::span<const OpRow> op_rows() { return kRows; }
 
+bool is_choice(const Op& op) {
+  return !op.derived && (op.kind == OpKind::elementwise ? is_choice(op.fn) : row_of(op).choice);
+}
+
 const char* name(OpKind kind) { return row_of(kind).name; }
 
 Grads derivative(const Tensor& y, const Tensor& g, const Wanted& wanted) {
+  const Deriving scope;
   return row_of(y.op()).derivative(y, g, wanted);
 }
 

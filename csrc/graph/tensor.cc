@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "base/error.h"
 #include "graph/recorded.h"
@@ -12,6 +13,8 @@ namespace backpass {
 const Shape& Tensor::shape() const { return op_->shape; }
 DType Tensor::dtype() const { return op_->dtype; }
 const std::string& Tensor::name() const { return op_->name; }
+
+std::uint64_t Tensor::id() const { return op_->id; }
 
 std::string Tensor::kind() const {
   return op_->kind == OpKind::elementwise ? backpass::name(op_->fn) : backpass::name(op_->kind);
@@ -41,6 +44,13 @@ bool is_given_late(OpKind kind) { return kind == OpKind::input || kind == OpKind
 
 }  // namespace
 
+namespace {
+thread_local bool deriving = false;
+}
+
+Deriving::Deriving() : before_(std::exchange(deriving, true)) {}
+Deriving::~Deriving() { deriving = before_; }
+
 std::uint64_t next_op_id() {
   static std::atomic<std::uint64_t> next_id{1};
   return next_id.fetch_add(1, std::memory_order_relaxed);
@@ -49,6 +59,7 @@ std::uint64_t next_op_id() {
 Tensor make_tensor(Op op, std::shared_ptr<Recorded> recorded) {
   check_elements(op.shape);
   op.id = next_op_id();
+  op.derived = op.derived || deriving;
   op.open = !recorded &&
             (is_given_late(op.kind) || std::ranges::any_of(op.inputs, [](const Tensor& x) { return x.op().open; }));
   op.recorded = std::move(recorded);

@@ -1,7 +1,7 @@
 // Elementwise functions: one expression each, and the loop that runs them; compiled per instruction set.
 #pragma once
 
-#include "kernels/math-inl.h"
+#include "kernels/gamma-inl.h"
 #include "kernels/twice-inl.h"
 
 namespace backpass::kernels {
@@ -12,6 +12,7 @@ template <Elementwise fn, class V>
 inline V apply(V a, [[maybe_unused]] V b, [[maybe_unused]] V alpha) {
   using T = typename V::Element;
   [[maybe_unused]] const V zero = broadcast(static_cast<T>(0)), one = broadcast(static_cast<T>(1));
+  [[maybe_unused]] const V infinity = broadcast(static_cast<T>(__builtin_inf()));
   [[maybe_unused]] V gaussian;
   if constexpr (fn == Elementwise::copy)
     return a;
@@ -61,6 +62,64 @@ inline V apply(V a, [[maybe_unused]] V b, [[maybe_unused]] V alpha) {
     return mish(a);
   else if constexpr (fn == Elementwise::log_cosh)
     return log_cosh(a);
+  else if constexpr (fn == Elementwise::rsqrt)
+    return one / sqrt(a);
+  else if constexpr (fn == Elementwise::cbrt)
+    return cbrt(a);
+  else if constexpr (fn == Elementwise::exp2)
+    return exp2(a);
+  else if constexpr (fn == Elementwise::expm1)
+    return expm1(a);
+  else if constexpr (fn == Elementwise::log2)
+    return log2(a);
+  else if constexpr (fn == Elementwise::log10)
+    return log10(a);
+  else if constexpr (fn == Elementwise::log1p)
+    return log1p(a);
+  else if constexpr (fn == Elementwise::sin)
+    return sin(a);
+  else if constexpr (fn == Elementwise::cos)
+    return cos(a);
+  else if constexpr (fn == Elementwise::tan)
+    return tan(a);
+  else if constexpr (fn == Elementwise::arcsin)
+    return arcsin(a);
+  else if constexpr (fn == Elementwise::arccos)
+    return arccos(a);
+  else if constexpr (fn == Elementwise::arctan)
+    return arctan(a);
+  else if constexpr (fn == Elementwise::sinh)
+    return sinh(a);
+  else if constexpr (fn == Elementwise::cosh)
+    return cosh(a);
+  else if constexpr (fn == Elementwise::erfc)
+    return erfc(a);
+  else if constexpr (fn == Elementwise::lgamma)
+    return lgamma(a);
+  else if constexpr (fn == Elementwise::digamma)
+    return digamma(a);
+  else if constexpr (fn == Elementwise::polygamma)
+    return polygamma(alpha, a);
+  else if constexpr (fn == Elementwise::softsign)
+    return a / (one + abs(a));
+  else if constexpr (fn == Elementwise::log_sigmoid)
+    return zero - softplus(zero - a);
+  else if constexpr (fn == Elementwise::floor)
+    return floor(a);
+  else if constexpr (fn == Elementwise::ceil)
+    return ceil(a);
+  else if constexpr (fn == Elementwise::round)
+    return round(a);
+  else if constexpr (fn == Elementwise::trunc)
+    return trunc(a);
+  else if constexpr (fn == Elementwise::isnan)
+    return select(equal(a, a), zero, one);
+  else if constexpr (fn == Elementwise::isinf)
+    return select(equal(abs(a), infinity), one, zero);
+  else if constexpr (fn == Elementwise::isfinite)
+    return select(less(abs(a), infinity), one, zero);
+  else if constexpr (fn == Elementwise::logical_not)
+    return select(equal(a, zero), one, zero);
   else if constexpr (fn == Elementwise::add)
     return a + b;
   else if constexpr (fn == Elementwise::subtract)
@@ -75,6 +134,32 @@ inline V apply(V a, [[maybe_unused]] V b, [[maybe_unused]] V alpha) {
     return select(equal(a, a), min(a, b), a);
   else if constexpr (fn == Elementwise::greater)
     return select(less(b, a), one, zero);
+  else if constexpr (fn == Elementwise::equal)
+    return select(equal(a, b), one, zero);
+  else if constexpr (fn == Elementwise::not_equal)
+    return select(equal(a, b), zero, one);
+  else if constexpr (fn == Elementwise::less)
+    return select(less(a, b), one, zero);
+  else if constexpr (fn == Elementwise::less_equal)
+    return select(less(a, b), one, select(equal(a, b), one, zero));
+  else if constexpr (fn == Elementwise::greater_equal)
+    return select(less(b, a), one, select(equal(a, b), one, zero));
+  else if constexpr (fn == Elementwise::logical_and)
+    return select(equal(a, zero), zero, select(equal(b, zero), zero, one));
+  else if constexpr (fn == Elementwise::logical_or)
+    return select(equal(a, zero), select(equal(b, zero), zero, one), one);
+  else if constexpr (fn == Elementwise::logical_xor)
+    return select(equal(a, zero), select(equal(b, zero), zero, one), select(equal(b, zero), one, zero));
+  else if constexpr (fn == Elementwise::power)
+    return power(a, b);
+  else if constexpr (fn == Elementwise::arctan2)
+    return arctan2(a, b);
+  else if constexpr (fn == Elementwise::hypot)
+    return hypot(a, b);
+  else if constexpr (fn == Elementwise::logaddexp)
+    return logaddexp(a, b);
+  else if constexpr (fn == Elementwise::mod)
+    return mod(a, b);
   else if constexpr (fn == Elementwise::relu_grad)
     return select(less(zero, b), a, zero);
   else if constexpr (fn == Elementwise::leaky_relu_grad)

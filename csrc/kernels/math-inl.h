@@ -63,23 +63,37 @@ inline V log_reduced(V e, V f) {
   return fma(e, broadcast(C::kLn2High), f - (half_square - fma(e, broadcast(C::kLn2Low), tail)));
 }
 
+// x = (1 + f) 2^e with 1 + f in [sqrt(1/2), sqrt(2)], for positive and finite x.
 template <class V>
-inline V log(V x) {
+inline V log_split(V x, V& e) {
   using T = typename V::Element;
   using C = Constants<T>;
   const V zero = broadcast(static_cast<T>(0)), one = broadcast(static_cast<T>(1));
-  const V infinity = broadcast(static_cast<T>(__builtin_inf()));
   const auto small = less(x, broadcast(C::kMinNormal));
   const V normal = select(small, x * broadcast(C::kNormalize), x);
-  V e = exponent(normal) - select(small, broadcast(C::kNormalizeExponent), zero);
+  e = exponent(normal) - select(small, broadcast(C::kNormalizeExponent), zero);
   V m = mantissa(normal);
   const auto large = less(broadcast(static_cast<T>(1.41421356237309504880)), m);
   e = select(large, e + one, e);
   m = select(large, m * broadcast(static_cast<T>(0.5)), m);
-  V y = log_reduced(e, m - one);
+  return m - one;
+}
+
+// The logarithm y of x, and what it is where x is not positive and finite.
+template <class V>
+inline V log_ends(V x, V y) {
+  using T = typename V::Element;
+  const V zero = broadcast(static_cast<T>(0)), infinity = broadcast(static_cast<T>(__builtin_inf()));
   y = select(less(x, infinity), y, x);  // inf and nan stay
   y = select(equal(x, zero), zero - infinity, y);
   return select(less(x, zero), broadcast(static_cast<T>(__builtin_nan(""))), y);
+}
+
+template <class V>
+inline V log(V x) {
+  V e;
+  const V f = log_split(x, e);
+  return log_ends(x, log_reduced(e, f));
 }
 
 // log(1 + u) for u in [0, 1], with no loss for small u.
@@ -147,6 +161,14 @@ inline V erf(V x) {
   const V far = copysign(broadcast(static_cast<T>(1)) - erfc_positive(magnitude, magnitude, 1, gaussian), x);
   const V near = x * polynomial(x * x, Constants<T>::kErf);
   return select(less(magnitude, broadcast(static_cast<T>(0.75))), near, far);
+}
+
+template <class V>
+inline V erfc(V x) {
+  using T = typename V::Element;
+  V gaussian;
+  const V magnitude = abs(x), tail = erfc_positive(magnitude, magnitude, 1, gaussian);
+  return select(less(x, broadcast(static_cast<T>(0))), broadcast(static_cast<T>(2)) - tail, tail);
 }
 
 template <class V>

@@ -11,6 +11,8 @@
 namespace backpass::kernels {
 namespace {
 
+constexpr bool kFuses = true;
+
 template <class T>
 struct Vec;
 

@@ -2,7 +2,7 @@
 //
 // Every vec_*.h defines, for T = float and double, Vec<T> and the functions below with the same meaning:
 //   load_n / store_n   the first n elements only, n in [0, kLanes); memory beyond them is not touched, the rest reads 0
-//   fma(a, b, c)       a * b + c, rounded once where the machine can
+//   fma(a, b, c)       a * b + c, rounded once where kFuses
 //   max / min          the second argument where either is not a number, or not a number
 //   pow2(n)            2^n for whole n within the exponents of normal numbers
 //   exponent, mantissa x = mantissa * 2^exponent with mantissa in [1, 2), for positive normal x
@@ -19,6 +19,8 @@
 
 namespace backpass::kernels {
 namespace {
+
+constexpr bool kFuses = false;
 
 template <class T>
 struct Vec {

@@ -123,22 +123,22 @@ void check_network(const std::vector<bp::Layer>& layers, const bp::Loss& loss, c
   expect(loaded.layers().size() == layers.size(), what + " keeps its layers in a file");
 }
 
-void check_softsign() {
-  check_function([](const bp::Tensor& x) { return bp::softsign(x); }, "softsign");
-  check_network({bp::Dense{.units = 5, .activation = "softsign"}, bp::Softsign{}, bp::Dense{2}}, bp::MSE{}, "softsign");
+void check_isru() {
+  check_function([](const bp::Tensor& x) { return bp::isru(x); }, "isru");
+  check_network({bp::Dense{.units = 5, .activation = "isru"}, bp::ISRU{}, bp::Dense{2}}, bp::MSE{}, "isru");
   for (const bp::DType dtype : {bp::DType::float32, bp::DType::float64}) {
     const bp::Tensor x = bp::input({7}, dtype);
-    const std::vector<double> at{-1e30, -3, -0.5, 0, 0.5, 3, 1e30};
-    const bp::Array y = bp::evaluate(bp::Graph({x}, {bp::softsign(x)}), {{at.data(), {7}}})[0];
+    const std::vector<double> at{-1e15, -3, -0.5, 0, 0.5, 3, 1e15};
+    const bp::Array y = bp::evaluate(bp::Graph({x}, {bp::isru(x)}), {{at.data(), {7}}})[0];
     for (std::size_t i = 0; i < at.size(); ++i) {
       const double value = dtype == bp::DType::float32 ? y.values<float>()[i] : y.values<double>()[i];
-      expect_near(value, at[i] / (1 + std::abs(at[i])), 1e-7, "softsign(" + std::to_string(at[i]) + ")");
+      expect_near(value, at[i] / std::sqrt(1 + at[i] * at[i]), 1e-7, "isru(" + std::to_string(at[i]) + ")");
     }
   }
   // Glorot's bound is sqrt(6 / (4 + 300)), He's sqrt(6 / 4).
-  bp::Network net = bp::sequential({4}, {bp::Dense{300}, bp::Softsign{}}, {.seed = 1});
+  bp::Network net = bp::sequential({4}, {bp::Dense{300}, bp::ISRU{}}, {.seed = 1});
   const auto weights = net.values<float>("0.weight");
-  expect(*std::max_element(weights.begin(), weights.end()) < 0.15f, "weights before softsign start as Glorot's");
+  expect(*std::max_element(weights.begin(), weights.end()) < 0.15f, "weights before isru start as Glorot's");
 }
 
 void check_reverse() {
@@ -285,7 +285,7 @@ void check_zen() {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  const std::map<std::string, void (*)()> checks = {{"softsign", check_softsign},     {"reverse", check_reverse},
+  const std::map<std::string, void (*)()> checks = {{"isru", check_isru},     {"reverse", check_reverse},
                                                     {"Scale", check_scale},           {"Cauchy", check_cauchy},
                                                     {"SignSGD", check_sign_sgd},      {"zen", check_zen},
                                                     {"Triangular", check_triangular}, {"mape", check_mape}};

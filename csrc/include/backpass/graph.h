@@ -86,6 +86,9 @@ Tensor add_loss(const Tensor& y, const Tensor& term);
 // The value of x, through which no gradient flows.
 Tensor stop_gradient(const Tensor& x);
 
+// The value of hard with the gradient of soft (Bengio et al. 2013): both of one shape and type.
+Tensor straight_through(const Tensor& hard, const Tensor& soft);
+
 // A function of whole arrays that the host program computes, between the calls of a plan: it is not fused, not shared
 // between threads, and not saved. Arrays handed to it are dense and live for the call only. What it throws ends the
 // call that runs the plan, and passes on.
@@ -100,7 +103,8 @@ struct HostFunction {
 Tensor host_call(HostFunction function, const std::vector<Tensor>& inputs, Shape shape);
 
 // d sum(y * seed) / dx for every x, by reverse accumulation; the results are tensors and can be differentiated again.
-// Without a seed y must be a scalar. An x that y does not depend on gets zeros.
+// Without a seed y must be a scalar. An x that y does not depend on gets zeros; one that it depends on only through
+// choices (comparisons, argmax, ...) is std::invalid_argument.
 std::vector<Tensor> gradients(const Tensor& y, const std::vector<Tensor>& xs, const Tensor& seed = {});
 
 // The operations between some inputs and some outputs, in the order in which they were made.

@@ -20,6 +20,7 @@ std::optional<double> fold(const Op& op, double a, double b) {
   if (is(Elementwise::reciprocal)) return 1 / a;
   if (is(Elementwise::scale)) return op.alpha * a;
   if (is(Elementwise::shift)) return a + op.alpha;
+  if (is(Elementwise::logical_not)) return a == 0;
   if (is(Elementwise::add)) return a + b;
   if (is(Elementwise::subtract)) return a - b;
   if (is(Elementwise::multiply)) return a * b;

@@ -9,9 +9,9 @@ from backpass import _core, _functions
 from backpass.ops._indexing import getitem
 
 _METHODS = (
-    "all", "any", "argmax", "argmin", "argsort", "cumprod", "cumsum", "diagonal", "dot", "flatten", "flip",
-    "log_softmax", "logsumexp", "max", "mean", "min", "norm", "prod", "ravel", "repeat", "softmax", "sort", "squeeze",
-    "std", "sum", "swapaxes", "take", "tile", "topk", "trace", "tril", "triu", "var",
+    "all", "any", "argmax", "argmin", "argsort", "clip", "cumprod", "cumsum", "diagonal", "dot", "flatten", "flip",
+    "log_softmax", "logsumexp", "max", "mean", "min", "norm", "prod", "ravel", "repeat", "round", "softmax", "sort",
+    "squeeze", "std", "sum", "swapaxes", "take", "tile", "topk", "trace", "tril", "triu", "var",
 )  # fmt: skip
 
 

@@ -12,19 +12,29 @@ from backpass.ops._values import METHODS, VALUES, shown
 
 _OPERATORS = {
     "add": operator.add,
+    "bitwise_and": operator.and_,
+    "bitwise_or": operator.or_,
+    "bitwise_xor": operator.xor,
     "divide": operator.truediv,
+    "equal": operator.eq,
+    "greater": operator.gt,
+    "greater_equal": operator.ge,
+    "less": operator.lt,
+    "less_equal": operator.le,
     "multiply": operator.mul,
+    "not_equal": operator.ne,
     "power": operator.pow,
+    "remainder": operator.mod,
     "subtract": operator.sub,
     "true_divide": operator.truediv,
 }
 _OTHERWISE = {
     "absolute": "bp.abs",
-    "clip": "bp.minimum(bp.maximum(x, low), high)",
+    "around": "bp.round",
     "concatenate": "bp.concat",
     "fabs": "bp.abs",
     "negative": "-x",
-    "where": "c * a + (1 - c) * b, with c of bp.greater or bp.step",
+    "rint": "bp.round",
 }
 
 
@@ -32,7 +42,7 @@ _OTHERWISE = {
 _JUMPS = {
     *("argmax", "argmin", "nanargmax", "nanargmin", "argsort", "argpartition", "argwhere", "nonzero", "flatnonzero"),
     *("ceil", "fix", "floor", "rint", "round", "trunc", "digitize", "searchsorted"),
-    *("equal", "greater_equal", "isclose", "less", "less_equal", "not_equal"),
+    "isclose",
 }
 _AROUND_JUMPS = (
     "a choice has no gradient. bp.softmax weighs all that it chooses from; bp.stop_gradient(hard - soft) + soft passes "
@@ -88,8 +98,9 @@ def _array(tensor: _core.Tensor, *args: Any, **options: Any) -> NoReturn:
 
 def _truth(tensor: _core.Tensor) -> NoReturn:
     raise TypeError(
-        "[Tensor] is neither true nor false while a graph is built: bp.greater, bp.maximum and bp.minimum choose "
-        "element by element; static_argnums of bp.compile makes an argument a value"
+        "[Tensor] is neither true nor false while a graph is built: bp.where, bp.maximum and bp.minimum choose "
+        "element by element, & | ~ are the logic of elements, and a.id == b.id tells whether both are one tensor; "
+        "static_argnums of bp.compile makes an argument a value"
     )
 
 
