@@ -52,7 +52,7 @@ def test_what_is_no_option_is_refused_by_its_name_before_anything_happens():
     said = r"^Sequential\.fit\(\) got an unexpected keyword argument 'epoch'; did you mean 'epochs'\?$"
     with pytest.raises(TypeError, match=said):
         model.fit([[1.0]], [1.0], loss="mse", optimizer="sgd", epoch=3)
-    with pytest.raises(TypeError, match=r"^Sequential\.fit\(\) missing 2 required keyword-only arguments"):
+    with pytest.raises(TypeError, match=r"^Sequential\.fit\(\) missing 1 required keyword-only argument: 'optimizer'"):
         model.fit([[1.0]], [1.0])
     with pytest.raises(TypeError, match=r"^Trainer\.fit\(\) got an unexpected keyword argument 'threads'"):
         bp.Trainer(model, "mse", "sgd").fit([[1.0]], [1.0], threads=2)

@@ -83,7 +83,7 @@ def test_a_loaded_graph_can_be_built_upon(tmp_path):
     assert list(longer.parameters())[-2:] == ["2.weight", "2.bias"]
 
 
-@pytest.mark.parametrize("key", [(..., ...), 1.5, None, [0], True])
+@pytest.mark.parametrize("key", [(..., ...), 1.5, "a", [0.5], {}])
 def test_an_index_that_is_none_is_refused(key):
     with pytest.raises((TypeError, IndexError)):
         bp.Input((3, 4))[key]

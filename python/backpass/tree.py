@@ -95,7 +95,10 @@ def flatten(tree: Any) -> tuple[list[Any], Structure]:
         kind, inner, aux = parts
         return Structure(kind, tuple(of(child) for child in inner), aux)
 
-    made = of(tree)
+    try:
+        made = of(tree)
+    except RecursionError:
+        raise ValueError("[tree] contains itself, or is nested too deeply") from None
     return found, made
 
 

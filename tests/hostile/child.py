@@ -26,7 +26,8 @@ SECONDS = 5
 LONG = {"epochs", "steps", "repeats", "n", "max_line_search", "history_size", "start_epoch"}
 NOT_OURS = ("incompatible function arguments", "incompatible constructor", "Unable to cast", "Unregistered type",
             "std::", "basic_string", "vector::", "bad optional", "bad_variant")  # fmt: skip
-CLEAN = (TypeError, ValueError, OverflowError, MemoryError, OSError, NotImplementedError, ImportError, HostileError)
+CLEAN = (TypeError, ValueError, IndexError, OverflowError, MemoryError, OSError, NotImplementedError, ImportError,
+         HostileError)  # fmt: skip
 
 
 class Interrupted(BaseException):

@@ -102,7 +102,10 @@ class Sequential(Network):
         """
         layers = self._own_layers()
         if not isinstance(index, slice):
-            return layers[index]
+            number = _checks.integer("Sequential", "index", index)
+            if not -len(layers) <= number < len(layers):
+                raise IndexError(f"[Sequential] has {len(layers)} layers, got index {number}")
+            return layers[number]
         chosen = range(len(layers))[index]
         part = Sequential(*(layers[i] for i in chosen), seed=self._seed, dtype=self._dtype, precision=self._precision)
         if self._native is not None:
