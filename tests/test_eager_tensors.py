@@ -23,6 +23,7 @@ def test_values_where_somebody_asks():
     assert np.asarray(x * x).tolist() == (x * x).tolist() == [1, 4, 9]
     assert repr(x * 0.5) == "tensor([0.5, 1. , 1.5])"
     assert f"{bp.tensor(np.float64(2), requires_grad=True)!r}" == "tensor(2., dtype=float64, requires_grad=True)"
+    assert f"{y:.2f} {y:>6.1f} {x}" == f"15.00   15.0 {x!r}"
     assert len(x) == 3
     assert [float(each) for each in x] == [1, 2, 3]
     assert math.floor(bp.tensor(2.5)) == 2

@@ -86,6 +86,7 @@ VALUES: dict[str, Callable[..., Any]] = {
     "__array__": lambda self, dtype=None, copy=None: self._array() if dtype is None else self._array().astype(dtype),
     "__bool__": lambda self: bool(self._item()),
     "__complex__": lambda self: complex(self._item()),
+    "__format__": lambda self, spec: format(self._item(), spec) if spec else str(self),
     "__float__": lambda self: float(self._item()),
     "__int__": lambda self: int(self._item()),
     "__index__": lambda self: operator.index(self._item()),
