@@ -12,6 +12,7 @@ from backpass import _core, _functions
 
 if TYPE_CHECKING:
     from backpass._types import Shape
+    from backpass.models._network import Network
 
 
 class Layer:
@@ -43,13 +44,27 @@ class Layer:
     def __call__(self, *inputs: _core.Tensor) -> _core.Tensor:
         """The layer's output.
 
+        On tensors that have values it has one too: their first axis is the batch, and the parameters get their values
+        at the first call. Models that are made of the layer use them there.
+
         Raises:
             TypeError: if an input is not a tensor.
             ValueError: if shapes do not fit.
+
+        Example:
+            >>> import backpass as bp
+            >>> layer = bp.Dense(2)
+            >>> h = layer(bp.tensor([[1.0, 2.0, 3.0]]))
+            >>> model = bp.Sequential(layer, input_shape=3)
+            >>> h.tolist() == model([[1.0, 2.0, 3.0]]).tolist()
+            True
         """
         for x in inputs:
             if not isinstance(x, _core.Tensor):
                 raise TypeError(f"[{type(self).__name__}] is called with tensors, got {type(x).__name__}")
+        if not _callers.stack and any(x.is_eager for x in inputs):
+            output: _core.Tensor = self._model_for(inputs)(*inputs)
+            return output
         return self._native()(list(inputs), _name_in_caller(self))
 
     def forward(self, *inputs: Any) -> Any:
@@ -161,6 +176,20 @@ class Layer:
         handle: _core.Layer = self.__dict__["_handle"]
         return handle
 
+    def _model_for(self, inputs: tuple[_core.Tensor, ...]) -> Network:
+        """The layer as a model of its own for inputs of such shapes; all of them use the same parameters."""
+        from backpass.models._network import Network  # which imports layers
+
+        for x in inputs:
+            if not x.shape:
+                raise ValueError(f"[{type(self).__name__}] needs a tensor whose first axis is the batch, got a number")
+        key = tuple((x.shape[1:], x.dtype) for x in inputs)
+        models: dict[Any, Network] = self.__dict__.setdefault("_models", {})
+        if key not in models:
+            places = [_core.input((None, *shape), dtype, f"input{i}") for i, (shape, dtype) in enumerate(key)]
+            models[key] = Network(places, self(*places))
+        return models[key]
+
     def _describe(self) -> _core.Layer:
         return _core.python_layer(type(self).__name__, self.settings(), self)
 
@@ -194,7 +223,7 @@ class Layer:
         return f"{type(self).__name__}({self._changes()})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_handle"}
+        return {name: value for name, value in vars(self).items() if name not in ("_handle", "_models")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -93,7 +93,7 @@ class _GradientMode:
         return within  # type: ignore[return-value]
 
 
-class no_grad(_GradientMode):  # noqa: N801: as PyTorch spells it
+class no_grad(_GradientMode):  # noqa: N801 (as PyTorch spells it)
     """Within it, what is computed has no gradient: it keeps nothing of what it was made from.
 
     Example:
@@ -107,7 +107,7 @@ class no_grad(_GradientMode):  # noqa: N801: as PyTorch spells it
     _on = False
 
 
-class enable_grad(_GradientMode):  # noqa: N801: as PyTorch spells it
+class enable_grad(_GradientMode):  # noqa: N801 (as PyTorch spells it)
     """Within it, gradients are recorded, also inside of `no_grad`.
 
     Example:
