@@ -39,7 +39,7 @@ def test_a_loop_of_pytorch():
 
     model.train()
     losses = []
-    for epoch in range(300):  # noqa: B007: as it is written
+    for epoch in range(300):  # noqa: B007 (as it is written)
         optimizer.zero_grad()
         output = model(X)
         loss = criterion(output, Y)
