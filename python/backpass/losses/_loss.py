@@ -12,6 +12,7 @@ import numpy as np
 from backpass import _checks, _core, _names, _settings
 from backpass._sealed import refusal
 from backpass.losses._called import called, lasting
+from backpass.losses._composed import composed
 
 if TYPE_CHECKING:
     from backpass._types import Array, ArrayLike, Shape
@@ -82,30 +83,38 @@ class Loss:
         return self._native.value_and_grad(prediction, target, sample_weight)
 
     def __call__(self, prediction: Any, target: Any = None, sample_weight: ArrayLike | None = None) -> _core.Tensor:
-        """The loss as an eager tensor of one number, to differentiate by `backward`.
+        """The loss as a tensor of one number: to differentiate by `backward`, or within a function that is transformed.
 
         Args:
-            prediction: an eager tensor, as a model gives it, (rows, outputs).
-            target: an array or an eager tensor, as for `value_and_grad`; of a loss of your own in any form.
+            prediction: a tensor, (rows, outputs): eager, as a model gives it, or of a function that is traced.
+            target: an array or a tensor, as for `value_and_grad`; of a loss of your own in any form.
             sample_weight: (rows,).
 
         Raises:
-            TypeError: if the prediction is no eager tensor.
+            TypeError: if the prediction is no tensor.
+            ValueError: if shapes do not fit. Values are looked at where they are known: in a function that is traced,
+                labels are checked when it runs.
 
         Example:
             >>> import backpass as bp
+            >>> import numpy as np
             >>> prediction = bp.tensor([[0.5]], requires_grad=True)
             >>> bp.HalfMSE()(prediction, [[1.0]]).backward()
             >>> prediction.grad.tolist()
             [[-0.5]]
+            >>> bp.grad(lambda w, x, y: bp.HalfMSE()(x @ w, y))(np.ones((1, 1)), np.ones((1, 1)), np.zeros(1)).item()
+            1.0
         """
         parts = prediction if isinstance(prediction, (list, tuple)) else [prediction]
-        if not all(isinstance(part, _core.Tensor) and part.is_eager for part in parts):
+        if not all(isinstance(part, _core.Tensor) for part in parts):
             name = type(self).__name__
-            raise TypeError(f"[{name}] is called with eager tensors, as models give them; fit takes the loss as it is")
+            raise TypeError(f"[{name}] is called with tensors, as models give them; value_and_grad takes arrays")
         if self._composes:
             return called(self, prediction, target, sample_weight)
-        return _core.eager_loss(lasting(self), prediction, target, sample_weight)
+        given = [*parts, *(each for each in (target, sample_weight) if isinstance(each, _core.Tensor))]
+        if all(each.is_eager for each in given):
+            return _core.eager_loss(lasting(self), prediction, target, sample_weight)
+        return composed(self._native, prediction, target, sample_weight)
 
     @property
     def _composes(self) -> bool:
