@@ -23,7 +23,9 @@ class MatmulCall final : public Call {
         lane_cut_(lane_cut(k, s_)),
         depth_(matmul_depth<T>(s_, lane_cut_)),
         cut_(cut_blocks(k, s_)),
+        blocks_(cut_.down * cut_.across),
         products_(s_.products()),
+        single_(products_ == 1),
         together_(std::clamp<Dim>(kEpilogueElements / std::max<Dim>(1, s_.m * s_.n), 1, cut_.products)) {
     const Dim rows = std::min(cut_.rows, s_.m), cols = std::min(cut_.cols, s_.n);
     pack_bytes_ = round_bytes(kernels::matmul_scratch(k, cut_.path, rows, cols, depth_));
@@ -40,8 +42,8 @@ class MatmulCall final : public Call {
 
   void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
     if (lane_cut_ == LaneCut::sums) return sum_lane(context, task, scratch);
-    const Dim blocks = cut_.down * cut_.across;
-    const Tile tile = in_lanes ? s_.lanes.tile(task, s_.n) : block(task % blocks);
+    const Dim products_before = single_ ? 0 : task / blocks_;
+    const Tile tile = in_lanes ? s_.lanes.tile(task, s_.n) : block(task - products_before * blocks_);
     double* partials = nullptr;
     if (finishes) {
       partials = reinterpret_cast<double*>(context.address[s_.epilogue.sums[0].partials]) +
@@ -49,7 +51,8 @@ class MatmulCall final : public Call {
       std::fill_n(partials, s_.epilogue.sums.size(), 0.0);
     }
     if (tile.rows <= 0 || tile.cols <= 0 || products_ == 0) return;
-    const Dim first = in_lanes ? 0 : task / blocks * cut_.products, end = std::min(first + cut_.products, products_);
+    if (single_) return one(context, tile, partials, scratch);
+    const Dim first = products_before * cut_.products, end = std::min(first + cut_.products, products_);
     for (Walk walk(s_.repeated, first); walk.index() < end;)
       several(context, walk, std::min(together_, end - walk.index()), tile, partials, scratch);
   }
@@ -57,17 +60,33 @@ class MatmulCall final : public Call {
   void finish(const Context& context) const noexcept override { finish_sums<T>(s_.epilogue, context, tasks); }
 
  private:
+  // Which of many products, and where its operands begin.
+  struct Product {
+    Dim index = 0, a = 0, b = 0;
+  };
+
+  // A block of the only product.
+  void one(const Context& context, const Tile& tile, double* partials, std::byte* scratch) const noexcept {
+    T* c = reinterpret_cast<T*>(context.address[s_.c]) + tile.row * s_.n + tile.col;
+    multiply_in_chunks(context, c, {}, tile, 0, s_.k, scratch);
+    end_block(context, c, tile, partials, scratch);
+  }
+
   // The same block of several products, which lie side by side where there are more than one.
   void several(const Context& context, Walk& walk, Dim count, const Tile& tile, double* partials,
                std::byte* scratch) const noexcept {
     const Dim row = walk.index() * s_.m + tile.row;
     T* c = reinterpret_cast<T*>(context.address[s_.c]) + row * s_.n + tile.col;
     for (Dim i = 0; i < count; ++i, walk.next())
-      multiply_in_chunks(context, c + i * s_.m * s_.n, walk, tile, 0, s_.k, scratch);
-    const Tile all{row, count > 1 ? count * s_.m : tile.rows, tile.col, tile.cols};
+      multiply_in_chunks(context, c + i * s_.m * s_.n, {walk.index(), walk.a(), walk.b()}, tile, 0, s_.k, scratch);
+    end_block(context, c, {row, count > 1 ? count * s_.m : tile.rows, tile.col, tile.cols}, partials, scratch);
+  }
+
+  void end_block(const Context& context, const T* c, const Tile& tile, double* partials,
+                 std::byte* scratch) const noexcept {
     if (!s_.epilogue.instructions.empty())
-      run_program(k_, s_.epilogue, context, all, reinterpret_cast<T*>(scratch + pack_bytes_), partials);
-    if (s_.watched) watch(context, c, all);
+      run_program(k_, s_.epilogue, context, tile, reinterpret_cast<T*>(scratch + pack_bytes_), partials);
+    if (s_.watched) watch(context, c, tile);
   }
 
   // While the block is in the cache.
@@ -78,7 +97,7 @@ class MatmulCall final : public Call {
   }
 
   Tile block(Dim task) const noexcept {
-    if (cut_.down * cut_.across == 1) return {0, s_.m, 0, s_.n};
+    if (blocks_ == 1) return {0, s_.m, 0, s_.n};
     // Down first, so that what blocks copy of B is near for the next.
     const Dim row = task % cut_.down * cut_.rows, col = task / cut_.down * cut_.cols;
     return {row, std::min(cut_.rows, s_.m - row), col, std::min(cut_.cols, s_.n - col)};
@@ -86,18 +105,17 @@ class MatmulCall final : public Call {
 
   void sum_lane(const Context& context, Dim lane, std::byte* scratch) const noexcept {
     T* c = reinterpret_cast<T*>(context.address[s_.c]) + lane * s_.m * s_.n;
-    multiply_in_chunks(context, c, Walk(s_.repeated, 0), {0, s_.m, 0, s_.n}, s_.lanes.begin(lane),
-                       s_.lanes.rows_of(lane), scratch);
+    multiply_in_chunks(context, c, {}, {0, s_.m, 0, s_.n}, s_.lanes.begin(lane), s_.lanes.rows_of(lane), scratch);
   }
 
   // In one call of the kernel.
-  void multiply(const Context& context, T* c, kernels::Size ldc, const Walk& walk, const Tile& t, Dim first, Dim k,
-                std::byte* scratch) const noexcept {
-    const T* a = reinterpret_cast<const T*>(context.address[s_.a]) + walk.a();
+  void multiply(const Context& context, T* c, kernels::Size ldc, const Product& product, const Tile& t, Dim first,
+                Dim k, std::byte* scratch) const noexcept {
+    const T* a = reinterpret_cast<const T*>(context.address[s_.a]) + product.a;
     a += s_.packed_a ? t.row * s_.k : t.row * s_.a_row + first * s_.a_k;
-    const T* b = reinterpret_cast<const T*>(context.address[s_.b]) + walk.b() + t.col * s_.b_col + first * s_.b_k;
+    const T* b = reinterpret_cast<const T*>(context.address[s_.b]) + product.b + t.col * s_.b_col + first * s_.b_k;
     k_.matmul({c, ldc, a, s_.a_row, s_.a_k, b, s_.b_k, s_.b_col, t.rows, t.cols, k, cut_.path,
-               reinterpret_cast<T*>(scratch), epilogue(context, walk.index(), t)});
+               reinterpret_cast<T*>(scratch), epilogue(context, product.index, t)});
   }
 
   kernels::RegisterEpilogue<T> epilogue(const Context& context, Dim product, const Tile& t) const noexcept {
@@ -112,15 +130,15 @@ class MatmulCall final : public Call {
   }
 
   // c (t.rows, t.cols; a row of C from the next) = the product over inner indices [first, first + k).
-  void multiply_in_chunks(const Context& context, T* c, const Walk& walk, const Tile& t, Dim first, Dim k,
+  void multiply_in_chunks(const Context& context, T* c, const Product& product, const Tile& t, Dim first, Dim k,
                           std::byte* scratch) const noexcept {
-    if (k <= depth_) return multiply(context, c, s_.n, walk, t, first, k, scratch);
+    if (k <= depth_) return multiply(context, c, s_.n, product, t, first, k, scratch);
     const Dim elements = t.rows * t.cols;
     T* part = reinterpret_cast<T*>(scratch + pack_bytes_);
     double* sums = reinterpret_cast<double*>(scratch + pack_bytes_ + round_bytes(elements));
     std::fill_n(sums, elements, 0.0);
     for (Dim done = 0; done < k; done += depth_) {
-      multiply(context, part, t.cols, walk, t, first + done, std::min(depth_, k - done), scratch);
+      multiply(context, part, t.cols, product, t, first + done, std::min(depth_, k - done), scratch);
       for (Dim i = 0; i < elements; ++i) sums[i] += part[i];
     }
     for (Dim row = 0; row < t.rows; ++row)
@@ -161,7 +179,9 @@ class MatmulCall final : public Call {
   LaneCut lane_cut_;
   Dim depth_;
   BlockCut cut_;
-  Dim products_, together_;
+  Dim blocks_, products_;
+  bool single_;
+  Dim together_;
   std::size_t pack_bytes_;
   RegisterEpilogue in_registers_;
 };

@@ -20,6 +20,7 @@ class TileRunner {
 
   void run(const Tile& tile, double* partials) noexcept {
     tile_ = tile;
+    if (program_.block > 0) block_row_ = tile.row / program_.block * program_.cols;
     for (const Instruction& i : program_.instructions) run(i, partials);
   }
 
@@ -37,7 +38,7 @@ class TileRunner {
       case Layout::row:
         return {base + tile_.col, 0};
       case Layout::rows:
-        return {base + tile_.row / program_.block * program_.cols + tile_.col, 0};
+        return {base + block_row_ + tile_.col, 0};
       case Layout::column:
         return {base + tile_.row, 0};
       case Layout::scalar:
@@ -139,6 +140,7 @@ class TileRunner {
   T* registers_;
   std::size_t capacity_;
   Tile tile_{};
+  Dim block_row_ = 0;  // where the row of this block begins
 };
 
 }  // namespace
