@@ -19,6 +19,7 @@ TASKS = {
     "gemm": "a matrix product alone",
     "size": "a step against width, depth, batch and threads",
     "neighbours": "steps, predictions, by hand and fit beside busy processes",
+    "functions": "gradients of examples, Hessians, MAML and calls of transformed functions",
     "around": "batches, losses, metrics, predictions, updates, calls from Python, memory, what backpropagation saves",
 }
 LIMITED = "BACKPASS_BENCH_THREADS"

@@ -57,7 +57,7 @@ def everything(tmp_path_factory):
         folder / "out.md",
         *(["--picture", folder / "out.png"] if find_spec("matplotlib") else []),
     ]
-    names = ["tiny-xor", "float32-dW-128x128x128", "depth", "overhead"]
+    names = ["tiny-xor", "float32-dW-128x128x128", "depth", "overhead", "scalar"]
     return folder, bench("all", *options, "--cases", *names)
 
 
@@ -76,6 +76,7 @@ def test_all_tasks_write_what_they_measured(everything):
     assert {*book["gemm"]["float32-dW-128x128x128"]["timings"]} == {"backpass-call", "backpass-plan", "numpy"}
     assert [*book["size"]["depth"]["timings"]["backpass-fit"]][:3] == ["1", "2", "3"]
     assert {*book["around"]["overhead"]["online"]} == {"ratio", "native", "python"}
+    assert {*book["functions"]["scalar"]["timings"]} == {"backpass"}
     beside = book["neighbours"]["tiny-xor"]
     assert [*beside] == ["1", "2"]
     assert {*beside["1"]["speedups"]} == {"step", "predict", "by hand", "fit"}
@@ -89,7 +90,7 @@ def test_the_tables_are_written_as_markdown(everything):
 
 def test_each_task_has_a_picture(everything):
     pytest.importorskip("matplotlib")
-    for task in ("train", "gemm", "size", "neighbours", "around"):
+    for task in ("train", "gemm", "size", "neighbours", "functions", "around"):
         assert (everything[0] / f"out-{task}.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -1,0 +1,1 @@
+"""Transformed functions, against peers."""
