@@ -200,8 +200,9 @@ def test_an_ensemble_adds_a_bias_of_each_member(dtype, shape):
     """(members, rows, in) x (members, in, out) + (members, 1, out): in the product's own call."""
     members, rows, inputs, outputs = shape
     rng = generator("ensemble", shape)
-    arrays = [rng.standard_normal(size).astype(dtype) for size in
-              ((members, rows, inputs), (members, inputs, outputs), (members, 1, outputs), (members, 1, outputs))]  # fmt: skip
+    bias = (members, 1, outputs)
+    shapes = ((members, rows, inputs), (members, inputs, outputs), bias, bias)
+    arrays = [rng.standard_normal(size).astype(dtype) for size in shapes]
     x, w, b, c = (bp.input(array.shape, dtype, f"x{at}") for at, array in enumerate(arrays))
     y = bp.relu(x @ w + b) * c
     grads = bp.gradients(bp.sum(bp.square(y)), [x, w, b, c])

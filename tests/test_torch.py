@@ -11,6 +11,7 @@ from registry import ACTIVATIONS, ALL_LOSSES, LOSSES, OPS, OPTIMIZERS, PLAIN, by
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.row("C3")
 
+
 class Sine(torch.nn.Module):
     """PyTorch has no layer for it."""
 
