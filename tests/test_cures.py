@@ -162,13 +162,13 @@ def test_an_argument_that_is_missing_names_the_class_that_was_used(call, message
         (lambda x: np.sum(x), "write bp.sum"),
         (lambda x: np.concatenate([x, x]), "write bp.concat"),
         (lambda x: np.maximum(x, 0.0), "write bp.maximum"),
-        (lambda x: np.where(x, x, x), "bp.greater"),
+        (lambda x: np.where(x, x, x), "write bp.where"),
         (lambda x: np.median(x), "what predict or a Graph returns"),
         (lambda x: np.argmax(x), "write bp.argmax; a choice has no gradient"),
         (lambda x: np.asarray(x), "computes them"),
         (lambda x: np.ones(3) * x, r"bp.constant\(array\)"),
         (lambda x: x + np.ones(3), r"an array takes part in a graph as bp.constant\(array\)"),
-        (lambda x: 0 if x > x else x, "bp.greater, bp.maximum and bp.minimum"),
+        (lambda x: 0 if x > x else x, "bp.where, bp.maximum and bp.minimum"),
     ],
 )
 def test_functions_of_numpy_name_ours(call, cure):

@@ -140,8 +140,8 @@ def test_products_over_and_beside_the_batch_of_a_network():
     a, b = bp.Input((3, 4), dtype="float64", name="a"), bp.input((4, 5), "float64", "b")
     for subscripts, others in (("nij,jk->nik", [b]), ("nij,jk->nki", [b]), ("nij,nkj->nik", [a]), ("nij->n", [])):
         y = bp.einsum(subscripts, a, *others)
-        used = [a, b] if b in others else [a]
-        arrays = [x, w] if b in others else [x]
+        known = {t.id: values for t, values in ((a, x), (b, w)) if t is a or any(t is other for other in others)}
+        used, arrays = [t for t in (a, b) if t.id in known], [*known.values()]
         (value,) = bp.Graph(used, [y])(*arrays)
         theirs = [x if other is a else w for other in others]
         np.testing.assert_allclose(value, np.einsum(subscripts, x, *theirs), rtol=1e-12, atol=1e-12)

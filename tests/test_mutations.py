@@ -24,7 +24,11 @@ def enumerators(path, enum):
 
 
 # Constant almost everywhere; and `copy`, which is made while a graph is compiled, when it has been differentiated.
-FLAT = {"sign", "step", "greater", "copy"}
+FLAT = {
+    *("sign", "step", "copy", "floor", "ceil", "round", "trunc", "isnan", "isinf", "isfinite"),
+    *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
+    *("logical_and", "logical_or", "logical_xor", "logical_not"),
+}
 # Kinds through which nothing flows: leaves, numbers that are drawn, choices.
 ROWS = re.findall(
     r'\{OpKind::(\w+), "[^;]*?\b(nothing_flows|\w+_derivatives?),', (CSRC / "graph/op_rows.cc").read_text()
