@@ -203,8 +203,9 @@ def test_ops_and_their_derivatives(case):
     their_grads = torch.autograd.grad((value**2).sum(), theirs, create_graph=True)
     their_total = sum((grad**2).sum() for grad in their_grads) + 0 * sum((x * x).sum() for x in theirs)
     second = torch.autograd.grad(their_total, theirs)
+    theirs_rough = case.name in ("lgamma", "digamma", "polygamma")  # PyTorch's trigamma has nine digits
     for ours, expected in zip(results, [value, *their_grads, *second], strict=True):
-        close(ours, expected)
+        close(ours, expected, 1e-8 if theirs_rough else 1e-10)
 
 
 def in_torch(case, inputs):
