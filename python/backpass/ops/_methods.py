@@ -9,9 +9,10 @@ from backpass import _core, _functions
 from backpass.ops._indexing import getitem
 
 _METHODS = (
-    "all", "any", "argmax", "argmin", "argsort", "clip", "cumprod", "cumsum", "diagonal", "dot", "flatten", "flip",
-    "log_softmax", "logsumexp", "max", "mean", "min", "norm", "prod", "ravel", "repeat", "round", "softmax", "sort",
-    "squeeze", "std", "sum", "swapaxes", "take", "tile", "topk", "trace", "tril", "triu", "var",
+    "abs", "all", "any", "argmax", "argmin", "argsort", "clip", "cos", "cumprod", "cumsum", "diagonal", "dot", "exp",
+    "flatten", "flip", "log", "log_softmax", "logsumexp", "max", "mean", "min", "norm", "prod", "ravel", "relu",
+    "repeat", "round", "sigmoid", "sin", "softmax", "sort", "sqrt", "square", "squeeze", "std", "sum", "swapaxes",
+    "take", "tanh", "tile", "topk", "trace", "tril", "triu", "var",
 )  # fmt: skip
 
 
