@@ -152,6 +152,7 @@ void assign(const Tensor& leaf, const ArrayView& values) {
     use.emplace(callee->network()->impl().users, Use::changes);
   }
   if (converted.bytes() > 0) std::memcpy(recorded.value.data(), converted.data(), converted.bytes());
+  recorded.changed = next_op_id();
 }
 
 void settle() {
@@ -161,7 +162,7 @@ void settle() {
 
 void change(const Network& network) {
   settle();
-  for (const Block& block : network.impl().blocks) ++block.home->changes;
+  for (const Block& block : network.impl().blocks) block.home->changes = next_op_id();
 }
 
 Tensor detach(const Tensor& t) {

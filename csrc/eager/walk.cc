@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "graph/op_row.h"
+#include "nn/network_impl.h"
 
 namespace backpass::eager {
 namespace {
@@ -123,10 +124,26 @@ class Walk {
   std::unordered_map<const Op*, std::size_t> others_;
 };
 
+// The number of the last change of a leaf's values.
+std::uint64_t changed(const Tensor& leaf) {
+  const Recorded* recorded = leaf.op().recorded.get();
+  if (!recorded || !recorded->leaf) return 0;
+  std::uint64_t last = recorded->changed;
+  if (const ExpandingCallee* callee = callee_of(*recorded); callee && callee->parameter())
+    for (const Block& block : callee->network()->impl().blocks)
+      last = std::max<std::uint64_t>(last, block.home->changes);
+  return last;
+}
+
 void check_current(const Node& node) {
   const ExpandingCallee* callee = node.callee();
   if (node.active && !node.leaf && callee && callee->is_outdated())
     fail("backward", "the parameters of a model have changed since it was called: call it again");
+  if (!node.active || node.leaf) return;
+  for (const Tensor& x : node.op().inputs)
+    if (changed(x) > node.op().id)
+      fail("backward", "a leaf of shape ", to_string(x.shape()),
+           " has changed since it was used: compute what follows from it again, or change it after backward");
 }
 
 void check_kept(const Node& node, Purpose purpose) {

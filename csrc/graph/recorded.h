@@ -26,6 +26,7 @@ struct Recorded {
   bool requires_grad = false;  // gradients are asked for what it is made from
   bool retains_grad = false;   // although it is no leaf
   bool freed = false;          // a backward has let go of what it, or something in it, was made from
+  std::uint64_t changed = 0;   // of a leaf: ops with smaller numbers read other values
   std::uint32_t depth = 0;     // ops one after the other that have to run for its value
   Array value = {};
   Tensor grad = {};  // a leaf; empty where nothing has come

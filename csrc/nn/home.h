@@ -18,7 +18,7 @@ struct Home {
   const Dim n_parameters;                 // elements
   const AlignedBuffer values;             // parameters, then states, which begin at a multiple of 64 bytes
   Users users;                            // calls of whatever networks use something of it
-  std::atomic<std::uint64_t> changes{0};  // of its values, by steps and loads, as far as recordings must know
+  std::atomic<std::uint64_t> changes{0};  // ops with smaller numbers were recorded before the last one
   std::atomic<bool> trained{false};       // whether an optimizer has begun with something of it
 
   // Laid out like the parameters; allocated at first use.
