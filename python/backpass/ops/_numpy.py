@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from backpass import _core
+from backpass.ops._tensors import constant
 from backpass.ops._values import METHODS, VALUES, shown
 
 _OPERATORS = {
@@ -21,6 +22,7 @@ _OPERATORS = {
     "greater_equal": operator.ge,
     "less": operator.lt,
     "less_equal": operator.le,
+    "matmul": operator.matmul,
     "multiply": operator.mul,
     "not_equal": operator.ne,
     "power": operator.pow,
@@ -51,8 +53,8 @@ _AROUND_JUMPS = (
 
 
 def _ufunc(tensor: _core.Tensor, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-    """A number of NumPy beside an operator is a number, an array beside a tensor with a value is one too; anything else
-    is refused."""
+    """A number of NumPy beside an operator is a number, an array is a tensor: with a value beside one that has some,
+    otherwise a constant of the graph. Anything else is refused."""
     own = _OPERATORS.get(ufunc.__name__)
     if any(isinstance(x, _core.Tensor) and x.is_eager for x in inputs):
         if method == "__call__" and not options and (own := own or getattr(_core, ufunc.__name__, None)):
@@ -60,16 +62,19 @@ def _ufunc(tensor: _core.Tensor, ufunc: Any, method: str, *inputs: Any, **option
         return getattr(ufunc, method)(*map(_value, inputs), **options)
     if own is None or method != "__call__" or options:
         _refuse(ufunc.__name__)
-    if any(not isinstance(x, _core.Tensor) and np.ndim(x) > 0 for x in inputs):
-        raise TypeError("[Tensor] an array takes part in a graph as bp.constant(array), or as an input")
-    return own(*(x if isinstance(x, _core.Tensor) else float(x) for x in inputs))
+    return own(*(_beside(tensor, x) for x in inputs))
 
 
 def _beside(tensor: _core.Tensor, x: Any) -> Any:
     """An operand beside a tensor, in its type."""
     if isinstance(x, _core.Tensor):
         return x
-    return float(x) if np.ndim(x) == 0 else _core.tensor(x, tensor.dtype, False)
+    if np.ndim(x) == 0:
+        return float(x)
+    if tensor.is_eager:
+        return _core.tensor(x, tensor.dtype, False)
+    array = np.asarray(x)
+    return constant(array.astype(np.int32) if array.dtype == bool else array, dtype=tensor.dtype)
 
 
 def _value(x: Any) -> Any:
