@@ -16,6 +16,7 @@ void bind_reductions(pybind11::module_& module);
 void bind_shapes(pybind11::module_& module);
 void bind_lookups(pybind11::module_& module);
 void bind_fills(pybind11::module_& module);
+void bind_random(pybind11::module_& module);
 void bind_traced(pybind11::module_& module);
 void bind_transforms(pybind11::module_& module);
 void bind_layers(pybind11::module_& module);

@@ -4,6 +4,7 @@
 
 #include "arrays.h"
 #include "bindings.h"
+#include "integer.h"
 
 namespace backpass::python {
 namespace {
@@ -87,6 +88,8 @@ Tensor seed_for(const Tensor& t, const py::object& gradient) {
 
 void bind_values(py::class_<Tensor>& tensor) {
   tensor.def_property_readonly("is_eager", &eager::is_eager, "Whether it has a value, or follows from some that have.")
+      .def_property_readonly("has_value", &eager::has_value,
+                             "Whether it can be asked for its elements: so are constants and random numbers, too.")
       .def_property_readonly("is_leaf", &eager::is_leaf, "Whether nothing with a gradient made it.")
       .def_property("requires_grad", &eager::requires_grad, &eager::set_requires_grad,
                     "Whether `backward` asks for gradients of it, or of what it is made from.")
@@ -195,6 +198,21 @@ void bind_eager(py::module_& module) {
   module.def("eager_gradients", &gradients_by, py::arg("ys"), py::arg("xs"), py::arg("seeds"), py::arg("retain_graph"));
   module.def("recorded_gradients", &gradients_as_recorded, py::arg("ys"), py::arg("xs"), py::arg("seeds"));
   module.def("recording_gradients", &eager::recording_gradients);
+  module.def(
+      "manual_seed", [](const Integer& seed) { eager::manual_seed(seed.as<std::uint64_t>("manual_seed", "seed")); },
+      py::arg("seed"),
+      "What random numbers outside of models are drawn from, where a function has no seed of its own.\n\n"
+      "Each run of a function and each tensor draws anew; the same seed, and the same calls after it, give the same\n"
+      "numbers. Without it, a program draws the same numbers each time that it runs.\n\n"
+      "Args:\n"
+      "    seed: a whole number of 64 bits, not negative.\n\n"
+      "Example:\n"
+      "    >>> import backpass as bp\n"
+      "    >>> bp.manual_seed(0)\n"
+      "    >>> first = bp.tensor(bp.random_normal((3,)))\n"
+      "    >>> bp.manual_seed(0)\n"
+      "    >>> bool(bp.all(first == bp.tensor(bp.random_normal((3,)))))\n"
+      "    True");
   module.def("set_recording_gradients", &eager::set_recording_gradients, py::arg("on"));
   module.def("settle", &eager::settle);
   module.def("home_of", &eager::home_of, py::arg("leaves"));

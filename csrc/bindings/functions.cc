@@ -231,6 +231,7 @@ void bind_functions(py::module_& module) {
   bind_shapes(module);
   bind_lookups(module);
   bind_fills(module);
+  bind_random(module);
   module.def(
       "gradients",
       [](const Tensor& y, const std::vector<Tensor>& xs, const std::optional<Tensor>& seed) {

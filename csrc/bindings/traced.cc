@@ -1,6 +1,7 @@
 // Calls of traced functions: what is looked up, and what is run.
 #include "traced.h"
 
+#include <backpass/eager.h>
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -197,6 +198,7 @@ Trace to_trace(const py::tuple& made, bool training) {
       trace.inputs.push_back(i);
       used.push_back(inputs[i]);
     }
+  trace.random = std::ranges::any_of(all.ops(), [](const Tensor& t) { return t.kind().starts_with("random_"); });
   trace.function = Function(Graph(used, outputs), training, "function");
   return trace;
 }
@@ -228,6 +230,12 @@ const Trace& Traced::trace_of(const py::object& self, const py::tuple& args, con
   return find(self, call, args, kwargs);
 }
 
+// Without a seed, functions that draw have one generator together.
+FunctionRun Traced::next_run(const Trace& trace) {
+  if (seed_) return {*seed_, step++};
+  return trace.random ? eager::next_draw() : FunctionRun{};
+}
+
 py::object Traced::call(const py::object& self, const py::tuple& args, const py::dict& kwargs) {
   Call call(known_, static_names_, static_positions_);
   if (!call.read(args, kwargs)) return self.attr("_symbolic")(*args, **kwargs);
@@ -236,7 +244,7 @@ py::object Traced::call(const py::object& self, const py::tuple& args, const py:
   std::vector<ArrayView> views;
   views.reserve(trace->inputs.size());
   for (const std::size_t i : trace->inputs) views.push_back(call.leaves[i].view);
-  const std::vector<py::object> outputs = run_function(trace->function, views, {seed_, step++});
+  const std::vector<py::object> outputs = run_function(trace->function, views, next_run(*trace));
   std::vector<py::object> leaves;
   leaves.reserve(trace->results.size());
   for (const Trace::Result& result : trace->results) {
@@ -254,7 +262,7 @@ py::object Traced::call(const py::object& self, const py::tuple& args, const py:
 
 void bind_traced(py::module_& module) {
   py::class_<Traced>(module, "Traced", "A function of arrays that is traced once for each structure of arguments.")
-      .def(py::init<std::vector<Dim>, py::set, bool, std::uint64_t>(), py::arg("static_positions"),
+      .def(py::init<std::vector<Dim>, py::set, bool, std::optional<std::uint64_t>>(), py::arg("static_positions"),
            py::arg("static_names"), py::arg("training"), py::arg("seed"))
       .def("__call__", [](const py::object& self, const py::args& args,
                           const py::kwargs& kwargs) { return self.cast<Traced&>().call(self, args, kwargs); })
@@ -268,7 +276,8 @@ void bind_traced(py::module_& module) {
            })
       .def("clear", &Traced::clear, "Forgets all traces.")
       .def("__len__", &Traced::size)
-      .def_readwrite("step", &Traced::step, "Of random numbers: counts the calls, so that each draws anew.");
+      .def_readwrite("step", &Traced::step,
+                     "Of random numbers, where there is a seed: counts the calls, so that each draws anew.");
 }
 
 }  // namespace backpass::python

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <forward_list>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -31,6 +32,7 @@ struct Trace {
     py::object value = {};
   };
   std::vector<Result> results;
+  bool random = false;  // it draws
 };
 
 // The leaves of a call, and what tells its structure from another one's.
@@ -67,7 +69,7 @@ class Call {
 // What a decorated function holds: its traces by structure, the last few.
 class Traced {
  public:
-  Traced(std::vector<Dim> static_positions, py::set static_names, bool training, std::uint64_t seed)
+  Traced(std::vector<Dim> static_positions, py::set static_names, bool training, std::optional<std::uint64_t> seed)
       : static_positions_(std::move(static_positions)),
         static_names_(std::move(static_names)),
         training_(training),
@@ -78,17 +80,18 @@ class Traced {
   const Trace& trace_of(const py::object& self, const py::tuple& args, const py::dict& kwargs);
   void clear();
   std::size_t size() const { return traces_.size(); }
-  std::uint64_t step = 0;  // of random numbers: each call draws anew
+  std::uint64_t step = 0;  // of random numbers, where there is a seed: each call draws anew
 
  private:
   const Trace& find(const py::object& self, const Call& call, const py::tuple& args, const py::dict& kwargs);
+  FunctionRun next_run(const Trace& trace);
 
   std::unordered_map<std::string, std::shared_ptr<const Trace>> traces_;
   py::dict known_;
   std::vector<Dim> static_positions_;
   py::set static_names_;
   bool training_;
-  std::uint64_t seed_;
+  std::optional<std::uint64_t> seed_;
 };
 
 }  // namespace backpass::python

@@ -298,13 +298,13 @@ bool is_random(const Node& node) {
   return !node.leaf && (role(node.op()) == Role::generator || (callee && callee->is_random()));
 }
 
-Draw next_draw(const Node& node) {
-  static std::uint64_t draws = 0;  // of what no network draws
+Draw draw_of(const Node& node) {
   if (const ExpandingCallee* callee = node.callee(); callee && callee->network()) {
     Network::Impl& net = callee->network()->impl();
     return {net.seed, net.step++, 0};
   }
-  return {0x243f6a8885a308d3, draws++, 0};
+  const FunctionRun next = next_draw();
+  return {next.seed, next.step, 0};
 }
 
 // What random ops draw: the same as when they first ran. All of a run draw from one seed and step.
@@ -324,7 +324,7 @@ Draw draw_for(Recording& recording) {
   }
   for (const Node& node : recording.nodes) {
     if (!is_random(node) || node.recorded()->draw) continue;
-    if (!drawn) drawn = next_draw(node);
+    if (!drawn) drawn = draw_of(node);
     node.recorded()->draw = Draw{drawn->seed, drawn->step, streams};
     streams += kStreams;
   }

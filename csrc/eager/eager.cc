@@ -9,6 +9,7 @@
 #include "eager/callees.h"
 #include "eager/compiled.h"
 #include "eager/dense.h"
+#include "eager/drawn.h"
 #include "graph/reach.h"
 #include "nn/in_use.h"
 #include "nn/network_impl.h"
@@ -113,6 +114,9 @@ Tensor tensor(const ArrayView& values, DType dtype, bool requires_grad) {
 }
 
 bool is_eager(const Tensor& t) { return t && t.op().recorded != nullptr; }
+bool has_value(const Tensor& t) {
+  return is_eager(t) || (t && !t.op().open && std::ranges::find(t.shape(), kBatch) == t.shape().end());
+}
 bool requires_grad(const Tensor& t) { return is_eager(t) && t.op().recorded->requires_grad; }
 bool is_leaf(const Tensor& t) { return is_eager(t) && (t.op().recorded->leaf || !t.op().recorded->requires_grad); }
 
@@ -134,6 +138,11 @@ void retain_grad(const Tensor& t) {
 }
 
 Array value(const Tensor& t) {
+  draw(t);
+  // Graphs may hold it: it stays as it is.
+  if (!is_eager(t) && has_value(t))
+    return value(make_tensor({.kind = OpKind::reshape, .inputs = {t}, .shape = t.shape(), .dtype = t.dtype()},
+                             std::make_shared<Recorded>()));
   Recorded& recorded = recorded_of(t);
   if (!recorded.known) compute(std::span(&t, 1), true, 0);
   return recorded.value;

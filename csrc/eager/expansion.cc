@@ -36,7 +36,7 @@ class Substitutor {
     if (op.kind == OpKind::state) return expansion_.state(t);
     if (op.kind == OpKind::by_mode) return input(op, with_.training ? 0 : 1);
     if (op.kind == OpKind::track) return track(op);
-    if (is_random(op) && !with_.training) return still(op);
+    if (is_random(op) && !op.always && !with_.training) return still(op);
     Op copy = op;
     copy.layer = nullptr;
     for (Tensor& x : copy.inputs) x = of(x);

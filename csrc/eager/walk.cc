@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "eager/drawn.h"
 #include "graph/op_row.h"
 #include "nn/network_impl.h"
 
@@ -84,6 +85,7 @@ class Walk {
     while (!open_.empty()) {
       const Tensor& next = *open_.back();
       open_.pop_back();
+      draw(next);
       if (!mark(next)) continue;
       const bool leaf = is_leaf(next.op());
       nodes_.push_back({&next, leaf});

@@ -26,7 +26,12 @@ Tensor random_keep(const Tensor& like, double rate, std::uint32_t stream) {
 Tensor rebuilt_random(const Op& op) {
   if (op.dtype == DType::int32) fail("graph", name(op.kind), " must be float32 or float64");
   check_rate("graph", op.alpha);
-  return make_tensor({.kind = op.kind, .shape = op.shape, .dtype = op.dtype, .alpha = op.alpha, .stream = op.stream});
+  return make_tensor({.kind = op.kind,
+                      .shape = op.shape,
+                      .dtype = op.dtype,
+                      .alpha = op.alpha,
+                      .always = op.always || op.kind == OpKind::random_uniform,
+                      .stream = op.stream});
 }
 
 Tensor by_mode(const Tensor& training, const Tensor& otherwise) {

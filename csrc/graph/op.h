@@ -35,24 +35,25 @@ enum class OpKind : unsigned char {
   concat,     // dims: axis
   softmax,
   log_sum_exp,
-  below_max,      // x less the greatest of its row
-  center,         // x less the mean of its row
-  inverse_rms,    // 1 / sqrt(mean of x^2 over a row + alpha)
-  take_label,     // inputs: x (n, c), labels (n); ignore: the label that gives 0
-  put_label,      // inputs: value (n), labels (n); ignore; to shape (n, c): the derivative of take_label
-  take,           // inputs: table (n, ...), indices; ignore: the index that gives zeros; name: who says so
-  scatter_add,    // inputs: value, indices; ignore, name; to shape (n, ...): the derivative of take
-  gather,         // inputs: x, indices along neighbouring axes; dims: the first of them, rank of the indices; name
-  gather_add,     // inputs: value, indices; dims, name; to shape: the derivative of gather
-  max,            // dims: neighbouring axes
-  prod,           // dims: likewise
-  argmax,         // dims: likewise. int32, where in them as one axis
-  argsort,        // dims: axis; reverse: the greatest first. int32
-  recurrence,     // inputs: x, a or none: y = x + a (the y before), along dims: axis; reverse: from the end. a is 1
-  random_keep,    // alpha: rate; stream. 1 / (1 - rate) or 0 in training, 1 otherwise
-  random_normal,  // stream. Of mean 0 and deviation 1 in training, 0 otherwise
-  by_mode,        // input 0 in training, input 1 otherwise
-  track,          // inputs: y, state, value; alpha: momentum. y; a training step moves the state towards the value
+  below_max,       // x less the greatest of its row
+  center,          // x less the mean of its row
+  inverse_rms,     // 1 / sqrt(mean of x^2 over a row + alpha)
+  take_label,      // inputs: x (n, c), labels (n); ignore: the label that gives 0
+  put_label,       // inputs: value (n), labels (n); ignore; to shape (n, c): the derivative of take_label
+  take,            // inputs: table (n, ...), indices; ignore: the index that gives zeros; name: who says so
+  scatter_add,     // inputs: value, indices; ignore, name; to shape (n, ...): the derivative of take
+  gather,          // inputs: x, indices along neighbouring axes; dims: the first of them, rank of the indices; name
+  gather_add,      // inputs: value, indices; dims, name; to shape: the derivative of gather
+  max,             // dims: neighbouring axes
+  prod,            // dims: likewise
+  argmax,          // dims: likewise. int32, where in them as one axis
+  argsort,         // dims: axis; reverse: the greatest first. int32
+  recurrence,      // inputs: x, a or none: y = x + a (the y before), along dims: axis; reverse: from the end. a is 1
+  random_keep,     // alpha: rate; stream. 1 / (1 - rate) or 0 in training, 1 otherwise
+  random_normal,   // stream, always. Of mean 0 and deviation 1 in training, 0 otherwise
+  random_uniform,  // stream, always. Within 0 and 1
+  by_mode,         // input 0 in training, input 1 otherwise
+  track,           // inputs: y, state, value; alpha: momentum. y; a training step moves the state towards the value
   stop_gradient,
   add_loss,  // inputs: y, term. y; the loss of a network in training has the term in it
   custom,    // inputs: y, xs; custom: y, of which the gradient goes to xs by a rule
@@ -90,6 +91,7 @@ struct Op {
   bool sparse = false;              // of a parameter: its gradient is kept by rows
   bool lower = true, unit = false;  // of a triangle: which, and whether ones are on its diagonal
   bool reverse = false;
+  bool always = false;  // of random numbers: drawn at other times than training too
   bool transpose_a = false, transpose_b = false;
   Precision precision = Precision::highest;
   std::uint32_t stream = 0;

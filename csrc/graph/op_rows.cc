@@ -37,7 +37,7 @@ constexpr OpField kGatherFields[] = {{"dims", &Op::dims}, {"who", &Op::name}};
 constexpr OpField kArgsortFields[] = {{"dims", &Op::dims, Form::one_dim}, {"descending", &Op::reverse}};
 constexpr OpField kRecurrenceFields[] = {{"dims", &Op::dims, Form::one_dim}, {"reverse", &Op::reverse}};
 constexpr OpField kKeepFields[] = {{"rate", &Op::alpha}, {"stream", &Op::stream}};
-constexpr OpField kStreamFields[] = {{"stream", &Op::stream}};
+constexpr OpField kNumbersFields[] = {{"stream", &Op::stream}, {"always", &Op::always, Form::optional}};
 constexpr OpField kMomentumFields[] = {{"momentum", &Op::alpha}};
 
 double no_flops(const Tensor&) { return 0; }
@@ -133,7 +133,8 @@ constexpr OpRow kRows[] = {
      [](const Op& op) { return argsort(input0(op), op.dims[0], op.reverse); }, input_flops, batched_argsort, {}, nullptr, true},
     {OpKind::recurrence, "recurrence", Role::axis, {1, 2}, kRecurrenceFields, recurrence_derivative, rebuilt_recurrence, input_flops, batched_recurrence},
     {OpKind::random_keep, "random_keep", Role::generator, {0, 0}, kKeepFields, nothing_flows, rebuilt_random, no_flops, batched_random},
-    {OpKind::random_normal, "random_normal", Role::generator, {0, 0}, kStreamFields, nothing_flows, rebuilt_random, no_flops, batched_random},
+    {OpKind::random_normal, "random_normal", Role::generator, {0, 0}, kNumbersFields, nothing_flows, rebuilt_random, no_flops, batched_random},
+    {OpKind::random_uniform, "random_uniform", Role::generator, {0, 0}, kNumbersFields, nothing_flows, rebuilt_random, no_flops, batched_random},
     {OpKind::by_mode, "by_mode", Role::view, {2, 2}, {}, by_mode_derivative,
      [](const Op& op) { return by_mode(input0(op), input1(op)); }, no_flops, batched_by_mode},
     {OpKind::track, "track", Role::view, {3, 3}, kMomentumFields, track_derivative,

@@ -132,5 +132,17 @@ void random_normal(T* out, const RandomStream& stream, std::uint64_t first, Size
   });
 }
 
+// As many bits as leave room for the half.
+template <class T>
+void random_uniform(T* out, const RandomStream& stream, std::uint64_t first, Size n) noexcept {
+  constexpr int kDropped = sizeof(T) == 4 ? 9 : 0;
+  constexpr T kStep = static_cast<T>(sizeof(T) == 4 ? 0x1p-23 : 0x1p-32);
+  draw(out, stream, first, n, [](const PhiloxWords& x, T* uniform) {
+    for (int i = 0; i < kCounters; ++i)
+      for (int w = 0; w < 4; ++w)
+        uniform[4 * i + w] = (static_cast<T>(x.word[w][i] >> kDropped) + static_cast<T>(0.5)) * kStep;
+  });
+}
+
 }  // namespace
 }  // namespace backpass::kernels

@@ -42,6 +42,7 @@ constexpr Kernels<T> make_table() {
   kernels.put_label = &put_label<T>;
   kernels.random_keep = &random_keep<T>;
   kernels.random_normal = &random_normal<T>;
+  kernels.random_uniform = &random_uniform<T>;
   kernels.gather_rows = &gather_rows<T>;
   kernels.transpose = &transpose_kernel<T>;
   kernels.add_scaled = &add_scaled;

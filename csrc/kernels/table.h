@@ -146,6 +146,8 @@ struct Kernels {
   // out(i) is normal with mean 0 and deviation 1, for elements first .. first + n of the stream: the quantile of
   // (word + 1/2) / 2^32, with the word that random_keep takes.
   void (*random_normal)(T* out, const RandomStream& stream, std::uint64_t first, Size n) noexcept;
+  // out(i) = (word + 1/2) / 2^32, of that word; in float32 of its first 23 bits, (bits + 1/2) / 2^23: never 0 or 1.
+  void (*random_uniform)(T* out, const RandomStream& stream, std::uint64_t first, Size n) noexcept;
 
   // out(i, :) = source(index[i], :).
   void (*gather_rows)(T* out, const T* source, Size ld_source, const std::int64_t* index, Size rows,

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "graph/op_row.h"
 #include "nn/layer_call.h"
 #include "nn/network_impl.h"
 #include "nn/sequential.h"
@@ -57,7 +58,7 @@ class Rebuilder {
     for (Tensor& from : op.inputs) from = copies_.at(&from.op());
     std::ranges::replace(op.shape, kBatch, rows_);
     if (op.kind == OpKind::count) std::ranges::replace(op.dims, kBatch, rows_);
-    if (op.kind == OpKind::random_keep || op.kind == OpKind::random_normal) op.stream = kNextStream;
+    if (role(op) == Role::generator) op.stream = kNextStream;
     if (op.layer) op.layer = copy_use(*op.layer);
     return make_tensor(std::move(op));
   }

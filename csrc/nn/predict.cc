@@ -64,6 +64,8 @@ void run_predict(Network::Impl& net, RunMemory& memory, const ArrayViews& x, std
   PlanRun run{memory.slots};
   run.sources = memory.sources;
   run.blocks = net.more_blocks;
+  run.seed = net.seed;  // of what is drawn at all times, in each tile anew
+  run.step = static_cast<std::uint64_t>(begin);
   run.threads = resolve_threads(threads);
   plan.run(run);
 }

@@ -35,7 +35,7 @@ std::vector<PlacedLayer> place_layers(const Graph& graph) {
   return layers;
 }
 
-bool is_random(const Op& op) { return op.kind == OpKind::random_keep || op.kind == OpKind::random_normal; }
+bool is_random(const Op& op) { return role(op) == Role::generator; }
 
 class Settler {
  public:

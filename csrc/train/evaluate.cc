@@ -60,7 +60,8 @@ void Evaluation::add_tiles(const ArrayViews& x, const AllTargets& targets) {
     ask_interrupt();
     const Dim count = std::min(kEvaluateRows, rows - begin);
     std::iota(order.begin(), order.end(), begin);
-    Objective::Impl::Batch tile{&x, &targets, order.data(), count, 0, 0, threads_};
+    Objective::Impl::Batch tile{
+        &x, &targets, order.data(), count, objective_.net().seed, static_cast<std::uint64_t>(begin), threads_};
     tile.predict = objective_.net().outputs().size() == 1;
     Plan& plan = objective_.evaluation_plan(count, targets);
     objective_.walk(plan, tile, Phase::loss);

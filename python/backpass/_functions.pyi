@@ -59,6 +59,7 @@ __all__ = [
     "gradients",
     "greater",
     "greater_equal",
+    "gumbel_softmax",
     "hardtanh",
     "hypot",
     "inner",
@@ -103,6 +104,12 @@ __all__ = [
     "polygamma",
     "power",
     "prod",
+    "random_bernoulli",
+    "random_categorical",
+    "random_gumbel",
+    "random_normal",
+    "random_permutation",
+    "random_uniform",
     "ravel",
     "reciprocal",
     "relu",
@@ -231,6 +238,22 @@ def by_mode(training: Tensor, otherwise: Tensor) -> Tensor: ...
 def track(y: Tensor, state: Tensor, value: Tensor, momentum: float) -> Tensor: ...
 def add_loss(y: Tensor, term: Tensor) -> Tensor: ...
 def straight_through(hard: Tensor, soft: Tensor) -> Tensor: ...
+def random_uniform(
+    shape: int | Sequence[int | None], low: Tensor | float = 0.0, high: Tensor | float = 1.0, dtype: str | None = None
+) -> Tensor: ...
+def random_normal(
+    shape: int | Sequence[int | None],
+    mean: Tensor | float = 0.0,
+    deviation: Tensor | float = 1.0,
+    dtype: str | None = None,
+) -> Tensor: ...
+def random_gumbel(shape: int | Sequence[int | None], dtype: str = "float32") -> Tensor: ...
+def random_bernoulli(
+    p: Tensor | float, shape: int | Sequence[int | None] | None = None, dtype: str | None = None
+) -> Tensor: ...
+def random_categorical(logits: Tensor, axis: int = -1) -> Tensor: ...
+def random_permutation(n: int, dtype: str = "float32") -> Tensor: ...
+def gumbel_softmax(logits: Tensor, temperature: float = 1.0, hard: bool = False, axis: int = -1) -> Tensor: ...
 def stop_gradient(x: Tensor) -> Tensor: ...
 def matmul(
     a: Tensor, b: Tensor, transpose_a: bool = False, transpose_b: bool = False, precision: str = "highest"

@@ -21,6 +21,7 @@
 #include "backpass/penalties.h"
 #include "backpass/plan.h"
 #include "backpass/products.h"
+#include "backpass/random.h"
 #include "backpass/schedules.h"
 #include "backpass/trainer.h"
 #include "backpass/transforms.h"

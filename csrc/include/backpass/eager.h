@@ -4,6 +4,7 @@
 // its plan again. One thread at a time makes and runs recordings; Python's lock sees to that.
 #pragma once
 
+#include "backpass/function.h"
 #include "backpass/losses.h"
 #include "backpass/network.h"
 
@@ -11,7 +12,8 @@ namespace backpass::eager {
 
 // A tensor with these elements, copied.
 Tensor tensor(const ArrayView& values, DType dtype, bool requires_grad = false);
-bool is_eager(const Tensor& t);  // has a value, or follows from some that have
+bool is_eager(const Tensor& t);   // has a value, or follows from some that have
+bool has_value(const Tensor& t);  // likewise, or follows from constants and random numbers alone
 bool requires_grad(const Tensor& t);
 bool is_leaf(const Tensor& t);
 // Throws std::invalid_argument where the tensor is no leaf, or holds integers.
@@ -22,6 +24,10 @@ void retain_grad(const Tensor& t);  // keeps the gradient of a tensor that is no
 Array value(const Tensor& t);
 // Writes new elements into a leaf. What follows from the old ones is computed first.
 void assign(const Tensor& leaf, const ArrayView& values);
+// What random numbers outside of networks are drawn from, where a function has no seed of its own: this seed, and a
+// step that counts the runs, from 0. Until it is called, a seed that is always the same.
+void manual_seed(std::uint64_t seed);
+FunctionRun next_draw();  // the seed and the step of the next run
 // Computes what has been recorded and not been asked for: before something changes that it is made from.
 void settle();
 // The same, before parameters of this network change: calls of it that were recorded cannot be differentiated any more.

@@ -97,6 +97,7 @@ class TileRunner {
         break;
       case Code::random_keep:
       case Code::random_normal:
+      case Code::random_uniform:
         draw(i, out);
         break;
       case Code::total_sum:
@@ -127,10 +128,13 @@ class TileRunner {
     for (Dim row = 0; row < rows; ++row) {
       const Dim first = (tile_.row + row) * row_length + (column ? 0 : tile_.col);
       T* to = out.data + row * out.ld;
+      const std::uint64_t from = static_cast<std::uint64_t>(first);
       if (i.code == Code::random_normal)
-        k_.random_normal(to, stream, static_cast<std::uint64_t>(first), cols);
+        k_.random_normal(to, stream, from, cols);
+      else if (i.code == Code::random_uniform)
+        k_.random_uniform(to, stream, from, cols);
       else
-        k_.random_keep(to, stream, static_cast<std::uint64_t>(first), cols, i.alpha, scale);
+        k_.random_keep(to, stream, from, cols, i.alpha, scale);
     }
   }
 

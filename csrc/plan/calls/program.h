@@ -39,6 +39,7 @@ enum class Code : unsigned char {
   put_label,         // out (full) = a (column) at the label, else 0
   random_keep,       // out (full) = dropout mask of `stream` at rate alpha
   random_normal,     // out (full) = normal numbers of `stream`
+  random_uniform,    // out (full) = uniform numbers of `stream`
   total_sum,         // the task's partial sum number `sum` += a
 };
 

@@ -10,6 +10,11 @@
 namespace backpass {
 namespace {
 
+Code drawing(OpKind generator) {
+  if (generator == OpKind::random_keep) return Code::random_keep;
+  return generator == OpKind::random_normal ? Code::random_normal : Code::random_uniform;
+}
+
 class Generator {
  public:
   Generator(std::size_t index, const Fusion& fusion, Sources& sources, const ValueOf& value_of, int product,
@@ -146,8 +151,7 @@ class Generator {
   }
 
   void emit_random(const Tensor& t) {
-    const Code code = t.op().kind == OpKind::random_keep ? Code::random_keep : Code::random_normal;
-    push({.code = code, .alpha = t.op().alpha, .stream = t.op().stream}, t);
+    push({.code = drawing(t.op().kind), .alpha = t.op().alpha, .stream = sources_.stream(t.op())}, t);
   }
 
   // A view or a constant that must lie in memory.

@@ -19,7 +19,9 @@ void Lowering::run() {
   add_leaves();
   choose_outputs();
   add_constants();
-  fusion_ = fuse(reachable(outputs_), outputs_, sources_, phases_, spec_.separate_phases);
+  const std::vector<Tensor> order = reachable(outputs_);
+  sources_.number_streams(order);
+  fusion_ = fuse(order, outputs_, sources_, phases_, spec_.separate_phases);
   choose_stored();
   add_values();
   if (spec_.recompute) choose_again();

@@ -103,6 +103,17 @@ Source Sources::of(const Tensor& t) {
   return source;
 }
 
+void Sources::number_streams(const std::vector<Tensor>& order) {
+  std::uint32_t next = kNextStream;
+  for (const Tensor& t : order)
+    if (role(t.op()) == Role::generator && t.op().stream == kNextStream) streams_.emplace(&t.op(), next--);
+}
+
+std::uint32_t Sources::stream(const Op& op) const {
+  const auto own = streams_.find(&op);
+  return own == streams_.end() ? op.stream : own->second;
+}
+
 Source Sources::resolve(const Tensor& t) {
   const Op& op = t.op();
   if (op.kind == OpKind::constant) return constant_source(op.alpha);
@@ -111,7 +122,7 @@ Source Sources::resolve(const Tensor& t) {
   if (op.kind == OpKind::values && op.values.size() == 1) return constant_source(op.values[0]);
   if (op.kind == OpKind::count) return constant_source(counted(op));
   if (op.kind == OpKind::random_keep && (!training_ || op.alpha == 0)) return constant_source(1);
-  if (op.kind == OpKind::random_normal && !training_) return constant_source(0);
+  if (op.kind == OpKind::random_normal && !op.always && !training_) return constant_source(0);
   if (op.kind == OpKind::by_mode) return of(op.inputs[training_ ? 0 : 1]);
   if (op.kind == OpKind::stop_gradient || op.kind == OpKind::track || op.kind == OpKind::add_loss ||
       op.kind == OpKind::custom)

@@ -41,6 +41,9 @@ class Sources {
   Dim elements(const Tensor& t) const { return element_count(shape(t)); }
   // Of input `i` of a product: many matrices are read through a transposition, and where they are repeated.
   Strided operand(const Tensor& product, std::size_t i);
+  // Random ops that no network has given a stream get one each, from the last downwards, in the order of making.
+  void number_streams(const std::vector<Tensor>& order);
+  std::uint32_t stream(const Op& op) const;
   // c where t is c times one other tensor of the same shape, and that tensor.
   std::optional<std::pair<double, Tensor>> scaling(const Tensor& t);
 
@@ -56,6 +59,7 @@ class Sources {
   Dim batch_;
   bool training_;
   std::unordered_map<const Op*, Source> known_;
+  std::unordered_map<const Op*, std::uint32_t> streams_;
 };
 
 }  // namespace backpass

@@ -22,7 +22,7 @@ def compile(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     training: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
 ) -> Any:
     """A function that runs as one compiled plan; also a decorator.
 
@@ -34,7 +34,7 @@ def compile(
         static_argnums: positions of arguments that are not arrays but settings, which must be hashable.
         static_argnames: the same for keyword arguments.
         training: whether operations that differ in training (dropout, batch statistics) do as they do there.
-        seed: of random numbers; each call draws anew (see the attribute `step`).
+        seed: of random numbers; each call draws anew (see the attribute `step`). None: as `bp.manual_seed` says.
 
     Returns:
         A function of the arguments of `f`. `print(g.plan(*args))` shows what a call runs.
@@ -56,7 +56,7 @@ def compile(
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     for position in positions:
         _checks.integer("compile", "static_argnums", position, minimum=0)
-    _checks.integer("compile", "seed", seed, minimum=0)
+    _checks.seed("compile", seed)
     key = ("compile", positions, names, training, seed)
     return kept(lambda: Compiled(f, positions, names, training, seed), f, key)
 

@@ -25,7 +25,8 @@ class Transform(_core.Traced):
     numbers and lists of numbers weigh nothing.
 
     Attributes:
-        step: of random numbers, counts the calls: each draws anew. Setting it draws the same again.
+        step: of random numbers, where there is a seed, counts the calls: each draws anew. Setting it draws the same
+            again. Without a seed, `bp.manual_seed` says what is drawn.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class Transform(_core.Traced):
         static_argnums: Sequence[int] = (),
         static_argnames: Sequence[str] = (),
         training: bool = False,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> None:
         super().__init__(list(static_argnums), set(static_argnames), training, seed)
         self._f = f

@@ -13,6 +13,7 @@ from backpass._core import Graph as Graph
 from backpass._core import Plan as Plan
 from backpass._core import Tensor as Tensor
 from backpass._core import input as input
+from backpass._core import manual_seed as manual_seed
 from backpass._functions import *
 from backpass.ops._eager import GradientTape as GradientTape
 from backpass.ops._eager import Variable as Variable
@@ -34,7 +35,7 @@ if not TYPE_CHECKING:  # mypy reads no sums of lists; without one it follows the
         "constant",
         "enable_grad",
         "input",
-        "no_grad",
+        "manual_seed",
     ]
-    __all__ += ["parameter", "tensor"]
+    __all__ += ["no_grad", "parameter", "tensor"]
     __all__ += _functions.__all__

@@ -119,7 +119,7 @@ def _number(tensor: _core.Tensor, *args: Any) -> NoReturn:
 def _with_values(name: str, otherwise: Any) -> Any:
     """A method that answers for tensors with values, and says `otherwise` why there are none."""
     answer = VALUES[name]
-    return lambda tensor, *args, **options: (answer if tensor.is_eager else otherwise)(tensor, *args, **options)
+    return lambda tensor, *args, **options: (answer if tensor.has_value else otherwise)(tensor, *args, **options)
 
 
 def _shown(tensor: _core.Tensor) -> str:

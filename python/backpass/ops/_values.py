@@ -61,7 +61,7 @@ def shown(self: _core.Tensor) -> str:
 
 
 def _need_value(tensor: _core.Tensor) -> None:
-    if not tensor.is_eager:
+    if not tensor.has_value:
         raise TypeError("[Tensor] has no elements while a graph is built: predict, or calling a Graph, computes them")
 
 
