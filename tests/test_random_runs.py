@@ -82,9 +82,10 @@ def test_values_without_any_array():
         bp.Input(3).numpy()
 
 
-@pytest.mark.parametrize("make", [lambda: bp.tensor(np.ones(3, "f4")) * 2, lambda: bp.tensor(np.ones(3, "f4"))])
-def test_a_tensor_with_a_value_is_no_part_of_a_graph(make):
-    x, value = bp.Input(3), make()
+@pytest.mark.parametrize("factor", [None, 2.0])
+def test_a_tensor_with_a_value_is_no_part_of_a_graph(factor):
+    x, value = bp.Input(3), bp.tensor(np.ones(3, "f4"))
+    value = value if factor is None else value * factor
     value.numpy()
     with pytest.raises(ValueError, match="a tensor that has a value"):
         bp.Graph([x], [x + value])

@@ -182,7 +182,8 @@ void finish_sums(const Program& program, const Context& context, Dim tasks) noex
 std::string Program::describe() const {
   static constexpr const char* kCodes[] = {"",        "fill",        "load",    "broadcast",  "softmax",
                                            "center",  "inverse_rms", "row_sum", "take_label", "put_label",
-                                           "dropout", "normal",      "sum"};
+                                           "dropout", "normal",      "uniform", "sum"};
+  static_assert(std::size(kCodes) == static_cast<std::size_t>(Code::total_sum) + 1, "a name for each code");
   std::string text;
   for (const Instruction& i : instructions) {
     if (i.code == Code::fill || i.code == Code::load_scalar || i.code == Code::broadcast_column) continue;
