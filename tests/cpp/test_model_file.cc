@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "backpass/linalg.h"
+#include "backpass/random.h"
 #include "graph/op_row.h"
 #include "io/graph_json.h"
 #include "io/model_file.h"
@@ -35,6 +36,7 @@ Graph every_kind() {
   z = transpose(transpose(z, {1, 0}), {1, 0}) * (1 / 3.0) + stop_gradient(z);
   z = below_max(center(z)) * reshape(inverse_rms(z, 1e-5), {kBatch, 1});
   const Tensor running = state({4}, kFloat32, "0.running_mean", "ones"), batch = mean(z, std::vector<Dim>{0});
+  z = z + random_uniform(z.shape(), z.dtype());
   z = track(gaussian_noise(z, 0.1, 8) - by_mode(batch, running), running, batch, 0.1);
   z = z * constant({0.1, 0.2, 0.3, 0.4}, {4}) + take(w, labels, 0, -100);
   z = add_loss(z, sum(square(b)) + sum(moved_and_solved(w)));
