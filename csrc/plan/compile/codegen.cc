@@ -10,7 +10,7 @@
 namespace backpass {
 namespace {
 
-Code drawing(OpKind generator) {
+Code code_of(OpKind generator) {
   if (generator == OpKind::random_keep) return Code::random_keep;
   return generator == OpKind::random_normal ? Code::random_normal : Code::random_uniform;
 }
@@ -150,8 +150,15 @@ class Generator {
         {.code = Code::total_sum, .sum = static_cast<int>(program_.sums.size()) - 1, .a = dense(operand(x, want))});
   }
 
-  void emit_random(const Tensor& t) {
-    push({.code = drawing(t.op().kind), .alpha = t.op().alpha, .stream = sources_.stream(t.op())}, t);
+  void emit_random(const Tensor& t) { push(drawing(t, {}), t); }
+
+  Instruction drawing(const Tensor& t, const Operand& out) const {
+    return {.code = code_of(t.op().kind), .alpha = t.op().alpha, .stream = sources_.stream(t.op()), .out = out};
+  }
+
+  bool written_later(const Tensor& generator) const {
+    const auto found = fusion_.cluster_of.find(&generator.op());
+    return is_generator(generator) && found != fusion_.cluster_of.end() && found->second > index_;
   }
 
   // A view or a constant that must lie in memory.
@@ -182,9 +189,10 @@ class Generator {
     const auto made = made_.find(&source.root.op());
     if (made != made_.end()) return fit(made->second, want);
     const auto value = value_of_.find(&source.root.op());
-    if (value == value_of_.end()) {  // a generator: drawn here
+    if (value == value_of_.end() || written_later(source.root)) {  // a generator: drawn here
       if (!is_generator(source.root)) throw std::logic_error("[plan] an operand of a program is nowhere");
-      emit_random(source.root);
+      made_[&source.root.op()] = temporary(kind(source.root));
+      program_.instructions.push_back(drawing(source.root, made_.at(&source.root.op())));
       return fit(made_.at(&source.root.op()), want);
     }
     if (source.layout == Layout::scalar)
