@@ -132,6 +132,7 @@ constexpr Example kExamples[] = {
     {"ones_like", "(3,)", "bp.ones_like(x)", "[1.0, 2.0, 3.0]", "[array([1., 1., 1.])]"},
     {"full_like", "(3,)", "bp.full_like(x, 7.0)", "[1.0, 2.0, 3.0]", "[array([7., 7., 7.])]"},
     {"arange", "(3,)", "x * bp.arange(0.0, 3.0, dtype=\"float64\")", "[1.0, 2.0, 3.0]", "[array([0., 2., 6.])]"},
+    {"cast", "(3,)", "x * bp.cast(bp.arange(3), \"float64\")", "[1.0, 2.0, 3.0]", "[array([0., 2., 6.])]"},
     {"linspace", "(3,)", "x * bp.linspace(0.0, 1.0, 3, \"float64\")", "[1.0, 2.0, 3.0]", "[array([0., 1., 3.])]"},
     {"eye", "(2, 2)", "x * bp.eye(2, dtype=\"float64\")", "[[1.0, 2.0], [3.0, 4.0]]",
      "[array([[1., 0.],\n           [0., 4.]])]"},

@@ -23,6 +23,13 @@ Tensor arange_of(const py::object& start, const py::object& stop, const py::obje
 
 void bind_constants(py::module_& m) {
   m.def(
+      "cast", [](const Tensor& x, const std::string& dtype) { return cast(x, any_dtype(dtype)); }, py::arg("x"),
+      py::arg("dtype"),
+      documented("cast",
+                 "int32 as float32 or float64; x itself where it has that type. A graph computes in one real type:\n"
+                 "`bp.tensor(x, dtype=...)` takes a value into another one.")
+          .c_str());
+  m.def(
       "zeros",
       [](const py::object& shape, const std::string& dtype) {
         return zeros(shape_of(shape, "zeros"), any_dtype(dtype));

@@ -1,4 +1,5 @@
 // Functions of tensors: leaves, elementwise functions, products, derivatives.
+#include <backpass/eager.h>
 #include <pybind11/stl.h>
 
 #include <variant>
@@ -234,8 +235,13 @@ void bind_functions(py::module_& module) {
   bind_random(module);
   module.def(
       "gradients",
-      [](const Tensor& y, const std::vector<Tensor>& xs, const std::optional<Tensor>& seed) {
-        return gradients(y, xs, seed.value_or(Tensor()));
+      [](const Tensor& y, const py::object& xs, const std::optional<Tensor>& seed) {
+        if (py::isinstance<Tensor>(xs))  // which is a sequence of its rows
+          throw py::type_error("[gradients] xs must be a list of tensors: gradients(y, [x])");
+        const auto all = xs.cast<std::vector<Tensor>>();
+        if (eager::requires_grad(y) && (seed || y.shape().empty()))
+          return eager::recorded_gradients({y}, all, {seed.value_or(Tensor())});
+        return gradients(y, all, seed.value_or(Tensor()));
       },
       py::arg("y"), py::arg("xs"), py::arg("seed") = py::none(),
       documented(

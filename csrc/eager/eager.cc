@@ -121,6 +121,8 @@ bool requires_grad(const Tensor& t) { return is_eager(t) && t.op().recorded->req
 bool is_leaf(const Tensor& t) { return is_eager(t) && (t.op().recorded->leaf || !t.op().recorded->requires_grad); }
 
 void set_requires_grad(const Tensor& t, bool on) {
+  if (on && !is_eager(t) && has_value(t))
+    fail("requires_grad", "a constant may be part of graphs: tensor(x, requires_grad=True) is a leaf with its value");
   Recorded& recorded = recorded_of(t);
   if (on && t.dtype() == DType::int32) fail("requires_grad", "only float32 and float64 can require a gradient");
   if (recorded.requires_grad == on) return;

@@ -146,8 +146,15 @@ Tensor batched_add_loss(const Op&, const BatchedInputs& x, Dim size) {
   return add_loss(mapped(x[0], size), x[1].mapped ? sum(x[1].tensor) : x[1].tensor);
 }
 
-Tensor batched_host(const Op& op, const BatchedInputs&, Dim) {
-  fail("vmap", op.host->name, " is computed by the host program, for one element at a time: compose it of operations");
+// Of integers alone, it is for each element of inputs of one shape.
+Tensor batched_host(const Op& op, const BatchedInputs& x, Dim size) {
+  if (!is_choice(op))
+    fail("vmap", op.host->name,
+         " is computed by the host program, for one element at a time: compose it of operations");
+  Op made = op;
+  for (std::size_t i = 0; i < x.size(); ++i) made.inputs[i] = mapped(x[i], size);
+  made.shape = in_front(size, op.shape);
+  return make_tensor(std::move(made));
 }
 
 }  // namespace backpass

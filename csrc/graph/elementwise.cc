@@ -14,7 +14,7 @@ void check_inputs(Elementwise fn, int got) {
 
 void check_real(const char* who, const Tensor& x) {
   if (!x) fail(who, "got an empty tensor");
-  if (x.dtype() == DType::int32) fail(who, "takes float32 or float64, got int32");
+  if (x.dtype() == DType::int32) fail(who, "takes float32 or float64, got int32: cast(x, \"float32\") makes it real");
 }
 
 Shape broadcast_shape(const char* who, const Tensor& a, const Tensor& b) {
@@ -45,6 +45,7 @@ Tensor elementwise(Elementwise fn, const Tensor& a, double alpha) {
 
 Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alpha) {
   check_inputs(fn, 2);
+  if (compares_integers(fn, a, b)) return compared_integers(fn, a, b);
   check_real(name(fn), a);
   check_real(name(fn), b);
   if (a.dtype() != b.dtype()) fail(name(fn), "types differ: ", name(a.dtype()), " and ", name(b.dtype()));

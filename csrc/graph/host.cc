@@ -58,6 +58,7 @@ Tensor host_call(HostFunction function, const std::vector<Tensor>& inputs, Shape
 
 Grads host_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted) {
   const Op& op = y.op();
+  if (is_choice(op)) return Grads(op.inputs.size());
   if (!op.host->backward) fail(op.host->name, "has no derivative: it needs a backward function");
   const auto kept = std::make_shared<HostGradients>();
   std::vector<Tensor> inputs = op.inputs, grads(op.inputs.size());

@@ -174,6 +174,8 @@ const OpRow& row_of(OpKind kind) { return kRows[static_cast<std::size_t>(kind)];
 std::span<const OpRow> op_rows() { return kRows; }
 
 bool is_choice(const Op& op) {
+  if (op.kind == OpKind::host)  // of integers alone
+    return std::ranges::all_of(op.inputs, [](const Tensor& x) { return x.dtype() == DType::int32; });
   return !op.derived && (op.kind == OpKind::elementwise ? is_choice(op.fn) : row_of(op).choice);
 }
 

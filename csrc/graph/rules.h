@@ -5,6 +5,10 @@
 
 namespace backpass {
 
+// What is computed of integers alone.
+bool compares_integers(Elementwise fn, const Tensor& a, const Tensor& b);
+Tensor compared_integers(Elementwise fn, const Tensor& a, const Tensor& b);
+
 // Derivatives.
 Grads elementwise_derivatives(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);

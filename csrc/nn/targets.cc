@@ -64,12 +64,14 @@ bool are_labels(const Loss& loss, const Shape& prediction, const ArrayView& y, c
 }
 
 [[noreturn]] void refuse_shape(const ArrayView& y, const Shape& expected, const std::string& whom, bool own) {
+  const bool each = expected.size() > 2 && y.shape == Shape(expected.begin(), expected.end() - 1);
   const bool flat = expected.size() > 2 && y.shape.size() < 3;
   fail("y", "expected shape ", to_string(expected), ", got ", to_string(y.shape),
        whom.empty() ? "" : ", for the output of ", whom,
-       flat  ? "; where each row of x is one example, the model needs Flatten() as its first layer"
-       : own ? "; arrays of any shape come as a dict or tuple of them"
-             : "");
+       each   ? "; a label at each position: reshape the prediction to (rows, classes), and the labels to (rows,)"
+       : flat ? "; where each row of x is one example, the model needs Flatten() as its first layer"
+       : own  ? "; arrays of any shape come as a dict or tuple of them"
+              : "");
 }
 
 }  // namespace

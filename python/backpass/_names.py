@@ -43,13 +43,10 @@ METHODS = {
     "clone": "copy.deepcopy(model) is a copy",
     "compile": "fit takes loss and optimizer",
     "cuda": "it computes on the CPU",
-    "get_weights": "state_dict() gives arrays by name",
-    "load_state_dict": "load_weights takes arrays by name",
     "predict_classes": "predict(x).argmax(axis=1) are classes",
     "predict_proba": "predict gives logits; probabilities after model.append(bp.Softmax()), or bp.Sigmoid(), "
     "of a model that has been trained",
     "score": "evaluate(x, y, metrics=...) computes scores",
-    "set_weights": "load_weights takes arrays by name",
     "to": "it computes on the CPU; dtype= is an argument of the model",
     "train_on_batch": "Trainer.step makes one update",
     "trainable_variables": "parameters() gives arrays by name",

@@ -84,6 +84,9 @@ struct TopK {
 };
 TopK topk(const Tensor& x, Dim k, Dim axis = -1, bool largest = true);  // the best first
 
+// int32 as float32 or float64; x itself where it has that type. Other pairs of types are std::invalid_argument.
+Tensor cast(const Tensor& x, DType dtype);
+
 // Constants.
 Tensor zeros(Shape shape, DType dtype = DType::float32);
 Tensor ones(Shape shape, DType dtype = DType::float32);

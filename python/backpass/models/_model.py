@@ -16,6 +16,7 @@ from backpass._sealed import Sealed
 from backpass._views import Views
 from backpass.data._tables import check_names, names_of
 from backpass.models._functional import functional
+from backpass.models._other_names import OtherNames
 from backpass.models._summary import summary
 from backpass.models._weights import load_weights
 from backpass.training._mistakes import check_trained
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from backpass.training._trainer import Trainer
 
 
-class Model(Sealed):
+class Model(OtherNames, Sealed):
     """A graph and its parameters: all of a model but what needs a loss."""
 
     _instead = "only a class of your own has attributes of its own"
@@ -59,7 +60,10 @@ class Model(Sealed):
 
     def _built(self) -> _core.Network:
         if self._native is None:
-            raise RuntimeError(f"[{type(self).__name__}] has no shapes yet: call build(input_shape) or fit first")
+            raise RuntimeError(
+                f"[{type(self).__name__}] has no shapes yet: give it input_shape, call it once (model(x)), or call "
+                "build(input_shape) or fit first"
+            )
         return self._native
 
     @contextmanager

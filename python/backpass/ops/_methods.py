@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from backpass import _core, _functions
+import numpy as np
+
+from backpass import _checks, _core, _functions
 from backpass.ops._indexing import getitem
 
 _METHODS = (
@@ -20,6 +22,10 @@ def _method(name: str) -> Callable[..., Any]:
     function = getattr(_core, name)
 
     def method(self: _core.Tensor, *args: Any, **options: Any) -> Any:
+        if "dim" in options:  # as PyTorch spells it
+            options["axis"] = options.pop("dim")
+        if "keepdim" in options:
+            options["keepdims"] = options.pop("keepdim")
         return function(self, *args, **options)
 
     method.__name__, method.__qualname__ = name, f"Tensor.{name}"
@@ -51,9 +57,41 @@ def transpose(self: _core.Tensor, *axes: Any) -> _core.Tensor:
     return _functions.transpose(self, axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes)
 
 
+def unsqueeze(self: _core.Tensor, dim: int) -> _core.Tensor:
+    """`bp.expand_dims`, as PyTorch calls it."""
+    return _functions.expand_dims(self, dim)
+
+
+def clone(self: _core.Tensor) -> _core.Tensor:
+    """The same elements as another tensor, through which gradients flow."""
+    return _functions.reshape(self, (*self.shape, 1))[..., 0]
+
+
+def astype(self: _core.Tensor, dtype: Any) -> _core.Tensor:
+    """In another type, as NumPy casts: int32 by `bp.cast`; real numbers where they have a value and no gradient.
+
+    Args:
+        dtype: "float32", "float64" or "int32", or what NumPy takes for it.
+
+    Raises:
+        ValueError: if real numbers of a graph, or that require a gradient, should become another type.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.tensor([1.5, 2.0]).argmax().astype("float32").item()
+        1.0
+    """
+    name = _checks.choice("astype", "dtype", np.dtype(dtype).name, ("float32", "float64", "int32"))
+    if name == self.dtype or self.dtype == "int32" or self.requires_grad or not self.has_value:
+        return _functions.cast(self, name)
+    return _core.tensor(np.asarray(self).astype(name), name, False)
+
+
 def teach_methods() -> None:
     """Gives tensors their methods."""
     methods = {name: _method(name) for name in _METHODS}
     methods |= {"reshape": reshape, "transpose": transpose, "__getitem__": getitem}
+    methods |= {"view": reshape, "permute": transpose, "unsqueeze": unsqueeze, "clone": clone}
+    methods |= {"astype": astype, "to": astype}
     for name, method in methods.items():
         setattr(_core.Tensor, name, method)

@@ -1,0 +1,86 @@
+// int32 tensors: comparing them, and casting them to a real type. Both are computed outside of a plan's programs, which
+// know real numbers only.
+#include <array>
+#include <functional>
+#include <span>
+
+#include "base/error.h"
+#include "graph/rules.h"
+
+namespace backpass {
+namespace {
+
+using Shared = std::shared_ptr<const HostFunction>;  // one for all ops of a kind: plans are found again by it
+
+std::span<const std::int32_t> elements(const ArrayView& view) {
+  return {static_cast<const std::int32_t*>(view.data), static_cast<std::size_t>(element_count(view.shape))};
+}
+
+template <class Compare>
+Shared comparison(const char* who) {
+  return std::make_shared<const HostFunction>(HostFunction{who, [](const std::vector<ArrayView>& inputs) {
+                                                             const auto a = elements(inputs[0]),
+                                                                        b = elements(inputs[1]);
+                                                             Array result(DType::float32, inputs[0].shape);
+                                                             const auto y = result.values<float>();
+                                                             for (std::size_t i = 0; i < y.size(); ++i)
+                                                               y[i] = Compare()(a[i], b[i]) ? 1.0F : 0.0F;
+                                                             return result;
+                                                           }});
+}
+
+template <class T>
+Shared cast_to(DType dtype) {
+  return std::make_shared<const HostFunction>(HostFunction{"cast", [dtype](const std::vector<ArrayView>& inputs) {
+                                                             const auto x = elements(inputs[0]);
+                                                             Array result(dtype, inputs[0].shape);
+                                                             const auto y = result.values<T>();
+                                                             for (std::size_t i = 0; i < y.size(); ++i)
+                                                               y[i] = static_cast<T>(x[i]);
+                                                             return result;
+                                                           }});
+}
+
+Shared comparison_of(Elementwise fn) {
+  static const std::array<std::pair<Elementwise, Shared>, 6> all{{
+      {Elementwise::equal, comparison<std::equal_to<>>("equal")},
+      {Elementwise::not_equal, comparison<std::not_equal_to<>>("not_equal")},
+      {Elementwise::less, comparison<std::less<>>("less")},
+      {Elementwise::less_equal, comparison<std::less_equal<>>("less_equal")},
+      {Elementwise::greater, comparison<std::greater<>>("greater")},
+      {Elementwise::greater_equal, comparison<std::greater_equal<>>("greater_equal")},
+  }};
+  for (const auto& [each, function] : all)
+    if (each == fn) return function;
+  return nullptr;
+}
+
+Tensor host_op(Shared function, std::vector<Tensor> inputs, DType dtype) {
+  const Shape shape = inputs[0].shape();
+  return make_tensor(
+      {.kind = OpKind::host, .inputs = std::move(inputs), .shape = shape, .dtype = dtype, .host = std::move(function)});
+}
+
+}  // namespace
+
+bool compares_integers(Elementwise fn, const Tensor& a, const Tensor& b) {
+  return a && b && a.dtype() == DType::int32 && b.dtype() == DType::int32 && comparison_of(fn) != nullptr;
+}
+
+Tensor compared_integers(Elementwise fn, const Tensor& a, const Tensor& b) {
+  const std::optional<Shape> shape = broadcast(a.shape(), b.shape());
+  if (!shape) fail(name(fn), "shapes ", to_string(a.shape()), " and ", to_string(b.shape()), " do not broadcast");
+  return host_op(comparison_of(fn), {broadcast_to(a, *shape), broadcast_to(b, *shape)}, DType::float32);
+}
+
+Tensor cast(const Tensor& x, DType dtype) {
+  if (!x) fail("cast", "got an empty tensor");
+  if (x.dtype() == dtype) return x;
+  if (x.dtype() != DType::int32)
+    fail("cast", "takes int32 to float32 or float64, got ", name(x.dtype()), " to ", name(dtype),
+         ": a graph computes in one real type; tensor(value, dtype) begins another one");
+  static const Shared to_float = cast_to<float>(DType::float32), to_double = cast_to<double>(DType::float64);
+  return host_op(dtype == DType::float32 ? to_float : to_double, {x}, dtype);
+}
+
+}  // namespace backpass
