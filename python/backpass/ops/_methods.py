@@ -89,7 +89,7 @@ def astype(self: _core.Tensor, dtype: Any) -> _core.Tensor:
 
 def teach_methods() -> None:
     """Gives tensors their methods."""
-    methods = {name: _method(name) for name in _METHODS}
+    methods: dict[str, Callable[..., Any]] = {name: _method(name) for name in _METHODS}
     methods |= {"reshape": reshape, "transpose": transpose, "__getitem__": getitem}
     methods |= {"view": reshape, "permute": transpose, "unsqueeze": unsqueeze, "clone": clone}
     methods |= {"astype": astype, "to": astype}
