@@ -89,9 +89,17 @@ def astype(self: _core.Tensor, dtype: Any) -> _core.Tensor:
 
 def teach_methods() -> None:
     """Gives tensors their methods."""
-    methods: dict[str, Callable[..., Any]] = {name: _method(name) for name in _METHODS}
-    methods |= {"reshape": reshape, "transpose": transpose, "__getitem__": getitem}
-    methods |= {"view": reshape, "permute": transpose, "unsqueeze": unsqueeze, "clone": clone}
-    methods |= {"astype": astype, "to": astype}
+    methods: dict[str, Callable[..., Any]] = {
+        **{name: _method(name) for name in _METHODS},
+        "__getitem__": getitem,
+        "reshape": reshape,
+        "transpose": transpose,
+        "view": reshape,
+        "permute": transpose,
+        "unsqueeze": unsqueeze,
+        "clone": clone,
+        "astype": astype,
+        "to": astype,
+    }
     for name, method in methods.items():
         setattr(_core.Tensor, name, method)
