@@ -151,13 +151,6 @@ def test_a_network_of_tensors_trains_and_can_be_saved(tmp_path, data):
     np.testing.assert_array_equal(by_pickle(net).predict(data[0]), net.predict(data[0]))
 
 
-def test_arrays_and_tensors_do_not_mix():
-    with pytest.raises(TypeError):
-        np.ones(3) + bp.input((3,))
-    with pytest.raises(TypeError):
-        bp.input((3,)) + np.ones(3)
-
-
 def test_a_tensor_is_its_value():
     x = bp.input((3,))
     assert bp.Graph([x], [x]).inputs[0].id == x.id

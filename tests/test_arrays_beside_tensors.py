@@ -37,3 +37,31 @@ def test_gradients_and_maps():
 def test_what_is_no_number_is_refused():
     with pytest.raises(TypeError, match="real numbers, got dtype complex128"):
         bp.compile(lambda x: np.ones(2, complex) * x)(np.ones(2))
+
+
+def test_functions_take_arrays_beside_a_tensor():
+    x, mask, twos = bp.tensor([1.0, 4.0]), np.array([True, False]), np.array([2, 2])
+    results = {
+        "maximum": (bp.maximum(x, twos), [2.0, 4.0]),
+        "minimum": (bp.minimum(twos, x), [1.0, 2.0]),
+        "where, mask": (bp.where(mask, x, 0.0), [1.0, 0.0]),
+        "where, array": (bp.where(x > 2, x, twos), [2.0, 4.0]),
+        "clip": (bp.clip(x, twos, np.array(3.0)), [2.0, 3.0]),
+        "power": (bp.power(twos, x), [2.0, 16.0]),
+        "hypot": (bp.hypot(x, np.zeros(2)), [1.0, 4.0]),
+    }
+    for name, (ours, expected) in results.items():
+        np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-6, err_msg=name)
+
+
+def test_functions_in_functions_take_arrays():
+    mask = np.array([True, False, True])
+    gradient = bp.grad(lambda t: bp.sum(bp.where(mask, t * t, bp.maximum(t, np.full(3, 5.0)))))
+    np.testing.assert_array_equal(gradient(np.array([1.0, 2.0, 3.0])), [2.0, 0.0, 6.0])
+
+
+def test_arrays_alone_are_refused():
+    with pytest.raises(TypeError, match=r"\[maximum\] takes a tensor, got none; bp.tensor\(array\) makes one"):
+        bp.maximum(np.ones(2), 3.0)
+    with pytest.raises(TypeError, match="array of real numbers"):
+        bp.maximum(bp.tensor([1.0]), np.array(["a"]))

@@ -54,24 +54,27 @@ Tensor gelu_by_name(const Tensor& x, const std::string& approximate) {
   throw std::invalid_argument("[gelu] approximate must be one of none, tanh, got \"" + approximate + "\"");
 }
 
-// A tensor, or a number that stands for a tensor of the other's type.
-using Operand = std::variant<Tensor, double>;
+// A tensor, or a number or an array that stands for a tensor of the other's type.
+using Operand = std::variant<Tensor, double, py::array>;
 
-Tensor tensor_of(const Operand& x, DType dtype) {
-  const double* number = std::get_if<double>(&x);
-  return number ? constant(*number, {}, dtype) : std::get<Tensor>(x);
+// As operators of tensors take what stands beside them.
+Tensor tensor_of(const Operand& x, const Tensor& beside) {
+  if (const double* number = std::get_if<double>(&x)) return constant(*number, {}, beside.dtype());
+  if (const Tensor* tensor = std::get_if<Tensor>(&x)) return *tensor;
+  if (const py::array& array = std::get<py::array>(x); array.ndim() == 0)
+    return constant(py::float_(array).cast<double>(), {}, beside.dtype());
+  return py::module_::import("backpass.ops._numpy").attr("beside")(beside, std::get<py::array>(x)).cast<Tensor>();
 }
 
-DType common_type(const char* who, const std::vector<Operand>& operands) {
+Tensor first_tensor(const char* who, const std::vector<Operand>& operands) {
   for (const Operand& x : operands)
-    if (const Tensor* tensor = std::get_if<Tensor>(&x)) return tensor->dtype();
-  throw py::type_error("[" + std::string(who) + "] takes a tensor, got numbers only");
+    if (const Tensor* tensor = std::get_if<Tensor>(&x)) return *tensor;
+  throw py::type_error("[" + std::string(who) + "] takes a tensor, got none; bp.tensor(array) makes one");
 }
 
 Tensor of_two(Elementwise fn, const Operand& a, const Operand& b) {
-  const DType dtype = common_type(name(fn), {a, b});
-  const Tensor first = tensor_of(a, dtype);
-  return elementwise(fn, first, tensor_of(b, dtype));
+  const Tensor beside = first_tensor(name(fn), {a, b}), first = tensor_of(a, beside);
+  return elementwise(fn, first, tensor_of(b, beside));
 }
 
 Tensor power_of(const Operand& a, const Operand& b) {
@@ -79,14 +82,15 @@ Tensor power_of(const Operand& a, const Operand& b) {
   return whole ? power(std::get<Tensor>(a), std::get<double>(b)) : of_two(Elementwise::power, a, b);
 }
 
-Tensor where_of(const Tensor& condition, const Operand& a, const Operand& b) {
-  const Tensor first = tensor_of(a, condition.dtype());
-  return where(condition, first, tensor_of(b, condition.dtype()));
+Tensor where_of(const Operand& condition, const Operand& a, const Operand& b) {
+  const Tensor beside = first_tensor("where", {a, b, condition});
+  const Tensor chosen = tensor_of(condition, beside), first = tensor_of(a, beside);
+  return where(chosen, first, tensor_of(b, beside));
 }
 
 Tensor clipped(const Tensor& x, const std::optional<Operand>& low, const std::optional<Operand>& high) {
-  const Tensor least = low ? tensor_of(*low, x.dtype()) : Tensor();
-  return clip(x, least, high ? tensor_of(*high, x.dtype()) : Tensor());
+  const Tensor least = low ? tensor_of(*low, x) : Tensor();
+  return clip(x, least, high ? tensor_of(*high, x) : Tensor());
 }
 
 // Operators of tensors and numbers that are a function of the list; `mirrored` where the number may stand on the left.

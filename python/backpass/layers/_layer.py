@@ -12,7 +12,6 @@ from backpass import _core, _functions
 
 if TYPE_CHECKING:
     from backpass._types import Shape
-    from backpass.models._network import Network
 
 
 class Layer:
@@ -63,7 +62,8 @@ class Layer:
             if not isinstance(x, _core.Tensor):
                 raise TypeError(f"[{type(self).__name__}] is called with tensors, got {type(x).__name__}")
         if not _callers.stack and any(x.is_eager for x in inputs):
-            output: _core.Tensor = self._model_for(inputs)(*inputs)
+            given = inputs[0] if len(inputs) == 1 else [*inputs]
+            output: _core.Tensor = self._caller_for(inputs)(given, -1)
             return output
         return self._native()(list(inputs), _name_in_caller(self))
 
@@ -176,19 +176,17 @@ class Layer:
         handle: _core.Layer = self.__dict__["_handle"]
         return handle
 
-    def _model_for(self, inputs: tuple[_core.Tensor, ...]) -> Network:
-        """The layer as a model of its own for inputs of such shapes; all of them use the same parameters."""
-        from backpass.models._network import Network  # which imports layers
-
+    def _caller_for(self, inputs: tuple[_core.Tensor, ...]) -> _core.Caller:
+        """The layer as a network of its own for inputs of such shapes; all of them use the same parameters."""
         for x in inputs:
             if not x.shape:
                 raise ValueError(f"[{type(self).__name__}] needs a tensor whose first axis is the batch, got a number")
         key = tuple((x.shape[1:], x.dtype) for x in inputs)
-        models: dict[Any, Network] = self.__dict__.setdefault("_models", {})
-        if key not in models:
+        callers: dict[Any, _core.Caller] = self.__dict__.setdefault("_called", {})
+        if key not in callers:
             places = [_core.input((None, *shape), dtype, f"input{i}") for i, (shape, dtype) in enumerate(key)]
-            models[key] = Network(places, self(*places))
-        return models[key]
+            callers[key] = _core.Caller(_core.Network(places, [self(*places)], None, None, None))
+        return callers[key]
 
     def _describe(self) -> _core.Layer:
         return _core.python_layer(type(self).__name__, self.settings(), self)
@@ -223,7 +221,7 @@ class Layer:
         return f"{type(self).__name__}({self._changes()})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name not in ("_handle", "_models")}
+        return {name: value for name, value in vars(self).items() if name not in ("_handle", "_called")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

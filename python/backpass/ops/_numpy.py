@@ -58,14 +58,14 @@ def _ufunc(tensor: _core.Tensor, ufunc: Any, method: str, *inputs: Any, **option
     own = _OPERATORS.get(ufunc.__name__)
     if any(isinstance(x, _core.Tensor) and x.is_eager for x in inputs):
         if method == "__call__" and not options and (own := own or getattr(_core, ufunc.__name__, None)):
-            return own(*(_beside(tensor, x) for x in inputs))
+            return own(*(beside(tensor, x) for x in inputs))
         return getattr(ufunc, method)(*map(_value, inputs), **options)
     if own is None or method != "__call__" or options:
         _refuse(ufunc.__name__)
-    return own(*(_beside(tensor, x) for x in inputs))
+    return own(*(beside(tensor, x) for x in inputs))
 
 
-def _beside(tensor: _core.Tensor, x: Any) -> Any:
+def beside(tensor: _core.Tensor, x: Any) -> Any:
     """An operand beside a tensor, in its type."""
     if isinstance(x, _core.Tensor):
         return x
