@@ -249,7 +249,6 @@ def test_weights_of_pytorch_say_which_names_were_found():
     [
         ("clone", r"copy.deepcopy\(model\)"),
         ("compile", "fit takes loss and optimizer"),
-        ("load_state_dict", "load_weights"),
         ("score", "evaluate"),
         ("predict_proba", r"model.append\(bp.Softmax\(\)\)"),
         ("add", "append"),

@@ -33,6 +33,13 @@ def test_accuracy_of_a_model_in_training():
     assert 0 <= float((model(x).argmax(axis=1) == labels).mean()) <= 1
 
 
+def test_accuracy_in_float64():
+    x, labels = np.eye(3), np.array([0, 2, 2])
+    accuracy = bp.compile(lambda x, y: bp.mean(bp.argmax(x, axis=1) == y))(x, labels)
+    assert (float(accuracy), accuracy.dtype) == (pytest.approx(2 / 3), np.float64)
+    assert float((bp.tensor(x).argmax(axis=1) == labels).mean()) == pytest.approx(2 / 3)
+
+
 def test_comparisons_in_functions():
     correct = bp.vmap(lambda x, y: bp.argmax(x) == y)(np.eye(3, dtype=np.float32), np.array([0, 2, 2], np.int32))
     np.testing.assert_array_equal(correct, [1, 0, 1])

@@ -1,5 +1,6 @@
 // int32 tensors: comparing them, and casting them to a real type. Both are computed outside of a plan's programs, which
 // know real numbers only.
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <span>
@@ -16,43 +17,58 @@ std::span<const std::int32_t> elements(const ArrayView& view) {
   return {static_cast<const std::int32_t*>(view.data), static_cast<std::size_t>(element_count(view.shape))};
 }
 
-template <class Compare>
-Shared comparison(const char* who) {
-  return std::make_shared<const HostFunction>(HostFunction{who, [](const std::vector<ArrayView>& inputs) {
-                                                             const auto a = elements(inputs[0]),
-                                                                        b = elements(inputs[1]);
-                                                             Array result(DType::float32, inputs[0].shape);
-                                                             const auto y = result.values<float>();
-                                                             for (std::size_t i = 0; i < y.size(); ++i)
-                                                               y[i] = Compare()(a[i], b[i]) ? 1.0F : 0.0F;
-                                                             return result;
-                                                           }});
+template <class Compare, class T>
+Shared comparison(const char* who, DType dtype) {
+  const auto compare = [dtype](const std::vector<ArrayView>& inputs) {
+    const auto a = elements(inputs[0]), b = elements(inputs[1]);
+    Array result(dtype, inputs[0].shape);
+    const auto y = result.values<T>();
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = Compare()(a[i], b[i]) ? T(1) : T(0);
+    return result;
+  };
+  return std::make_shared<const HostFunction>(HostFunction{who, compare});
 }
 
 template <class T>
 Shared cast_to(DType dtype) {
-  return std::make_shared<const HostFunction>(HostFunction{"cast", [dtype](const std::vector<ArrayView>& inputs) {
-                                                             const auto x = elements(inputs[0]);
-                                                             Array result(dtype, inputs[0].shape);
-                                                             const auto y = result.values<T>();
-                                                             for (std::size_t i = 0; i < y.size(); ++i)
-                                                               y[i] = static_cast<T>(x[i]);
-                                                             return result;
-                                                           }});
+  const auto convert = [dtype](const std::vector<ArrayView>& inputs) {
+    const auto x = elements(inputs[0]);
+    Array result(dtype, inputs[0].shape);
+    const auto y = result.values<T>();
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = static_cast<T>(x[i]);
+    return result;
+  };
+  return std::make_shared<const HostFunction>(HostFunction{"cast", convert});
 }
 
-Shared comparison_of(Elementwise fn) {
-  static const std::array<std::pair<Elementwise, Shared>, 6> all{{
-      {Elementwise::equal, comparison<std::equal_to<>>("equal")},
-      {Elementwise::not_equal, comparison<std::not_equal_to<>>("not_equal")},
-      {Elementwise::less, comparison<std::less<>>("less")},
-      {Elementwise::less_equal, comparison<std::less_equal<>>("less_equal")},
-      {Elementwise::greater, comparison<std::greater<>>("greater")},
-      {Elementwise::greater_equal, comparison<std::greater_equal<>>("greater_equal")},
+using Comparisons = std::array<std::pair<Elementwise, Shared>, 6>;
+
+template <class T>
+Comparisons comparisons(DType dtype) {
+  return {{
+      {Elementwise::equal, comparison<std::equal_to<>, T>("equal", dtype)},
+      {Elementwise::not_equal, comparison<std::not_equal_to<>, T>("not_equal", dtype)},
+      {Elementwise::less, comparison<std::less<>, T>("less", dtype)},
+      {Elementwise::less_equal, comparison<std::less_equal<>, T>("less_equal", dtype)},
+      {Elementwise::greater, comparison<std::greater<>, T>("greater", dtype)},
+      {Elementwise::greater_equal, comparison<std::greater_equal<>, T>("greater_equal", dtype)},
   }};
-  for (const auto& [each, function] : all)
+}
+
+Shared comparison_of(Elementwise fn, DType dtype) {
+  static const Comparisons in_float = comparisons<float>(DType::float32),
+                           in_double = comparisons<double>(DType::float64);
+  for (const auto& [each, function] : dtype == DType::float64 ? in_double : in_float)
     if (each == fn) return function;
   return nullptr;
+}
+
+// The real type of the graph that integers come from, float64 if that is what they were chosen from.
+DType real_type(const Tensor& x) {
+  if (x.dtype() != DType::int32) return x.dtype();
+  const bool wide =
+      std::ranges::any_of(x.op().inputs, [](const Tensor& from) { return real_type(from) == DType::float64; });
+  return wide ? DType::float64 : DType::float32;
 }
 
 Tensor host_op(Shared function, std::vector<Tensor> inputs, DType dtype) {
@@ -64,13 +80,16 @@ Tensor host_op(Shared function, std::vector<Tensor> inputs, DType dtype) {
 }  // namespace
 
 bool compares_integers(Elementwise fn, const Tensor& a, const Tensor& b) {
-  return a && b && a.dtype() == DType::int32 && b.dtype() == DType::int32 && comparison_of(fn) != nullptr;
+  return a && b && a.dtype() == DType::int32 && b.dtype() == DType::int32 &&
+         comparison_of(fn, DType::float32) != nullptr;
 }
 
 Tensor compared_integers(Elementwise fn, const Tensor& a, const Tensor& b) {
   const std::optional<Shape> shape = broadcast(a.shape(), b.shape());
   if (!shape) fail(name(fn), "shapes ", to_string(a.shape()), " and ", to_string(b.shape()), " do not broadcast");
-  return host_op(comparison_of(fn), {broadcast_to(a, *shape), broadcast_to(b, *shape)}, DType::float32);
+  const bool wide = real_type(a) == DType::float64 || real_type(b) == DType::float64;
+  const DType dtype = wide ? DType::float64 : DType::float32;
+  return host_op(comparison_of(fn, dtype), {broadcast_to(a, *shape), broadcast_to(b, *shape)}, dtype);
 }
 
 Tensor cast(const Tensor& x, DType dtype) {
