@@ -215,7 +215,10 @@ void bind_eager(py::module_& module) {
       "    True");
   module.def("set_recording_gradients", &eager::set_recording_gradients, py::arg("on"));
   module.def("settle", &eager::settle);
-  module.def("home_of", &eager::home_of, py::arg("leaves"));
+  module.def("joined", &eager::joined, py::arg("parts"));
+  module.def("is_parameter", &eager::is_parameter, py::arg("t"));
+  module.def(
+      "identity", [](const Tensor& t) { return reinterpret_cast<std::uintptr_t>(eager::identity(t)); }, py::arg("t"));
   module.def(
       "network_of",
       [](const std::vector<Tensor>& leaves) -> py::object {
@@ -232,6 +235,7 @@ void bind_eager(py::module_& module) {
   py::class_<eager::Caller>(module, "Caller")
       .def(py::init<Network>(), py::arg("network"))
       .def("__call__", &call_network, py::arg("x"), py::arg("training"))
+      .def_property_readonly("network", [](const eager::Caller& caller) { return caller.network(); })
       .def_property_readonly("parameters", &eager::Caller::parameters, py::return_value_policy::copy);
 }
 

@@ -161,6 +161,12 @@ void load_arrays(Network& network, const py::dict& arrays) {
   network.load_weights(views);
 }
 
+py::dict read_weights(const std::string& path) {
+  py::dict arrays;
+  for (const auto& [name, array] : Network::read_weights(path)) arrays[py::str(name)] = to_numpy(array);
+  return arrays;
+}
+
 py::dict network_state(const Network& network) {
   std::vector<std::pair<std::string, Array>> copies;
   {
@@ -266,6 +272,7 @@ void bind_network(py::module_& m) {
             self.set_random_counters({counters.first, counters.second});
           })
       .def("save", &Network::save, py::arg("path"), py::call_guard<WithoutLock>())
+      .def("save_weights", &Network::save_weights, py::arg("path"), py::call_guard<WithoutLock>())
       .def_static("load", &Network::load, py::arg("path"), py::call_guard<WithoutLock>())
       .def("serialize", &serialize)
       .def_static("deserialize", &deserialize, py::arg("data"))
@@ -273,6 +280,7 @@ void bind_network(py::module_& m) {
            py::call_guard<WithoutLock>())
       .def("state_dict", &network_state)
       .def("load_arrays", &load_arrays, py::arg("arrays"))
+      .def_static("read_weights", &read_weights, py::arg("path"))
       .def(
           "clone",
           [](const Network& self, const std::optional<std::string>& dtype) {

@@ -49,6 +49,8 @@ struct ParameterPlace final : ExpandingCallee {
   std::size_t index;
 };
 
+Tensor parameter_leaf(const Network& network, std::size_t i);
+
 struct LossCall final : ExpandingCallee {
   LossCall(Loss of, bool is_weighted) : loss(std::move(of)), weighted(is_weighted) {}
   std::uint64_t key() const override;

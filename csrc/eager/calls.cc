@@ -1,4 +1,4 @@
-// Calling networks and losses on eager tensors; leaves that an optimizer steps.
+// Calling networks and losses on eager tensors.
 #include <algorithm>
 #include <cstring>
 
@@ -31,15 +31,6 @@ Tensor in_type(const std::string& who, const Tensor& t, DType dtype) {
   if (requires_grad(t) || dtype == DType::int32 || t.dtype() == DType::int32)
     fail(who, "must be ", name(dtype), ", got ", name(t.dtype()));
   return tensor(value(t), dtype);
-}
-
-Tensor parameter_leaf(const Network& network, std::size_t i) {
-  const auto place = std::make_shared<ParameterPlace>(network, i);
-  const Tensor op = place->op();
-  Array memory(op.dtype(), op.shape(), std::shared_ptr<void>(op.op().residence->home, home_values(op.op())));
-  Tensor leaf = known_tensor(std::move(memory), true);
-  leaf.op().recorded->callee = place;
-  return leaf;
 }
 
 Dim checked_rows(const Network::Impl& net, const std::vector<Tensor>& inputs) {
@@ -130,34 +121,6 @@ Tensor loss(const Loss& of, const Tensor& prediction, const Tensor& target, cons
       (target.shape() != expected && target.shape() != Shape{expected[0]}))
     fail("y", "expected shape ", to_string(expected), ", got ", to_string(target.shape()));
   return recorded_loss(of, prediction, target.shape() == expected ? target : reshape(target, expected), sample_weight);
-}
-
-Network home_of(const std::vector<Tensor>& leaves) {
-  if (leaves.empty()) fail("optimizer", "needs a parameter");
-  const Tensor x = input({kBatch, 1}, leaves[0].dtype());
-  Tensor y = x;
-  for (std::size_t i = 0; i < leaves.size(); ++i) {
-    const Tensor& t = leaves[i];
-    if (!is_eager(t) || !t.op().recorded->leaf || !requires_grad(t))
-      fail("optimizer", "parameter ", i, " must be a leaf that requires a gradient: tensor(..., requires_grad=True)");
-    if (t.op().recorded->callee) fail("optimizer", "parameter ", i, " lives in a model, or another optimizer steps it");
-    if (t.dtype() != leaves[0].dtype()) fail("optimizer", "parameters must be of one type");
-    if (std::count(leaves.begin(), leaves.end(), t) > 1) fail("optimizer", "parameter ", i, " is given twice");
-    y = y + sum(parameter(t.shape(), t.dtype(), std::to_string(i)));
-  }
-  settle();
-  Network network({x}, {y}, {0, {}, {}});
-  for (std::size_t i = 0; i < leaves.size(); ++i) {
-    Recorded& own = *leaves[i].op().recorded;
-    const Tensor placed = parameter_leaf(network, i);
-    Array memory = placed.op().recorded->value;
-    if (memory.bytes() > 0) std::memcpy(memory.data(), own.value.data(), memory.bytes());
-    own.value = memory;
-    own.callee = placed.op().recorded->callee;
-    const Tensor before = std::exchange(own.grad, {});
-    if (before) assign(grad(leaves[i]), value(before));
-  }
-  return network;
 }
 
 }  // namespace backpass::eager

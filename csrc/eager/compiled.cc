@@ -1,52 +1,15 @@
-// Running recordings.
+// From a recording to a function.
 #include "eager/compiled.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
-#include <list>
-#include <memory>
 
-#include "backpass/eager.h"
-#include "base/error.h"
 #include "eager/callees.h"
 #include "eager/hooked.h"
 #include "graph/op_row.h"
-#include "nn/in_use.h"
 #include "nn/network_impl.h"
 
 namespace backpass::eager {
 namespace {
-
-constexpr std::size_t kKept = 128;           // plans
-constexpr std::uint32_t kStreams = 1 << 16;  // of random numbers, for each call of a recording
-
-// A recording as a function, and what its arguments and results are.
-struct Compiled {
-  struct Result {
-    enum class Kind : unsigned char { value, gradient, parameter, state } kind;
-    std::size_t node = 0;
-    DType dtype = DType::float32;
-    Shape shape = {};
-    std::byte* place = nullptr;  // of a parameter's gradient, or a state
-  };
-
-  std::vector<std::uint64_t> key, numbers;
-  bool lifted = false;  // numbers are arguments
-  Function function;
-  std::vector<std::size_t> inputs;  // places of leaves
-  std::vector<std::size_t> seeds;   // which of the seeds are arguments
-  // Whose gradients are results: by a node that calls it or lives in it, and whether they are all that it trains.
-  std::vector<std::pair<std::size_t, bool>> trained;
-  std::vector<const void*> leaves;  // parameters and states
-  std::vector<Result> results;
-  std::vector<std::shared_ptr<const Callee>> kept;  // losses: their addresses are part of the key
-
-  bool writes() const {
-    return !trained.empty() ||
-           std::ranges::any_of(results, [](const Result& r) { return r.kind == Result::Kind::state; });
-  }
-};
 
 class Compiler {
  public:
@@ -86,36 +49,34 @@ class Compiler {
     const Op& op = node.op();
     if (const ExpandingCallee* callee = node.callee(); callee && (!node.leaf || callee->parameter())) {
       note_places(i, node, *callee);
-      std::vector<Tensor> inputs;
-      for (const Tensor& x : op.inputs) inputs.push_back(built(x));
-      return callee->build(expansion_, inputs, node.recorded()->draw ? node.recorded()->draw->stream : 0);
+      return callee->build(expansion_, inputs_of(node), node.recorded()->draw ? node.recorded()->draw->stream : 0);
     }
-    if (takes_number(op) && lift_) return lifted(op);
+    if (takes_number(op) && lift_) return lifted(node);
     if (node.leaf && node.recorded()) {
       made_->inputs.push_back(i);
       return inputs_.emplace_back(input(op.shape, op.dtype, "tensor"));
     }
-    if (node.leaf) return *node.tensor;
+    if (node.leaf) return node.tensor;
     Op copy = op;
     copy.layer = nullptr;
-    for (Tensor& x : copy.inputs) x = built(x);
+    copy.inputs = inputs_of(node);
     if (role(op) == Role::generator && node.recorded() && node.recorded()->draw)
       copy.stream = node.recorded()->draw->stream;
     return make_tensor(std::move(copy));
   }
 
-  const Tensor& built(const Tensor& x) {
-    if (const Recorded* recorded = x.op().recorded.get()) return tensors_[recorded->index];
-    for (std::size_t i = 0; i < tensors_.size(); ++i)
-      if (&recording_.nodes[i].op() == &x.op()) return tensors_[i];
-    return x;
+  std::vector<Tensor> inputs_of(const Node& node) const {
+    std::vector<Tensor> inputs;
+    for (const std::size_t i : recording_.inputs_of(node)) inputs.push_back(tensors_[i]);
+    return inputs;
   }
 
   // A number as an argument.
-  Tensor lifted(const Op& op) {
+  Tensor lifted(const Node& node) {
+    const Op& op = node.op();
     const Tensor number = numbers_.emplace_back(input({}, op.dtype, "number"));
     if (op.kind == OpKind::constant) return broadcast_to(number, op.shape);
-    const Tensor& x = built(op.inputs[0]);
+    const Tensor& x = tensors_[recording_.inputs_of(node)[0]];
     return op.fn == Elementwise::shift ? x + number : x * number;
   }
 
@@ -127,7 +88,7 @@ class Compiler {
   void note_places(std::size_t i, const Node& node, const ExpandingCallee& callee) {
     const Network* network = callee.network();
     if (!network) {
-      made_->kept.push_back(node.recorded()->callee);
+      made_->kept.push_back(node.called);
       return;
     }
     const Network::Impl& net = network->impl();
@@ -193,15 +154,12 @@ class Compiler {
   }
 
   // What stands for a tensor here; an empty one where no gradient comes to it.
-  Tensor place_of(const Tensor& x) {
-    const Recorded& recorded = *x.op().recorded;
-    if (const ExpandingCallee* callee = callee_of(recorded); callee && callee->parameter()) {
-      const auto found =
-          expansion_.parameters.find(static_cast<const ParameterPlace*>(callee)->op().op().residence.get());
+  Tensor place_of(const GradientWish::By& x) {
+    if (x.lives) {
+      const auto found = expansion_.parameters.find(x.lives->op().op().residence.get());
       return found == expansion_.parameters.end() ? Tensor() : found->second;
     }
-    if (!recording_.holds(recorded) || !recording_.nodes[recorded.index].active) return {};
-    return before_hooks_[recorded.index];
+    return x.node && recording_.nodes[*x.node].active ? before_hooks_[*x.node] : Tensor();
   }
 
   static bool keeps_gradient(const Node& node) {
@@ -241,220 +199,29 @@ class Compiler {
   std::vector<const Network::Impl*> trained_;
 };
 
-// Those used last, found by a hash of their keys.
-class Cache {
- public:
-  std::shared_ptr<Compiled> find(const Recording& recording, const GradientWish* wish) {
-    const std::uint64_t hash = hash_of(recording.key);
-    bool other_numbers = false;
-    const auto [begin, end] = by_hash_.equal_range(hash);
-    for (auto entry = begin; entry != end; ++entry) {
-      const std::shared_ptr<Compiled>& made = *entry->second;
-      if (made->key != recording.key) continue;
-      if (made->lifted || made->numbers == recording.numbers) {
-        used_.splice(used_.begin(), used_, entry->second);
-        return made;
-      }
-      other_numbers = true;
-    }
-    ++compiled_;
-    used_.push_front(Compiler(recording, wish, other_numbers).run());
-    by_hash_.emplace(hash, used_.begin());
-    if (used_.size() > kKept) drop();
-    return used_.front();
-  }
-
-  CacheInfo info() const { return {used_.size(), compiled_}; }
-
- private:
-  using Used = std::list<std::shared_ptr<Compiled>>;
-
-  static std::uint64_t hash_of(const std::vector<std::uint64_t>& key) {
-    std::uint64_t hash = 0;
-    for (const std::uint64_t word : key) hash = (hash ^ word) * 0x9e3779b97f4a7c15 + (hash >> 29);
-    return hash;
-  }
-
-  void drop() {
-    const auto last = std::prev(used_.end());
-    std::erase_if(by_hash_, [&](const auto& entry) { return entry.second == last; });
-    used_.erase(last);
-  }
-
-  Used used_;
-  std::unordered_multimap<std::uint64_t, Used::iterator> by_hash_;
-  std::size_t compiled_ = 0;
-};
-
-Cache& cache() {
-  static Cache* all = new Cache;  // never destroyed: functions of the host program may be in it
-  return *all;
-}
-
-void (*around_run)(const std::function<void()>&) = [](const std::function<void()>& run) { run(); };
-
-bool is_random(const Node& node) {
-  const ExpandingCallee* callee = node.callee();
-  return !node.leaf && (role(node.op()) == Role::generator || (callee && callee->is_random()));
-}
-
-Draw draw_of(const Node& node) {
-  if (const ExpandingCallee* callee = node.callee(); callee && callee->network()) {
-    Network::Impl& net = callee->network()->impl();
-    return {net.seed, net.step++, 0};
-  }
-  const FunctionRun next = next_draw();
-  return {next.seed, next.step, 0};
-}
-
-// What random ops draw: the same as when they first ran. All of a run draw from one seed and step.
-Draw draw_for(Recording& recording) {
-  std::optional<Draw> drawn;
-  std::uint32_t streams = 0;
-  for (const Node& node : recording.nodes) {
-    if (!is_random(node) || !node.recorded()->draw) continue;
-    const Draw& own = *node.recorded()->draw;
-    if (drawn && (drawn->seed != own.seed || drawn->step != own.step))
-      fail(
-          "backward",
-          "random numbers of two calls have been drawn apart, because their values were asked for before: ask for them "
-          "after backward, or make the calls without dropout");
-    drawn = own;
-    streams = std::max(streams, own.stream + kStreams);
-  }
-  for (const Node& node : recording.nodes) {
-    if (!is_random(node) || node.recorded()->draw) continue;
-    if (!drawn) drawn = draw_of(node);
-    node.recorded()->draw = Draw{drawn->seed, drawn->step, streams};
-    streams += kStreams;
-  }
-  return drawn.value_or(Draw{});
-}
-
-bool draws(const Recording& recording) { return std::ranges::any_of(recording.nodes, is_random); }
-
-// Everybody in whose homes a recording reads or writes.
-std::vector<Users*> users_of(const Recording& recording) {
-  std::vector<Users*> users;
-  for (const Node& node : recording.nodes)
-    if (const ExpandingCallee* callee = node.callee(); callee && callee->network())
-      for (Users* home : callee->network()->impl().users)
-        if (std::ranges::find(users, home) == users.end()) users.push_back(home);
-  return users;
-}
-
-template <class T>
-void add(std::byte* sum, const Array& other) {
-  T* into = reinterpret_cast<T*>(sum);
-  for (const T each : other.values<T>()) *into++ += each;
-}
-
-// Where the results of a run go. Gradients of parameters go where they live if all that lies there is zero, else they
-// are added to it in the end.
-struct Places {
-  using Kind = Compiled::Result::Kind;
-
-  Places(const Compiled& compiled, const Recording& recording) {
-    for (const auto& [node, whole] : compiled.trained) {
-      const Network::Impl& net = recording.nodes[node].callee()->network()->impl();
-      Home& first = *net.blocks[0].home;
-      direct.push_back(whole && first.take_zero_gradients() ? &first : nullptr);
-      for (const Block& block : net.blocks)
-        if (!direct.back()) block.gradients();  // cleared, where they are to be zero
-    }
-    for (const Compiled::Result& result : compiled.results) {
-      if (result.kind == Kind::parameter && direct[result.node]) {
-        all.push_back(result.place);
-        continue;
-      }
-      arrays.emplace_back(&result, Array(result.dtype, result.shape));
-      all.push_back(arrays.back().second.data());
-    }
-  }
-
-  ~Places() {
-    if (taken) return;
-    for (Home* home : direct)
-      if (home) home->clear_gradients();
-  }
-
-  Results take() {
-    taken = true;
-    Results results;
-    for (auto& [result, array] : arrays) {
-      switch (result->kind) {
-        case Kind::value:
-          results.values.emplace_back(result->node, std::move(array));
-          break;
-        case Kind::gradient:
-          results.gradients.emplace_back(result->node, std::move(array));
-          break;
-        case Kind::parameter:
-          result->dtype == DType::float64 ? add<double>(result->place, array) : add<float>(result->place, array);
-          break;
-        case Kind::state:
-          std::memcpy(result->place, array.data(), array.bytes());
-          break;
-      }
-    }
-    return results;
-  }
-
-  std::vector<Home*> direct;  // by `trained`; null where gradients are added
-  std::vector<std::pair<const Compiled::Result*, Array>> arrays;
-  std::vector<void*> all;
-  bool taken = false;
-};
-
-Array number_array(std::uint64_t bits, DType dtype) {
-  Array number(dtype, {});
-  const double value = std::bit_cast<double>(bits);
-  if (dtype == DType::float64)
-    number.values<double>()[0] = value;
-  else if (dtype == DType::float32)
-    number.values<float>()[0] = static_cast<float>(value);
-  else
-    number.values<std::int32_t>()[0] = static_cast<std::int32_t>(value);
-  return number;
-}
-
 }  // namespace
 
-void set_around_run(void (*around)(const std::function<void()>&)) { around_run = around; }
-
-CacheInfo cache_info() { return cache().info(); }
-
-// Ends a key.
-void GradientWish::add_to(const Recording& recording, std::vector<std::uint64_t>& key) const {
-  key.push_back(leaves ? 1 : 2);
-  for (const Tensor& seed : seeds) key.push_back(seed ? 1 : 0);
-  for (const Tensor& x : by) {
+GradientWish::GradientWish(const Recording& recording, const std::vector<Tensor>& xs, std::vector<Tensor> given_seeds)
+    : leaves(false), seeds(std::move(given_seeds)) {
+  for (const Tensor& x : xs) {
     const Recorded& recorded = *x.op().recorded;
-    const ExpandingCallee* callee = callee_of(recorded);
-    const bool lives = callee && callee->parameter();
-    key.push_back(lives ? callee->key() : recording.holds(recorded) ? recorded.index : ~std::uint64_t{0});
+    if (const ExpandingCallee* callee = callee_of(recorded); callee && callee->parameter())
+      by.push_back({std::static_pointer_cast<const ParameterPlace>(recorded.callee), {}});
+    else if (recording.holds(recorded))
+      by.push_back({nullptr, recorded.index});
+    else
+      by.emplace_back();
   }
 }
 
-Results run(Recording& recording, const GradientWish* wish) {
-  if (wish) wish->add_to(recording, recording.key);
-  const Draw draw = draws(recording) ? draw_for(recording) : Draw{};
-  const std::shared_ptr<Compiled> compiled = cache().find(recording, wish);
-  std::vector<ArrayView> inputs;
-  for (const std::size_t i : compiled->inputs) inputs.push_back(recording.nodes[i].recorded()->value);
-  for (const std::size_t r : compiled->seeds) inputs.push_back(wish->seeds[r].op().recorded->value);
-  std::vector<Array> numbers;
-  if (compiled->lifted) {
-    const std::vector<Tensor>& given = compiled->function.graph().inputs();
-    for (const std::uint64_t bits : recording.numbers)
-      inputs.push_back(numbers.emplace_back(number_array(bits, given[inputs.size()].dtype())));
-  }
-  const std::vector<Users*> users = users_of(recording);
-  const InUse used(users, compiled->writes() ? Use::changes : Use::reads);
-  Places places(*compiled, recording);
-  const HookedRun hooks(recording);
-  around_run([&] { compiled->function.run(inputs, compiled->leaves, places.all, {draw.seed, draw.step}); });
-  return places.take();
+void GradientWish::add_to(std::vector<std::uint64_t>& key) const {
+  key.push_back(leaves ? 1 : 2);
+  for (const Tensor& seed : seeds) key.push_back(seed ? 1 : 0);
+  for (const By& x : by) key.push_back(x.lives ? x.lives->key() : x.node.value_or(~std::size_t{0}));
+}
+
+std::shared_ptr<const Compiled> compiled(const Recording& recording, const GradientWish* wish, bool lift) {
+  return Compiler(recording, wish, lift).run();
 }
 
 }  // namespace backpass::eager

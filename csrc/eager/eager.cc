@@ -7,9 +7,9 @@
 #include "base/convert.h"
 #include "base/error.h"
 #include "eager/callees.h"
-#include "eager/compiled.h"
 #include "eager/dense.h"
 #include "eager/drawn.h"
+#include "eager/run.h"
 #include "graph/reach.h"
 #include "nn/in_use.h"
 #include "nn/network_impl.h"
@@ -28,13 +28,19 @@ bool lives_in_network(const Tensor& t) {
   return callee && callee->parameter();
 }
 
+bool is_frozen(const Tensor& parameter) {
+  const ExpandingCallee* place = callee_of(*parameter.op().recorded);
+  const std::set<std::string>& frozen = place->network()->impl().frozen;
+  return !frozen.empty() && frozen.count(place->parameter()->name) > 0;
+}
+
 void keep_values(const Recording& recording, std::vector<std::pair<std::size_t, Array>>& values) {
   std::vector<Tensor> done;
   for (auto& [i, array] : values) {
     const Node& node = recording.nodes[i];
     node.recorded()->value = std::move(array);
     node.recorded()->known = true;
-    if (!node.recorded()->requires_grad) done.push_back(*node.tensor);
+    if (!node.recorded()->requires_grad) done.push_back(node.tensor);
   }
   for (const Tensor& t : done) forget_inputs(t);
 }
@@ -56,7 +62,7 @@ const Registered registered;
 void free_recording(const Recording& recording) {
   std::vector<Tensor> freed;
   for (const Node& node : recording.nodes)
-    if (!node.leaf && node.active) freed.push_back(*node.tensor);
+    if (!node.leaf && node.active) freed.push_back(node.tensor);
   for (const Tensor& t : freed) {
     t.op().recorded->freed = true;
     forget_inputs(t);
@@ -72,14 +78,14 @@ void add_elements(Array& sum, const Array& other) {
 
 // Into an array of its own: who holds the one before keeps it.
 void add_gradient(Recorded& recorded, Array gradient) {
-  if (recorded.grad) {
-    const Array before = value(recorded.grad);
-    gradient.dtype() == DType::float64 ? add_elements<double>(gradient, before) : add_elements<float>(gradient, before);
-    if (recorded.grad.shared().use_count() > 1) settle();
-    recorded.grad.op().recorded->value = std::move(gradient);
-  } else {
+  if (recorded.grad && recorded.grad.shared().use_count() > 1) settle();  // other threads may add meanwhile
+  if (!recorded.grad) {
     recorded.grad = known_tensor(std::move(gradient));
+    return;
   }
+  Array& sum = recorded.grad.op().recorded->value;
+  gradient.dtype() == DType::float64 ? add_elements<double>(gradient, sum) : add_elements<float>(gradient, sum);
+  sum = std::move(gradient);
 }
 
 Tensor checked_seed(const Tensor& y, const Tensor& seed) {
@@ -117,7 +123,10 @@ bool is_eager(const Tensor& t) { return t && t.op().recorded != nullptr; }
 bool has_value(const Tensor& t) {
   return is_eager(t) || (t && !t.op().open && std::ranges::find(t.shape(), kBatch) == t.shape().end());
 }
-bool requires_grad(const Tensor& t) { return is_eager(t) && t.op().recorded->requires_grad; }
+bool requires_grad(const Tensor& t) {
+  if (!is_eager(t) || !t.op().recorded->requires_grad) return false;
+  return !lives_in_network(t) || !is_frozen(t);
+}
 bool is_leaf(const Tensor& t) { return is_eager(t) && (t.op().recorded->leaf || !t.op().recorded->requires_grad); }
 
 void set_requires_grad(const Tensor& t, bool on) {
@@ -125,7 +134,12 @@ void set_requires_grad(const Tensor& t, bool on) {
     fail("requires_grad", "a constant may be part of graphs: tensor(x, requires_grad=True) is a leaf with its value");
   Recorded& recorded = recorded_of(t);
   if (on && t.dtype() == DType::int32) fail("requires_grad", "only float32 and float64 can require a gradient");
-  if (recorded.requires_grad == on) return;
+  if (requires_grad(t) == on) return;
+  if (lives_in_network(t)) {
+    Network network = *callee_of(recorded)->network();
+    const std::string& name = callee_of(recorded)->parameter()->name;
+    return on ? network.unfreeze({name}) : network.freeze({name});
+  }
   if (!on && !recorded.leaf) fail("requires_grad", "is that of a leaf to change: detach() gives one");
   if (on) {
     value(t);  // a leaf from now on
@@ -206,7 +220,7 @@ void set_grad(const Tensor& t, const Tensor& grad) {
 
 void backward(const Tensor& y, const Tensor& seed, bool retain_graph) {
   check_differentiable(y);
-  const GradientWish wish{true, {}, {checked_seed(y, seed)}};
+  const GradientWish wish({checked_seed(y, seed)});
   Recording recording = walk(std::span(&y, 1), Purpose::gradients, true, 0);
   Results results = run(recording, &wish);
   keep_values(recording, results.values);
@@ -216,13 +230,14 @@ void backward(const Tensor& y, const Tensor& seed, bool retain_graph) {
 
 std::vector<Tensor> gradients(const std::vector<Tensor>& ys, const std::vector<Tensor>& xs,
                               const std::vector<Tensor>& seeds, bool retain_graph) {
-  GradientWish wish{false, xs, {}};
+  std::vector<Tensor> given;
   for (std::size_t i = 0; i < ys.size(); ++i) {
     check_differentiable(ys[i]);
-    wish.seeds.push_back(i < seeds.size() && seeds[i] ? checked_seed(ys[i], seeds[i]) : Tensor());
+    given.push_back(i < seeds.size() && seeds[i] ? checked_seed(ys[i], seeds[i]) : Tensor());
   }
   for (const Tensor& x : xs) recorded_of(x);
   Recording recording = walk(ys, Purpose::gradients, true, 0);
+  const GradientWish wish(recording, xs, std::move(given));
   Results results = run(recording, &wish);
   keep_values(recording, results.values);
   std::vector<Tensor> grads(xs.size());
@@ -250,17 +265,6 @@ std::vector<Tensor> recorded_gradients(const std::vector<Tensor>& ys, const std:
     all.push_back(i < seeds.size() && seeds[i] ? seeds[i] : constant(1.0, ys[i].shape(), ys[i].dtype()));
   }
   return gradients_of_all(ys, xs, all);
-}
-
-const Network* network_of(const std::vector<Tensor>& leaves) {
-  const Network* found = nullptr;
-  for (std::size_t i = 0; i < leaves.size(); ++i) {
-    const Network* own = lives_in_network(leaves[i]) ? callee_of(recorded_of(leaves[i]))->network() : nullptr;
-    if (i > 0 && (own == nullptr ? found != nullptr : found == nullptr || &own->impl() != &found->impl()))
-      fail("optimizer", "parameters must be of one model, or leaves that live in none");
-    found = own;
-  }
-  return found;
 }
 
 std::uint64_t add_hook(const Tensor& t, Hook hook) {

@@ -88,20 +88,28 @@ class Walk {
       draw(next);
       if (!mark(next)) continue;
       const bool leaf = is_leaf(next.op());
-      nodes_.push_back({&next, leaf});
+      found_.push_back({&next, leaf});
       if (!leaf)
         for (const Tensor& x : next.op().inputs) open_.push_back(&x);
     }
   }
 
-  std::vector<Node> sorted() {
-    std::ranges::sort(nodes_, {}, [](const Node& node) { return node.op().id; });
-    for (std::size_t i = 0; i < nodes_.size(); ++i) place(nodes_[i].op()) = i;
-    return std::move(nodes_);
+  void sort_into(Recording& recording) {
+    std::ranges::sort(found_, {}, [](const Found& each) { return each.tensor->op().id; });
+    for (std::size_t i = 0; i < found_.size(); ++i) place(found_[i].tensor->op()) = i;
+    recording.nodes.reserve(found_.size());
+    for (const auto& [t, leaf] : found_) {
+      Node node{*t, t->op().recorded ? t->op().recorded->callee : nullptr, recording.inputs.size()};
+      node.leaf = leaf;
+      if (!leaf)
+        for (const Tensor& x : t->op().inputs) recording.inputs.push_back(at(x));
+      node.n_inputs = recording.inputs.size() - node.first_input;
+      recording.nodes.push_back(std::move(node));
+    }
+    recording.number = number_;
   }
 
   std::size_t at(const Tensor& t) { return place(t.op()); }
-  std::uint64_t number() const { return number_; }
 
  private:
   bool is_leaf(const Op& op) const {
@@ -119,10 +127,15 @@ class Walk {
 
   std::size_t& place(const Op& op) { return op.recorded ? op.recorded->index : others_[&op]; }
 
+  struct Found {
+    const Tensor* tensor;
+    bool leaf;
+  };
+
   const Purpose purpose_;
   const std::uint64_t number_;
   std::vector<const Tensor*> open_;
-  std::vector<Node> nodes_;
+  std::vector<Found> found_;
   std::unordered_map<const Op*, std::size_t> others_;
 };
 
@@ -161,7 +174,8 @@ void add_flags(const Node& node, std::vector<std::uint64_t>& key) {
     if (!recorded->hooks.empty()) flags ^= kHookTag;
     if (recorded->retains_grad) flags ^= kRetainTag;
     if (recorded->leaf) flags ^= kMadeTag;
-    if (recorded->draw) flags = mixed(flags, recorded->draw->stream + 1);
+    const std::optional<Draw>& drawn = node.leaf ? recorded->follows : recorded->draw;
+    if (drawn) flags = mixed(flags, drawn->stream + 1);
   }
   key.push_back(flags);
 }
@@ -172,6 +186,36 @@ std::uint64_t digest(const Node& node) {
   if (node.leaf) return digest_of_leaf(node.op());
   if (recorded->digest == 0) recorded->digest = digest_of(node.op());
   return recorded->digest;
+}
+
+void mark_active(Recording& recording) {
+  std::vector<Node>& nodes = recording.nodes;
+  for (const std::size_t root : recording.roots) nodes[root].active = true;
+  for (auto node = nodes.rbegin(); node != nodes.rend(); ++node)
+    for (const std::size_t input : recording.inputs_of(*node))
+      if (const Recorded* recorded = nodes[input].recorded(); node->active && recorded && recorded->requires_grad)
+        nodes[input].active = true;
+}
+
+void write_key(Recording& recording, Purpose purpose) {
+  std::vector<std::uint64_t>& key = recording.key;
+  key.reserve(6 * recording.nodes.size() + 8);
+  key.push_back(static_cast<std::uint64_t>(purpose));
+  std::unordered_map<const void*, std::size_t> groups;
+  for (std::size_t i = 0; i < recording.nodes.size(); ++i) {
+    const Node& node = recording.nodes[i];
+    key.push_back(digest(node));
+    add_flags(node, key);
+    if (takes_number(node.op()) && !(node.leaf && node.recorded()))
+      recording.numbers.push_back(std::bit_cast<std::uint64_t>(node.op().alpha));
+    if (const ExpandingCallee* callee = node.callee(); callee && (!node.leaf || callee->parameter())) {
+      key.push_back(callee->key());
+      if (callee->group() != callee) key.push_back(groups.try_emplace(callee->group(), i).first->second);
+    }
+    const auto inputs = recording.inputs_of(node);
+    key.insert(key.end(), inputs.begin(), inputs.end());
+  }
+  key.insert(key.end(), recording.roots.begin(), recording.roots.end());
 }
 
 }  // namespace
@@ -185,52 +229,22 @@ Recording walk(std::span<const Tensor> roots, Purpose purpose, bool roots_wanted
   Walk found(purpose);
   for (const Tensor& t : roots) found.add(t);
   Recording recording;
-  recording.nodes = found.sorted();
-  recording.number = found.number();
+  found.sort_into(recording);
   std::vector<Node>& nodes = recording.nodes;
-  for (const Node& node : nodes)
-    if (!node.leaf)
-      for (const Tensor& x : node.op().inputs) ++nodes[found.at(x)].readers;
+  for (const std::size_t input : recording.inputs) ++nodes[input].readers;
   for (Node& node : nodes) {
     check_kept(node, purpose);
     const Recorded* recorded = node.recorded();
-    node.wanted = !node.leaf && recorded && !recorded->known &&
-                  node.tensor->shared().use_count() > static_cast<long>(node.readers);
+    node.wanted = !node.leaf && recorded && !recorded->known && node.is_held_by_others(0);
   }
   for (const Tensor& t : roots) {
     Node& node = nodes[found.at(t)];
     recording.roots.push_back(found.at(t));
-    if (node.leaf || node.recorded()->known) continue;
-    node.wanted = roots_wanted || t.shared().use_count() > static_cast<long>(node.readers) + holders;
+    if (!node.leaf && !node.recorded()->known) node.wanted = roots_wanted || node.is_held_by_others(holders);
   }
-  if (purpose == Purpose::gradients) {
-    for (const std::size_t root : recording.roots) nodes[root].active = true;
-    for (auto node = nodes.rbegin(); node != nodes.rend(); ++node)
-      if (node->active && !node->leaf)
-        for (const Tensor& x : node->op().inputs)
-          if (x.op().recorded && x.op().recorded->requires_grad) nodes[found.at(x)].active = true;
-  }
+  if (purpose == Purpose::gradients) mark_active(recording);
   for (const Node& node : nodes) check_current(node);
-  std::vector<std::uint64_t>& key = recording.key;
-  key.reserve(6 * nodes.size() + 8);
-  key.push_back(static_cast<std::uint64_t>(purpose));
-  std::unordered_map<const void*, std::size_t> groups;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const Node& node = nodes[i];
-    const Op& op = node.op();
-    const Recorded* recorded = node.recorded();
-    key.push_back(digest(node));
-    add_flags(node, key);
-    if (takes_number(op) && !(node.leaf && recorded))
-      recording.numbers.push_back(std::bit_cast<std::uint64_t>(op.alpha));
-    if (const ExpandingCallee* callee = node.callee(); callee && (!node.leaf || callee->parameter())) {
-      key.push_back(callee->key());
-      if (callee->group() != callee) key.push_back(groups.try_emplace(callee->group(), i).first->second);
-    }
-    if (node.leaf) continue;
-    for (const Tensor& x : op.inputs) key.push_back(found.at(x));
-  }
-  key.insert(key.end(), recording.roots.begin(), recording.roots.end());
+  write_key(recording, purpose);
   return recording;
 }
 

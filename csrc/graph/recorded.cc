@@ -16,14 +16,12 @@ struct Unasked {
   static constexpr std::size_t kLeast = 512;
   std::vector<std::weak_ptr<const Op>> ops;
   std::size_t limit = kLeast;  // from which those that are gone are taken out
-  void (*compute)(const Tensor&) = nullptr;
 };
 
-// The host program's lock guards it: recordings are made under it.
-Unasked& unasked() {
-  static Unasked* all = new Unasked;  // never destroyed: tensors may outlive what is
-  return *all;
-}
+// By thread: what one has recorded is no other's to run.
+thread_local Unasked unasked;
+
+void (*compute_now)(const Tensor&) = nullptr;
 
 bool is_open(const std::weak_ptr<const Op>& op) {
   const auto held = op.lock();
@@ -83,18 +81,18 @@ std::shared_ptr<Recorded> recorded_from(const Op& op) {
 }
 
 void note_unasked(const Tensor& t) {
-  Unasked& all = unasked();
+  Unasked& all = unasked;
   all.ops.push_back(t.shared());
   if (all.ops.size() >= all.limit) {
     std::erase_if(all.ops, [](const auto& each) { return !is_open(each); });
     all.limit = std::max(Unasked::kLeast, 2 * all.ops.size());
   }
   const Recorded& recorded = *t.op().recorded;
-  if (recorded.depth >= kDeep && !recorded.requires_grad && all.compute != nullptr) all.compute(t);
+  if (recorded.depth >= kDeep && !recorded.requires_grad && compute_now != nullptr) compute_now(t);
 }
 
 std::vector<Tensor> take_unasked() {
-  Unasked& all = unasked();
+  Unasked& all = unasked;
   std::vector<Tensor> found;
   for (const auto& each : all.ops)
     if (auto held = each.lock(); held && !held->recorded->known) found.emplace_back(std::move(held));
@@ -103,7 +101,7 @@ std::vector<Tensor> take_unasked() {
   return found;
 }
 
-void set_computer(void (*compute)(const Tensor&)) { unasked().compute = compute; }
+void set_computer(void (*compute)(const Tensor&)) { compute_now = compute; }
 
 void forget_inputs(const Tensor& t) {
   Op& op = const_cast<Op&>(t.op());

@@ -32,6 +32,7 @@ struct Recorded {
   Tensor grad = {};  // a leaf; empty where nothing has come
   std::shared_ptr<const Callee> callee = nullptr;
   std::optional<Draw> draw = {};
+  std::optional<Draw> follows = {};  // the last draw in what it was made from, itself included
   std::vector<std::pair<std::uint64_t, GradientHook>> hooks = {};  // by their numbers
   // Of walks: the digest of the op's attributes, made once; and where the walk of this number has put it.
   std::uint64_t digest = 0, walk = 0;

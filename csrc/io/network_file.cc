@@ -70,6 +70,11 @@ Network Network::deserialize(std::span<const std::byte> bytes) {
 
 void Network::save(const std::string& path) const { replace_file(path, serialize()); }
 
+void Network::save_weights(const std::string& path) const {
+  const InUse use(impl_->users, Use::reads);
+  replace_file(path, write_safetensors(entries(*impl_)));
+}
+
 Network Network::load(const std::string& path) { return deserialize(as_bytes(read_file(path))); }
 
 }  // namespace backpass

@@ -94,9 +94,21 @@ void Network::load_weights(const std::map<std::string, ArrayView>& arrays) {
 void Network::load_weights(const std::string& path) {
   const std::string bytes = read_file(path);
   std::map<std::string, ArrayView> arrays;
-  for (const TensorEntry& tensor : read_weights(std::as_bytes(std::span(bytes))))
+  for (const TensorEntry& tensor : backpass::read_weights(std::as_bytes(std::span(bytes))))
     arrays.emplace(tensor.name, ArrayView(tensor.bytes.data(), tensor.type, tensor.shape));
   load_weights(arrays);
+}
+
+std::vector<std::pair<std::string, Array>> Network::read_weights(const std::string& path) {
+  const std::string bytes = read_file(path);
+  std::vector<std::pair<std::string, Array>> arrays;
+  for (const TensorEntry& tensor : backpass::read_weights(std::as_bytes(std::span(bytes)))) {
+    const DType dtype = tensor.type == ElementType::float64 ? DType::float64 : DType::float32;
+    const Dim count = element_count(tensor.shape);
+    Array& array = arrays.emplace_back(tensor.name, Array(dtype, tensor.shape)).second;
+    convert(static_cast<std::byte*>(array.data()), dtype, tensor.bytes.data(), tensor.type, count);
+  }
+  return arrays;
 }
 
 }  // namespace backpass

@@ -115,7 +115,7 @@ void run_phase(Network::Impl& net, Plan& plan, Phase phase, const ByHand& arrays
   run.step = net.kept.step;
   run.threads = resolve_threads(0);
   run.first = run.last = phase;
-  run.blocks = net.more_blocks;
+  run.blocks = net.set_blocks();
   plan.run(run);
 }
 

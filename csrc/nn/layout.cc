@@ -41,7 +41,6 @@ void Network::Impl::lay_out() {
   for (const Block& block : blocks) {
     if (std::ranges::find(users, &block.home->users) == users.end()) users.push_back(&block.home->users);
     if (&block == &blocks[0]) continue;
-    block.home->show_gradients();
     more_blocks.insert(more_blocks.end(), {block.values(), block.gradients()});
   }
 }
@@ -124,6 +123,11 @@ std::byte* Network::Impl::values_of(const ParameterInfo& info) const {
 
 std::byte* Network::Impl::gradients_of(const ParameterInfo& info) const {
   return blocks[block_of(info)].gradients() + place_of(info).offset;
+}
+
+std::span<std::byte* const> Network::Impl::set_blocks() const {
+  for (std::size_t i = 1; i < blocks.size(); ++i) blocks[i].gradients();
+  return more_blocks;
 }
 
 std::vector<FlatBlock> Network::Impl::flat_blocks() const {

@@ -33,7 +33,7 @@ struct Network::Impl {
   // averages keep their arrays so. Where it really lies: blocks, ascending; one alone where nothing is shared.
   std::vector<Block> blocks;
   std::shared_ptr<Home> made;           // of what got its first values with this network; null where nothing did
-  std::vector<std::byte*> more_blocks;  // parameters and gradients of all but the first
+  std::vector<std::byte*> more_blocks;  // parameters and gradients of all but the first; what is read may be unset
   std::byte* first = nullptr;           // the first block's values, for every step
   std::size_t first_at = 0;             // where it begins in its home, bytes
   std::vector<Users*> users;            // of all homes, each once
@@ -81,6 +81,7 @@ struct Network::Impl {
   std::byte* values_of(const ParameterInfo& info) const;
   std::byte* gradients_of(const ParameterInfo& info) const;  // of a parameter
   std::vector<FlatBlock> flat_blocks() const;                // of parameters
+  std::span<std::byte* const> set_blocks() const;  // more_blocks, with gradients that are zero if they shall be
   bool has_gradients() const;
   bool is_in_one_block() const { return blocks[0].end >= n_parameters; }  // its parameters
   void clear_gradients();

@@ -199,7 +199,7 @@ bool Optimizer::State::walk(const Network::Impl& network, Plan& plan, std::span<
   PlanRun run{memory};
   run.settings = next_settings();
   run.threads = resolve_threads(0);
-  run.blocks = network.more_blocks;
+  run.blocks = network.set_blocks();
   plan.run(run);
   last_norm = plan.gradient_norm();
   return plan.updated();

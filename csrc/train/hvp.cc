@@ -57,7 +57,7 @@ Array Objective::hvp(const TrainingData& data, const ArrayView& vector, std::int
   run.seed = net.seed;
   run.step = random_step >= 0 ? static_cast<std::uint64_t>(random_step) : net.step++;
   run.threads = resolve_threads(impl_->options.threads);
-  run.blocks = net.more_blocks;
+  run.blocks = net.set_blocks();
   plan.run(run);
   return result;
 }

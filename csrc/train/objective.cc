@@ -194,7 +194,7 @@ double Objective::Impl::walk(Plan& plan, const Batch& batch, Phase last, const B
   add_sources(sources, *batch.x, *batch.targets);
   PlanRun run{
       slots,          sources, batch.rows,       batch.seed, batch.step, settings, resolve_threads(batch.threads),
-      Phase::forward, last,    net().more_blocks};
+      Phase::forward, last,    net().set_blocks()};
   net().run(plan, run);
   if (batch.predict) predicted = predictions(plan, batch.count);
   read_heads(plan, batch);

@@ -1,7 +1,8 @@
 // Tensors that have values: operations on them are recorded, and run where somebody asks for a value or a gradient.
 //
 // A recording is a graph of the same ops as any other. Asking compiles it once; a recording of the same structure finds
-// its plan again. One thread at a time makes and runs recordings; Python's lock sees to that.
+// its plan again. Recordings are made by one thread at a time: Python's lock, or one of the program's, sees to that.
+// Plans may run without it. What is computed without being asked for is what the same thread has recorded.
 #pragma once
 
 #include "backpass/function.h"
@@ -16,7 +17,8 @@ bool is_eager(const Tensor& t);   // has a value, or follows from some that have
 bool has_value(const Tensor& t);  // likewise, or follows from constants and random numbers alone
 bool requires_grad(const Tensor& t);
 bool is_leaf(const Tensor& t);
-// Throws std::invalid_argument where the tensor is no leaf, or holds integers.
+// Throws std::invalid_argument where the tensor is no leaf, or holds integers. A parameter that lives in a network is
+// frozen there, or trained again.
 void set_requires_grad(const Tensor& t, bool on);
 void retain_grad(const Tensor& t);  // keeps the gradient of a tensor that is no leaf
 
@@ -80,12 +82,18 @@ class Caller {
 Tensor loss(const Loss& loss, const Tensor& prediction, const ArrayView& target, const ArrayView& sample_weight = {});
 Tensor loss(const Loss& loss, const Tensor& prediction, const Tensor& target, const ArrayView& sample_weight = {});
 
-// Leaves that one optimizer steps, as the parameters of a network of their own: they live there from now on. Throws
-// std::invalid_argument where there is none, one is no leaf, lives in a network already, or they differ in type.
-Network home_of(const std::vector<Tensor>& leaves);
+// A leaf that requires a gradient or lives in a network; or a parameter or state of the graph of a network.
+bool is_parameter(const Tensor& t);
+// Parameters under these names as those of one network: what an optimizer of them steps. All stay where they live;
+// leaves that live nowhere move into one block of memory. Throws std::invalid_argument where there is none, one is
+// something else or is given twice, or they differ in type.
+Network joined(const std::vector<std::pair<std::string, Tensor>>& parts);
 
-// The network that leaves live in; null where they live in none. Throws std::invalid_argument where it is not the same.
+// The network in which just these leaves live, and all others are frozen; null where there is none.
 const Network* network_of(const std::vector<Tensor>& leaves);
+
+// The same for all tensors that are the same parameter or state.
+const void* identity(const Tensor& t);
 
 // How a plan is run: bindings let go of their lock meanwhile. Set once.
 void set_around_run(void (*around)(const std::function<void()>& run));

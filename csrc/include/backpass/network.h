@@ -151,6 +151,7 @@ class Network {
 
   // safetensors, replaced as a whole. Errors: FileError (input/output), std::invalid_argument (content).
   void save(const std::string& path) const;
+  void save_weights(const std::string& path) const;  // parameters and states alone, as safetensors
   static Network load(const std::string& path);
   std::string serialize() const;  // the bytes of that file
   static Network deserialize(std::span<const std::byte> bytes);
@@ -158,6 +159,8 @@ class Network {
   void load_weights(const std::map<std::string, ArrayView>& arrays);
   std::vector<std::pair<std::string, Array>> state_dict() const;  // copies of parameters and states, by name
   void load_weights(const std::string& path);                     // safetensors, of this library or of others
+  // The arrays of such a file, by name.
+  static std::vector<std::pair<std::string, Array>> read_weights(const std::string& path);
   Network clone(std::optional<DType> dtype = {}) const;  // parameters and gradients copied, in another type if asked
 
   // Takes back the first values that it gave: its layers may be called with other shapes, where nobody else uses them.

@@ -46,6 +46,8 @@ class Embedding(Fixed):
         (1, 1)
     """
 
+    _may_hold = True
+
     num_embeddings: int
     embedding_dim: int
     padding_idx: int | None

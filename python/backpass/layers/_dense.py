@@ -53,6 +53,8 @@ class Dense(Fixed):
         Dense(units=3, activation='relu')
     """
 
+    _may_hold = True
+
     units: int
     activation: str | Activation | None
     bias: bool
@@ -141,6 +143,8 @@ class Residual(Fixed):
         >>> list(bp.Sequential(block, bp.Dense(1), input_shape=4, seed=0).parameters())
         ['0.0.weight', '0.0.bias', '0.1.weight', '0.1.bias', '1.weight', '1.bias']
     """
+
+    _may_hold = True
 
     layers: tuple[Layer, ...]
     _depth: int

@@ -19,7 +19,10 @@ class Fixed(Layer):
     default, from the constructor.
     """
 
+    _may_hold = False
+
     def __init_subclass__(cls) -> None:
+        cls._may_hold = cls._may_hold or "forward" in vars(cls)
         if cls.__module__.startswith("backpass."):
             LAYERS[cls.__name__] = cls
             _settings.set_defaults(cls)

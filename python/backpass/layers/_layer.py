@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backpass import _core, _functions
+from backpass._joined import Parameters
 
 if TYPE_CHECKING:
     from backpass._types import Shape
@@ -39,6 +41,9 @@ class Layer:
     """
 
     backward: Callable[..., Any] | None = None
+    _may_hold = True  # parameters or states
+    _training = -1  # of calls on tensors that have values; -1: as gradients are recorded
+    _given: dict[str, Any] | None = None  # values for when it has shapes
 
     def __call__(self, *inputs: _core.Tensor) -> _core.Tensor:
         """The layer's output.
@@ -63,7 +68,7 @@ class Layer:
                 raise TypeError(f"[{type(self).__name__}] is called with tensors, got {type(x).__name__}")
         if not _callers.stack and any(x.is_eager for x in inputs):
             given = inputs[0] if len(inputs) == 1 else [*inputs]
-            output: _core.Tensor = self._caller_for(inputs)(given, -1)
+            output: _core.Tensor = self._caller_for(inputs)(given, self._training)
             return output
         return self._native()(list(inputs), _name_in_caller(self))
 
@@ -167,12 +172,12 @@ class Layer:
         return {name: plain(value) for name, value in self._own().items()}
 
     def _own(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        return {name: value for name, value in dict(vars(self)).items() if not name.startswith("_")}
 
     def _native(self) -> _core.Layer:
         """The handle of this layer in the core; always the same one, because it is the layer's identity there."""
         if "_handle" not in self.__dict__:
-            self.__dict__["_handle"] = self._describe()
+            self.__dict__.setdefault("_handle", self._describe())  # another thread may have been faster
         handle: _core.Layer = self.__dict__["_handle"]
         return handle
 
@@ -183,10 +188,62 @@ class Layer:
                 raise ValueError(f"[{type(self).__name__}] needs a tensor whose first axis is the batch, got a number")
         key = tuple((x.shape[1:], x.dtype) for x in inputs)
         callers: dict[Any, _core.Caller] = self.__dict__.setdefault("_called", {})
-        if key not in callers:
-            places = [_core.input((None, *shape), dtype, f"input{i}") for i, (shape, dtype) in enumerate(key)]
-            callers[key] = _core.Caller(_core.Network(places, [self(*places)], None, None, None))
-        return callers[key]
+        caller = callers.get(key)
+        if caller is None:
+            caller = callers[key] = self._caller_of(key)
+            if len(callers) > _KEPT:
+                callers.pop(next(iter(callers)), None)
+        return caller
+
+    def _caller_of(self, key: tuple[tuple[Shape, str], ...]) -> _core.Caller:
+        """For inputs of these shapes without the batch, and types; what is frozen for others is so here."""
+        places = [_core.input((None, *shape), dtype, f"input{i}") for i, (shape, dtype) in enumerate(key)]
+        others: dict[Any, _core.Caller] = self.__dict__.get("_called", {})
+        seed = None if others else _callers.next_seed()
+        network = _core.Network(places, [self(*places)], seed, None, None)
+        for other in list(others.values())[:1]:
+            if other.network.frozen:
+                network.freeze(other.network.frozen)
+        if self._given is not None:
+            network.load_arrays({f"0.{name}": value for name, value in self._given.items()})
+            del self.__dict__["_given"]
+        return _core.Caller(network)
+
+    def parameters(self) -> Parameters:
+        """Its parameters as eager tensors, in an iterable; they are there from the first call on such tensors on.
+
+        Raises:
+            RuntimeError: while iterating, if it has not been called; an optimizer may be made before.
+
+        Example:
+            >>> import backpass as bp
+            >>> layer = bp.Dense(2)
+            >>> optimizer = bp.SGD(layer.parameters(), lr=0.1)
+            >>> bp.sum(layer(bp.tensor([[1.0, 2.0, 3.0]]))).backward()
+            >>> optimizer.step()
+            >>> [w.shape for w in layer.parameters()]
+            [(2, 3), (2,)]
+        """
+        return Parameters(self)
+
+    def _residents(self) -> list[tuple[str, _core.Tensor, _core.Tensor | None]] | None:
+        """Names, ops and leaves of parameters and states (which are no leaves); None before the first call."""
+        callers: dict[Any, _core.Caller] = self.__dict__.get("_called", {})
+        for caller in list(callers.values())[:1]:
+            return residents_of(caller, "0.")
+        return None
+
+    def _call_for(self, keys: Sequence[Any]) -> None:
+        """As if it had been called with such inputs."""
+        callers = self.__dict__.setdefault("_called", {}) if keys else {}
+        for key in keys:
+            if key not in callers:
+                callers[key] = self._caller_of(key)
+
+    def _all_leaves(self) -> list[_core.Tensor]:
+        """Those of all shapes of inputs that it has been called with."""
+        callers: dict[Any, _core.Caller] = self.__dict__.get("_called", {})
+        return [leaf for caller in list(callers.values()) for leaf in caller.parameters]
 
     def _describe(self) -> _core.Layer:
         return _core.python_layer(type(self).__name__, self.settings(), self)
@@ -233,9 +290,32 @@ class _Callers(threading.local):
     def __init__(self) -> None:
         self.stack: list[Layer] = []
         self.terms: list[list[_core.Tensor]] = []  # that each of them has added to the loss
+        self.seeds: Iterator[int] | None = None  # of the module that is being called, for first weights
+
+    def next_seed(self) -> int | None:
+        return None if self.seeds is None else next(self.seeds)
 
 
 _callers = _Callers()
+_KEPT = 32  # forms of a layer for inputs of as many shapes
+
+
+@contextmanager
+def seeds_of_layers(seeds: Iterator[int] | None) -> Iterator[None]:
+    """Layers that are called for the first time within draw their first weights from these; None changes nothing."""
+    before = _callers.seeds
+    _callers.seeds = before if seeds is None else seeds
+    try:
+        yield
+    finally:
+        _callers.seeds = before
+
+
+def residents_of(caller: _core.Caller, prefix: str) -> list[tuple[str, _core.Tensor, _core.Tensor | None]]:
+    """Names, ops and leaves of a network's parameters and states."""
+    leaves = dict(zip(caller.network.parameters(), caller.parameters, strict=True))
+    kept = [t for t in caller.network.graph.ops if t.kind in ("parameter", "state")]
+    return [(t.name.removeprefix(prefix), t, leaves.get(t.name)) for t in kept]
 
 
 def _name_in_caller(layer: Layer) -> str:

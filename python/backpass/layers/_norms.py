@@ -40,6 +40,8 @@ class BatchNorm(Fixed):
         {'0.running_mean': [1.0], '0.running_var': [1.5]}
     """
 
+    _may_hold = True
+
     momentum: float
     eps: float
     affine: bool
@@ -70,6 +72,8 @@ class LayerNorm(Fixed):
         [[-1.0, 1.0]]
     """
 
+    _may_hold = True
+
     eps: float
     affine: bool
     bias: bool
@@ -97,6 +101,8 @@ class RMSNorm(Fixed):
         >>> bp.Sequential(bp.RMSNorm(), input_shape=2, dtype="float64").predict([[3.0, 3.0]]).round(6).tolist()
         [[1.0, 1.0]]
     """
+
+    _may_hold = True
 
     eps: float
     affine: bool

@@ -5,10 +5,12 @@
 9
 """
 
+from backpass.models._module import Module
 from backpass.models._network import Network
 from backpass.models._sequential import Sequential, load
 
 __all__ = [
+    "Module",
     "Network",
     "Sequential",
     "load",

@@ -15,6 +15,7 @@ from backpass._names import missing_attribute
 from backpass._sealed import Sealed
 from backpass._views import Views
 from backpass.data._tables import check_names, names_of
+from backpass.layers._layer import residents_of
 from backpass.models._functional import functional
 from backpass.models._other_names import OtherNames
 from backpass.models._summary import summary
@@ -42,6 +43,7 @@ class Model(OtherNames, Sealed):
     _names: Names = None  # of the columns that it was trained with, where they have some
     _native: _core.Network | None = None  # also where nobody has called __init__
     _called: tuple[_core.Network, _core.Caller] | None = None  # what calls it with eager tensors
+    _may_hold = True  # parameters or states
     _training: int = -1  # what train() and eval() say of such calls; -1: as gradients are recorded
 
     if not TYPE_CHECKING:
@@ -243,6 +245,13 @@ class Model(OtherNames, Sealed):
         if self._called is None or self._called[0] is not native:
             self._called = native, _core.Caller(native)
         return self._called[1]
+
+    def _residents(self) -> list[tuple[str, _core.Tensor, _core.Tensor | None]] | None:
+        """Names, ops and leaves of parameters and states (which are no leaves); None where it has no shapes yet."""
+        return None if self._native is None else residents_of(self._caller(), "")
+
+    def _all_leaves(self) -> list[_core.Tensor]:
+        return [] if self._native is None else self._caller().parameters
 
     def _call(self, inputs: tuple[Any, ...], training: bool | None) -> Any:
         """The output for arrays or eager tensors, as eager tensors; None for tensors of a graph that is being built."""

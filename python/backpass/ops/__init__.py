@@ -16,6 +16,7 @@ from backpass._core import input as input
 from backpass._core import manual_seed as manual_seed
 from backpass._functions import *
 from backpass.ops._eager import GradientTape as GradientTape
+from backpass.ops._eager import Parameter as Parameter
 from backpass.ops._eager import Variable as Variable
 from backpass.ops._eager import enable_grad as enable_grad
 from backpass.ops._eager import no_grad as no_grad
@@ -29,6 +30,7 @@ if not TYPE_CHECKING:  # mypy reads no sums of lists; without one it follows the
         "GradientTape",
         "Graph",
         "Input",
+        "Parameter",
         "Plan",
         "Tensor",
         "Variable",

@@ -71,6 +71,26 @@ def Variable(initial_value: ArrayLike, dtype: str | None = None, trainable: bool
     return tensor(initial_value, dtype, trainable)
 
 
+def Parameter(data: ArrayLike, requires_grad: bool = True) -> _core.Tensor:
+    """`tensor(data, requires_grad=True)`, in the words of PyTorch: a leaf that a `Module` holds in an attribute.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Parameter([1.0, 2.0])
+        tensor([1., 2.], requires_grad=True)
+    """
+    return tensor(data, None, requires_grad)
+
+
+def _leaf(values: Any, requires_grad: bool, is_parameter: bool) -> _core.Tensor:
+    """What a copy or pickle of a leaf becomes; a parameter that is frozen is so because it lives somewhere."""
+    leaf = tensor(values, None, is_parameter)
+    if is_parameter and not requires_grad:
+        _core.joined([("0", leaf)])
+        leaf.requires_grad = False
+    return leaf
+
+
 class _GradientMode:
     """Switches the recording of gradients on this thread; a decorator too."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backpass import _core
-from backpass.ops._eager import Hook
+from backpass.ops._eager import Hook, _leaf
 
 _PRECISION = 4  # digits that are printed
 
@@ -82,6 +82,15 @@ def _changed_in_place(operation: Callable[[Any, Any], Any]) -> Callable[[_core.T
     return change
 
 
+def _reduced(self: _core.Tensor) -> Any:
+    """Copies and pickles are leaves with the same elements; a gradient stays behind."""
+    if not self.has_value:
+        raise TypeError("[Tensor] of a graph that is being built has no value, and cannot be copied or pickled")
+    if self.requires_grad and not self.is_leaf:
+        raise TypeError("[Tensor] is not a leaf: copy what detach() gives, the value without what it was made from")
+    return _leaf, (self.numpy(), self.requires_grad, self.is_eager and _core.is_parameter(self))
+
+
 VALUES: dict[str, Callable[..., Any]] = {
     "__array__": lambda self, dtype=None, copy=None: self._array() if dtype is None else self._array().astype(dtype),
     "__bool__": lambda self: bool(self._item()),
@@ -96,12 +105,14 @@ VALUES: dict[str, Callable[..., Any]] = {
     "__trunc__": lambda self: math.trunc(self._item()),
 }
 METHODS: dict[str, Callable[..., Any]] = {
+    "__reduce__": _reduced,
     "__iadd__": _changed_in_place(operator.add),
     "__isub__": _changed_in_place(operator.sub),
     "__imul__": _changed_in_place(operator.mul),
     "__itruediv__": _changed_in_place(operator.truediv),
     "numpy": numpy,
     "item": item,
+    "numel": lambda self: math.prod(self.shape),
     "tolist": tolist,
     "assign": assign,
     "zero_": zero_,

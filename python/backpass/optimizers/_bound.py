@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from backpass import _checks, _core
+from backpass._joined import Joined, Parameters, is_module, joined_of
 from backpass._views import Views
 
 if TYPE_CHECKING:
     from backpass.optimizers._optimizer import Optimizer
 
 
-class Home:
-    """What an optimizer steps that is no model: leaves, in a network of their own."""
-
-    _trained = True
-
-    def __init__(self, native: _core.Network) -> None:
-        self._native = native
-
-    def _built(self) -> _core.Network:
-        return self._native
-
-    _built_for = None  # what models have
-
-    def zero_grad(self) -> None:
-        self._native.zero_grad()
-
-
 def are_parameters(value: Any) -> bool:
     """Whether it is what an optimizer may step, and no setting."""
-    if isinstance(value, Views) or hasattr(value, "_built_for"):
+    if isinstance(value, (Views, Parameters, list, tuple, Iterator)):
         return True
-    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(each, _core.Tensor) for each in value)
+    return any(hasattr(value, name) for name in ("_built_for", "_residents", "_attributes"))
 
 
 def bound_to(where: str, parameters: Any) -> Any:
@@ -45,8 +31,57 @@ def bound_to(where: str, parameters: Any) -> Any:
     if hasattr(parameters, "_built_for"):
         parameters._built()  # which says what to do where it has no shapes yet
         return parameters
-    leaves = list(parameters)
-    return Home(_core.network_of(leaves) or _core.home_of(leaves))
+    if isinstance(parameters, Parameters):
+        return joined_of(parameters.owner)
+    if hasattr(parameters, "_residents") or is_module(parameters):
+        return joined_of(parameters)
+    return _bound_to_several(where, parameters)
+
+
+def _bound_to_several(where: str, given: Iterable[Any]) -> Any:
+    """What is in an iterator is asked for at the first step: modules may have no shapes before."""
+    if isinstance(given, Iterator):
+        return Joined(where, ((str(i), each) for i, each in enumerate(given)))
+    several = list(given)
+    alone = several and all(isinstance(each, _core.Tensor) for each in several)
+    if alone and (native := _core.network_of(several)) is not None:
+        return Home(native)
+    joined = Joined(where, [(str(i), each) for i, each in enumerate(several)])
+    if not joined.found().waiting:
+        joined._built()  # which refuses what cannot be stepped
+    return joined
+
+
+class Home:
+    """A network of which all parameters that are trained were given."""
+
+    _trained = True
+
+    def __init__(self, native: _core.Network) -> None:
+        self._native = native
+
+    def _built(self) -> _core.Network:
+        return self._native
+
+    def zero_grad(self) -> None:
+        self._native.zero_grad()
+
+
+def network_to_step(optimizer: Optimizer, target: Any) -> _core.Network:
+    """The network of what it steps; where that has more parameters than before, the optimizer goes on with them."""
+    network: _core.Network = target._built()
+    before, optimizer._network = optimizer._network, network
+    if before is None or before is network or not optimizer.steps or not isinstance(target, Joined):
+        return network
+    state = optimizer.state_dict()
+    for slot, arrays in state["slots"].items():
+        fresh = {name: np.zeros_like(value) for name, value in network.parameters().items()}
+        kept = {name: array for name, array in arrays.items() if fresh.get(name, array[None]).shape == array.shape}
+        state["slots"][slot] = {**fresh, **{name: array for name, array in kept.items() if name in fresh}}
+    rate, optimizer._native = optimizer.learning_rate, optimizer._make()
+    optimizer.learning_rate = rate
+    optimizer.load_state_dict(state)
+    return network
 
 
 def gradients_into(where: str, grads_and_variables: Iterable[tuple[Any, Any]]) -> list[_core.Tensor]:
@@ -77,8 +112,12 @@ class Bindable(type):
         return optimizer
 
 
-def stepped(optimizer: Optimizer, what: str) -> Any:
-    """What it steps; ValueError where it has not been told."""
+def stepped(optimizer: Optimizer, what: str, model: Any = None) -> Any:
+    """What it steps, or is to step; ValueError where it has not been told."""
+    if is_module(model):
+        return joined_of(model)
+    if model is not None:
+        return _checks.model(what, model)
     if optimizer._stepped is None:
         name = type(optimizer).__name__
         raise ValueError(f"[{name}] {what} needs a model: optimizer.step(model), or {name}(model.parameters(), ...)")

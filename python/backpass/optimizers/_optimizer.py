@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from backpass import _checks, _core, _names, _settings
+from backpass._joined import Joined
 from backpass._sealed import Sealed
-from backpass.optimizers._bound import Bindable, bound_to, gradients_into, minimized, stepped
+from backpass.optimizers._bound import Bindable, bound_to, gradients_into, minimized, network_to_step, stepped
 from backpass.optimizers._own_optimizer import guarded, steps_by_hand, update_of
 from backpass.optimizers._schedules import Schedule
 
@@ -112,6 +113,7 @@ class Optimizer(Sealed, metaclass=Bindable):
     slots: tuple[str, ...] = ()  # of a class of your own: names of the arrays of state
     _native: _core.Optimizer
     _stepped: Any = None  # the model that it was told of, or what stands for one
+    _network: _core.Network | None = None  # that it has stepped last
     _instead = "make another optimizer"
     _makes_steps = True  # one for each batch; else it runs a fit in its own way, and columns tell of the epoch's end
 
@@ -275,7 +277,7 @@ class Optimizer(Sealed, metaclass=Bindable):
         """Updates the parameters of a model from its gradients. Only clipping changes the gradients.
 
         Args:
-            model: None is the one that the optimizer was made for: `Adam(model.parameters(), lr=1e-3)`.
+            model: a model or module; None is what the optimizer was made for: `Adam(model.parameters(), lr=1e-3)`.
 
         Raises:
             NotFiniteError: a ValueError, if a gradient is not finite, or a parameter or the state would not be.
@@ -292,8 +294,9 @@ class Optimizer(Sealed, metaclass=Bindable):
             >>> model.flat_parameters.tolist()
             [1.0]
         """
-        target = stepped(self, "step") if model is None else _checks.model("step", model)
-        self._native.step(target._built())
+        target = stepped(self, "step", model)
+        network = network_to_step(self, target)
+        self._native.step(network)
         target._trained = True
 
     def zero_grad(self) -> None:
@@ -336,6 +339,8 @@ class Optimizer(Sealed, metaclass=Bindable):
         variables = gradients_into(type(self).__name__, grads_and_variables)
         if self._stepped is None:
             self._stepped = bound_to(type(self).__name__, variables)
+        elif isinstance(self._stepped, Joined):
+            self._stepped.add(variables)
         self.step()
 
     def minimize(self, function: Callable[[], _core.Tensor], parameters: Any = None) -> _core.Tensor:
@@ -420,7 +425,7 @@ class Optimizer(Sealed, metaclass=Bindable):
 
     def _own(self) -> dict[str, Any]:
         """All attributes but the optimizer of the core, those of subclasses too."""
-        return {name: value for name, value in vars(self).items() if name not in ("_native", "_stepped")}
+        return {name: value for name, value in vars(self).items() if name not in ("_native", "_stepped", "_network")}
 
     def _changed_options(self) -> dict[str, Any]:
         return {name: value for name, value in self._options.items() if value != PLAIN[name]}
