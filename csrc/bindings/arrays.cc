@@ -202,22 +202,6 @@ std::vector<py::object> parts_by_name(const py::dict& by_name, const std::vector
   return parts;
 }
 
-// The parts of a list, a tuple or a dict, in the order of the tensors.
-std::vector<py::object> parts_of(py::handle value, const std::vector<Tensor>& tensors, const std::string& where,
-                                 const std::string& name) {
-  if (py::isinstance<py::dict>(value))
-    return parts_by_name(py::reinterpret_borrow<py::dict>(value), tensors, at(where, name));
-  std::vector<py::object> parts;
-  if (!py::isinstance<py::list>(value) && !py::isinstance<py::tuple>(value))
-    throw py::type_error(at(where, name) + " must be a list of " + std::to_string(tensors.size()) + " arrays, got " +
-                         type_name(value));
-  for (const py::handle part : value) parts.push_back(py::reinterpret_borrow<py::object>(part));
-  if (parts.size() != tensors.size())
-    throw std::invalid_argument(at(where, name) + " must hold " + std::to_string(tensors.size()) + " arrays, got " +
-                                std::to_string(parts.size()));
-  return parts;
-}
-
 // A class number is not a fraction.
 Argument typed_argument(py::handle value, const Tensor& tensor, const std::string& where, const std::string& name) {
   Argument given = argument(value, where, name);
@@ -230,6 +214,23 @@ Argument typed_argument(py::handle value, const Tensor& tensor, const std::strin
 }
 
 }  // namespace
+
+std::vector<py::object> parts_of(py::handle value, const std::vector<Tensor>& tensors, const std::string& where,
+                                 const std::string& name) {
+  if (py::isinstance<py::dict>(value))
+    return parts_by_name(py::reinterpret_borrow<py::dict>(value), tensors, at(where, name));
+  std::vector<py::object> parts;
+  if (!py::isinstance<py::list>(value) && !py::isinstance<py::tuple>(value)) {
+    if (tensors.size() == 1) return {py::reinterpret_borrow<py::object>(value)};
+    throw py::type_error(at(where, name) + " must be a list of " + std::to_string(tensors.size()) + " arrays, got " +
+                         type_name(value));
+  }
+  for (const py::handle part : value) parts.push_back(py::reinterpret_borrow<py::object>(part));
+  if (parts.size() != tensors.size())
+    throw std::invalid_argument(at(where, name) + " must hold " + std::to_string(tensors.size()) + " arrays, got " +
+                                std::to_string(parts.size()));
+  return parts;
+}
 
 Arguments arguments(py::handle value, const std::vector<Tensor>& tensors, const std::string& where,
                     const std::string& name) {

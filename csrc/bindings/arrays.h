@@ -33,6 +33,10 @@ struct Arguments {
 Arguments arguments(py::handle value, const std::vector<Tensor>& tensors, const std::string& where,
                     const std::string& name);
 
+// Tensors or arrays given for some tensors, in their order: one where there is one; else a list, a tuple or a dict.
+std::vector<py::object> parts_of(py::handle value, const std::vector<Tensor>& tensors, const std::string& where,
+                                 const std::string& name);
+
 // A real number, or an array that is one; nothing where it is something else.
 std::optional<double> to_number(py::handle value, const std::string& where, const std::string& name);
 // None is an empty view.

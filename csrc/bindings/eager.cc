@@ -156,22 +156,37 @@ py::list gradients_as_recorded(const std::vector<Tensor>& ys, const std::vector<
   return grads;
 }
 
-// Tensors as they are, arrays as tensors; None for a tensor of a graph that is being built.
+bool has_tensors(py::handle x) {
+  if (py::isinstance<py::dict>(x)) return has_tensors(py::list(x.attr("values")()));
+  if (!py::isinstance<py::list>(x) && !py::isinstance<py::tuple>(x)) return py::isinstance<Tensor>(x);
+  return std::any_of(x.begin(), x.end(), [](py::handle part) { return py::isinstance<Tensor>(part); });
+}
+
+// Tensors as they are, arrays beside them as tensors; nothing where one is of a graph that is being built.
+std::vector<Tensor> inputs_of(const std::vector<Tensor>& wanted, const py::object& x) {
+  std::vector<Tensor> inputs;
+  const std::vector<py::object> parts = parts_of(x, wanted, "call", "x");
+  for (const py::object& part : parts)
+    if (py::isinstance<Tensor>(part) && !eager::is_eager(part.cast<Tensor>())) return {};
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (py::isinstance<Tensor>(parts[i])) {
+      inputs.push_back(parts[i].cast<Tensor>());
+    } else {
+      const Arguments array = arguments(parts[i], {wanted[i]}, "call", "x[" + std::to_string(i) + "]");
+      inputs.push_back(eager::tensor(array.first.view, wanted[i].dtype()));
+    }
+  }
+  return inputs;
+}
+
+// None for tensors of a graph that is being built.
 py::object call_network(const eager::Caller& caller, const py::object& x, int training) {
   const bool trains = training < 0 ? eager::recording_gradients() : training > 0;
-  std::vector<Tensor> inputs;
-  if (py::isinstance<Tensor>(x)) {
-    inputs.push_back(x.cast<Tensor>());
-    if (!eager::is_eager(inputs[0])) return py::none();
-  } else if ((py::isinstance<py::list>(x) || py::isinstance<py::tuple>(x)) && py::len(x) > 0 &&
-             py::isinstance<Tensor>(py::sequence(x)[0])) {
-    for (const py::handle each : x) inputs.push_back(each.cast<Tensor>());
-    for (const Tensor& t : inputs)
-      if (!eager::is_eager(t)) return py::none();
-  } else {
-    const Arguments arrays = arguments(x, caller.network().graph().inputs(), "call", "x");
-    inputs = caller.inputs(arrays.views);
-  }
+  const auto& wanted = caller.network().graph().inputs();
+  const bool tensors = has_tensors(x);
+  const std::vector<Tensor> inputs =
+      tensors ? inputs_of(wanted, x) : caller.inputs(arguments(x, wanted, "call", "x").views);
+  if (tensors && inputs.empty()) return py::none();
   const std::vector<Tensor> outputs = caller(inputs, trains);
   if (outputs.size() == 1) return py::cast(outputs[0]);
   return py::cast(outputs);

@@ -38,6 +38,19 @@ void bind_plan(py::module_& m) {
       .def("__repr__", &PlanInfo::to_string);
 }
 
+// As a part of another graph.
+std::vector<Tensor> call_on_tensors(const Network& network, const py::object& x) {
+  std::vector<Tensor> inputs;
+  for (const py::object& part : parts_of(x, network.graph().inputs(), "call", "x")) {
+    if (!py::isinstance<Tensor>(part))
+      throw py::type_error("[call] x must be tensors, or arrays alone, got " +
+                           py::str(py::type::of(part).attr("__name__")).cast<std::string>() +
+                           " beside a tensor of a graph");
+    inputs.push_back(part.cast<Tensor>());
+  }
+  return network(inputs);
+}
+
 // Views by name into memory that `network` keeps; of each parameter, `data` says where.
 py::dict named_views(Network& network, const std::vector<ParameterInfo>& infos,
                      void* (Network::*data)(const ParameterInfo&)) {
@@ -247,7 +260,7 @@ void bind_network(py::module_& m) {
       .def("unfreeze", py::overload_cast<const std::vector<std::string>&>(&Network::unfreeze), py::arg("patterns"))
       .def("freeze_shared", py::overload_cast<const Network&>(&Network::freeze), py::arg("part"))
       .def("unfreeze_shared", py::overload_cast<const Network&>(&Network::unfreeze), py::arg("part"))
-      .def("__call__", py::overload_cast<const std::vector<Tensor>&>(&Network::operator(), py::const_), py::arg("xs"))
+      .def("__call__", &call_on_tensors, py::arg("x"))
       .def("sub", &Network::sub, py::arg("inputs"), py::arg("outputs"))
       .def("lend", &Network::lend, py::arg("layers"))
       .def("give_up", &Network::give_up)

@@ -260,7 +260,7 @@ class Model(OtherNames, Sealed):
         called = self._called
         if called is not None and called[0] is self._native and self._names is None:
             return called[1](x, mode)  # the short way: nothing is built, nothing to undo
-        if any(isinstance(each, _core.Tensor) and not each.is_eager for each in inputs):
+        if _of_a_graph(x):
             return None
         with self._built_for(x, "call"):
             return self._caller()(x, mode)
@@ -500,6 +500,12 @@ class Model(OtherNames, Sealed):
         graph = self._built().graph
         shapes: list[Shape] = [tensor.shape for tensor in (*graph.inputs, *graph.outputs)]
         return f"{type(self).__name__}({' -> '.join(str(shape) for shape in shapes)})"
+
+
+def _of_a_graph(x: Any) -> bool:
+    """Whether a tensor of a graph that is being built is among the inputs."""
+    parts = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else (x,)
+    return any(isinstance(part, _core.Tensor) and not part.is_eager for part in parts)
 
 
 def _patterns(where: str, given: tuple[str | Model, ...]) -> tuple[list[str], list[_core.Network]]:

@@ -81,7 +81,7 @@ class Network(Model):
 
         Args:
             inputs: one array or tensor for each input of the model, of its shape and type; or one list of them, or one
-                dict of arrays by the inputs' names.
+                dict of them by the inputs' names.
             training: of a call with arrays or eager tensors, whether dropout drops and running statistics move; None
                 leaves it to `train` and `eval`.
 
@@ -107,7 +107,7 @@ class Network(Model):
         result = self._call(inputs, training)
         if result is not None:
             return result
-        outputs = self._built()(_tensors("inputs", inputs))
+        outputs = self._built()(inputs[0] if len(inputs) == 1 else inputs)
         return outputs[0] if len(outputs) == 1 else outputs
 
     def sub(
