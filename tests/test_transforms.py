@@ -1,6 +1,7 @@
 """Transformations of functions: values, gradients, second derivatives, and how they nest; against JAX."""
 
 import dataclasses
+from collections import OrderedDict, defaultdict
 from typing import NamedTuple
 
 import numpy as np
@@ -148,6 +149,22 @@ def test_trees_go_in_and_come_out():
     assert (grads.first.x, grads.first.y, grads.second) == (12, 8, [None, (6,)])
     (value, aux), slope = bp.value_and_grad(lambda x: (x * x, {"twice": 2 * x, "name": 7}), has_aux=True)(3.0)
     assert (value, aux, slope) == (9, {"twice": 6, "name": 7}, 6)
+
+
+def test_other_kinds_of_dicts_go_in_and_plain_ones_come_out():
+    model = bp.Sequential(bp.Dense(2), input_shape=3, dtype="float64", seed=0)
+    f, parameters = model.functional()
+
+    def loss(p, x):
+        return bp.sum(bp.square(f(p, x)))
+
+    slope, x = bp.grad(loss), np.ones((4, 3))
+    for given in (model.parameters(), OrderedDict(parameters), defaultdict(int, parameters)):
+        gradients = slope(given, x)
+        assert type(gradients) is dict
+        np.testing.assert_array_equal(gradients["0.weight"], slope(parameters, x)["0.weight"])
+        assert bp.tree.structure(given) == bp.tree.structure(gradients)
+    assert type(bp.tree.map(lambda w: 2 * w, model.parameters())) is dict
 
 
 def test_checkpoints_change_no_gradient():

@@ -58,7 +58,7 @@ void Call::add(py::handle value) {
     for (Py_ssize_t i = 0; i < size && i < PySequence_Fast_GET_SIZE(o); ++i) add(PySequence_Fast_GET_ITEM(o, i));
     return;
   }
-  if (PyDict_CheckExact(o)) return add_dict(py::reinterpret_borrow<py::dict>(value));
+  if (PyDict_Check(o)) return add_dict(py::reinterpret_borrow<py::dict>(value));
   if (value.is_none()) return note(none_mark);
   add_other(value);
 }

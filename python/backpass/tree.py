@@ -1,6 +1,7 @@
 """Nested containers of arrays: dicts, lists, tuples, named tuples, dataclasses and None, and what is in them.
 
-A leaf is whatever is none of these. Dicts keep the order of their keys.
+A leaf is whatever is none of these. Dicts keep the order of their keys; where another kind of dict goes in, such as
+`model.parameters()` or an OrderedDict, a plain one comes out.
 
 >>> import backpass as bp
 >>> parameters = {"weight": 1.0, "layers": [2.0, (3.0, None)]}
@@ -68,7 +69,7 @@ def _parts(value: Any) -> tuple[str, list[Any], Any] | None:
     kind = type(value)
     if kind is tuple or kind is list:
         return kind.__name__, [*value], None
-    if kind is dict:
+    if isinstance(value, dict):
         return "dict", [*value.values()], (*value,)
     other = children(value)
     return None if other is None else ("other", *other)
