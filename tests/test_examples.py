@@ -13,6 +13,7 @@ if not NAMES:
 
 # Models that are there to show that they do not learn: deep and plain, or at a rate that is too high or too low.
 SHOWN_TO_FAIL = {"batch_norm": {0}, "highway": {0}, "learning_rate": {0, 1}, "residual": {0}}
+ACTS = {"cart_pole"}  # the loss of those that choose their own data does not say how well they do
 
 
 @pytest.mark.row("D5")
@@ -20,6 +21,8 @@ SHOWN_TO_FAIL = {"batch_norm": {0}, "highway": {0}, "learning_rate": {0, 1}, "re
 def test_the_loss_falls(name):
     loss = result_of(name)["loss"]
     assert loss[-1] < 0.9 * loss[0]
+    if name in ACTS:
+        return
     learns = {i: losses[-1] < 0.9 * losses[0] for i, losses in enumerate(run(name).losses)}
     assert {i for i, falls in learns.items() if not falls} == SHOWN_TO_FAIL.get(name, set())
 
