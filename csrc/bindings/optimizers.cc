@@ -81,6 +81,14 @@ Optimizer composed_optimizer(const std::string& name, const py::dict& settings, 
   return Optimizer(std::move(own), to_options(options));
 }
 
+using Tensors = std::vector<Tensor>;
+
+py::tuple apply(const Optimizer& optimizer, const std::vector<std::string>& names, const Tensors& weights,
+                const Tensors& grads, const std::vector<Tensors>& slots, const Tensor& steps) {
+  const StepTensors next = optimizer.apply(names, {weights, slots, steps}, grads);
+  return py::make_tuple(next.weights, next.slots, next.steps);
+}
+
 py::array slot(Optimizer& optimizer, Network& network, const std::string& name) {
   void* data = optimizer.slot(network, name);
   return writable_view(data, network.dtype(), {network.n_parameters()}, py::cast(optimizer));
@@ -104,6 +112,9 @@ void bind_optimizers(py::module_& m) {
           py::arg("network"))
       .def("count_step", &Optimizer::count_step, py::arg("network"))
       .def("slot", &slot, py::arg("network"), py::arg("name"))
+      .def("apply", &apply, py::arg("names"), py::arg("weights"), py::arg("grads"), py::arg("slots"), py::arg("steps"))
+      .def("slots", &Optimizer::slots)
+      .def("initial", &Optimizer::initial)
       .def("state_dict", &optimizer_state)
       .def("load_state_dict", &load_optimizer_state, py::arg("type"), py::arg("steps"), py::arg("learning_rate"),
            py::arg("epochs"), py::arg("slots"));

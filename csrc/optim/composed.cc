@@ -25,17 +25,19 @@ Rule decay_rule(ComposedOptimizer own) {
   return {.settings = {.weight_decay = own.weight_decay}, .learning_rate = own.learning_rate};
 }
 
-void check_results(const ComposedOptimizer& own, const ParameterInfo& info, DType dtype,
+}  // namespace
+
+void check_results(const ComposedOptimizer& own, const std::string& parameter, const Tensor& weight,
                    const std::vector<Tensor>& results) {
+  const Shape& shape = weight.shape();
+  const DType dtype = weight.dtype();
   if (results.size() != 1 + own.slots.size())
     fail(own.name, "update must give the weight and ", own.slots.size(), " slots, got ", results.size(), " tensors");
   for (const Tensor& t : results)
-    if (!t || t.shape() != info.shape || t.dtype() != dtype)
-      fail(own.name, "update of \"", info.name, "\" must give tensors of shape ", to_string(info.shape), " and ",
+    if (!t || t.shape() != shape || t.dtype() != dtype)
+      fail(own.name, "update of \"", parameter, "\" must give tensors of shape ", to_string(shape), " and ",
            name(dtype), ", got ", t ? to_string(t.shape()) : "none", t ? " and " : "", t ? name(t.dtype()) : "");
 }
-
-}  // namespace
 
 Optimizer::State::State(ComposedOptimizer own, const OptimizerOptions& with)
     : State(described(own), with, decay_rule(own)) {
@@ -71,7 +73,7 @@ PlanSpec Optimizer::State::composed_spec(const Network::Impl& net) const {
     const double decay = groups.table()[entry].weight_decay;
     if (decay != 0) in.grad = in.grad + in.weight * decay;
     const std::vector<Tensor> results = composed->update(in);
-    check_results(*composed, info, net.dtype, results);
+    check_results(*composed, info.name, in.weight, results);
     for (std::size_t i = 0; i < results.size(); ++i) {
       const Place slot{kFirstSlot + static_cast<int>(i) - 1, net.bytes_before(info)};
       spec.assigns.push_back({elementwise(Elementwise::copy, results[i]), i == 0 ? place : slot});

@@ -39,10 +39,7 @@ void add_direction(PlanSpec& spec, const Network::Impl& net, const Direction& di
                    const Tensor& grad) {
   const Place momentum_place{kOptimizer0, net.bytes_before(info)};
   const Tensor before = spec.leaf(info.shape, "momentum " + info.name, momentum_place);
-  const double kept = direction.momentum;
-  const Tensor momentum = before * kept + grad * (1 - kept);
-  const Tensor along = direction.nesterov ? grad * (1 - kept) + momentum * kept : momentum;
-  const Tensor step = orthogonalized(along, direction.steps) * scale(direction, info.shape);
+  const auto [momentum, step] = directed(direction, before, grad);
   mark_phase(spec, {momentum, step}, Phase::backward);
   spec.assigns.push_back({momentum, momentum_place});
   spec.update.descents.push_back({step, net.place_of(info)});
@@ -50,13 +47,20 @@ void add_direction(PlanSpec& spec, const Network::Impl& net, const Direction& di
 
 }  // namespace
 
+Directed directed(const Direction& direction, const Tensor& before, const Tensor& grad) {
+  const double kept = direction.momentum;
+  const Tensor momentum = before * kept + grad * (1 - kept);
+  const Tensor along = direction.nesterov ? grad * (1 - kept) + momentum * kept : momentum;
+  return {momentum, orthogonalized(along, direction.steps) * scale(direction, grad.shape())};
+}
+
 std::vector<ParameterInfo> add_directions(PlanSpec& spec, const Network::Impl& network, const Direction& direction,
                                           const std::map<std::string, Tensor>& gradients,
                                           std::vector<ParameterInfo>& swept) {
   std::vector<ParameterInfo> matrices;
-  const auto is_matrix = [](const ParameterInfo& info) { return info.shape.size() == 2 && info.size > 0; };
-  std::ranges::copy_if(swept, std::back_inserter(matrices), is_matrix);
-  std::erase_if(swept, is_matrix);
+  const auto is_directed = [](const ParameterInfo& info) { return is_matrix(info.shape); };
+  std::ranges::copy_if(swept, std::back_inserter(matrices), is_directed);
+  std::erase_if(swept, is_directed);
   for (const ParameterInfo& info : matrices) {
     const auto own = gradients.find(info.name);
     const Tensor grad = own != gradients.end()

@@ -8,6 +8,14 @@
 
 namespace backpass {
 
+inline bool is_matrix(const Shape& shape) { return shape.size() == 2 && element_count(shape) > 0; }
+
+// The momentum of a matrix after a gradient, and the direction along which it descends.
+struct Directed {
+  Tensor momentum, step;
+};
+Directed directed(const Direction& direction, const Tensor& momentum, const Tensor& grad);
+
 // Takes the matrices out of `swept` and adds to a plan the ops that turn their gradients into momentum, kept in
 // kOptimizer0, and directions, along which the update phase descends. Both are made in the backward phase: the guard of
 // the update looks at them. `gradients`, by name, are those that the plan itself computes; others are read from

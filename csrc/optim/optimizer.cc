@@ -116,20 +116,27 @@ Optimizer::State::Hold::Hold(State& state, Use use) : lock(state.binding) {
   if (state.bound) network.emplace(state.bound->users, use);
 }
 
-double Optimizer::State::current_learning_rate() const {
-  const std::int64_t done = options.schedule.per() == Per::step ? steps : epochs;
-  return learning_rate * options.schedule.factor(static_cast<double>(done));
+double Optimizer::State::learning_rate_after(std::int64_t done) const {
+  const std::int64_t count = options.schedule.per() == Per::step ? done : epochs;
+  return learning_rate * options.schedule.factor(static_cast<double>(count));
 }
 
+kernels::UpdateSettings Optimizer::State::settings_of(Rule& by, double rate, std::int64_t t, std::size_t entry) const {
+  const GroupSettings& group = groups.table()[entry];
+  kernels::UpdateSettings settings = by.settings;
+  settings.learning_rate = settings.step_size = rate * group.rate;
+  settings.weight_decay = group.weight_decay;
+  if (by.advance) by.advance(settings, t);
+  return settings;
+}
+
+// A descent along a direction is corrected by nothing.
 const kernels::UpdateSettings* Optimizer::State::next_settings() {
-  const double current = current_learning_rate();
+  const double rate = current_learning_rate();
   const std::size_t count = groups.table().size();
   for (std::size_t i = 0; i < next.size(); ++i) {
-    const GroupSettings& group = groups.table()[i % count];
-    next[i] = rule.settings;
-    next[i].learning_rate = next[i].step_size = current * group.rate;
-    next[i].weight_decay = group.weight_decay;
-    if (rule.advance && i < count) rule.advance(next[i], steps + 1);
+    next[i] = settings_of(rule, rate, steps + 1, i % count);
+    if (i >= count) next[i].step_size = next[i].learning_rate;
   }
   return next.data();
 }

@@ -14,6 +14,10 @@ namespace backpass {
 // That a state from elsewhere may tell of: a rule may go over all of them.
 constexpr std::int64_t kMostSteps = std::int64_t{1} << 31;
 
+// Of what a rule of one's own gave for a parameter; throws std::invalid_argument.
+void check_results(const ComposedOptimizer& own, const std::string& parameter, const Tensor& weight,
+                   const std::vector<Tensor>& results);
+
 struct Optimizer::State {
   using Slots = std::vector<AlignedBuffer>;  // as slot_names; laid out as the parameters
 
@@ -40,12 +44,14 @@ struct Optimizer::State {
   Workspace workspace = {};             // of step()
   std::vector<std::byte*> places = {};  // of a composed update; kept, so that a step allocates nothing
   double last_norm = 0;                 // of the gradient of the last step by hand, where it was to be clipped
+  std::array<std::weak_ptr<const HostFunction>, 2> numbers_of_steps = {};  // see step_numbers.h; by type
   AlignedBuffer numbers = {};  // that a composed update reads: the step's number, rates by entry of the groups' table
 
   int slot_count() const;
   bool makes_steps() const { return !rule.minimizer; }
   void require_steps() const;  // throws std::invalid_argument where it makes none
-  double current_learning_rate() const;
+  double current_learning_rate() const { return learning_rate_after(steps); }
+  double learning_rate_after(std::int64_t done) const;
   // Adds the update phase of what is not frozen to a plan; `tables`: of these only the rows that a batch names. Throws
   // std::invalid_argument where a pattern matches no parameter, or the rule cannot update by rows. `gradients`: those
   // that the plan computes, by name.
@@ -68,6 +74,8 @@ struct Optimizer::State {
   void compile(Network& network);
   // The settings of the next step; taken when its update is done.
   const kernels::UpdateSettings* next_settings();
+  // Those of step t for an entry of the groups' table, at a rate before groups; `by`: the rule, or a copy of it.
+  kernels::UpdateSettings settings_of(Rule& by, double rate, std::int64_t t, std::size_t entry) const;
   // What a run of an update reads and writes: arena, parameters, gradients, slots.
   std::array<std::byte*, kFirstExternal> buffers(Network::Impl& network, std::byte* arena) const;
 

@@ -242,6 +242,14 @@ struct ComposedOptimizer {
   Attributes settings = {};   // others: what a checkpoint compares
 };
 
+// What a step as operations takes, and gives anew: weights, the arrays of state by slot and then by weight, and how
+// many steps were made, int32 ().
+struct StepTensors {
+  std::vector<Tensor> weights;
+  std::vector<std::vector<Tensor>> slots;
+  Tensor steps;
+};
+
 // A rule and its state; a shared handle. It binds to the first network that it steps; a second one throws
 // std::invalid_argument. Settings out of range throw std::invalid_argument here.
 class Optimizer {
@@ -271,6 +279,14 @@ class Optimizer {
   // A slot of the network that it steps, which it binds to: n_parameters elements of the network's dtype, laid out as
   // the parameters. Throws std::invalid_argument where it has no such slot.
   void* slot(Network& network, const std::string& name);
+
+  // A step as operations, for functions that take parameters and give new ones; it binds to nothing. Settings,
+  // schedule and clipping are those of step(), but nothing looks whether all is finite; the rate is read at each run.
+  // Groups know the weights by `names`. Throws std::invalid_argument where shapes or types do not fit, where a pattern
+  // matches no name, for a schedule by epochs, and where a step is no composition of operations.
+  StepTensors apply(const std::vector<std::string>& names, const StepTensors& from, std::vector<Tensor> grads) const;
+  std::vector<std::string> slots() const;  // names of the arrays of state
+  double initial() const;                  // elements of the first of them; the others begin at zero
 
   OptimizerState state_dict() const;
   // Goes on from there. Before the first step it may come from another network's optimizer: names and shapes are

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from backpass import _checks, _core, _names, _settings
 from backpass._joined import Joined
 from backpass._sealed import Sealed
+from backpass.optimizers._apply import Apply, first_state
 from backpass.optimizers._bound import Bindable, bound_to, gradients_into, minimized, network_to_step, stepped
 from backpass.optimizers._own_optimizer import guarded, steps_by_hand, update_of
 from backpass.optimizers._schedules import Schedule
@@ -114,6 +115,7 @@ class Optimizer(Sealed, metaclass=Bindable):
     _native: _core.Optimizer
     _stepped: Any = None  # the model that it was told of, or what stands for one
     _network: _core.Network | None = None  # that it has stepped last
+    _applied: Apply | None = None
     _instead = "make another optimizer"
     _makes_steps = True  # one for each batch; else it runs a fit in its own way, and columns tell of the epoch's end
 
@@ -361,6 +363,60 @@ class Optimizer(Sealed, metaclass=Bindable):
         """
         return minimized(self, function, parameters)  # type: ignore[no-any-return]
 
+    def init(self, parameters: Any) -> dict[str, Any]:
+        """The state before the first step, for `apply`: that of a pure function, apart from this optimizer's own.
+
+        Args:
+            parameters: an array, or a tree of them: nested dicts, lists, tuples and dataclasses.
+
+        Returns:
+            A dict of "steps", the number of steps made, and "slots": for each array of state, named as in
+            `state_dict`, arrays in the structure of the parameters.
+
+        Example:
+            >>> import backpass as bp
+            >>> import numpy as np
+            >>> bp.SGD(0.1, momentum=0.9).init({"w": np.ones(2)})
+            {'steps': array(0, dtype=int32), 'slots': {'momentum_buffer': {'w': array([0., 0.])}}}
+        """
+        return first_state(self, parameters)
+
+    def apply(self, parameters: Any, gradients: Any, state: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """One step as a pure function, as in optax: new parameters and a new state, by operations.
+
+        Settings, clipping, groups, decay and schedule are as in `step`; groups know a parameter by the keys that lead
+        to it, with dots between: that of `{"0": {"bias": b}}` is "0.bias". The learning rate is that of the time of
+        the call, also within `bp.compile`. Nothing looks whether all is finite. It can be compiled, differentiated and
+        mapped as any function, and runs as a compiled function itself.
+
+        Args:
+            parameters: arrays or tensors, or a tree of them.
+            gradients: by each of them, in the same structure.
+            state: what `init` or the last step gave.
+
+        Raises:
+            ValueError: if structures or shapes do not fit, a pattern of `groups` matches no parameter, the schedule
+                is one by epochs, or the optimizer makes no steps of operations (LBFGS, a `step` of your own).
+
+        Example:
+            >>> import backpass as bp
+            >>> import numpy as np
+            >>> adam = bp.Adam(0.1)
+            >>> @bp.compile
+            ... def step(w, state):
+            ...     w, state = adam.apply(w, bp.grad(lambda w: bp.sum(w * w))(w), state)
+            ...     return w, state
+            >>> w = np.array([3.0, -4.0])
+            >>> state = adam.init(w)
+            >>> for _ in range(100):
+            ...     w, state = step(w, state)
+            >>> int(state["steps"]), bool(np.abs(w).max() < 0.1)
+            (100, True)
+        """
+        if self._applied is None:
+            self._applied = Apply(self)
+        return self._applied(parameters, gradients, state)  # type: ignore[no-any-return]
+
     def state_dict(self) -> dict[str, Any]:
         """The state after the steps so far, as copies.
 
@@ -425,7 +481,8 @@ class Optimizer(Sealed, metaclass=Bindable):
 
     def _own(self) -> dict[str, Any]:
         """All attributes but the optimizer of the core, those of subclasses too."""
-        return {name: value for name, value in vars(self).items() if name not in ("_native", "_stepped", "_network")}
+        apart = ("_native", "_stepped", "_network", "_applied")
+        return {name: value for name, value in vars(self).items() if name not in apart}
 
     def _changed_options(self) -> dict[str, Any]:
         return {name: value for name, value in self._options.items() if value != PLAIN[name]}

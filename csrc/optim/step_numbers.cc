@@ -1,0 +1,107 @@
+// Numbers of a step, computed by the host.
+#include "optim/step_numbers.h"
+
+#include <algorithm>
+
+#include "graph/op.h"
+#include "optim/state.h"
+
+namespace backpass {
+namespace {
+
+constexpr std::size_t kNumberCount = 8;  // numbers of an entry, as in StepNumbers
+
+std::span<const std::int32_t> elements(const ArrayView& view) {
+  return {static_cast<const std::int32_t*>(view.data), static_cast<std::size_t>(element_count(view.shape))};
+}
+
+std::array<double, kNumberCount> numbers_of(const kernels::UpdateSettings& s, std::int64_t step) {
+  return {s.learning_rate,
+          s.step_size,
+          s.gradient_step,
+          s.root,
+          s.rectified ? 1.0 : 0.0,
+          s.fresh1,
+          1 - s.learning_rate * s.weight_decay,
+          static_cast<double>(step)};
+}
+
+// What computes them for all graphs of an optimizer. Its rule, which may go on from the last step, is its own.
+class Numbers {
+ public:
+  explicit Numbers(std::shared_ptr<Optimizer::State> state) : state_(std::move(state)), rule_(state_->rule) {}
+
+  // Of steps of any shape, as maps over several states have them: (*shape, entries * kNumberCount).
+  template <class T>
+  Array of(const ArrayView& steps, DType dtype) {
+    const std::lock_guard lock(mutex_);
+    const std::size_t entries = state_->groups.table().size();
+    Shape shape = steps.shape;
+    shape.push_back(static_cast<Dim>(entries * kNumberCount));
+    Array result(dtype, shape);
+    T* out = result.values<T>().data();
+    for (const std::int64_t done : elements(steps)) {
+      const double rate = state_->learning_rate_after(done);
+      for (std::size_t entry = 0; entry < entries; ++entry)
+        for (const double number : numbers_of(state_->settings_of(rule_, rate, done + 1, entry), done + 1))
+          *out++ = static_cast<T>(number);
+    }
+    return result;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<Optimizer::State> state_;
+  Rule rule_;
+};
+
+// One for all graphs of a state: recordings are found again by it.
+std::shared_ptr<const HostFunction> function_of(const std::shared_ptr<Optimizer::State>& state, DType dtype) {
+  std::weak_ptr<const HostFunction>& kept = state->numbers_of_steps[dtype == DType::float64 ? 1 : 0];
+  if (auto found = kept.lock()) return found;
+  const auto forward = [numbers = std::make_shared<Numbers>(state), dtype](const std::vector<ArrayView>& inputs) {
+    return dtype == DType::float64 ? numbers->of<double>(inputs[0], dtype) : numbers->of<float>(inputs[0], dtype);
+  };
+  auto made = std::make_shared<const HostFunction>(HostFunction{"step numbers", forward});
+  kept = made;
+  return made;
+}
+
+Tensor host_op(std::shared_ptr<const HostFunction> function, const Tensor& steps, Shape shape, DType dtype) {
+  return make_tensor({.kind = OpKind::host,
+                      .inputs = {steps},
+                      .shape = std::move(shape),
+                      .dtype = dtype,
+                      .host = std::move(function)});
+}
+
+}  // namespace
+
+std::vector<StepNumbers> step_numbers(const std::shared_ptr<Optimizer::State>& state, const Tensor& steps,
+                                      DType dtype) {
+  const Dim entries = static_cast<Dim>(state->groups.table().size()), count = static_cast<Dim>(kNumberCount);
+  const Tensor all = host_op(function_of(state, dtype), steps, {entries * count}, dtype);
+  std::vector<StepNumbers> numbers;
+  for (Dim entry = 0; entry < entries; ++entry) {
+    Dim at = entry * count;
+    const auto next = [&] {
+      ++at;
+      return reshape(slice(all, 0, at - 1, at), {});
+    };
+    numbers.push_back({next(), next(), next(), next(), next(), next(), next(), next()});
+  }
+  return numbers;
+}
+
+Tensor next_step(const Tensor& steps) {
+  const auto forward = [](const std::vector<ArrayView>& inputs) {
+    Array result(DType::int32, inputs[0].shape);
+    std::ranges::transform(elements(inputs[0]), result.values<std::int32_t>().begin(),
+                           [](std::int32_t step) { return step + 1; });
+    return result;
+  };
+  static const auto function = std::make_shared<const HostFunction>(HostFunction{"next step", forward});
+  return host_op(function, steps, steps.shape(), DType::int32);
+}
+
+}  // namespace backpass
