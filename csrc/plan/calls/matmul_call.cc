@@ -31,7 +31,7 @@ class MatmulCall final : public Call {
     pack_bytes_ = round_bytes(kernels::matmul_scratch(k, cut_.path, rows, cols, depth_));
     const std::size_t sums_bytes =
         s_.k > kChunk ? round_bytes(rows * cols) + static_cast<std::size_t>(rows * cols) * sizeof(double) : 0;
-    scratch_bytes = pack_bytes_ + std::max(sums_bytes, static_cast<std::size_t>(s_.epilogue.registers) *
+    scratch_bytes = pack_bytes_ + std::max(sums_bytes, static_cast<std::size_t>(s_.epilogue.all_registers()) *
                                                            round_bytes(block_register()));
     tasks = cut_.tasks(s_);
     in_lanes = lane_cut_ != LaneCut::none;

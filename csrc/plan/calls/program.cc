@@ -20,7 +20,6 @@ class TileRunner {
 
   void run(const Tile& tile, double* partials) noexcept {
     tile_ = tile;
-    if (program_.block > 0) block_row_ = tile.row / program_.block * program_.cols;
     for (const Instruction& i : program_.instructions) run(i, partials);
   }
 
@@ -37,15 +36,44 @@ class TileRunner {
         return {base + tile_.row * program_.cols + tile_.col, program_.cols};
       case Layout::row:
         return {base + tile_.col, 0};
-      case Layout::rows:
-        return {base + block_row_ + tile_.col, 0};
       case Layout::column:
         return {base + tile_.row, 0};
+      case Layout::strided:
+        return strided(base, static_cast<std::size_t>(operand.view));
       case Layout::scalar:
       case Layout::none:
         break;
     }
     return {base, 0};
+  }
+
+  // In place where the tile is within a block, else row by row into the view's own register.
+  Pointer<T> strided(T* base, std::size_t index) const noexcept {
+    const View& view = program_.views[index];
+    const Dim cols = view.column ? 1 : tile_.cols;
+    if (!view.column) base += tile_.col;
+    Dim row = tile_.row % view.rows, left = tile_.rows;
+    Walk block(view.blocks, tile_.row / view.rows);
+    if (row + left <= view.rows && (!view.column || view.step == 1 || left == 1))
+      return {base + block.a() + row * view.step, view.column ? 1 : view.step};
+    T* const copy = registers_ + (static_cast<std::size_t>(program_.registers) + index) * capacity_;
+    for (T* out = copy; left > 0; row = 0, block.next()) {
+      const Dim rows = std::min(view.rows - row, left);
+      copy_rows(out, base + block.a() + row * view.step, view.step, rows, cols);
+      out += rows * cols;
+      left -= rows;
+    }
+    return {copy, cols};
+  }
+
+  static void copy_rows(T* out, const T* a, Dim step, Dim rows, Dim cols) noexcept {
+    if (step == cols) {
+      std::copy_n(a, rows * cols, out);
+    } else if (cols == 1) {
+      for (Dim row = 0; row < rows; ++row) out[row] = a[row * step];
+    } else {
+      for (Dim row = 0; row < rows; ++row) std::copy_n(a + row * step, cols, out + row * cols);
+    }
   }
 
   const std::int32_t* labels(const Operand& operand) const noexcept {
@@ -144,8 +172,14 @@ class TileRunner {
   T* registers_;
   std::size_t capacity_;
   Tile tile_{};
-  Dim block_row_ = 0;  // where the row of this block begins
 };
+
+// In memory, for all rows or for those of a block.
+bool is_row(const Program& program, const Operand& operand) {
+  if (operand.layout != Layout::strided) return operand.layout == Layout::row && !operand.in_register;
+  const View& view = program.views[static_cast<std::size_t>(operand.view)];
+  return view.step == 0 && !view.column;
+}
 
 }  // namespace
 
@@ -190,7 +224,7 @@ std::string Program::describe() const {
     if (!text.empty()) text += ' ';
     if (i.code != Code::elementwise)
       text += kCodes[static_cast<int>(i.code)];
-    else if (i.fn == Elementwise::add && (i.b.layout == Layout::row || i.b.layout == Layout::rows) && !i.b.in_register)
+    else if (i.fn == Elementwise::add && is_row(*this, i.b))
       text += "+bias";
     else
       text += name(i.fn);

@@ -6,23 +6,34 @@
 #include "graph/op.h"
 #include "kernels/table.h"
 #include "plan/calls/lanes.h"
+#include "plan/calls/repeated.h"
 
 namespace backpass {
 
 // How an operand covers the tile (rows, cols).
 enum class Layout : unsigned char {
   none,
-  full,    // (rows, cols)
-  row,     // (cols), the same for every row
-  rows,    // (rows / block, cols): a row for each block of as many rows
-  column,  // (rows), one per row
-  scalar,  // one element in memory
+  full,     // (rows, cols)
+  row,      // (cols), the same for every row
+  column,   // (rows), one per row
+  scalar,   // one element in memory
+  strided,  // full, or a column, from where a View says
+};
+
+// Rows of a value in memory that are repeated along some leading dimensions of an operand: blocks of `rows` rows, which
+// lie `step` elements apart (0: one row again and again). Where blocks begin follows from their numbers as for products.
+struct View {
+  std::vector<Repeated> blocks = {};
+  Dim rows = 1, step = 0;
+  bool column = false;  // of each row there is one element
+  bool operator==(const View&) const = default;
 };
 
 struct Operand {
   Layout layout = Layout::none;
   bool in_register = false;
   int index = -1;  // register or value
+  int view = -1;   // of Layout::strided: which of the program's
 };
 
 enum class Code : unsigned char {
@@ -65,10 +76,12 @@ struct Program {
   std::vector<Instruction> instructions;
   std::vector<TotalSum> sums;
   Dim rows = 0, cols = 0;
-  Dim block = 0;            // how many rows each row of a Layout::rows is for; 0: there is none
+  std::vector<View> views;
+  Dim block = 0;            // tiles end at multiples of so many rows, so that views are read in place; 0: anywhere
   bool whole_rows = false;  // a row operation needs all columns at once
-  int registers = 0;
+  int registers = 0;        // of the instructions; each view has one more, for tiles that are not read in place
 
+  int all_registers() const { return registers + static_cast<int>(views.size()); }
   Dim tile_cols() const { return whole_rows ? cols : std::min(cols, kTileElements); }
   // One register, in elements: any tile fits.
   std::size_t register_elements() const {
@@ -77,7 +90,7 @@ struct Program {
   std::string describe() const;
 };
 
-// Runs a program over a block of its space, tile by tile. registers: program.registers * register_elements().
+// Runs a program over a block of its space, tile by tile. registers: program.all_registers() * register_elements().
 // partials: one double per total sum, added to; may be null without sums.
 template <class T>
 void run_program(const kernels::Kernels<T>& k, const Program& program, const Context& context, const Tile& block,

@@ -36,7 +36,7 @@ class ProgramCall final : public Call {
     tasks = cut_.down * cut_.across;
     in_lanes = walks_in(lanes, program_);
     finishes = !program_.sums.empty();
-    scratch_bytes = static_cast<std::size_t>(program_.registers) * program_.register_elements() * sizeof(T);
+    scratch_bytes = static_cast<std::size_t>(program_.all_registers()) * program_.register_elements() * sizeof(T);
     describe();
   }
 

@@ -38,6 +38,14 @@ bool redirect(Program& program, int from, int product) {
   return true;
 }
 
+// Of many products each has a row of its own.
+bool is_row_by_product(const Program& program, const Operand& operand, Dim rows) {
+  if (operand.layout != Layout::strided) return false;
+  const View& view = program.views[static_cast<std::size_t>(operand.view)];
+  return view.step == 0 && view.rows == rows && !view.column && view.blocks.size() == 1 &&
+         view.blocks[0].a == program.cols;
+}
+
 // add(product, row) becomes a bias, and so does a row for each product of so many rows.
 int take_bias(Program& program, int product, Dim rows) {
   if (!starts_with(program, Elementwise::add)) return -1;
@@ -45,7 +53,7 @@ int take_bias(Program& program, int product, Dim rows) {
   const Instruction first = rest.instructions[0];
   drop_first(rest);
   // A row beside a single row covers it in full.
-  const bool row = is_value(first.b, Layout::row) || (is_value(first.b, Layout::rows) && program.block == rows) ||
+  const bool row = is_value(first.b, Layout::row) || is_row_by_product(program, first.b, rows) ||
                    (rest.rows == 1 && is_value(first.b, Layout::full));
   if (!is_product(first.a, product) || !row || first.b.index == product) return -1;
   const bool here = is_product(first.out, product);
@@ -76,7 +84,7 @@ int take_relu_grad(Program& program, int product) {
 
 RegisterEpilogue take_register_epilogue(Program& program, int product, Dim rows) {
   RegisterEpilogue taken;
-  taken.bias_by_product = !program.instructions.empty() && program.instructions[0].b.layout == Layout::rows;
+  taken.bias_by_product = !program.instructions.empty() && program.instructions[0].b.layout == Layout::strided;
   taken.bias = take_bias(program, product, rows);
   taken.relu = take_relu(program, product);
   if (!taken.relu) taken.relu_out = take_relu_grad(program, product);

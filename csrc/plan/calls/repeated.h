@@ -11,6 +11,7 @@ namespace backpass {
 // next. A step of 0 repeats an operand.
 struct Repeated {
   Dim count = 1, a = 0, b = 0;
+  bool operator==(const Repeated&) const = default;
 };
 
 // From one to the next; there is at least one.

@@ -1,8 +1,10 @@
 // Code generation: one instruction or two per op, then registers by last use.
 #include "plan/compile/codegen.h"
 
+#include <algorithm>
 #include <map>
 #include <stdexcept>
+#include <tuple>
 
 #include "graph/op_row.h"
 #include "plan/compile/registers.h"
@@ -13,6 +15,16 @@ namespace {
 Code code_of(OpKind generator) {
   if (generator == OpKind::random_keep) return Code::random_keep;
   return generator == OpKind::random_normal ? Code::random_normal : Code::random_uniform;
+}
+
+// Shorter pieces than this are quicker copied side by side than walked one by one.
+constexpr Dim kLeastBlock = 256;
+
+// The shortest of the blocks that views have, if there is one that is long enough.
+void choose_block(Program& program) {
+  for (const View& view : program.views)
+    if (!view.column && view.rows * program.cols >= kLeastBlock)
+      program.block = program.block > 0 ? std::min(program.block, view.rows) : view.rows;
 }
 
 class Generator {
@@ -33,6 +45,7 @@ class Generator {
 
   Program run() {
     for (const Tensor& t : cluster_.ops) emit(t);
+    choose_block(program_);
     allocate_registers(program_);
     return std::move(program_);
   }
@@ -198,17 +211,28 @@ class Generator {
     if (source.layout == Layout::scalar)
       return spread({.code = Code::load_scalar, .a = {Layout::scalar, false, value->second}}, want);
     if (source.layout == Layout::row) return {Layout::row, false, value->second};
-    if (source.layout == Layout::rows) {
-      program_.block = source.block;
-      return {Layout::rows, false, value->second};
-    }
+    if (source.layout == Layout::strided) return fit(strided(source.view, value->second, want), want);
     const bool column = source.layout == Layout::column || want == Layout::column;
     return fit({column && !one_column() ? Layout::column : Layout::full, false, value->second}, want);
   }
 
+  // One element per row is a column, whichever way it came to be that.
+  Operand strided(View view, int value, Layout want) {
+    view.column = view.column || want == Layout::column || one_column();
+    const auto known = std::ranges::find(program_.views, view);
+    const int index = static_cast<int>(known - program_.views.begin());
+    if (known == program_.views.end()) program_.views.push_back(std::move(view));
+    return {Layout::strided, false, value, index};
+  }
+
+  bool is_column(const Operand& operand) const {
+    if (operand.layout != Layout::strided) return operand.layout == Layout::column;
+    return program_.views[static_cast<std::size_t>(operand.view)].column && !one_column();
+  }
+
   Operand fit(const Operand& operand, Layout want) {
-    if (operand.layout != Layout::column || want != Layout::full) return operand;
-    Operand& out = spread_columns_[{operand.in_register, operand.index}];
+    if (!is_column(operand) || want != Layout::full) return operand;
+    Operand& out = spread_columns_[{operand.in_register, operand.index, operand.view}];
     if (out.layout == Layout::none) {
       out = temporary(Layout::full);
       program_.instructions.push_back({.code = Code::broadcast_column, .out = out, .a = operand});
@@ -225,7 +249,7 @@ class Generator {
 
   // As full rows, for reductions that count elements.
   Operand dense(const Operand& a) {
-    if (a.layout != Layout::row && a.layout != Layout::rows) return a;
+    if (a.layout != Layout::row && a.layout != Layout::strided) return a;
     const Operand out = temporary(Layout::full);
     program_.instructions.push_back({.fn = Elementwise::copy, .out = out, .a = a});
     return out;
@@ -239,7 +263,7 @@ class Generator {
   int product_, partials_;
   Program program_;
   std::unordered_map<const Op*, Operand> made_;
-  std::map<std::pair<bool, int>, Operand> spread_columns_;
+  std::map<std::tuple<bool, int, int>, Operand> spread_columns_;
 };
 
 }  // namespace

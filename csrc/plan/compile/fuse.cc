@@ -33,7 +33,7 @@ bool has_sums(const Cluster& cluster) { return std::ranges::any_of(cluster.ops, 
 
 Source Fusion::seen(const Tensor& t, std::size_t index, Sources& sources) const {
   const auto written = cluster_of.find(&t.op());
-  return written != cluster_of.end() && written->second < index ? Source{t, Layout::full, {}, 0} : sources.of(t);
+  return written != cluster_of.end() && written->second < index ? Source{t, Layout::full, {}, {}} : sources.of(t);
 }
 
 namespace {
@@ -121,10 +121,7 @@ class Fuser {
   }
 
   void place_in_program(const Tensor& t) {
-    for (const Tensor& from : t.op().inputs) materialize_views(from);
-    if (!block(t))
-      for (const Tensor& from : t.op().inputs)
-        if (seen(from).block > 0) write_out(from);
+    for (const Tensor& from : t.op().inputs) materialize_views(from, joins_axes(t));
     join(t);
   }
 
@@ -133,11 +130,17 @@ class Fuser {
     add_cluster(kind, t, sources_.space(t));
   }
 
-  // Operands of a program may be views of memory; a generator seen as anything but itself is written out.
-  void materialize_views(const Tensor& t) {
+  // Operands of a program may be views of memory; a generator seen as anything but itself is written out, and so is a
+  // view of other rows than the program's.
+  void materialize_views(const Tensor& t, bool other_rows) {
     const Source source = sources_.of(t);
-    if (source.root && is_generator(source.root) && source.layout != Layout::full) write_out(source.root);
+    if (!source.root || source.layout == Layout::full) return;
+    if (is_generator(source.root)) write_out(source.root);
+    if (other_rows && source.layout != Layout::scalar) write_out(t);
   }
+
+  // Whether several axes of what it reads are one row.
+  static bool joins_axes(const Tensor& t) { return is_row_sum(t) && t.op().dims.size() > 1; }
 
   // An operand that must lie in memory, dense: constants, broadcasts and generators are written out by a call of their
   // own.
@@ -153,8 +156,7 @@ class Fuser {
 
   void add_cluster(Cluster::Kind kind, const Tensor& t, Space space) {
     fusion_.cluster_of[&t.op()] = fusion_.clusters.size();
-    fusion_.clusters.push_back(
-        {kind, {t}, space, is_row_op(t), std::max(block(t).value_or(0), sources_.of(t).block), phase(t)});
+    fusion_.clusters.push_back({kind, {t}, space, is_row_op(t), phase(t)});
   }
 
   Phase phase(const Tensor& t) const {
@@ -175,17 +177,6 @@ class Fuser {
     // One axis alone is one row for a row operation.
     if (is_row_op(t) && sources_.shape(reduces ? op.inputs[0] : t).size() == 1) return {1, own.rows};
     return own;
-  }
-
-  // What its operands that have a row for some rows each agree in; 0 where there is none, nothing where they do not.
-  std::optional<Dim> block(const Tensor& t) {
-    Dim found = 0;
-    for (const Tensor& from : t.op().inputs) {
-      const Dim own = seen(from).block;
-      if (own > 0 && found > 0 && own != found) return {};
-      found = std::max(found, own);
-    }
-    return found;
   }
 
   Source seen(const Tensor& t) { return fusion_.seen(t, fusion_.clusters.size(), sources_); }
@@ -238,15 +229,12 @@ class Fuser {
     if (separate_ && (cluster.phase == Phase::forward) != (phase(t) == Phase::forward)) return false;
     if (is_row_op(t) && cluster.kind != Cluster::Kind::program) return false;
     const Space wanted = space(t);
-    const std::optional<Dim> blocks = block(t);
-    if (!blocks || (*blocks > 0 && cluster.block > 0 && *blocks != cluster.block)) return false;
     Space merged = cluster.space;
     if (!spaces_fit(t, wanted, cluster, merged)) return false;
     for (const Tensor& from : t.op().inputs)
       if (!operand_fits(from, index, merged)) return false;
     cluster.space = merged;
     cluster.whole_rows = cluster.whole_rows || is_row_op(t);
-    cluster.block = std::max(cluster.block, *blocks);
     cluster.ops.push_back(t);
     fusion_.cluster_of[&t.op()] = index;
     return true;

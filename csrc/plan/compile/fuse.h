@@ -12,7 +12,6 @@ struct Cluster {
   std::vector<Tensor> ops;  // for matmul the first is the product
   Space space;
   bool whole_rows = false;
-  Dim block = 0;  // of operands that have a row for so many rows each; they agree
   Phase phase = Phase::forward;
 };
 

@@ -9,8 +9,8 @@
 namespace backpass {
 namespace {
 
-Source itself(const Tensor& t) { return {t, Layout::full, {}, 0}; }
-Source constant_source(double value) { return {Tensor(), Layout::scalar, value, 0}; }
+Source itself(const Tensor& t) { return {t, Layout::full, {}, {}}; }
+Source constant_source(double value) { return {Tensor(), Layout::scalar, value, {}}; }
 
 // The functions that gradients apply to constants; nothing where it is not worth folding.
 std::optional<double> fold(const Op& op, double a, double b) {
@@ -28,45 +28,59 @@ std::optional<double> fold(const Op& op, double a, double b) {
   return {};
 }
 
-// How many rows of `outer` each row of `inner` is for, aligned at the last axis: as of (members, 1, cols) within
-// (members, rows, cols); 0 where they are not that.
-Dim repeated_rows(const Shape& inner, const Shape& outer) {
-  const Dim last = outer.empty() ? 1 : outer.back();
-  if (last == 1 || inner.size() != outer.size() || inner.back() != last) return 0;
-  bool repeats = false;
-  Dim block = 1;
-  for (std::size_t i = 0; i + 1 < outer.size(); ++i) {
-    repeats = repeats || inner[i] != outer[i];
-    if (repeats && inner[i] != 1) return 0;
-    if (repeats) block *= outer[i];
-  }
-  return repeats ? block : 0;
-}
-
-// How `inner`, aligned at the last axis, covers `outer`.
-std::optional<Layout> broadcast_layout(const Shape& inner, const Shape& outer) {
-  const std::size_t skip = outer.size() - inner.size();
-  bool ones = true, leading_ones = true, leading_equal = true;
-  for (std::size_t i = 0; i < outer.size(); ++i) {
-    const Dim dim = i < skip ? 1 : inner[i - skip];
-    ones = ones && dim == 1;
-    if (i + 1 == outer.size()) break;
-    leading_ones = leading_ones && dim == 1;
-    leading_equal = leading_equal && dim == outer[i];
-  }
-  const Dim last = inner.empty() ? 1 : inner.back(), outer_last = outer.empty() ? 1 : outer.back();
-  if (leading_equal && last == outer_last) return Layout::full;
-  if (ones) return Layout::scalar;
-  if (leading_ones && last == outer_last && outer.size() > 1) return Layout::row;
-  if (leading_equal && last == 1 && outer.size() > 1) return Layout::column;
-  if (repeated_rows(inner, outer) > 0) return Layout::rows;
-  return {};
-}
-
 Shape dense_steps(const Shape& shape) {
   Shape steps = shape;
   Dim step = 1;
   for (std::size_t i = shape.size(); i-- > 0; step *= shape[i]) steps[i] = step;
+  return steps;
+}
+
+// Leading dimensions, from the outermost: none that could be one with the next.
+void add_joined(std::vector<Repeated>& dims, Dim count, Dim step) {
+  if (count == 1) return;
+  if (!dims.empty() && dims.back().a == count * step)
+    dims.back() = {dims.back().count * count, step};
+  else
+    dims.push_back({count, step});
+}
+
+// The source of a tensor of shape `all` whose elements lie at such steps in `root`.
+Source covering(const Tensor& root, const Shape& all, const Shape& steps) {
+  const std::size_t leading = all.size() > 1 ? all.size() - 1 : all.size();
+  const Dim cols = all.size() > 1 ? all.back() : 1;
+  const bool column = cols != 1 && steps.back() == 0;
+  std::vector<Repeated> dims;
+  for (std::size_t i = 0; i < leading; ++i) add_joined(dims, all[i], steps[i]);
+  const Dim next = column ? 1 : cols;  // where a dense row begins behind another
+  if (dims.empty()) dims.push_back({1, next});
+  const Repeated inner = dims.back();
+  if (dims.size() == 1 && inner.a == next) return {root, column ? Layout::column : Layout::full, {}, {}};
+  if (dims.size() == 1 && inner.a == 0) return {root, column || cols == 1 ? Layout::scalar : Layout::row, {}, {}};
+  dims.pop_back();
+  return {root, Layout::strided, {}, {std::move(dims), inner.count, inner.a, column}};
+}
+
+// The rows of a source that is not a constant, as dimensions.
+std::vector<Repeated> rows_of(const Source& source, const Space& space) {
+  if (source.layout == Layout::column) return {{space.rows, 1}};
+  if (source.layout != Layout::strided) return {{space.rows, source.layout == Layout::row ? 0 : space.cols}};
+  std::vector<Repeated> dims = source.view.blocks;
+  dims.push_back({source.view.rows, source.view.step});
+  return dims;
+}
+
+// Rows by the axes of `shape`; nothing where an axis has no one step.
+std::optional<Shape> axis_steps(std::vector<Repeated> rows, const Shape& shape, bool column) {
+  Shape steps = shape;
+  std::size_t leading = shape.size();
+  if (shape.size() > 1) steps[--leading] = column ? 0 : 1;
+  for (std::size_t i = leading; i-- > 0;) {
+    if (steps[i] = 0; shape[i] == 1) continue;
+    while (!rows.empty() && rows.back().count == 1) rows.pop_back();
+    if (rows.empty() || rows.back().count % shape[i] != 0) return {};
+    steps[i] = rows.back().a;
+    rows.back() = {rows.back().count / shape[i], rows.back().a * shape[i]};
+  }
   return steps;
 }
 
@@ -128,7 +142,7 @@ Source Sources::resolve(const Tensor& t) {
       op.kind == OpKind::custom)
     return of(op.inputs[0]);
   if (op.kind == OpKind::reshape || sums_single_values(op)) return resolve_reshape(t);
-  if (op.kind == OpKind::broadcast) return resolve_broadcast(t, op.inputs[0]);
+  if (op.kind == OpKind::broadcast) return resolve_broadcast(t);
   if (op.kind == OpKind::elementwise) return resolve_elementwise(t);
   return itself(t);
 }
@@ -171,47 +185,49 @@ Source Sources::resolve_reshape(const Tensor& t) {
   const Tensor& from = t.op().inputs[0];
   const Source inner = of(from);
   if (inner.constant || inner.layout == Layout::full || inner.layout == Layout::scalar) return inner;
-  if (space(t) == space(from)) return inner;
-  return {from, Layout::full, {}, 0};  // the broadcast is written out, then seen in another shape
+  if (space(t) == space(from) && (inner.layout != Layout::strided || shape(t).size() > 1)) return inner;
+  return itself(from);  // the broadcast is written out, then seen in another shape
 }
 
-// `from`: what is repeated to t, perhaps in several steps.
-Source Sources::resolve_broadcast(const Tensor& t, const Tensor& from) {
+// What is repeated lies where it did: at steps of 0 along new axes and those that had one element.
+Source Sources::resolve_broadcast(const Tensor& t) {
+  const Tensor& from = t.op().inputs[0];
   const Source inner = of(from);
   if (inner.constant || inner.layout == Layout::scalar) return inner;
   const Shape own = shape(from), all = shape(t);
-  const std::optional<Layout> layout = broadcast_layout(own, all);
-  if (!layout && from.op().kind == OpKind::broadcast) return resolve_broadcast(t, from.op().inputs[0]);
-  if (!layout) return itself(t);
-  if (*layout == Layout::full) return inner;
-  const Dim block = *layout == Layout::rows ? repeated_rows(own, all) : 0;
-  return {inner.layout == Layout::full ? inner.root : beneath(from), *layout, {}, block};
+  const std::optional<Shape> inner_steps = steps(from);
+  if (!inner_steps) return itself(t);
+  const std::size_t skip = all.size() - own.size();
+  Shape result = all;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    result[i] = i < skip || own[i - skip] == 1 ? 0 : (*inner_steps)[i - skip];
+  return covering(inner.root, all, result);
 }
 
-// The op that makes the elements of a view.
-Tensor Sources::beneath(Tensor t) const {
-  while (role(t.op()) == Role::view && !t.op().inputs.empty())
-    t = t.op().inputs[t.op().kind == OpKind::by_mode && !training_ ? 1 : 0];
-  return t;
+// How many elements apart those of t lie in its root, along each of its axes; nothing where one has no such step.
+std::optional<Shape> Sources::steps(const Tensor& t) {
+  const Source source = of(t);
+  const Shape dims = shape(t);
+  if (source.layout == Layout::full || element_count(dims) == 0) return dense_steps(dims);
+  return axis_steps(rows_of(source, space(t)), dims, source.layout == Layout::column || source.view.column);
 }
 
+// A transposition is seen through, too.
 Strided Sources::operand(const Tensor& product, std::size_t i) {
   const Tensor& t = product.op().inputs[i];
   const Strided dense{t, dense_steps(shape(t))};
   const Source source = of(t);
-  if (product.op().kind != OpKind::batch_matmul || !source.root || source.layout != Layout::full) return dense;
+  if (product.op().kind != OpKind::batch_matmul || !source.root || source.layout == Layout::scalar) return dense;
   const Op& op = source.root.op();
-  if (op.shape != t.shape() || (op.kind != OpKind::transpose && op.kind != OpKind::broadcast)) return dense;
-  const Tensor& from = op.inputs[0];
-  const Shape inner = shape(from), own = dense_steps(inner);
-  Strided result{from, dense.steps};
-  const std::size_t skip = op.shape.size() - inner.size();
-  for (std::size_t axis = 0; axis < op.shape.size(); ++axis) {
-    if (op.kind == OpKind::transpose)
-      result.steps[axis] = own[static_cast<std::size_t>(op.dims[axis])];
-    else
-      result.steps[axis] = axis < skip || inner[axis - skip] == 1 ? 0 : own[axis - skip];
-  }
+  const bool swaps = source.layout == Layout::full && op.kind == OpKind::transpose && op.shape == t.shape();
+  if (source.layout == Layout::full && !swaps) return dense;
+  const Tensor& from = swaps ? op.inputs[0] : t;
+  const std::optional<Shape> own = steps(from);
+  if (!own || of(from).constant || of(from).layout == Layout::scalar) return dense;
+  Strided result{of(from).root, *own};
+  if (swaps)
+    std::ranges::transform(op.dims, result.steps.begin(),
+                           [&](Dim axis) { return (*own)[static_cast<std::size_t>(axis)]; });
   return reads_well(shape(t), result.steps) ? result : dense;
 }
 

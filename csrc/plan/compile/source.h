@@ -13,7 +13,7 @@ struct Source {
   Tensor root;                     // holds the elements; empty where `constant` is set
   Layout layout = Layout::full;    // how root covers the tensor
   std::optional<double> constant;  // every element
-  Dim block = 0;                   // of Layout::rows: how many rows each row is for
+  View view = {};                  // of Layout::strided
 };
 
 // The two-dimensional space of a shape: all axes but the last, and the last. One axis is a column.
@@ -49,12 +49,12 @@ class Sources {
 
  private:
   Source resolve(const Tensor& t);
+  std::optional<Shape> steps(const Tensor& t);
   bool sums_single_values(const Op& op) const;
   double counted(const Op& op) const;
   Source resolve_elementwise(const Tensor& t);
   Source resolve_reshape(const Tensor& t);
-  Tensor beneath(Tensor t) const;
-  Source resolve_broadcast(const Tensor& t, const Tensor& from);
+  Source resolve_broadcast(const Tensor& t);
 
   Dim batch_;
   bool training_;
