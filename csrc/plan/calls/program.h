@@ -21,7 +21,8 @@ enum class Layout : unsigned char {
 };
 
 // Rows of a value in memory that are repeated along some leading dimensions of an operand: blocks of `rows` rows, which
-// lie `step` elements apart (0: one row again and again). Where blocks begin follows from their numbers as for products.
+// lie `step` elements apart (0: one row again and again). Where blocks begin follows from their numbers as for
+// products.
 struct View {
   std::vector<Repeated> blocks = {};
   Dim rows = 1, step = 0;

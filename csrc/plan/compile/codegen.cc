@@ -56,11 +56,11 @@ class Generator {
   // Full values cover the cluster's space; beside them stand columns, one element per row.
   Layout kind(const Tensor& t) const {
     if (one_column()) return Layout::full;
-    if (is_row_number(t)) return Layout::column;
     return sources_.elements(t) == program_.rows * program_.cols ? Layout::full : Layout::column;
   }
 
   void emit(const Tensor& t) {
+    if (sources_.of(t).root != t) return emit_copy(t);
     switch (role(t.op())) {
       case Role::elementwise:
         return emit_elementwise(t);

@@ -156,7 +156,7 @@ class Fuser {
 
   void add_cluster(Cluster::Kind kind, const Tensor& t, Space space) {
     fusion_.cluster_of[&t.op()] = fusion_.clusters.size();
-    fusion_.clusters.push_back({kind, {t}, space, is_row_op(t), phase(t)});
+    fusion_.clusters.push_back({kind, {t}, space, is_row_op(t) && sources_.of(t).root == t, phase(t)});
   }
 
   Phase phase(const Tensor& t) const {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,9 @@ from backpass.functions._transform import (
     real_dtype,
     size,
 )
+
+ALONE = 16  # elements of a tensor whose unit vectors have an axis of their own
+Derive = Callable[[list[int], list[_core.Tensor]], list[_core.Tensor]]
 
 
 class Jacobian(Transform):
@@ -48,6 +51,14 @@ def total(tensors: Sequence[_core.Tensor]) -> int:
     return sum(size(t) for t in tensors)
 
 
+def groups(tensors: Sequence[_core.Tensor]) -> list[list[int]]:
+    """Which tensors share the axis of their unit vectors: small ones do. Of another, only what depends on it is mapped,
+    and none of its zeros is multiplied."""
+    large = [[i] for i, t in enumerate(tensors) if size(t) >= ALONE]
+    small = [i for i, t in enumerate(tensors) if size(t) < ALONE]
+    return [*large, small] if small else large
+
+
 def basis(tensors: Sequence[_core.Tensor]) -> list[_core.Tensor]:
     """The unit vectors of all elements of some tensors together: an axis in front counts them."""
     identity, n = np.eye(total(tensors)), 0
@@ -60,38 +71,44 @@ def basis(tensors: Sequence[_core.Tensor]) -> list[_core.Tensor]:
     return parts
 
 
-def mapped(results: Sequence[_core.Tensor], seeds: Sequence[_core.Tensor]) -> list[_core.Tensor]:
-    """The results for every unit vector in the place of the seeds."""
-    return _core.transforms.vmap([*results], [*seeds], basis(seeds))
+def mapped(derive: Derive, tensors: list[_core.Tensor]) -> Iterator[tuple[int, list[_core.Tensor]]]:
+    """For each of some tensors: which, and what `derive` makes of its unit vectors, with an axis in front for them.
+
+    Args:
+        derive: takes which tensors get seeds, and the seeds.
+    """
+    for group in groups(tensors):
+        own = [tensors[i] for i in group]
+        seeds = [_core.input(t.shape, t.dtype, "seed") for t in own]
+        wide, n = _core.transforms.vmap(derive(group, seeds), [*seeds], basis(own)), 0
+        for i, t in zip(group, own, strict=True):
+            yield i, [_functions.slice(result, 0, n, n + size(t)) if len(own) > 1 else result for result in wide]
+            n += size(t)
 
 
 def by_rows(ys: list[_core.Tensor], xs: list[_core.Tensor]) -> list[list[_core.Tensor]]:
     """Reverse: a gradient for each element of the results."""
-    seeds = [_core.input(y.shape, y.dtype, "seed") for y in ys]
-    wide = mapped(_core.transforms.vjp(ys, xs, seeds), seeds)
-    blocks, n = [], 0
-    for y in ys:
-        length = size(y)
-        parts = [_functions.slice(grads, 0, n, n + length) for grads in wide]
-        blocks.append([_functions.reshape(part, (*y.shape, *x.shape)) for part, x in zip(parts, xs, strict=True)])
-        n += length
+
+    def derive(group: list[int], seeds: list[_core.Tensor]) -> list[_core.Tensor]:
+        return _core.transforms.vjp([ys[i] for i in group], xs, seeds)
+
+    blocks: list[list[_core.Tensor]] = [[] for _ in ys]
+    for i, grads in mapped(derive, ys):
+        blocks[i] = [_functions.reshape(g, (*ys[i].shape, *x.shape)) for g, x in zip(grads, xs, strict=True)]
     return blocks
 
 
 def by_columns(ys: list[_core.Tensor], xs: list[_core.Tensor]) -> list[list[_core.Tensor]]:
     """Forward: a derivative along each element of the arguments."""
-    directions = [_core.input(x.shape, x.dtype, "direction") for x in xs]
-    wide = mapped(_core.transforms.jvp(ys, xs, directions), directions)
-    blocks = []
-    for y, moved in zip(ys, wide, strict=True):
-        order = [*range(1, len(y.shape) + 1), 0]
-        columns, row, n = _functions.transpose(moved, order), [], 0
-        for x in xs:
-            length = size(x)
-            row.append(_functions.reshape(_functions.slice(columns, len(y.shape), n, n + length), (*y.shape, *x.shape)))
-            n += length
-        blocks.append(row)
-    return blocks
+
+    def derive(group: list[int], seeds: list[_core.Tensor]) -> list[_core.Tensor]:
+        return _core.transforms.jvp(ys, [xs[i] for i in group], seeds)
+
+    columns: list[list[_core.Tensor]] = [[] for _ in xs]
+    for i, moved in mapped(derive, xs):
+        behind = [_functions.transpose(m, [*range(1, len(m.shape)), 0]) for m in moved]
+        columns[i] = [_functions.reshape(m, (*y.shape, *xs[i].shape)) for m, y in zip(behind, ys, strict=True)]
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Jacobian:
