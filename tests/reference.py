@@ -519,13 +519,17 @@ def moments(grad, state, betas):
     return t, m, v
 
 
-def adam(w, grad, state, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False):
+def adam(
+    w, grad, state, learning_rate=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, amsgrad=False, epsilon_hat=False
+):
     """Running means of g and g^2, corrected (Kingma and Ba 2015); or the largest of the latter (Reddi et al. 2018)."""
     t, m, v = moments(grad + weight_decay * w, state, betas)
     if amsgrad:
         v = state["largest"] = np.maximum(state.get("largest", 0.0), v)
     m_corrected = m / (1 - betas[0] ** t)
     v_corrected = v / (1 - betas[1] ** t)
+    if epsilon_hat:  # added before the correction: it is corrected, too
+        eps = eps / np.sqrt(1 - betas[1] ** t)
     return w - learning_rate * m_corrected / (np.sqrt(v_corrected) + eps)
 
 

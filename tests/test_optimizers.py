@@ -286,3 +286,16 @@ def test_state_goes_on_across_fits():
     for _ in range(2):
         twice.fit(x, y, optimizer=optimizer, epochs=3, **fit)
     np.testing.assert_array_equal(once.flat_parameters, twice.flat_parameters)
+
+
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_epsilon_hat_is_added_before_the_correction(amsgrad):
+    options = {"learning_rate": 0.1, "betas": (0.8, 0.99), "eps": 0.3, "amsgrad": amsgrad, "epsilon_hat": True}
+    model, adam, state = small_model(), bp.Adam(**options), {}
+    expected = model.flat_parameters.copy()
+    for step in range(5):
+        gradient = np.random.default_rng(step).standard_normal(expected.size)
+        model.flat_gradients[:] = gradient
+        adam.step(model)
+        expected = reference.adam(expected, gradient, state, **options)
+    np.testing.assert_allclose(model.flat_parameters, expected, rtol=1e-13)

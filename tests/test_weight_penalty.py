@@ -168,6 +168,30 @@ def test_what_is_no_penalty_is_refused(penalty, error, words):
     np.testing.assert_array_equal(model.flat_parameters, before)
 
 
+@pytest.mark.parametrize("weights", [None, np.linspace(0.0, 2.0, 24)])
+def test_rows_may_divide_it(weights):
+    model, twin = network(), network()
+    w = model.flat_parameters.copy()
+    trainer = bp.Trainer(model, bp.MSE(), bp.SGD(0.1), weight_penalty=bp.L2(0.6, per_row=True))
+    total = 24 if weights is None else weights.sum()
+    plain = bp.Trainer(twin, bp.MSE(), bp.SGD(0.1), weight_penalty=bp.L2(0.6 / total))
+    assert trainer.step(*rows(), weights) == pytest.approx(plain.step(*rows(), weights), rel=1e-14)
+    np.testing.assert_allclose(model.flat_parameters, twin.flat_parameters, rtol=1e-14)
+    model.flat_parameters[:] = w
+    history = model.fit(*rows(24), loss=bp.MSE(), optimizer=bp.SGD(0.0), weight_penalty=bp.L2(0.6, per_row=True),
+                        **{**FIT, "batch_size": 16})  # fmt: skip
+    assert history["weight_penalty"] == [pytest.approx(0.6 * (w**2).sum() * (16 / 16 + 8 / 8) / 24, rel=1e-12)]
+    assert repr(bp.L2(0.6, per_row=True)) == "L2(0.6, '*', per_row=True)"
+
+
+def test_rows_that_weigh_nothing_are_penalized_by_nothing():
+    model = network()
+    w = model.flat_parameters.copy()
+    trainer = bp.Trainer(model, bp.MSE(), bp.SGD(0.1), weight_penalty=bp.L2(0.6, per_row=True))
+    assert trainer.step(*rows(), np.zeros(24)) == 0
+    np.testing.assert_array_equal(model.flat_parameters, w)
+
+
 def test_lbfgs_minimises_loss_and_penalty_together():
     model = bp.Sequential(bp.Dense(1), input_shape=3, seed=0, dtype="float64")
     x, y = rows()

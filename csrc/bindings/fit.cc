@@ -69,6 +69,14 @@ FitHooks to_hooks(const py::dict& functions) {
       call(*function, epoch, logs_to_dict(logs));
     };
   }
+  if (const Callable function = find("order")) {
+    hooks.order = [function](Dim rows) {
+      const WithLock acquire;
+      const py::buffer_info order = call(*function, rows).cast<py::buffer>().request();  // int64, dense
+      const auto* first = static_cast<const std::int64_t*>(order.ptr);
+      return std::vector<std::int64_t>(first, first + order.size);
+    };
+  }
   hooks.interrupt = &WithoutLock::check_signals;
   return hooks;
 }

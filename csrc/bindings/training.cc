@@ -17,11 +17,12 @@ double step(Session& session, const py::object& x, const py::object& y, const py
 
 // From a pattern, and a function of a parameter.
 Penalty to_penalty(const py::handle& given) {
-  const auto [pattern, term] = given.cast<std::pair<std::string, py::object>>();
-  return {pattern, [held = hold(term)](const Tensor& parameter) {
-            const WithLock acquire;
-            return (*held)(parameter).cast<Tensor>();
-          }};
+  const auto [pattern, term, per_row] = given.cast<std::tuple<std::string, py::object, bool>>();
+  const auto call = [held = hold(term)](const Tensor& parameter) {
+    const WithLock acquire;
+    return (*held)(parameter).cast<Tensor>();
+  };
+  return {pattern, call, per_row};
 }
 
 std::optional<ElementType> narrow_type(const std::string& name) {

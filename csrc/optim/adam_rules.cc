@@ -94,10 +94,22 @@ Rule rule_of_either(const A& adam) {
 
 }  // namespace
 
-Fields Adam::fields() { return with_moments(*this, kCoupled, {"amsgrad", &amsgrad, kAmsgrad}); }
+Fields Adam::fields() {
+  Fields fields = with_moments(*this, kCoupled, {"amsgrad", &amsgrad, kAmsgrad});
+  fields.push_back({"epsilon_hat", &epsilon_hat, "whether eps is added to sqrt(v) before its correction"});
+  return fields;
+}
 Fields AdamW::fields() { return with_moments(*this, kDecoupled, {"amsgrad", &amsgrad, kAmsgrad}); }
 
-Rule rule_of(const Adam& adam) { return rule_of_either(adam); }
+Rule rule_of(const Adam& adam) {
+  Rule rule = rule_of_either(adam);
+  if (adam.epsilon_hat)
+    rule.advance = [eps = adam.eps](UpdateSettings& next, std::int64_t t) {
+      correct(next, t);
+      next.eps = eps / next.root;
+    };
+  return rule;
+}
 
 Rule rule_of(const AdamW& adamw) {
   Rule rule = rule_of_either(adamw);

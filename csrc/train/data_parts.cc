@@ -13,6 +13,7 @@ namespace {
 
 void check_options_of_sets(const FitOptions& options) {
   if (options.hooks.transform) fail("fit", "augment takes rows that are no list of data sets");
+  if (options.hooks.order) fail("fit", "shuffle takes a function for rows that are no list of data sets");
   if (options.accumulate > 1) fail("fit", "accumulate takes rows that are no list of data sets");
   if (!options.metrics.empty())
     fail("metrics", "take rows that are no list of data sets: evaluate() gives those of each");

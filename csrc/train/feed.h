@@ -1,6 +1,8 @@
 // Where the batches of an epoch come from.
 #pragma once
 
+#include <functional>
+
 #include "base/philox.h"
 #include "train/objective_impl.h"
 
@@ -32,7 +34,8 @@ void order_rows(std::vector<std::int64_t>& order, bool shuffle, RandomSequence& 
 // Rows of arrays, in place.
 class ArrayFeed final : public Feed {
  public:
-  ArrayFeed(const ArrayViews& x, const AllTargets& targets, Cut cut);
+  using Order = std::function<std::vector<std::int64_t>(Dim rows)>;  // of an epoch; may be empty
+  ArrayFeed(const ArrayViews& x, const AllTargets& targets, Cut cut, Order given = {});
   void begin_epoch(RandomSequence random) override;
   bool over() override { return done_ == taken_; }
   Batch next() override;  // where it is over, from the rows in another order
@@ -44,6 +47,7 @@ class ArrayFeed final : public Feed {
   const ArrayViews& x_;
   const AllTargets& targets_;
   Cut cut_;
+  Order given_;
   RandomSequence random_{0, RandomUse::shuffle, 0};  // of this epoch
   std::vector<std::int64_t> order_;
   std::size_t done_ = 0, taken_;  // of order_: trained on, and to train on

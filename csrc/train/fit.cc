@@ -370,7 +370,7 @@ History Trainer::fit(const TrainingData& data, const FitOptions& options) {
   require_some_weight(data.sample_weight);
   if (targets.free) impl_->objective.step_targets = targets;  // what plan() shows
   if (!impl_->optimizer.makes_steps()) return minimize(*impl_, data.x, targets, options);
-  ArrayFeed feed(data.x, targets, cut_of(options));
+  ArrayFeed feed(data.x, targets, cut_of(options), options.hooks.order);
   return Fit(*impl_, options, feed, {&data.x, &targets}).run();
 }
 
@@ -388,6 +388,7 @@ History Trainer::fit(const Stream& data, const FitOptions& options) {
   const Interrupt interrupt(options.hooks.interrupt);
   check_options(options);
   if (!impl_->optimizer.makes_steps()) fail_for_parts(impl_->optimizer.type());
+  if (options.hooks.order) fail("fit", "shuffle takes a function for rows of arrays, not for a stream");
   StreamFeed feed(impl_->objective, data, {cut_of(options), options.check_finite, options.hooks.interrupt});
   return Fit(*impl_, options, feed, {}).run();
 }

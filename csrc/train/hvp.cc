@@ -26,7 +26,7 @@ Tensor inner_product(const std::vector<Tensor>& a, const std::vector<Tensor>& b,
 PlanSpec Objective::Impl::hessian_spec(Dim batch, const AllTargets& targets) const {
   LossInputs in = build_losses(net(), losses, targets);
   if (const Tensor added = added_loss_of(net())) in.loss = in.loss + added;
-  if (const Tensor penalty = penalty_of(net(), options.weight_penalty)) in.loss = in.loss + penalty;
+  if (const Tensor penalty = penalty_of(net(), options.weight_penalty, in.total_weight[0])) in.loss = in.loss + penalty;
   PlanSpec spec = loss_spec(net(), in, batch, true);
   spec.outputs.clear();
   const std::vector<Tensor> parameters = net().graph.parameters(), parts = vector_parts(net(), spec);

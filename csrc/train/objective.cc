@@ -127,7 +127,7 @@ void add_sources(std::vector<RowSource>& sources, const ArrayViews& x, const All
 TrainingSpec Objective::Impl::training_spec(Dim batch, const AllTargets& targets, bool predict, Ending ending,
                                             bool by_rows) const {
   LossInputs in = build_losses(net(), losses, targets);
-  const Tensor added = added_loss_of(net()), penalty = penalty_of(net(), options.weight_penalty);
+  const Tensor added = added_loss_of(net()), penalty = penalty_of(net(), options.weight_penalty, in.total_weight[0]);
   if (added) in.loss = in.loss + added;
   Tensor shared = share == 1 ? in.loss : in.loss * share;
   if (penalty) {

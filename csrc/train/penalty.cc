@@ -14,25 +14,32 @@ double checked(const char* what, double factor) {
   return factor;
 }
 
-Tensor term_of(const Penalty& penalty, const Tensor& parameter) {
+constexpr double kLeastSquare = 1e-30;
+
+// Rows that weigh nothing are penalized by nothing.
+Tensor by_rows(const Tensor& term, const Tensor& rows) {
+  return term * (rows / maximum(square(rows), constant(kLeastSquare, {}, rows.dtype())));
+}
+
+Tensor term_of(const Penalty& penalty, const Tensor& parameter, const Tensor& rows) {
   const Tensor term = penalty.term(parameter);
   if (!term || !term.shape().empty() || term.dtype() != parameter.dtype())
     fail("weight_penalty", "must give one number of type ", name(parameter.dtype()), " for \"", parameter.name(),
          "\", got ", term ? "shape " + to_string(term.shape()) : "none");
-  return term;
+  return penalty.per_row && rows ? by_rows(term, rows) : term;
 }
 
 }  // namespace
 
-Penalty l1(double factor, std::string pattern) {
-  return {std::move(pattern), [f = checked("l1", factor)](const Tensor& w) { return sum(abs(w)) * f; }};
+Penalty l1(double factor, std::string pattern, bool per_row) {
+  return {std::move(pattern), [f = checked("l1", factor)](const Tensor& w) { return sum(abs(w)) * f; }, per_row};
 }
 
-Penalty l2(double factor, std::string pattern) {
-  return {std::move(pattern), [f = checked("l2", factor)](const Tensor& w) { return sum(square(w)) * f; }};
+Penalty l2(double factor, std::string pattern, bool per_row) {
+  return {std::move(pattern), [f = checked("l2", factor)](const Tensor& w) { return sum(square(w)) * f; }, per_row};
 }
 
-Tensor penalty_of(const Network::Impl& network, const std::vector<Penalty>& penalties) {
+Tensor penalty_of(const Network::Impl& network, const std::vector<Penalty>& penalties, const Tensor& rows) {
   Tensor total;
   for (const Penalty& penalty : penalties) {
     bool matched = false;
@@ -41,7 +48,7 @@ Tensor penalty_of(const Network::Impl& network, const std::vector<Penalty>& pena
       matched = true;
       if (parameter.op().sparse)
         fail("weight_penalty", '"', parameter.name(), "\" is sparse: only the rows that a batch names are trained");
-      const Tensor term = term_of(penalty, parameter);
+      const Tensor term = term_of(penalty, parameter, rows);
       total = total ? total + term : term;
     }
     if (!matched) fail("weight_penalty", "patterns must match parameters, got \"", penalty.pattern, '"');

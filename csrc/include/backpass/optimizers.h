@@ -23,13 +23,15 @@ struct SGD {
 };
 
 // Kingma and Ba 2015, algorithm 1; weight_decay is coupled (added to the gradient). amsgrad divides by the largest
-// second moment so far (Reddi et al. 2018).
+// second moment so far (Reddi et al. 2018). epsilon_hat adds eps to sqrt(v) before it is corrected, as at the end of
+// section 2 there, in Keras and in scikit-learn.
 struct Adam {
   double learning_rate = 1e-3;
   std::pair<double, double> betas = {0.9, 0.999};
   double eps = 1e-8;
   double weight_decay = 0.0;
   bool amsgrad = false;
+  bool epsilon_hat = false;
 
   std::string type() const { return "Adam"; }
   Fields fields();

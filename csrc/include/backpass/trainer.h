@@ -41,6 +41,8 @@ struct FitHooks {
   std::function<void(Dim rows_done, double mean_loss)> progress;  // by the clock, every 50 ms or so
   std::function<void()> interrupt;                                // likewise: throws where fit shall end
   std::function<void(const std::string&)> warning;                // what went on, and may not be what was wanted
+  // The order of an epoch's rows, each once, in place of shuffling them: of arrays, not of streams or several data sets.
+  std::function<std::vector<std::int64_t>(Dim rows)> order;
   // Augmentation: changes a copy of the batch's rows before its step, their number excepted. What is random in it shall
   // follow from (seed, step) alone: then the same seed gives the same bits.
   std::function<void(BatchArrays& batch, std::uint64_t seed, std::uint64_t step)> transform;

@@ -20,6 +20,8 @@ class Penalty(Sealed):
     Args:
         term: a function of a parameter that composes operations and gives one number.
         pattern: "*.weight" or "0.*": `*` stands for anything, `?` for one character.
+        per_row: whether the sum is divided by what the rows of a batch weigh together (their number, without sample
+            weights), as scikit-learn's `alpha` is.
 
     Raises:
         TypeError: if an argument is something else.
@@ -38,12 +40,17 @@ class Penalty(Sealed):
     _instead = "make another penalty"
     term: Term
     pattern: str
+    per_row: bool = False  # also of what an older backpass has pickled
 
-    def __init__(self, term: Term, pattern: str = "*") -> None:
+    def __init__(self, term: Term, pattern: str = "*", per_row: bool = False) -> None:
         where = type(self).__name__
         if not callable(term):
             raise TypeError(f"[{where}] term must be a function of a parameter, got {term!r}")
-        self._keep(term=term, pattern=_checks.text(where, "pattern", pattern))
+        self._keep(
+            term=term,
+            pattern=_checks.text(where, "pattern", pattern),
+            per_row=_checks.flag(where, "per_row", per_row),
+        )
 
     def _of(self, parameter: _core.Tensor) -> _core.Tensor:
         value = self.term(parameter)
@@ -58,7 +65,10 @@ class Penalty(Sealed):
         return hash((type(self), *vars(self).values()))
 
     def __repr__(self) -> str:
-        return f"Penalty({getattr(self.term, '__name__', self.term)}, {self.pattern!r})"
+        return f"Penalty({getattr(self.term, '__name__', self.term)}, {self.pattern!r}{self._per_row()})"
+
+    def _per_row(self) -> str:
+        return ", per_row=True" if self.per_row else ""
 
 
 class L1(Penalty):
@@ -67,6 +77,7 @@ class L1(Penalty):
     Args:
         factor: finite, not negative.
         pattern: of parameter names.
+        per_row: as of `Penalty`.
 
     Raises:
         ValueError: if the factor is out of range.
@@ -79,16 +90,16 @@ class L1(Penalty):
 
     factor: float
 
-    def __init__(self, factor: float, pattern: str = "*") -> None:
+    def __init__(self, factor: float, pattern: str = "*", per_row: bool = False) -> None:
         where = type(self).__name__
         self._keep(factor=_checks.not_negative(where, "factor", factor))
-        self._keep(pattern=_checks.text(where, "pattern", pattern))
+        self._keep(pattern=_checks.text(where, "pattern", pattern), per_row=_checks.flag(where, "per_row", per_row))
 
     def _of(self, parameter: _core.Tensor) -> _core.Tensor:
         return _functions.sum(_functions.abs(parameter)) * self.factor
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.factor!r}, {self.pattern!r})"
+        return f"{type(self).__name__}({self.factor!r}, {self.pattern!r}{self._per_row()})"
 
 
 class L2(L1):
@@ -97,6 +108,7 @@ class L2(L1):
     Args:
         factor: finite, not negative.
         pattern: of parameter names.
+        per_row: as of `Penalty`.
 
     Raises:
         ValueError: if the factor is out of range.
@@ -123,6 +135,6 @@ def checked_penalties(where: str, given: Any) -> list[Penalty]:
     return [each if isinstance(each, Penalty) else Penalty(each) for each in several]
 
 
-def native_penalties(penalties: Sequence[Penalty]) -> list[tuple[str, Term]]:
-    """As the core takes them: patterns, and functions of a parameter."""
-    return [(penalty.pattern, penalty._of) for penalty in penalties]
+def native_penalties(penalties: Sequence[Penalty]) -> list[tuple[str, Term, bool]]:
+    """As the core takes them: patterns, functions of a parameter, and whether rows divide them."""
+    return [(penalty.pattern, penalty._of, penalty.per_row) for penalty in penalties]

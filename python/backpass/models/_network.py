@@ -175,7 +175,8 @@ class Network(Model):
             batch_size: rows of one batch; the last batch of an epoch may be smaller.
             accumulate: batches per update. Their gradients are combined to that of one batch with all rows, in the
                 memory of one of them. Random masks and batch statistics are those of each batch.
-            shuffle: whether the rows are shuffled anew in each epoch.
+            shuffle: whether the rows are shuffled anew in each epoch; or a function of their number that gives the
+                order of the next epoch: integers, each row once (of arrays, not of streams or several data sets).
             drop_last: whether rows at the end of an epoch that do not fill a batch are left out.
             validation_data: (x, y), (x, y, sample_weight) or a stream, evaluated after each epoch as "val_loss" and so
                 on.
@@ -274,7 +275,7 @@ class Network(Model):
                 kind.
             batch_size: as for `fit`, like all that follow.
             accumulate: batches of one update.
-            shuffle: whether the rows are shuffled.
+            shuffle: whether the rows are shuffled, or a function that orders them.
             drop_last: whether rows that do not fill a batch are left out.
             augment: functions on copies of each batch's rows.
             metrics: names, functions or tuples.

@@ -32,6 +32,8 @@ class Adam(Optimizer):
         eps: keeps the division finite.
         weight_decay: added to the gradient as weight_decay * w.
         amsgrad: whether to divide by the largest v so far (Reddi et al. 2018).
+        epsilon_hat: whether eps is added to sqrt(v) before its correction, as at the end of section 2 there, in Keras
+            and in scikit-learn.
         **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
 
     Raises:
@@ -55,6 +57,7 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
         *,
         amsgrad: bool = False,
+        epsilon_hat: bool = False,
         **options: Unpack[Options],
     ) -> None:
         settings = {
@@ -63,6 +66,7 @@ class Adam(Optimizer):
             "eps": eps,
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
+            "epsilon_hat": epsilon_hat,
         }
         super().__init__("Adam", settings, **options)
 

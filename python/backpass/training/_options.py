@@ -26,7 +26,7 @@ class PassOptions(TypedDict, total=False):
 
     batch_size: int
     accumulate: int
-    shuffle: bool
+    shuffle: bool | Callable[[int], ArrayLike]
     drop_last: bool
     augment: Augmentation | Sequence[Augmentation] | None
     metrics: Metrics

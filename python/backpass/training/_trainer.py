@@ -6,6 +6,8 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
+import numpy as np
+
 from backpass import _checks, _core
 from backpass._names import suggesting
 from backpass._sealed import Sealed
@@ -205,7 +207,7 @@ class Trainer(Sealed):
             self._look("fit", network, None if isinstance(given, Stream) or augment is not None else given[0])
             rows = _rows_of_epoch(sets, data, settings, len(network.graph.inputs) > 1)
             bar = _bar(asked["progress"], rows, settings["epochs"])
-            settings["hooks"] = {**hooks_of(self, [*watchers, *bar]), "warning": _warn}
+            settings["hooks"] = {**hooks_of(self, [*watchers, *bar]), **_order(asked["shuffle"]), "warning": _warn}
             try:
                 for watcher in watchers:
                     watcher.on_fit_begin(self, {})
@@ -339,13 +341,27 @@ def _settings(asked: dict[str, Any]) -> dict[str, Any]:
         "epochs": _checks.integer("fit", "epochs", asked["epochs"], minimum=0, bits=32),
         "batch_size": _checks.integer("fit", "batch_size", asked["batch_size"], minimum=1),
         "accumulate": _checks.integer("fit", "accumulate", asked["accumulate"], minimum=1),
-        "shuffle": _checks.flag("fit", "shuffle", asked["shuffle"]),
+        "shuffle": callable(asked["shuffle"]) or _checks.flag("fit", "shuffle", asked["shuffle"]),
         "drop_last": _checks.flag("fit", "drop_last", asked["drop_last"]),
         "seed": _checks.seed("fit", asked["seed"]),
         "check_finite": _checks.flag("fit", "check_finite", asked["check_finite"]),
         "metrics": asked_metrics(asked["metrics"]),
         "transform": _transform(asked["augment"]),
     }
+
+
+def _order(shuffle: Any) -> dict[str, Callable[[int], Any]]:
+    """The hook that asks for the order of an epoch, where a function gives it."""
+
+    def order(rows: int) -> Any:
+        given = np.asarray(shuffle(rows))
+        if given.dtype.kind not in "iu" or given.shape != (rows,):
+            raise ValueError(
+                f"[fit] shuffle must give {rows} integers, got an array of {given.dtype} and shape {given.shape}"
+            )
+        return np.ascontiguousarray(given, np.int64)
+
+    return {"order": order} if callable(shuffle) else {}
 
 
 def _transform(augment: Augmentation | Sequence[Augmentation] | None) -> Any:
