@@ -1,0 +1,15 @@
+"""Estimators for scikit-learn (`pip install 'backpass[sklearn]'`): networks of this package behind fit and predict.
+
+`MLPClassifier` and `MLPRegressor` take the place of scikit-learn's own, parameter by parameter; `NetworkClassifier` and
+`NetworkRegressor` train any network. docs/from-scikit-learn.md shows them.
+"""
+
+try:
+    import sklearn as _sklearn  # noqa: F401
+except ImportError as error:
+    raise ImportError("[backpass.sklearn] needs scikit-learn 1.6 or later: pip install 'backpass[sklearn]'") from error
+
+from backpass.sklearn._mlp import MLPClassifier, MLPRegressor
+from backpass.sklearn._network import NetworkClassifier, NetworkRegressor
+
+__all__ = ["MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor"]

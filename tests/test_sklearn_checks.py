@@ -1,0 +1,46 @@
+"""scikit-learn's own checks of estimators, all of them."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import backpass as bp
+from backpass.sklearn import MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # the checks look for those that they mind
+
+
+class TwoLayers:
+    def __call__(self, features, outputs):
+        return bp.Sequential(bp.Dense(50, activation="tanh"), bp.Dense(outputs))
+
+    def __repr__(self):
+        return "TwoLayers()"
+
+
+@parametrize_with_checks(
+    [
+        MLPClassifier(),
+        MLPRegressor(),
+        NetworkClassifier(TwoLayers(), bp.Adam(0.01), max_iter=300),
+        NetworkRegressor(TwoLayers(), bp.Adam(0.01), max_iter=300),
+    ]
+)
+def test_the_official_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.nightly
+@parametrize_with_checks(
+    [
+        MLPClassifier(solver="lbfgs"),
+        MLPRegressor(solver="lbfgs"),
+        MLPRegressor(loss="gaussian", learning_rate_init=0.01),
+        MLPRegressor(loss="quantile", learning_rate_init=0.01),
+        MLPClassifier(class_weight="balanced", normalization="layer"),
+        MLPClassifier(loss="focal", solver="adamw", learning_rate="cosine", learning_rate_init=0.01),
+        NetworkClassifier(),
+        NetworkRegressor(),
+    ]
+)
+def test_the_official_checks_of_other_settings(estimator, check):
+    check(estimator)
