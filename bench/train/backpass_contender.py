@@ -51,9 +51,13 @@ class BackpassStep(Backpass):
 
 
 class BackpassEager(Backpass):
-    """The loop of PyTorch's tutorials, with eager tensors."""
+    """The loop of PyTorch's tutorials, with eager tensors, which are made before it."""
 
     loss_tensor: bp.Tensor
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.x, self.y = bp.tensor(problem.x), bp.tensor(problem.y)
 
     def reset(self, learning_rate: float) -> None:
         super().reset(learning_rate)
@@ -62,8 +66,7 @@ class BackpassEager(Backpass):
             self.own = bp.Adam(self.model, lr=learning_rate, betas=BETAS, eps=EPS)
 
     def train(self, steps: int) -> None:
-        model, criterion, optimizer = self.model, self.criterion, self.own
-        x, y = self.problem.x, self.problem.y
+        model, criterion, optimizer, x, y = self.model, self.criterion, self.own, self.x, self.y
         for _ in range(steps):
             optimizer.zero_grad()
             self.loss_tensor = criterion(model(x), y)

@@ -245,6 +245,7 @@ void bind_eager(py::module_& module) {
     const eager::CacheInfo info = eager::cache_info();
     return std::pair(info.plans, info.compiled);
   });
+  module.def("eager_plan", &eager::last_plan);
   module.def("eager_loss", &call_loss, py::arg("loss"), py::arg("prediction"), py::arg("target"),
              py::arg("sample_weight"));
   py::class_<eager::Caller>(module, "Caller")

@@ -36,6 +36,7 @@ class Cache {
     return made;
   }
 
+  PlanInfo last() const { return used_.empty() ? PlanInfo() : used_.front()->function.plan(used_.front()->rows); }
   CacheInfo info() const { return {used_.size(), compiled_}; }
 
  private:
@@ -70,5 +71,6 @@ std::shared_ptr<const Compiled> find_compiled(const Recording& recording, const 
 }
 
 CacheInfo cache_info() { return cache().info(); }
+PlanInfo last_plan() { return cache().last(); }
 
 }  // namespace backpass::eager

@@ -8,31 +8,34 @@
 
 namespace backpass::eager {
 
+NetworkCallee::NetworkCallee(Network of) : network(std::move(of)) {
+  for (std::size_t i = 0; i < network.parameters().size(); ++i) parameters.push_back(parameter_leaf(network, i));
+  for (const Tensor& t : network.graph().ops()) random = random || role(t.op()) == Role::generator;
+}
+
 // Ops have numbers that nobody else ever gets: a graph is known by that of its last output.
-NetworkCall::NetworkCall(Network of, std::vector<Tensor> leaves, bool trains, Dim with_rows)
-    : network(std::move(of)), parameters(std::move(leaves)), training(trains), rows(with_rows) {
-  const Network::Impl& net = network.impl();
+NetworkCall::NetworkCall(std::shared_ptr<const NetworkCallee> of, bool trains, Dim with_rows)
+    : callee(std::move(of)), training(trains), rows(with_rows) {
+  const Network::Impl& net = network().impl();
   key = (net.outputs().back().op().id << 24) ^ (static_cast<std::uint64_t>(net.freezes) << 6) ^ (training ? 32u : 0u);
   changes = changes_now();
-  if (training)
-    for (const Tensor& t : net.graph.ops()) random = random || role(t.op()) == Role::generator;
 }
 
 std::uint64_t NetworkCall::changes_now() const {
   std::uint64_t sum = 0;
-  for (const Block& block : network.impl().blocks) sum += block.home->changes;
+  for (const Block& block : network().impl().blocks) sum += block.home->changes;
   return sum;
 }
 
 const void* NetworkOutput::group() const {
-  if (call->network.impl().outputs().size() == 1) return this;
+  if (call->network().impl().outputs().size() == 1) return this;
   return call.get();
 }
 
 Tensor NetworkOutput::build(Expansion& expansion, const std::vector<Tensor>& inputs, std::uint32_t stream) const {
   const auto [found, fresh] = expansion.calls.try_emplace(group());
   if (fresh) {
-    const Network::Impl& net = call->network.impl();
+    const Network::Impl& net = call->network().impl();
     Substitution with{{}, call->rows, call->training, stream};
     for (std::size_t i = 0; i < inputs.size(); ++i) with.stand_ins.emplace(&net.inputs()[i].op(), inputs[i]);
     for (const Tensor& t : net.graph.parameters())
@@ -85,11 +88,11 @@ Array copied(const void* memory, DType dtype, const Shape& shape) {
 
 // States as they are now.
 void add_leaves(Substitution& with, const NetworkCall& call) {
-  for (const Tensor& t : call.network.graph().parameters())
-    for (const Tensor& leaf : call.parameters)
+  for (const Tensor& t : call.network().graph().parameters())
+    for (const Tensor& leaf : call.callee->parameters)
       if (static_cast<const ParameterPlace*>(callee_of(*leaf.op().recorded))->op() == t)
         with.stand_ins.emplace(&t.op(), leaf);
-  for (const Tensor& t : call.network.graph().states())
+  for (const Tensor& t : call.network().graph().states())
     with.stand_ins.emplace(&t.op(), known_tensor(copied(home_values(t.op()), t.dtype(), t.shape())));
 }
 
@@ -102,7 +105,7 @@ Tensor unfolded(const Tensor& t, Expansion& expansion) {
   const auto [found, fresh] = expansion.calls.try_emplace(output->group());
   if (fresh) {
     Substitution with{{}, call.rows, call.training, 0};
-    const Network::Impl& net = call.network.impl();
+    const Network::Impl& net = call.network().impl();
     for (std::size_t i = 0; i < net.inputs().size(); ++i)
       with.stand_ins.emplace(&net.inputs()[i].op(), t.op().inputs[i]);
     add_leaves(with, call);

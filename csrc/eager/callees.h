@@ -6,17 +6,24 @@
 
 namespace backpass::eager {
 
-// The outputs of one call of a network have the call in common.
-struct NetworkCall {
-  NetworkCall(Network of, std::vector<Tensor> leaves, bool trains, Dim with_rows);
+// What all calls of a network have in common.
+struct NetworkCallee {
+  explicit NetworkCallee(Network of);
   Network network;
   std::vector<Tensor> parameters;  // as leaves that live in it
+  bool random = false;             // in training
+};
+
+// The outputs of one call of a network have the call in common.
+struct NetworkCall {
+  NetworkCall(std::shared_ptr<const NetworkCallee> of, bool trains, Dim with_rows);
+  std::shared_ptr<const NetworkCallee> callee;
   bool training;
   Dim rows;
-  bool random = false;
   std::uint64_t key = 0;
   std::uint64_t changes = 0;  // of its parameters, before it was made
 
+  const Network& network() const { return callee->network; }
   std::uint64_t changes_now() const;
 };
 
@@ -24,9 +31,9 @@ struct NetworkOutput final : ExpandingCallee {
   NetworkOutput(std::shared_ptr<const NetworkCall> of, std::size_t which) : call(std::move(of)), output(which) {}
   std::uint64_t key() const override { return call->key + output; }
   Tensor build(Expansion& expansion, const std::vector<Tensor>& inputs, std::uint32_t stream) const override;
-  const Network* network() const override { return &call->network; }
+  const Network* network() const override { return &call->network(); }
   const void* group() const override;
-  bool is_random() const override { return call->random; }
+  bool is_random() const override { return call->training && call->callee->random; }
   bool is_outdated() const override { return call->changes != call->changes_now(); }
 
   std::shared_ptr<const NetworkCall> call;

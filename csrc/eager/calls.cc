@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "eager/callees.h"
 #include "eager/dense.h"
+#include "eager/turns.h"
 #include "nn/network_impl.h"
 #include "nn/targets.h"
 #include "plan/boundary.h"
@@ -15,7 +16,7 @@ namespace backpass::eager {
 
 Array dense(const char* who, const ArrayView& view, DType dtype) {
   check_castable(who, view, dtype);
-  Array copy(dtype, view.shape);
+  Array copy = unset_array(dtype, view.shape);
   const Dim rows = view.rows(), cols = rows > 0 ? element_count(view.shape) / rows : 0;
   for (Dim row = 0; row < rows && !view.empty(); ++row)
     convert(static_cast<std::byte*>(copy.data()) + static_cast<std::size_t>(row * cols) * size_of(dtype), dtype,
@@ -50,12 +51,13 @@ Dim checked_rows(const Network::Impl& net, const std::vector<Tensor>& inputs) {
 
 }  // namespace
 
-Caller::Caller(Network network) : network_(std::move(network)) {
-  for (std::size_t i = 0; i < network_.parameters().size(); ++i) parameters_.push_back(parameter_leaf(network_, i));
-}
+Caller::Caller(Network network) : callee_(std::make_shared<const NetworkCallee>(std::move(network))) {}
+
+const Network& Caller::network() const { return callee_->network; }
+const std::vector<Tensor>& Caller::parameters() const { return callee_->parameters; }
 
 std::vector<Tensor> Caller::inputs(const ArrayViews& x) const {
-  const Network::Impl& net = network_.impl();
+  const Network::Impl& net = network().impl();
   net.check_inputs(x);
   std::vector<Tensor> tensors;
   for (std::size_t i = 0; i < x.size(); ++i) tensors.push_back(tensor(x[i], net.inputs()[i].dtype()));
@@ -63,7 +65,7 @@ std::vector<Tensor> Caller::inputs(const ArrayViews& x) const {
 }
 
 std::vector<Tensor> Caller::operator()(const std::vector<Tensor>& inputs, bool training) const {
-  const Network::Impl& net = network_.impl();
+  const Network::Impl& net = network().impl();
   const Dim rows = checked_rows(net, inputs);
   std::vector<Tensor> given, outputs;
   bool wants = net.frozen.size() < net.parameters.size() || !net.trained().empty();
@@ -71,7 +73,7 @@ std::vector<Tensor> Caller::operator()(const std::vector<Tensor>& inputs, bool t
     given.push_back(in_type("x", inputs[i], net.inputs()[i].dtype()));
     wants = wants || requires_grad(given.back());
   }
-  const auto call = std::make_shared<const NetworkCall>(network_, parameters_, training, rows);
+  const auto call = std::make_shared<const NetworkCall>(callee_, training, rows);
   for (std::size_t k = 0; k < net.outputs().size(); ++k)
     outputs.push_back(recorded_call(std::make_shared<NetworkOutput>(call, k), given,
                                     with_rows(net.outputs()[k].shape(), rows), net.dtype,
@@ -96,25 +98,36 @@ Shape batched(const Loss& of, const Tensor& prediction) {
   return shape;
 }
 
-}  // namespace
+// Targets as a tensor: the one that they are the value of, where it fits as it is.
+Tensor kept(const ArrayView& y, DType dtype, const Tensor& from) {
+  return is_eager(from) && from.dtype() == dtype && from.shape() == y.shape ? from : tensor(y, dtype);
+}
 
-Tensor loss(const Loss& of, const Tensor& prediction, const ArrayView& target, const ArrayView& sample_weight) {
+Tensor checked_loss(const Loss& of, const Tensor& prediction, const ArrayView& target, const Tensor& from,
+                    const ArrayView& sample_weight) {
   const Shape shape = batched(of, prediction);
   const DType dtype = prediction.dtype();
   const Dim rows = prediction.shape()[0];
   if (!of.is_own()) {
     const Targets targets = fit_targets(of, shape, target, sample_weight, rows, dtype);
     require_some_weight(sample_weight);
-    return recorded_loss(of, prediction, tensor(targets.y, targets.labels ? DType::int32 : dtype), sample_weight);
+    return recorded_loss(of, prediction, kept(targets.y, targets.labels ? DType::int32 : dtype, from), sample_weight);
   }
   if (target.shape.empty() || target.rows() != rows)
     fail("y", "expected ", rows, " rows, got ", to_string(target.shape));
   if (!sample_weight.empty()) check_weights(sample_weight, rows, dtype, true);
-  return recorded_loss(of, prediction, tensor(target, is_integer(target.type) ? DType::int32 : dtype), sample_weight);
+  return recorded_loss(of, prediction, kept(target, is_integer(target.type) ? DType::int32 : dtype, from),
+                       sample_weight);
+}
+
+}  // namespace
+
+Tensor loss(const Loss& of, const Tensor& prediction, const ArrayView& target, const ArrayView& sample_weight) {
+  return checked_loss(of, prediction, target, {}, sample_weight);
 }
 
 Tensor loss(const Loss& of, const Tensor& prediction, const Tensor& target, const ArrayView& sample_weight) {
-  if (!requires_grad(target)) return loss(of, prediction, value(target), sample_weight);
+  if (!requires_grad(target)) return checked_loss(of, prediction, value(target), target, sample_weight);
   Shape expected = of.target_shape(batched(of, prediction));
   expected[0] = prediction.shape()[0];
   if (element_count(target.shape()) != element_count(expected) || target.shape().empty() ||

@@ -33,6 +33,7 @@ class Compiler {
       outputs_.push_back(next);
     }
     for (Tensor& x : numbers_) inputs_.push_back(x);
+    made_->rows = rows_;
     made_->function = Function(Graph(std::move(inputs_), std::move(outputs_)), true, "backpass", rows_);
     for (const Tensor& leaf : made_->function.leaves()) made_->leaves.push_back(home_values(leaf.op()));
     return made_;

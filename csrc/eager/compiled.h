@@ -38,6 +38,7 @@ struct Compiled {
 
   std::vector<std::uint64_t> key, numbers;
   bool lifted = false;  // numbers are arguments
+  Dim rows = 0;         // of the largest batch
   Function function;
   std::vector<std::size_t> inputs;  // places of leaves
   std::vector<std::size_t> seeds;   // which of the seeds are arguments

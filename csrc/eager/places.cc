@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "eager/callees.h"
+#include "eager/turns.h"
 #include "nn/network_impl.h"
 
 namespace backpass::eager {
@@ -32,7 +33,7 @@ Places::Places(const Compiled& compiled, const Recording& recording) {
       all_.push_back(result.place);
       continue;
     }
-    arrays_.emplace_back(&result, Array(result.dtype, result.shape));
+    arrays_.emplace_back(&result, unset_array(result.dtype, result.shape));
     all_.push_back(arrays_.back().second.data());
   }
 }

@@ -62,6 +62,8 @@ void remove_hook(const Tensor& t, std::uint64_t number);
 bool recording_gradients();  // on this thread; true at the beginning
 void set_recording_gradients(bool on);
 
+struct NetworkCallee;
+
 // A network as a function of eager tensors.
 class Caller {
  public:
@@ -70,12 +72,11 @@ class Caller {
   std::vector<Tensor> operator()(const std::vector<Tensor>& inputs, bool training) const;
   // The arrays of a call as its inputs: checked, and copied.
   std::vector<Tensor> inputs(const ArrayViews& x) const;
-  const std::vector<Tensor>& parameters() const { return parameters_; }  // leaves that live in the network
-  const Network& network() const { return network_; }
+  const std::vector<Tensor>& parameters() const;  // leaves that live in the network
+  const Network& network() const;
 
  private:
-  Network network_;
-  std::vector<Tensor> parameters_;
+  std::shared_ptr<const NetworkCallee> callee_;
 };
 
 // A loss of a prediction and its targets, one number. Targets are checked as in training.
@@ -102,5 +103,6 @@ struct CacheInfo {
   std::size_t plans = 0, compiled = 0;  // kept now; compiled so far
 };
 CacheInfo cache_info();
+PlanInfo last_plan();  // that has been run, on whatever thread
 
 }  // namespace backpass::eager

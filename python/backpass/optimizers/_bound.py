@@ -70,8 +70,11 @@ class Home:
 def network_to_step(optimizer: Optimizer, target: Any) -> _core.Network:
     """The network of what it steps; where that has more parameters than before, the optimizer goes on with them."""
     network: _core.Network = target._built()
-    before, optimizer._network = optimizer._network, network
-    if before is None or before is network or not optimizer.steps or not isinstance(target, Joined):
+    before = optimizer._network
+    if before is network or not isinstance(target, Joined):
+        return network
+    optimizer._network = network
+    if before is None or not optimizer.steps:
         return network
     state = optimizer.state_dict()
     for slot, arrays in state["slots"].items():
@@ -114,10 +117,8 @@ class Bindable(type):
 
 def stepped(optimizer: Optimizer, what: str, model: Any = None) -> Any:
     """What it steps, or is to step; ValueError where it has not been told."""
-    if is_module(model):
-        return joined_of(model)
     if model is not None:
-        return _checks.model(what, model)
+        return joined_of(model) if is_module(model) else _checks.model(what, model)
     if optimizer._stepped is None:
         name = type(optimizer).__name__
         raise ValueError(f"[{name}] {what} needs a model: optimizer.step(model), or {name}(model.parameters(), ...)")

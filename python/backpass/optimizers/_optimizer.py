@@ -299,7 +299,8 @@ class Optimizer(Sealed, metaclass=Bindable):
         target = stepped(self, "step", model)
         network = network_to_step(self, target)
         self._native.step(network)
-        target._trained = True
+        if not target._trained:
+            target._trained = True
 
     def zero_grad(self) -> None:
         """Sets all gradients of what this optimizer was made for to zero.

@@ -1,0 +1,12 @@
+// Arrays that each turn of a loop makes anew.
+#pragma once
+
+#include "backpass/types.h"
+
+namespace backpass::eager {
+
+// Elements unset: large ones in memory of an array of that size that is gone, where there is one, because memory from
+// the system comes page by page, zeroed.
+Array unset_array(DType dtype, const Shape& shape);
+
+}  // namespace backpass::eager
