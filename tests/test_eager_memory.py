@@ -38,6 +38,21 @@ LOOPS = {
         def turn():
             return bp.sum(w * w)
     """,
+    "a module that asks for values": """
+        class Net(bp.Module):
+            def __init__(self):
+                super().__init__(seed=0)
+                self.first, self.drop, self.last = bp.Dense(8, activation="tanh"), bp.Dropout(0.1), bp.Dense(1)
+            def forward(self, x):
+                h = self.drop(self.first(x))
+                return self.last(h if float(bp.max(h)) > 0.5 else 2 * h)
+        net, loss, x, y = Net(), bp.MSE(), np.ones((4, 2), np.float32), np.zeros((4, 1), np.float32)
+        optimizer = bp.Adam(net.parameters(), lr=0.001)
+        def turn():
+            optimizer.zero_grad()
+            loss(net(x), y).backward()
+            optimizer.step()
+    """,
     "updates by hand": """
         w = bp.tensor([1.0, 2.0], requires_grad=True)
         def turn():
