@@ -7,9 +7,9 @@ import backpass as bp
 from registry import generator
 
 
-def model(**options):
+def model(dtype="float64"):
     layers = bp.Dense(6, activation="tanh"), bp.BatchNorm(), bp.Dropout(0.5), bp.Dense(2)
-    return bp.Sequential(*layers, input_shape=3, seed=0, dtype="float64", **options)
+    return bp.Sequential(*layers, input_shape=3, seed=0, dtype=dtype)
 
 
 def data(rows=5):
@@ -66,6 +66,26 @@ def test_a_gradient_through_a_step():
             moved[name][at] += sign * h
             ends.append(bp.compile(after_a_step)(moved, x, y))
         assert got[name][at] == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_arrays_say_in_which_type_it_computes(dtype):
+    """A model of float32 has derivatives in float64, and the other way round."""
+    net, (x, y) = model(dtype=dtype), data()
+    net.fit(x, y, loss="mse", optimizer="sgd", epochs=2)
+    f, p = net.functional()
+    twin = bp.tree.map(np.float64, p)
+    double = model()
+    double.load_weights(bp.tree.map(np.float64, net.state_dict()))
+    assert f(twin, x).dtype == np.float64
+    np.testing.assert_allclose(f(twin, x), double.predict(x), rtol=1e-13)
+    single = f(bp.tree.map(np.float32, p), x.astype(np.float32))
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, double.predict(x), rtol=1e-4, atol=1e-5)
+    assert f(p, x[0]).dtype == np.dtype(dtype)
+    expected = bp.grad(loss_of(double.functional()[0]))(twin, x, y)
+    for name, grad in bp.grad(loss_of(f))(twin, x, y).items():
+        np.testing.assert_allclose(grad, expected[name], rtol=1e-10, atol=1e-14)
 
 
 def test_what_does_not_fit_is_refused():

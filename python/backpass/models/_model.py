@@ -107,6 +107,7 @@ class Model(OtherNames, Sealed):
             f and parameters: f(parameters, *inputs) gives what the model predicts with these parameters, a dict of
             arrays by name. Inputs are batches, or single rows, for which it gives single rows. It composes with `grad`,
             `vmap` and the others. States (running means and variances) are those of now, and dropout drops nothing.
+            Where all arrays are float64 it computes in float64, otherwise in float32, whatever the model's type is.
 
         Example:
             >>> import backpass as bp
@@ -120,7 +121,7 @@ class Model(OtherNames, Sealed):
             (5, 4, 2)
         """
         copies = {name: np.array(value) for name, value in self.parameters().items()}
-        return functional(self.graph, dict(self.states()), type(self).__name__), copies
+        return functional(self._built(), dict(self.states()), type(self).__name__), copies
 
     def summary(self) -> Text:
         """A table of layers: output shapes, floating-point operations and bytes of a row's forward run, parameters.
