@@ -15,7 +15,7 @@ import backpass as bp
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
-NEEDS = {"parquet": "pyarrow"}
+NEEDS = {"parquet": ["pyarrow"], "siren": ["sklearn", "PIL"]}
 
 
 @functools.cache
@@ -52,8 +52,8 @@ def losses_of_fits():
 @functools.cache
 def run(name):
     """Once, in a folder of its own."""
-    if name in NEEDS:
-        pytest.importorskip(NEEDS[name])
+    for needed in NEEDS.get(name, ()):
+        pytest.importorskip(needed)
     printed = io.StringIO()
     with (tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(printed),
           losses_of_fits() as fits):  # fmt: skip

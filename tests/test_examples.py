@@ -218,10 +218,17 @@ def test_a_parquet_file_is_learned_chunk_by_chunk():
     assert 10 < result_of("parquet")["rmse"] < 20
 
 
-def test_without_pyarrow_the_example_says_what_it_needs(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(SystemExit, match="needs pyarrow: pip install pyarrow"):
-        module("parquet").main()
+@pytest.mark.parametrize(
+    ("name", "left_out", "message"),
+    [
+        ("parquet", "pyarrow", "needs pyarrow: pip install pyarrow"),
+        ("siren", "sklearn.datasets", "needs scikit-learn and Pillow: pip install scikit-learn pillow"),
+    ],
+)
+def test_an_example_says_what_it_needs(name, left_out, message, monkeypatch):
+    monkeypatch.setitem(sys.modules, left_out, None)
+    with pytest.raises(SystemExit, match=message):
+        module(name).main()
 
 
 @pytest.mark.row("G17")
