@@ -96,8 +96,11 @@ struct CopySpec {
   Dim zero_elements = 0;  // how many elements of out are cleared first
   std::vector<CopyPart> parts;
 };
+// transpose: the kernel that does it block by block, or null.
 template <class T>
-CallPtr make_copy_call(CopySpec spec);
+using TransposeKernel = decltype(kernels::Kernels<T>::transpose);
+template <class T>
+CallPtr make_copy_call(CopySpec spec, TransposeKernel<T> transpose);
 
 // Rows of gathered input `source` into value `out`, cast to its type.
 struct GatherSpec {

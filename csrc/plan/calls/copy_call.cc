@@ -11,18 +11,8 @@ namespace {
 
 constexpr Dim kCopyElements = 16384;  // per task
 
-template <class T>
-void copy_strided(T* out, const T* a, const CopyPart& part, std::size_t axis, Dim n) noexcept {
-  const Dim so = part.out_strides[axis], sa = part.a_strides[axis];
-  if (axis + 1 < part.dims.size()) {
-    for (Dim i = 0; i < n; ++i) copy_strided(out + i * so, a + i * sa, part, axis + 1, part.dims[axis + 1]);
-    return;
-  }
-  if (so == 1 && sa == 1)
-    std::copy_n(a, n, out);
-  else
-    for (Dim i = 0; i < n; ++i) out[i * so] = a[i * sa];
-}
+// Along an axis as short, a block is not worth a transposition.
+constexpr Dim kLeastSide = 4;
 
 // Leaves one axis at least, none of one element beside others, and joins neighbours that both sides walk as one.
 void join_axes(CopyPart& part) {
@@ -43,20 +33,36 @@ void join_axes(CopyPart& part) {
   part = std::move(joined);
 }
 
+void swap_axes(CopyPart& part, std::size_t i, std::size_t j) {
+  for (std::vector<Dim>* list : {&part.dims, &part.out_strides, &part.a_strides}) std::swap((*list)[i], (*list)[j]);
+}
+
+// Of a part whose last axis lies side by side in the result alone, and another in the operand: that one becomes the
+// last but one. Then both are a matrix to transpose.
+bool ends_in_transposition(CopyPart& part) {
+  const std::size_t last = part.dims.size() - 1;
+  const auto other = std::ranges::find(part.a_strides, 1);
+  const std::size_t at = static_cast<std::size_t>(other - part.a_strides.begin());
+  if (part.out_strides[last] != 1 || at >= last || std::min(part.dims[at], part.dims[last]) < kLeastSide) return false;
+  swap_axes(part, at, last - 1);
+  return true;
+}
+
 template <class T>
 class CopyCall final : public Call {
  public:
-  explicit CopyCall(CopySpec spec) : s_(std::move(spec)) {
+  CopyCall(CopySpec spec, TransposeKernel<T> transpose) : transpose_(transpose), s_(std::move(spec)) {
     name = "copy";
     writes = {s_.out};
     tasks = 0;
     for (CopyPart& part : s_.parts) {
       join_axes(part);
+      const bool transposes = transpose_ && ends_in_transposition(part);
       reads.push_back(part.a);
       const Dim elements = element_count(Shape(part.dims.begin(), part.dims.end()));
       const Dim each = std::max<Dim>(1, elements / std::max<Dim>(1, part.dims[0]));
       const Dim rows = s_.zero_elements > 0 ? part.dims[0] : std::max<Dim>(1, kCopyElements / each);
-      pieces_.push_back({tasks, std::max<Dim>(1, rows)});
+      pieces_.push_back({tasks, std::max<Dim>(1, rows), transposes});
       if (s_.zero_elements == 0) tasks += std::max<Dim>(1, ceil_div(part.dims[0], rows));
       bytes += 2.0 * sizeof(T) * static_cast<double>(elements);
     }
@@ -73,16 +79,34 @@ class CopyCall final : public Call {
       const Dim begin = (task - pieces_[i].first_task) * pieces_[i].rows;
       if (begin < 0 || begin >= part.dims[0]) continue;
       const T* a = reinterpret_cast<const T*>(context.address[part.a]) + part.a_offset + begin * part.a_strides[0];
-      copy_strided(out + part.out_offset + begin * part.out_strides[0], a, part, 0,
-                   std::min(pieces_[i].rows, part.dims[0] - begin));
+      copy(out + part.out_offset + begin * part.out_strides[0], a, i, 0,
+           std::min(pieces_[i].rows, part.dims[0] - begin));
     }
   }
 
  private:
   struct Piece {
     Dim first_task, rows;  // of a part; rows of a task
+    bool transposes;       // the last two axes
   };
 
+  // The first n along `axis` of part i.
+  void copy(T* out, const T* a, std::size_t i, std::size_t axis, Dim n) const noexcept {
+    const CopyPart& part = s_.parts[i];
+    const Dim so = part.out_strides[axis], sa = part.a_strides[axis];
+    const std::size_t left = part.dims.size() - 1 - axis;
+    if (left == 1 && pieces_[i].transposes)
+      return transpose_(out, so, a, part.a_strides[axis + 1], part.dims[axis + 1], n);
+    if (left > 0) {
+      for (Dim j = 0; j < n; ++j) copy(out + j * so, a + j * sa, i, axis + 1, part.dims[axis + 1]);
+    } else if (so == 1 && sa == 1) {
+      std::copy_n(a, n, out);
+    } else {
+      for (Dim j = 0; j < n; ++j) out[j * so] = a[j * sa];
+    }
+  }
+
+  TransposeKernel<T> transpose_;
   CopySpec s_;
   std::vector<Piece> pieces_;  // by part
 };
@@ -139,8 +163,8 @@ class GatherCall final : public Call {
 }  // namespace
 
 template <class T>
-CallPtr make_copy_call(CopySpec spec) {
-  return std::make_unique<CopyCall<T>>(std::move(spec));
+CallPtr make_copy_call(CopySpec spec, TransposeKernel<T> transpose) {
+  return std::make_unique<CopyCall<T>>(std::move(spec), transpose);
 }
 
 CallPtr make_gather_call(const GatherSpec& spec) { return std::make_unique<GatherCall>(spec); }
@@ -160,8 +184,8 @@ const std::byte* rows_in_place(const GatherSpec& spec, const Context& context) n
   return lies_so ? source.data : nullptr;
 }
 
-template CallPtr make_copy_call<float>(CopySpec);
-template CallPtr make_copy_call<double>(CopySpec);
-template CallPtr make_copy_call<std::int32_t>(CopySpec);
+template CallPtr make_copy_call<float>(CopySpec, TransposeKernel<float>);
+template CallPtr make_copy_call<double>(CopySpec, TransposeKernel<double>);
+template CallPtr make_copy_call<std::int32_t>(CopySpec, TransposeKernel<std::int32_t>);
 
 }  // namespace backpass

@@ -36,8 +36,9 @@ CallPtr Lowering::lower_as(std::size_t index) {
     case Cluster::Kind::reduce:
       return lower_reduce<T>(cluster.ops[0]);
     case Cluster::Kind::copy:
-      if (cluster.ops[0].dtype() == DType::int32) return make_copy_call<std::int32_t>(copy_spec(cluster.ops[0]));
-      return make_copy_call<T>(copy_spec(cluster.ops[0]));
+      if (cluster.ops[0].dtype() == DType::int32)
+        return make_copy_call<std::int32_t>(copy_spec(cluster.ops[0]), nullptr);
+      return make_copy_call<T>(copy_spec(cluster.ops[0]), kernels::table<T>(kernels::current_isa()).transpose);
     case Cluster::Kind::rows:
       return lower_rows<T>(cluster.ops[0]);
     case Cluster::Kind::axis:
