@@ -54,3 +54,24 @@ def test_privacy_is_counted_as_the_integral_says(share, noise):
 def test_privacy_agrees_with_the_literature():
     """Abadi et al. 2016, section 5: 10,000 steps at a share of 1 % with noise 4 are (1.26, 1e-5)-private."""
     assert module("private").epsilon(10_000, 0.01, 4.0, 1e-5) == pytest.approx(1.26, abs=0.005)
+
+
+def test_newton_squares_the_error_where_descent_keeps_its_share():
+    newton, descent = (result_of("newton")["errors"][name] for name in ("newton", "descent"))
+    near = newton[3:8]
+    assert near[0] > 1
+    assert near[-1] < 1e-8
+    assert (near[1:] < 0.5 * near[:-1] ** 2).all()
+    assert newton[8] < 1e-13
+    assert (descent[1:] < descent[:-1]).all()
+    assert (descent[11:] > 0.99 * descent[10:-1]).all()
+    assert descent[-1] > 0.5
+
+
+def test_one_step_from_where_it_was_trained_to_start_beats_five_from_the_mean_of_the_tasks():
+    learnt, averaged = result_of("maml")["maml"]["after"], result_of("maml")["all tasks"]["after"]
+    assert learnt[1] < 0.25 * averaged[1]
+    assert learnt[1] < 0.3 * averaged[5]
+    assert learnt[5] < 0.6 * learnt[1]
+    assert averaged[0] > 2
+    assert learnt[0] > 2
