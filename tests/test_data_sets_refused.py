@@ -35,8 +35,17 @@ FAULTS = {
     "class_weight": ([GOOD], {"class_weight": "balanced"}, ValueError, "class_weight must not be given beside"),
     "augment": ([GOOD], {"augment": bp.augment.noise(0.1)}, ValueError, "augment must not be given beside"),
     "split": ([GOOD], {"validation_split": 0.5}, ValueError, "validation_split must not be given beside"),
-    "metrics": ([GOOD], {"metrics": "mae"}, ValueError, r"\[metrics\] take rows that are no list of data sets"),
-    "accumulate": ([GOOD], {"accumulate": 2}, ValueError, "accumulate takes rows that are no list of data sets"),
+    "metrics": ([GOOD, bp.Data(X, loss=lambda z: z, name="free")], {"metrics": "mae"}, ValueError,
+                r"\[metrics\] need targets that are one array.*in data set free"),
+    "no metrics": ([bp.Data(X, Y, loss="mse", metrics=[3])], {}, TypeError, r"\[metrics\] a metric is a name"),
+    "metrics twice": ([GOOD], {"metrics": ["mae", "mae"]}, ValueError, "got 'mae' twice"),
+    "classes": ([bp.Data(X, Y, loss="mse", class_weight="balanced")], {}, ValueError, "needs integer labels"),
+    "y beside a stream": ([bp.Data(bp.Stream(list), Y, loss="mse")], {}, ValueError, "the chunks of a stream hold"),
+    "an empty stream": ([GOOD, bp.Data(list, loss="mse", name="s")], {}, ValueError, "at least one row.*data set s"),
+    "a bad chunk": ([GOOD, bp.Data(lambda: [(X[:, :2], Y)], loss="mse", name="s")], {}, ValueError, "in data set s"),
+    "L-BFGS": ([GOOD, bp.Data(lambda: [(X, Y)], loss="mse")], {"optimizer": bp.LBFGS()}, ValueError, "takes arrays"),
+    "validation": ([GOOD], {"validation_data": [bp.Data(X, Y[:5], name="v")]}, ValueError, "in validation set v"),
+    "validated": ([GOOD], {"validation_data": [bp.Data(X, Y), 3]}, TypeError, "must hold Data alone, got int"),
     "drop_last": ([GOOD], {"drop_last": True}, ValueError, "drop_last leaves no row.*in data set good"),
 }  # fmt: skip
 
@@ -46,7 +55,7 @@ def test_a_fault_is_told_and_changes_nothing(model, fault):
     sets, options, error, message = FAULTS[fault]
     before, optimizer = model.flat_parameters.copy(), bp.SGD(0.1)
     with pytest.raises(error, match=message):
-        model.fit(sets, optimizer=optimizer, progress=False, **options)
+        model.fit(sets, progress=False, **{"optimizer": optimizer, **options})
     np.testing.assert_array_equal(model.flat_parameters, before)
     assert optimizer.steps == 0
 
@@ -55,7 +64,7 @@ def test_a_fault_is_told_and_changes_nothing(model, fault):
     ("settings", "error"),
     [({"weight": "a"}, TypeError), ({"weight": np.nan}, ValueError), ({"weight": None}, TypeError),
      ({"batch_size": 0}, ValueError), ({"batch_size": 1.5}, TypeError), ({"name": ""}, ValueError),
-     ({"name": 3}, TypeError)],
+     ({"name": 3}, TypeError), ({"augment": 3}, TypeError)],
 )  # fmt: skip
 def test_settings_are_checked(settings, error):
     with pytest.raises(error, match=next(iter(settings))):

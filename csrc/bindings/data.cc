@@ -186,8 +186,7 @@ py::object shown(const BatchArrays& batch) {
 
 }  // namespace
 
-std::function<void(BatchArrays&, std::uint64_t, std::uint64_t)> to_transform(const py::object& function,
-                                                                             const Taker& taker) {
+BatchTransform to_transform(const py::object& function, const Taker& taker) {
   if (function.is_none()) return {};
   return [held = hold(function), taker](BatchArrays& batch, std::uint64_t seed, std::uint64_t step) {
     const WithLock acquire;

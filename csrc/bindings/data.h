@@ -44,7 +44,6 @@ struct Data {
 Stream to_stream(const py::object& given, const Taker& taker, const std::string& where);
 
 // The hook of fit for a function (x, y, seed, step) -> (x, y).
-std::function<void(BatchArrays&, std::uint64_t, std::uint64_t)> to_transform(const py::object& function,
-                                                                             const Taker& taker);
+BatchTransform to_transform(const py::object& function, const Taker& taker);
 
 }  // namespace backpass::python

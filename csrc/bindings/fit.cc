@@ -149,17 +149,25 @@ struct Sets {
   std::vector<DataSet> sets;
 };
 
-// Each: ((x, y, sample_weight), losses or None, loss_weights, batch_size or 0, weight, name).
-Sets to_sets(const py::list& given, const Session& session) {
-  using Fields = std::tuple<py::tuple, std::optional<std::vector<Loss>>, std::vector<double>, Dim, double, std::string>;
+// Each: ((x, y, sample_weight) or a stream, losses or None, loss_weights, batch_size or 0, weight, name, metrics or
+// None, transform or None).
+Sets to_sets(const py::list& given, const Taker& of_all, const Loss& loss, const std::string& where,
+             const std::string& what = "data set ") {
+  using Fields = std::tuple<py::object, std::optional<std::vector<Loss>>, std::vector<double>, Dim, double, std::string,
+                            std::optional<py::list>, py::object>;
   Sets result;
   for (const py::handle each : given) {
-    const auto [rows, losses, loss_weights, batch_size, weight, name] = each.cast<Fields>();
-    const std::string prefix = "data set " + (name.empty() ? std::to_string(result.sets.size()) : name) + ": ";
-    Taker taker = session.taker;
-    if (losses) taker.form = target_form(session.network, losses->at(0), losses->size());
-    DataSet set{result.rows.emplace_back(taker, rows, "fit", prefix).rows, {}, batch_size, weight, name};
+    const auto [rows, losses, loss_weights, batch_size, weight, name, metrics, transform] = each.cast<Fields>();
+    const std::string prefix = what + (name.empty() ? std::to_string(result.sets.size()) : name) + ": ";
+    Taker taker = of_all;
+    if (losses) taker.form = target_form(taker.network, losses->at(0), losses->size());
+    DataSet set{.batch_size = batch_size, .weight = weight, .name = name, .transform = to_transform(transform, taker)};
+    if (py::isinstance<py::tuple>(rows))
+      set.data = result.rows.emplace_back(taker, rows.cast<py::tuple>(), where, prefix).rows;
+    else
+      set.stream = to_stream(rows, taker, where);
     if (losses) set.losses.emplace(*losses, loss_weights);
+    if (metrics) set.metrics = to_metrics(*metrics, losses ? losses->at(0) : loss);
     result.sets.push_back(std::move(set));
   }
   return result;
@@ -171,7 +179,12 @@ py::dict fit(Session& session, const py::object& data, const py::object& validat
   eager::change(session.network);
   FitOptions options = to_options(settings, session);
   std::optional<Data> arrays, held_out;
-  if (py::isinstance<py::tuple>(validation)) {
+  std::optional<Sets> validation_sets;
+  if (py::isinstance<py::list>(validation)) {
+    validation_sets.emplace(
+        to_sets(validation.cast<py::list>(), session.taker, session.loss, "fit", "validation set "));
+    options.validation_sets = validation_sets->sets;
+  } else if (py::isinstance<py::tuple>(validation)) {
     held_out.emplace(session.taker, validation.cast<py::tuple>(), "fit", "validation ");
     options.validation_data = held_out->rows;
   } else if (!validation.is_none()) {
@@ -180,7 +193,7 @@ py::dict fit(Session& session, const py::object& data, const py::object& validat
   Stream stream;
   std::optional<Sets> sets;
   if (py::isinstance<py::list>(data))
-    sets.emplace(to_sets(data.cast<py::list>(), session));
+    sets.emplace(to_sets(data.cast<py::list>(), session.taker, session.loss, "fit"));
   else if (py::isinstance<py::tuple>(data))
     arrays.emplace(session.taker, data.cast<py::tuple>(), "fit");
   else
@@ -217,11 +230,17 @@ py::dict evaluate(ObjectiveSession& session, const py::object& data, const py::l
   if (py::isinstance<py::tuple>(data))
     return logs_to_dict(
         evaluate_arrays(session, Data(session.taker, data.cast<py::tuple>(), "evaluate"), asked, check_finite));
-  const Stream stream = to_stream(data, session.taker, "evaluate");
+  std::optional<Sets> sets;
+  Stream stream;
+  if (py::isinstance<py::list>(data))
+    sets.emplace(to_sets(data.cast<py::list>(), session.taker, session.loss, "evaluate"));
+  else
+    stream = to_stream(data, session.taker, "evaluate");
   Logs logs;
   {
     const WithoutLock release;
-    logs = session.objective.evaluate(stream, asked, check_finite);
+    logs = sets ? session.objective.evaluate(sets->sets, asked, check_finite)
+                : session.objective.evaluate(stream, asked, check_finite);
   }
   return logs_to_dict(logs);
 }

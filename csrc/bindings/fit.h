@@ -21,7 +21,7 @@ struct Session {
   Taker taker;
 };
 
-// data, validation: (x, y, sample_weight) or a stream; data: or a list of data sets.
+// data, validation: (x, y, sample_weight), a stream, or a list of data sets.
 py::dict fit(Session& session, const py::object& data, const py::object& validation, const py::dict& settings);
 py::dict evaluate(ObjectiveSession& session, const py::object& data, const py::list& metrics, bool check_finite);
 

@@ -52,6 +52,41 @@ void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const std::vecto
   for (std::size_t i = 0; i < grads.size(); ++i) grads[i] = held_gradient(spec, net, parameters[i], "fit") + grads[i];
 }
 
+namespace {
+
+// Calls use(gradient in the buffer, where it lies in a dense one, elements) for each parameter.
+void each_gradient(const Network::Impl& net, const AlignedBuffer& dense, auto use) {
+  std::byte* held = dense.data();
+  for (const ParameterInfo& info : net.parameters) {
+    use(net.gradients_of(info), held, info.size);
+    held += static_cast<std::size_t>(info.size) * size_of(net.dtype);
+  }
+}
+
+template <class T>
+void add_to(std::byte* to, const std::byte* from, Dim count) {
+  for (Dim i = 0; i < count; ++i) reinterpret_cast<T*>(to)[i] += reinterpret_cast<const T*>(from)[i];
+}
+
+}  // namespace
+
+void HeldGradients::take(const Network::Impl& net) {
+  bytes_.reserve(net.bytes());
+  each_gradient(net, bytes_, [&](const std::byte* gradient, std::byte* held, Dim count) {
+    if (count > 0) std::memcpy(held, gradient, static_cast<std::size_t>(count) * size_of(net.dtype));
+  });
+}
+
+void HeldGradients::put(const Network::Impl& net) const {
+  each_gradient(net, bytes_, [&](std::byte* gradient, const std::byte* held, Dim count) {
+    if (count > 0) std::memcpy(gradient, held, static_cast<std::size_t>(count) * size_of(net.dtype));
+  });
+}
+
+void HeldGradients::add(const Network::Impl& net) const {
+  each_gradient(net, bytes_, net.dtype == DType::float64 ? add_to<double> : add_to<float>);
+}
+
 // A running mean: the buffer holds the mean of all batches so far after each of them, whatever follows.
 double Trainer::Impl::accumulate(const Batch& batch, double& weight) {
   if (weight == 0) net().clear_gradients();  // they may hold nan

@@ -10,6 +10,17 @@ namespace backpass {
 // Throws std::invalid_argument where losses of several outputs weigh rows differently.
 void average_with_gradients(PlanSpec& spec, const Network::Impl& net, const LossInputs& in,
                             const std::vector<Tensor>& parameters, std::vector<Tensor>& grads);
+// The gradients of a network's parameters, apart from its buffer.
+class HeldGradients {
+ public:
+  void take(const Network::Impl& net);       // from the buffer
+  void put(const Network::Impl& net) const;  // into it
+  void add(const Network::Impl& net) const;  // to what is there
+
+ private:
+  AlignedBuffer bytes_;
+};
+
 // The gradients of a plan become their sum with those in the buffer.
 void add_to_gradients(PlanSpec& spec, const Network::Impl& net, const std::vector<Tensor>& parameters,
                       std::vector<Tensor>& grads);

@@ -20,21 +20,24 @@ std::vector<std::string> columns_of(const Objective::Impl& objective, const FitO
     names.push_back(prefix + "loss_" + (parts ? (*parts)[i].name : std::to_string(i)));
   if (prefix.empty() && !objective.options.weight_penalty.empty()) names.emplace_back(kPenaltyColumn);
   if (prefix.empty() && objective.layers_add) names.emplace_back(kAddedColumn);
-  for (const auto& metric : options.metrics) names.push_back(prefix + metric.first);
+  if (parts)
+    for (std::string& name : parts->metric_columns()) names.push_back(std::move(name));
+  for (const auto& metric : options.metrics)
+    if (!parts) names.push_back(prefix + metric.first);
   return names;
 }
 
 }  // namespace
 
-History empty_history(const Objective::Impl& objective, const FitOptions& options, const DataParts* parts) {
+History empty_history(const Objective::Impl& objective, const FitOptions& options, const HeldOut& held_out,
+                      const DataParts* parts) {
   History history;
   const auto add = [&](const std::string& name) {
     history.columns.emplace_back(name, std::vector<double>());
     history.columns.back().second.reserve(static_cast<std::size_t>(std::min(options.epochs, kEpochsAtOnce)));
   };
   for (const std::string& name : columns_of(objective, options, "", parts)) add(name);
-  if (options.validation_data || options.validation_stream)
-    for (const std::string& name : columns_of(objective, options, "val_", nullptr)) add(name);
+  for (const std::string& name : held_out.columns()) add(name);
   add("learning_rate");
   return history;
 }
@@ -49,6 +52,15 @@ void HeldOut::check() {
   if (data && check_rows(objective_, *data, "validation ", options_.check_finite, targets_) == 0)
     fail("fit", "validation_data needs at least one row");
   if (data) check_metrics(objective_.net(), options_.metrics, &targets_);
+  if (options_.validation_sets.empty()) return;
+  sets_ =
+      checked_sets(objective_, options_.validation_sets, options_.metrics, options_.check_finite, "validation set ");
+}
+
+std::vector<std::string> HeldOut::columns() const {
+  if (!sets_.empty()) return backpass::columns_of(sets_, "val_");
+  const bool any = options_.validation_data || options_.validation_stream;
+  return any ? columns_of(objective_, options_, "val_", nullptr) : std::vector<std::string>();
 }
 
 void HeldOut::log(int threads, Logs& logs) const {
@@ -58,6 +70,8 @@ void HeldOut::log(int threads, Logs& logs) const {
                           "val_");
   else if (options_.validation_data)
     own = evaluate_arrays(objective_, options_.validation_data->x, targets_, options_.metrics, threads, "val_");
+  else if (!sets_.empty())
+    own = evaluate_sets(sets_, threads, options_.check_finite, "val_");
   logs.insert(logs.end(), own.begin(), own.end());
 }
 

@@ -40,10 +40,10 @@ ArrayFeed::ArrayFeed(const ArrayViews& x, const AllTargets& targets, Cut cut, Or
 
 void ArrayFeed::begin_epoch(RandomSequence random) {
   random_ = random;
-  order();
+  begin_again();
 }
 
-void ArrayFeed::order() {
+void ArrayFeed::begin_again() {
   done_ = 0;
   if (!given_) return order_rows(order_, cut_.shuffle, random_);
   std::vector<std::int64_t> order = given_(static_cast<Dim>(order_.size()));
@@ -54,7 +54,6 @@ void ArrayFeed::order() {
 Dim ArrayFeed::batches() const { return (static_cast<Dim>(taken_) + cut_.batch_size - 1) / cut_.batch_size; }
 
 Feed::Batch ArrayFeed::next() {
-  if (over()) order();
   const std::int64_t* rows = order_.data() + done_;
   const std::size_t count = std::min(static_cast<std::size_t>(cut_.batch_size), taken_ - done_);
   done_ += count;

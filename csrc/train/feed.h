@@ -15,8 +15,9 @@ class Feed {
   virtual ~Feed() = default;
   // `random` shuffles the rows of this epoch.
   virtual void begin_epoch(RandomSequence random) = 0;
-  virtual bool over() = 0;   // whether the epoch has no rows left; may wait for some
-  virtual Batch next() = 0;  // batch_size rows, fewer at the end; not where it is over
+  virtual void begin_again() = 0;  // another pass within the epoch, in another order
+  virtual bool over() = 0;         // whether the pass has no rows left; may wait for some
+  virtual Batch next() = 0;        // batch_size rows, fewer at the end; not where it is over
 };
 
 // How a feed cuts its rows.
@@ -37,13 +38,12 @@ class ArrayFeed final : public Feed {
   using Order = std::function<std::vector<std::int64_t>(Dim rows)>;  // of an epoch; may be empty
   ArrayFeed(const ArrayViews& x, const AllTargets& targets, Cut cut, Order given = {});
   void begin_epoch(RandomSequence random) override;
+  void begin_again() override;
   bool over() override { return done_ == taken_; }
-  Batch next() override;  // where it is over, from the rows in another order
-  Dim batches() const;    // of one pass
+  Batch next() override;
+  Dim batches() const;  // of one pass
 
  private:
-  void order();
-
   const ArrayViews& x_;
   const AllTargets& targets_;
   Cut cut_;

@@ -19,27 +19,6 @@
 
 namespace backpass {
 
-DivergedError::DivergedError(int at_epoch, Dim at_batch, std::string at_layer)
-    : std::runtime_error(message("fit", "the loss, its gradient or the update is not finite in epoch ", at_epoch,
-                                 ", batch ", at_batch, "; first in ", at_layer,
-                                 "; the network keeps the weights from before this step; a tenth of the learning "
-                                 "rate, clip_norm or inputs near 1 may help")),
-      epoch(at_epoch),
-      batch(at_batch),
-      layer(std::move(at_layer)) {}
-
-DivergedError::DivergedError(int at_epoch, std::string what)
-    : std::runtime_error(message("fit", what, " is not finite in epoch ", at_epoch, "; the model keeps its weights")),
-      epoch(at_epoch),
-      batch(0),
-      layer(std::move(what)) {}
-
-const std::vector<double>& History::operator[](const std::string& name) const {
-  for (const auto& [key, values] : columns)
-    if (key == name) return values;
-  throw std::out_of_range(message("History", "has no \"", name, '"'));
-}
-
 namespace {
 
 void check_options(const FitOptions& options) {
@@ -47,7 +26,9 @@ void check_options(const FitOptions& options) {
   if (options.batch_size < 1) fail("fit", "batch_size must be positive, got ", options.batch_size);
   if (options.accumulate < 1) fail("fit", "accumulate must be positive, got ", options.accumulate);
   if (options.threads < 0) fail("fit", "threads must not be negative, got ", options.threads);
-  if (options.validation_data && options.validation_stream) fail("fit", "takes one kind of validation data");
+  const int kinds = (options.validation_data ? 1 : 0) + (options.validation_stream ? 1 : 0) +
+                    (options.validation_sets.empty() ? 0 : 1);
+  if (kinds > 1) fail("fit", "takes one kind of validation data");
 }
 
 Cut cut_of(const FitOptions& options) { return {options.batch_size, options.shuffle, options.drop_last}; }
@@ -59,9 +40,9 @@ Cut cut_of(const FitOptions& options) { return {options.batch_size, options.shuf
 
 // What is trained on, as far as it is known before the first batch.
 struct Known {
-  const ArrayViews* x = nullptr;  // null for a stream; of several data sets, those of the leading one
+  const ArrayViews* x = nullptr;  // null for a stream; of data sets, those of the leading one
   const AllTargets* targets = nullptr;
-  DataParts* parts = nullptr;  // null where there is one data set
+  DataParts* parts = nullptr;  // null where the rows are no list of data sets
   Dim rows() const { return (*x)[0].rows(); }
 };
 
@@ -69,7 +50,8 @@ class Fit {
  public:
   using Ending = Objective::Impl::Ending;
 
-  Fit(Trainer::Impl& trainer, const FitOptions& options, Feed& feed, Known known)
+  // `feed`: of what is no list of data sets.
+  Fit(Trainer::Impl& trainer, const FitOptions& options, Feed* feed, Known known)
       : trainer_(trainer),
         objective_(trainer.objective),
         options_(options),
@@ -92,12 +74,13 @@ class Fit {
 
  private:
   History train_all() {
-    check_metrics(trainer_.net(), options_.metrics, options_.hooks.transform ? nullptr : known_.targets);
+    if (!parts_) check_metrics(trainer_.net(), options_.metrics, options_.hooks.transform ? nullptr : known_.targets);
     held_out_.check();
     const bool shared = prepare();
     const auto check = [this](const FitState& written) {
-      const std::size_t sums = parts_ ? parts_->size() : objective_.terms();
-      check_written(written, trainer_, sums, known_.x, targets_in_place(), options_.metrics);
+      check_sums(written, parts_ ? parts_->size() : objective_.terms(), known_.x);
+      if (parts_ && written.batch > 0) return parts_->check_gathered(written.gathered);
+      check_gathered(written, trainer_, targets_in_place(), parts_ ? Metrics{} : options_.metrics);
     };
     if (keeper_.resume(trainer_, state_, check)) trainer_.stopped = state_.stopped;
     auto epochs = [&] {  // one that was stopped within ends, too
@@ -112,9 +95,9 @@ class Fit {
   bool prepare() {
     trainer_.stopped = false;
     threads_ = options_.threads > 0 ? options_.threads : objective_.options.threads;
-    const bool shared = !known_.x || options_.hooks.transform || compile();
+    const bool shared = parts_ ? parts_->compile() : !known_.x || options_.hooks.transform || compile();
     trainer_.prepare();
-    state_.history = empty_history(objective_, options_, parts_);
+    state_.history = empty_history(objective_, options_, held_out_, parts_);
     if (keeper_.keeps()) {
       state_.settings = settings_of(trainer_, options_, known_.x, known_.targets, state_.history);
       if (parts_) parts_->add_settings(state_.settings);
@@ -124,7 +107,6 @@ class Fit {
   }
 
   bool compile() {
-    if (parts_) return parts_->compile();
     const Dim full = std::min(options_.batch_size, known_.rows()), rest = known_.rows() % options_.batch_size;
     const auto ending = accumulates() ? Ending::accumulate : Ending::update;
     const bool shared = trainer_.training_plan(full, *known_.targets, predicts(), ending).shared();
@@ -142,26 +124,28 @@ class Fit {
     if (begins && options_.hooks.epoch_begin) options_.hooks.epoch_begin(state_.epoch);
     if (begins && trainer_.stopped) return;  // before its first batch
     if (begins) state_.order = options_.seed ? state_.own_epochs++ : trainer_.net().epoch++;
-    begin_feed();
-    if (predicts()) begin_gathering();
-    if (!parts_) skip(state_.rows);
+    parts_ ? begin_parts() : begin_rows();
     run_batches();
     end_epoch();
   }
 
-  void begin_feed() {
-    if (parts_) {
-      parts_->begin_epoch(seed(), state_.order);
-      return parts_->skip(state_.batch);
-    }
-    feed_.begin_epoch(RandomSequence(seed(), RandomUse::shuffle, static_cast<std::uint32_t>(state_.order)));
+  void begin_parts() {
+    parts_->begin_epoch(seed(), state_.order);
+    parts_->load_gathered(std::exchange(state_.gathered, {}));
+    parts_->skip(state_.batch);
+  }
+
+  void begin_rows() {
+    feed_->begin_epoch(RandomSequence(seed(), RandomUse::shuffle, static_cast<std::uint32_t>(state_.order)));
+    if (predicts()) begin_gathering();
+    skip(state_.rows);
   }
 
   std::uint64_t seed() const { return options_.seed.value_or(trainer_.net().seed); }
 
   // Whose rows keep their places; null where there are none.
   const Targets* targets_in_place() const {
-    return known_.x && !options_.hooks.transform && predicts() ? &(*known_.targets)[0] : nullptr;
+    return known_.x && !parts_ && !options_.hooks.transform && predicts() ? &(*known_.targets)[0] : nullptr;
   }
 
   void begin_gathering() {
@@ -174,15 +158,15 @@ class Fit {
   // Rows that were trained on before.
   void skip(Dim rows) {
     while (rows > 0) {
-      if (feed_.over()) fail("resume", "the data has fewer rows than were trained on");
-      const Feed::Batch batch = feed_.next();
+      if (feed_->over()) fail("resume", "the data has fewer rows than were trained on");
+      const Feed::Batch batch = feed_->next();
       if (predicts()) gathered_.skip(batch);
       rows -= batch.count;
     }
   }
 
   void run_batches() {
-    while (!trainer_.stopped && !feed_.over()) {
+    while (!trainer_.stopped && !over()) {
       if (options_.hooks.batch_begin) options_.hooks.batch_begin(state_.batch);
       const double loss = run_batch();
       if (options_.hooks.batch_end) options_.hooks.batch_end(state_.batch - 1, loss);
@@ -194,6 +178,8 @@ class Fit {
     if (state_.rows == 0) fail_for_rows(options_);
   }
 
+  bool over() { return parts_ ? parts_->over() : feed_->over(); }
+
   void tell() {
     ask_interrupt();
     if (options_.hooks.progress) options_.hooks.progress(state_.rows, mean_so_far() + mean_penalty() + mean_added());
@@ -203,8 +189,7 @@ class Fit {
     return parts_ ? mean_loss(state_.losses, *parts_) : mean_loss(state_.losses, objective_.losses);
   }
 
-  Feed::Batch next_of(Feed& feed) {
-    Feed::Batch batch = feed.next();
+  Feed::Batch numbered(Feed::Batch batch) {
     batch.seed = seed();
     batch.step = options_.seed ? state_.own_steps++ : trainer_.net().step++;
     batch.threads = threads_;
@@ -213,7 +198,7 @@ class Fit {
 
   double run_batch() {
     if (parts_) return run_parts();
-    Feed::Batch batch = next_of(feed_);
+    Feed::Batch batch = numbered(feed_->next());
     batch.predict = predicts();
     if (options_.hooks.transform) batch = transformed_.apply(objective_, batch, options_.hooks.transform);
     const double loss = train(batch);
@@ -221,9 +206,13 @@ class Fit {
     add_losses(batch.count);
     state_.rows += batch.count;
     ++state_.batch;
-    // The last look at the feed: it may end the batch's life.
-    if (accumulates() && (++in_group_ == options_.accumulate || feed_.over())) end_group();
+    count_in_group();
     return loss;
+  }
+
+  // The last look at the feed: it may end the batch's life.
+  void count_in_group() {
+    if (accumulates() && (++in_group_ == options_.accumulate || over())) end_group();
   }
 
   // The loss of an only output was read with the penalty in it.
@@ -254,39 +243,44 @@ class Fit {
                           trainer_.net().first_non_finite(*batch.x, batch.rows, batch.count, batch.seed, batch.step));
   }
 
-  // A step over a batch of each data set; the last walk updates.
+  // A step over a batch of each data set; the last walk updates, unless several steps do.
   double run_parts() {
-    state_.learning_rate = trainer_.optimizer.current_learning_rate();
+    if (in_group_ == 0) state_.learning_rate = trainer_.optimizer.current_learning_rate();
     state_.losses.sums.resize(parts_->size());
     state_.losses.weights.resize(parts_->size());
     double total = 0, added = 0;
     const Dim before = state_.rows;
     for (std::size_t i = 0; i < parts_->size(); ++i) {
       total += run_part(i);
-      added += (*parts_)[i].weight * (*parts_)[i].trainer->objective.added();
+      added += (*parts_)[i].weight() * (*parts_)[i].objective->added();
     }
     const double rows = static_cast<double>(state_.rows - before);
-    state_.penalty_sum += (*parts_)[0].trainer->objective.penalty() * rows;
+    state_.penalty_sum += (*parts_)[0].objective->penalty() * rows;
     state_.added_sum += added * rows;
-    update_averages(Per::step);
+    if (!accumulates()) update_averages(Per::step);
     ++state_.batch;
+    count_in_group();
     return total;
   }
 
   // What it adds to the loss.
   double run_part(std::size_t i) {
     DataPart& part = (*parts_)[i];
-    Trainer::Impl& trainer = *part.trainer;
-    const Feed::Batch batch = next_of(*part.feed);
-    const double whole = trainer.train(batch, parts_->ending(i)), penalty = trainer.objective.penalty();
+    Feed::Batch batch = numbered(parts_->next(i));
+    batch.predict = part.predicts();
+    if (part.set->transform)
+      batch = naming(part.name, [&] { return part.transformed.apply(*part.objective, batch, part.set->transform); });
+    const double whole = accumulates() ? parts_->accumulate(i, batch) : part.trainer->train(batch, parts_->ending(i));
+    const double penalty = part.objective->penalty();
     require_finite(whole, batch);
-    trainer_.gradient_norm = trainer.gradient_norm;
-    if (!trainer.updated) throw DivergedError(state_.epoch, state_.batch, refused());
-    const double loss = whole - penalty - trainer.objective.added(), weight = trainer.objective.heads[0].weight;
+    trainer_.gradient_norm = part.trainer->gradient_norm;
+    if (!part.trainer->updated) throw DivergedError(state_.epoch, state_.batch, refused());
+    if (part.predicts()) part.gathered.add(batch, part.objective->predicted);
+    const double loss = whole - penalty - part.objective->added(), weight = part.objective->heads[0].weight;
     state_.losses.sums[i] += loss * weight;
     state_.losses.weights[i] += weight;
     if (&part == &parts_->lead()) state_.rows += batch.count;
-    return part.weight * (whole - penalty) + penalty;
+    return part.weight() * (whole - penalty) + penalty;
   }
 
   void update_averages(Per per) {
@@ -303,6 +297,7 @@ class Fit {
   // The one update of some batches.
   void end_group() {
     if (in_group_ == 0) return;
+    if (parts_) parts_->gather_gradients();
     if (!trainer_.update()) throw DivergedError(state_.epoch, state_.batch - 1, refused());
     in_group_ = 0;
     group_weight_ = 0;
@@ -322,7 +317,7 @@ class Fit {
       logs[0].second += mean_added();
       logs.emplace_back(kAddedColumn, mean_added());
     }
-    gathered_.compute("", logs);
+    parts_ ? parts_->log_metrics(logs) : gathered_.compute("", logs);
     held_out_.log(threads_, logs);
     logs.emplace_back("learning_rate", state_.learning_rate);
     append(state_.history, logs);
@@ -336,7 +331,8 @@ class Fit {
   }
 
   void keep() {
-    if (state_.batch > 0 && predicts()) state_.gathered = gathered_.save();
+    if (state_.batch > 0 && parts_) state_.gathered = parts_->save_gathered();
+    if (state_.batch > 0 && predicts() && !parts_) state_.gathered = gathered_.save();
     keeper_.write(trainer_, state_);
     state_.gathered.clear();
   }
@@ -344,7 +340,7 @@ class Fit {
   Trainer::Impl& trainer_;
   Objective::Impl& objective_;
   const FitOptions& options_;
-  Feed& feed_;
+  Feed* feed_;
   Known known_;
   DataParts* parts_;
   Keeper keeper_;
@@ -371,7 +367,7 @@ History Trainer::fit(const TrainingData& data, const FitOptions& options) {
   if (targets.free) impl_->objective.step_targets = targets;  // what plan() shows
   if (!impl_->optimizer.makes_steps()) return minimize(*impl_, data.x, targets, options);
   ArrayFeed feed(data.x, targets, cut_of(options), options.hooks.order);
-  return Fit(*impl_, options, feed, {&data.x, &targets}).run();
+  return Fit(*impl_, options, &feed, {&data.x, &targets}).run();
 }
 
 History Trainer::fit(const std::vector<DataSet>& sets, const FitOptions& options) {
@@ -380,7 +376,9 @@ History Trainer::fit(const std::vector<DataSet>& sets, const FitOptions& options
   check_options(options);
   DataParts parts(*impl_, sets, options);
   if (!impl_->optimizer.makes_steps()) return minimize(*impl_, parts, options);
-  return Fit(*impl_, options, *parts.lead().feed, {parts.lead().x, &parts.lead().targets, &parts}).run();
+  const DataPart& lead = parts.lead();
+  const ArrayViews* x = lead.streams() ? nullptr : &lead.set->data.x;
+  return Fit(*impl_, options, nullptr, {x, &lead.targets, &parts}).run();
 }
 
 History Trainer::fit(const Stream& data, const FitOptions& options) {
@@ -390,7 +388,7 @@ History Trainer::fit(const Stream& data, const FitOptions& options) {
   if (!impl_->optimizer.makes_steps()) fail_for_parts(impl_->optimizer.type());
   if (options.hooks.order) fail("fit", "shuffle takes a function for rows of arrays, not for a stream");
   StreamFeed feed(impl_->objective, data, {cut_of(options), options.check_finite, options.hooks.interrupt});
-  return Fit(*impl_, options, feed, {}).run();
+  return Fit(*impl_, options, &feed, {}).run();
 }
 
 }  // namespace backpass

@@ -142,13 +142,13 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl
 }
 
 void add_data_settings(std::vector<std::pair<std::string, std::string>>& settings, const Objective::Impl& objective,
-                       const ArrayViews& x, const AllTargets& targets, Dim batch_size) {
+                       const ArrayViews* x, const AllTargets& targets, Dim batch_size) {
   const std::size_t outputs = objective.net().outputs().size();
   settings.emplace_back("loss", text_of(objective.losses, outputs));
   settings.emplace_back("loss_weights", weights_of(objective.losses, outputs));
   settings.emplace_back("weight of a data set", text_of(std::optional(objective.share)));
   settings.emplace_back("batch_size", std::to_string(batch_size));
-  add_samples(settings, x, targets);
+  x ? add_samples(settings, *x, targets) : static_cast<void>(settings.emplace_back("x", "a stream"));
 }
 
 }  // namespace backpass

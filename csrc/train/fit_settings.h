@@ -12,8 +12,8 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl
                                                              const ArrayViews* x, const AllTargets* targets,
                                                              const History& history);
 
-// What tells one of several data sets: its losses and weight, and samples of its rows.
+// What tells one of several data sets: its losses and weight, and samples of its rows; x is null for a stream.
 void add_data_settings(std::vector<std::pair<std::string, std::string>>& settings, const Objective::Impl& objective,
-                       const ArrayViews& x, const AllTargets& targets, Dim batch_size);
+                       const ArrayViews* x, const AllTargets& targets, Dim batch_size);
 
 }  // namespace backpass

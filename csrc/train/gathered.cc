@@ -102,6 +102,10 @@ std::vector<Array> Gathered::save() const {
   return arrays;
 }
 
+std::size_t Gathered::arrays_of(const Metrics& metrics, const Network::Impl& net, bool fixed) {
+  return !need_rows(entries(metrics, net)) ? 1 : fixed ? 2 : 3;
+}
+
 void Gathered::check(const std::vector<Array>& arrays, const Objective::Impl& objective, const Metrics& metrics,
                      const Targets* fixed, Dim rows) {
   const Network::Impl& net = objective.net();
@@ -110,7 +114,7 @@ void Gathered::check(const std::vector<Array>& arrays, const Objective::Impl& ob
   for (const Entry& entry : wanted) size += static_cast<Dim>(entry.tally.size());
   if (arrays.empty() || arrays[0].dtype() != DType::float64 || arrays[0].shape() != Shape{size})
     fail("resume", "the checkpoint is damaged: the tallies of metrics in it do not fit; an older backpass wrote none");
-  const std::size_t kept = !need_rows(wanted) ? 0 : fixed ? 1 : 2;
+  const std::size_t kept = arrays_of(metrics, net, fixed != nullptr) - 1;
   const Shape expected = with_rows(net.outputs()[0].shape(), fixed ? fixed->y.rows() : rows);
   if (arrays.size() != 1 + kept || (kept > 0 && (arrays[1].dtype() != net.dtype || arrays[1].shape() != expected)))
     fail("resume", "the checkpoint is damaged: the predictions in it do not fit");

@@ -18,6 +18,8 @@ class Gathered {
   // As arrays, and back: the tallies one after the other, then predictions, then targets, where they are kept.
   std::vector<Array> save() const;
   void load(const std::vector<Array>& arrays);
+  // How many arrays that is.
+  static std::size_t arrays_of(const Metrics& metrics, const Network::Impl& net, bool fixed);
   // Throws std::invalid_argument where arrays from elsewhere are not what save() gives: of `fixed` targets for as many
   // rows, else for `rows` rows.
   static void check(const std::vector<Array>& arrays, const Objective::Impl& objective, const Metrics& metrics,

@@ -46,14 +46,17 @@ void Keeper::end(Trainer::Impl& trainer, FitState& state) {
   if (written_epoch_ != state.epoch || written_stopped_ != trainer.stopped) write(trainer, state);
 }
 
-void check_written(const FitState& written, const Trainer::Impl& trainer, std::size_t sums, const ArrayViews* x,
-                   const Targets* in_place, const Metrics& metrics) {
+void check_sums(const FitState& written, std::size_t sums, const ArrayViews* x) {
   const bool within = written.batch > 0;
   const std::size_t summed = within ? sums : 0;
   if (within != (written.rows > 0) || written.losses.sums.size() != summed || written.losses.weights.size() != summed)
     fail("resume", "the checkpoint is damaged: its sums do not fit");
   if (x && written.rows > (*x)[0].rows()) fail("resume", "the data has fewer rows than were trained on");
-  if (!metrics.empty() && within)
+}
+
+void check_gathered(const FitState& written, const Trainer::Impl& trainer, const Targets* in_place,
+                    const Metrics& metrics) {
+  if (!metrics.empty() && written.batch > 0)
     Gathered::check(written.gathered, trainer.objective, metrics, in_place, written.rows);
   else if (!written.gathered.empty())
     fail("resume", "the checkpoint is damaged: it has values of metrics that are not needed");

@@ -29,9 +29,11 @@ class Keeper {
   bool written_stopped_ = false;
 };
 
-// Throws std::invalid_argument where a checkpoint that belongs to this fit is damaged; `in_place`: the targets whose
-// rows keep their places in Gathered, or null; x as above; `sums`: of how many losses.
-void check_written(const FitState& written, const Trainer::Impl& trainer, std::size_t sums, const ArrayViews* x,
-                   const Targets* in_place, const Metrics& metrics);
+// Throws std::invalid_argument where a checkpoint that belongs to this fit is damaged. x: what is trained on, as far as
+// it is known; `sums`: of how many losses.
+void check_sums(const FitState& written, std::size_t sums, const ArrayViews* x);
+// The same of what metrics have gathered; `in_place`: the targets whose rows keep their places in Gathered, or null.
+void check_gathered(const FitState& written, const Trainer::Impl& trainer, const Targets* in_place,
+                    const Metrics& metrics);
 
 }  // namespace backpass

@@ -73,14 +73,13 @@ double NamedMetric::operator()(const ArrayView& y_true, const ArrayView& y_pred)
   return value(tally, all.columns());
 }
 
-// "val_f1_0" is the f1 of output 0; "top_5" has no output.
+// "val_f1_0" is the f1 of output 0, "f1_boundary" that of a data set.
 bool metric_rises(const std::string& column) {
-  const std::string name = column.rfind("val_", 0) == 0 ? column.substr(4) : column;
-  const std::size_t number = name.find_last_not_of("0123456789") + 1;
-  const bool of_output = number > 1 && number < name.size() && name[number - 1] == '_';
-  for (const std::string& one : {name, of_output ? name.substr(0, number - 1) : name}) {
-    if (one.starts_with("top_")) return true;  // ours, and those of somebody else by such a name
-    if (const MetricRow* row = find_metric(one)) return row->info.rises;
+  std::string name = column.rfind("val_", 0) == 0 ? column.substr(4) : column;
+  if (name.starts_with("top_")) return true;  // ours, and those of somebody else by such a name
+  for (std::size_t end = name.size(); end != std::string::npos; end = name.rfind('_')) {
+    name.resize(end);
+    if (const MetricRow* row = find_metric(name)) return row->info.rises;
   }
   return false;
 }

@@ -96,12 +96,12 @@ class Minimization {
 
   History run() {
     check(trainer_, options_);
-    check_metrics(objective_.net(), options_.metrics, terms_[0].targets);
+    if (!parts_) check_metrics(objective_.net(), options_.metrics, terms_[0].targets);
     held_out_.check();
     trainer_.stopped = false;
     trainer_.net().note_training();
     threads_ = options_.threads > 0 ? options_.threads : objective_.options.threads;
-    history_ = empty_history(objective_, options_, parts_);
+    history_ = empty_history(objective_, options_, held_out_, parts_);
     part_.resize(parameters_.size());
     auto epochs = [this] { minimize(); };
     if (options_.epochs > 0) Team::with(resolve_threads(threads_), epochs);
@@ -200,9 +200,7 @@ class Minimization {
   Logs losses(double whole) {
     Logs logs{{"loss", whole}};
     if (parts_) {
-      for (std::size_t i = 0; parts_->size() > 1 && i < parts_->size(); ++i)
-        logs.emplace_back("loss_" + (*parts_)[i].name, evaluated(terms_[i], {})[0].second);
-      add_penalties(logs);
+      add_losses_of_parts(logs);
     } else if (!options_.metrics.empty() || objective_.terms() > 1) {
       const Logs own = evaluated(terms_[0], options_.metrics);
       const auto behind =
@@ -214,6 +212,21 @@ class Minimization {
       add_penalties(logs);
     }
     return logs;
+  }
+
+  void add_losses_of_parts(Logs& logs) {
+    const bool alone = parts_->size() == 1;
+    Logs metrics;
+    for (std::size_t i = 0; i < parts_->size(); ++i) {
+      const DataPart& part = (*parts_)[i];
+      if (alone && !part.predicts()) continue;
+      const Logs own = evaluated(terms_[i], *part.metrics);
+      if (!alone) logs.emplace_back(column_of("loss", part, alone), own[0].second);
+      for (std::size_t k = own.size() - part.metrics->size(); k < own.size(); ++k)
+        metrics.emplace_back(column_of(own[k].first, part, alone), own[k].second);
+    }
+    add_penalties(logs);
+    logs.insert(logs.end(), metrics.begin(), metrics.end());
   }
 
   // At the parameters that the network has: the last walk may have been elsewhere.
@@ -260,8 +273,10 @@ History minimize(Trainer::Impl& trainer, const ArrayViews& x, const AllTargets& 
 
 History minimize(Trainer::Impl& trainer, const DataParts& parts, const FitOptions& options) {
   std::vector<Term> terms;
-  for (std::size_t i = 0; i < parts.size(); ++i)
-    terms.push_back({&parts[i].trainer->objective, parts[i].x, &parts[i].targets});
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].streams() || parts[i].set->transform) fail_for_parts(trainer.optimizer.type());
+    terms.push_back({parts[i].objective.get(), &parts[i].set->data.x, &parts[i].targets});
+  }
   return Minimization(trainer, std::move(terms), &parts, options).run();
 }
 

@@ -23,6 +23,7 @@ StreamFeed::StreamFeed(const Objective::Impl& objective, const Stream& stream, S
 
 void StreamFeed::begin_epoch(RandomSequence random) {
   end();
+  random_ = random;
   window_ = nullptr;
   line_.reset(new Line{getpid()});
   try {

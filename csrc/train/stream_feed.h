@@ -26,6 +26,7 @@ class StreamFeed final : public Feed {
   StreamFeed(const Objective::Impl& objective, const Stream& stream, Settings settings);
   ~StreamFeed() override { end(); }
   void begin_epoch(RandomSequence random) override;
+  void begin_again() override { begin_epoch({random_.next(), RandomUse::shuffle, 0}); }
   bool over() override;
   Batch next() override { return window_->next(settings_.cut.batch_size); }
 
@@ -54,7 +55,8 @@ class StreamFeed final : public Feed {
   const Objective::Impl& objective_;
   const Stream& stream_;
   Settings settings_;
-  WindowPtr window_;  // being trained on
+  RandomSequence random_{0, RandomUse::shuffle, 0};  // of this pass
+  WindowPtr window_;                                 // being trained on
   std::unique_ptr<Line> line_;
 };
 

@@ -96,6 +96,10 @@ Logs Trainer::evaluate(const Stream& data, const Metrics& metrics, bool check_fi
   return impl_->handle.evaluate(data, metrics, check_finite);
 }
 
+Logs Trainer::evaluate(const std::vector<DataSet>& sets, const Metrics& metrics, bool check_finite) {
+  return impl_->handle.evaluate(sets, metrics, check_finite);
+}
+
 void Trainer::stop() { impl_->stopped = true; }
 
 namespace {

@@ -8,7 +8,7 @@ namespace backpass {
 
 class Transformed {
  public:
-  using Hook = std::function<void(BatchArrays&, std::uint64_t, std::uint64_t)>;
+  using Hook = BatchTransform;
   // The batch that the hook makes of copies of these rows; stays until the next call. Throws std::invalid_argument
   // where what it makes does not fit the network and its losses.
   Feed::Batch apply(const Objective::Impl& objective, const Feed::Batch& batch, const Hook& hook);

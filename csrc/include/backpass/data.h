@@ -31,4 +31,14 @@ struct Stream {
   Dim prefetch = 2;
 };
 
+// One batch as arrays of its own, of the network's type; labels are int32.
+struct BatchArrays {
+  std::vector<Array> x, y;              // by input, by output
+  std::vector<std::string> names = {};  // of y under a loss of one's own; see TrainingData
+};
+
+// Augmentation: changes a copy of a batch's rows before its step, their number excepted. What is random in it shall
+// follow from (seed, step) alone: then the same seed gives the same bits.
+using BatchTransform = std::function<void(BatchArrays& batch, std::uint64_t seed, std::uint64_t step)>;
+
 }  // namespace backpass

@@ -39,7 +39,8 @@ Metric metric(const std::string& name, const Loss& loss = MSE{});
 enum class MetricInput : unsigned char { outputs, labels, probabilities };
 // Throws std::invalid_argument, where it is called, for probabilities of a loss that tells none.
 Metric metric(Metric function, MetricInput input, const Loss& loss);
-// Whether more is better in a column of the history: of "val_accuracy" or "auc_0", not of "loss", "rmse" or one's own.
+// Whether more is better in a column of the history: of "val_accuracy", "auc_0" or "auc_boundary", not of
+// "loss", "rmse" or one's own.
 bool metric_rises(const std::string& column);
 
 }  // namespace backpass

@@ -23,6 +23,19 @@ struct ObjectiveOptions {
   std::vector<Penalty> weight_penalty = {};
 };
 
+// One of several data sets of a fit or an evaluation, with a loss, a batch size and a weight of its own: the boundary
+// and the interior of a differential equation, rows with labels and without.
+struct DataSet {
+  TrainingData data = {};
+  std::optional<Losses> losses = {};    // absent: those of the trainer
+  Dim batch_size = 0;                   // 0: that of the fit
+  double weight = 1;                    // of its loss in the sum
+  std::string name = {};                // of its columns in the history: "loss_boundary"; empty: its number
+  std::optional<Stream> stream = {};    // in place of data
+  std::optional<Metrics> metrics = {};  // absent: those of the fit
+  BatchTransform transform = {};
+};
+
 // A network and its losses, with plans by batch size; needs no optimizer. A shared handle.
 class Objective {
  public:
@@ -50,6 +63,9 @@ class Objective {
   // "loss" and the metrics over all rows, outside of training.
   Logs evaluate(const TrainingData& data, const Metrics& metrics = {});
   Logs evaluate(const Stream& data, const Metrics& metrics = {}, bool check_finite = true);
+  // "loss", the sum of the losses of all sets, each times its weight; where there are several, "loss_" and the name of
+  // each, and the metrics likewise: "accuracy_boundary".
+  Logs evaluate(const std::vector<DataSet>& sets, const Metrics& metrics = {}, bool check_finite = true);
 
   struct Impl;
   explicit Objective(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}

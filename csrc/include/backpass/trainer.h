@@ -25,12 +25,6 @@ struct History {
   const std::vector<double>& operator[](const std::string& name) const;  // throws std::out_of_range
 };
 
-// One batch as arrays of its own, of the network's type; labels are int32.
-struct BatchArrays {
-  std::vector<Array> x, y;              // by input, by output
-  std::vector<std::string> names = {};  // of y under a loss of one's own; see TrainingData
-};
-
 // Called at the boundaries that somebody asked for; an empty function costs nothing.
 // An exception ends fit, which leaves a usable network, and passes on.
 struct FitHooks {
@@ -43,9 +37,7 @@ struct FitHooks {
   std::function<void(const std::string&)> warning;                // what went on, and may not be what was wanted
   // The order of an epoch's rows, each once, in place of shuffling them: of arrays, not of streams or several data sets.
   std::function<std::vector<std::int64_t>(Dim rows)> order;
-  // Augmentation: changes a copy of the batch's rows before its step, their number excepted. What is random in it shall
-  // follow from (seed, step) alone: then the same seed gives the same bits.
-  std::function<void(BatchArrays& batch, std::uint64_t seed, std::uint64_t step)> transform;
+  BatchTransform transform;                                       // augmentation
 };
 
 struct FitState;
@@ -68,6 +60,7 @@ struct FitOptions {
   bool drop_last = false;  // whether rows at the end of an epoch that fill no batch are left out
   std::optional<TrainingData> validation_data = {};
   std::optional<Stream> validation_stream = {};  // instead
+  std::vector<DataSet> validation_sets = {};     // instead
   Metrics metrics = {};                          // see metric()
   std::optional<std::uint64_t> seed = {};        // of shuffling and dropout; absent: goes on in the network's stream
   int threads = 0;                               // 0: the default
@@ -75,16 +68,6 @@ struct FitOptions {
   std::vector<Average> averages = {};  // of the weights, taken on the way
   FitHooks hooks = {};
   Checkpointing checkpoint = {};
-};
-
-// One of several data sets of a fit, with a loss, a batch size and a weight of its own: the boundary and the interior
-// of a differential equation, rows with labels and without.
-struct DataSet {
-  TrainingData data;
-  std::optional<Losses> losses = {};  // absent: those of the trainer
-  Dim batch_size = 0;                 // 0: that of the fit
-  double weight = 1;                  // of its loss in the sum
-  std::string name = {};              // of its column in the history: "loss_boundary"; empty: its number
 };
 
 // The first four are those of ObjectiveOptions.
@@ -120,9 +103,9 @@ class Trainer {
   }
   History fit(const Stream& data, const FitOptions& options = {});
   // A step draws a batch from each set, and updates by the gradient of the sum of their losses, each times its weight.
-  // The set with the most batches says how long an epoch is; others begin again, in another order, where they are over.
-  // Validation has the losses of the trainer. Throws std::invalid_argument for metrics, accumulate and transform beside
-  // several sets.
+  // An epoch lasts until all sets have been gone through; one that is over before begins again, in another order.
+  // Validation rows that are no sets have the losses of the trainer. Throws std::invalid_argument for hooks.transform,
+  // which a set has itself.
   History fit(const std::vector<DataSet>& sets, const FitOptions& options = {});
   void stop();  // ends fit after the current batch; for hooks
 
@@ -134,6 +117,7 @@ class Trainer {
   }
   Logs evaluate(const TrainingData& data, const Metrics& metrics = {});
   Logs evaluate(const Stream& data, const Metrics& metrics = {}, bool check_finite = true);
+  Logs evaluate(const std::vector<DataSet>& sets, const Metrics& metrics = {}, bool check_finite = true);
   double gradients(const TrainingData& data, std::int64_t random_step = -1);
   double gradients(const ArrayViews& x, const ArrayViews& y, const ArrayView& sample_weight = {},
                    std::int64_t random_step = -1) {

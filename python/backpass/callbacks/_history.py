@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from backpass import _checks
 
@@ -110,25 +110,29 @@ class History(dict[str, list[float]]):
         return _mean(held_out[last]) > limit and _mean(training[last]) < training[best]
 
 
-def columns_of(
-    outputs: int, metrics: Sequence[str], validated: bool, penalties: Sequence[str] = (), sets: Sequence[str] = ()
-) -> list[str]:
+Columns: TypeAlias = tuple[Sequence[str], Sequence[str]]
+"""Those of losses, and the names of metrics."""
+
+
+def terms_of(outputs: int) -> list[str]:
+    """The columns of losses, of so many that are added up."""
+    return ["loss", *(f"loss_{i}" for i in range(outputs) if outputs > 1)]
+
+
+def columns_of(training: Columns, held_out: Columns | None = None, penalties: Sequence[str] = ()) -> list[str]:
     """The columns that a fit will have, in their order.
 
     Args:
-        outputs: how many losses the model has.
-        metrics: names.
-        validated: whether there is validation data.
+        training: of what is trained on.
+        held_out: of what is validated on, without "val_"; None where there is none.
         penalties: what is in the loss beside the data's: columns of their own.
-        sets: the names of data sets, where there are such.
 
     Raises:
         ValueError: if a metric has the name of another column.
     """
-    terms = ["loss", *(f"loss_{i}" for i in range(outputs) if outputs > 1)]
-    losses = ["loss", *(f"loss_{name}" for name in sets if len(sets) > 1)] if sets else terms
-    held_out = [f"val_{name}" for name in (*terms, *metrics) if validated]
-    columns = [*losses, *penalties, *metrics, *held_out, "learning_rate"]
+    losses, metrics = training
+    validated = [f"val_{name}" for part in held_out or () for name in part]
+    columns = [*losses, *penalties, *metrics, *validated, "learning_rate"]
     for name in metrics:
         if columns.count(name) > 1 or name == "epoch":
             raise ValueError(f"[metrics] names must differ from those of other columns, got {name!r} twice")

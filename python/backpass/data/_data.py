@@ -76,6 +76,12 @@ def labels_of(y: Any) -> Array | None:
     return labels.astype(np.int64) if labels.dtype.kind in "bf" else labels
 
 
+def row_count(x: Any, several: bool) -> int:
+    """Rows of one array, or of the first of several; 0 where nobody knows."""
+    first = next(iter(x.values()), ()) if isinstance(x, dict) else x[0] if several and len(x) else x
+    return len(first) if hasattr(first, "__len__") else 0
+
+
 def shape_giver(data: Rows | Stream, model: Network) -> ArrayLike:
     """What tells a model that is not built its input's shape."""
     if not isinstance(data, Stream):

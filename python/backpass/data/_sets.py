@@ -8,28 +8,37 @@ from typing import TYPE_CHECKING, Any
 
 from backpass import _checks
 from backpass._sealed import Sealed
+from backpass.augment import chain
 from backpass.data._data import Rows, rows_of
+from backpass.data._streams import Stream, is_stream
 
 if TYPE_CHECKING:
-    from backpass._types import ArrayLike, Targets
+    from backpass._types import ArrayLike, Metrics, Targets
+    from backpass.augment import Augmentation
+    from backpass.data._class_weights import ClassWeight
 
 
 class Data(Sealed):
     """One of several data sets of a fit: `model.fit([bp.Data(...), bp.Data(...)], optimizer=...)`.
 
     Each step draws a batch from every set, and updates once, by the gradient of the sum of their losses, each times its
-    weight. The set with the most batches says how long an epoch is. A smaller one begins again where it is over, in
-    another order; at the start of an epoch all begin anew. Batch statistics and dropout masks are those of each batch.
+    weight. An epoch lasts until all sets have been gone through: it is as long as the one with the most batches. One
+    that is over before begins again, in another order; at the start of an epoch all begin anew. Batch statistics and
+    dropout masks are those of each batch. `validation_data` and `evaluate` take sets, too.
 
     Args:
-        x: (rows, *input_shape), as for `fit`.
+        x: (rows, *input_shape), as for `fit`. Or, with no y, a `Stream` or chunks (x, y): a function that gives an
+            iterable of them, a list of tuples, or an iterator (for one epoch in which it is not the first to be over).
         y: targets, as the loss wants them; None where it needs none.
         loss: as for `fit`, also one that looks at `x`; None is the loss of the fit.
         weight: multiplies the loss; any finite number.
         batch_size: None is that of the fit.
         sample_weight: (rows,).
         loss_weights: a number for each of several outputs.
-        name: of its column in the history: "loss_boundary"; None is its number.
+        name: of its columns in the history: "loss_boundary", "accuracy_boundary"; None is its number.
+        metrics: as for `fit`; None are those of the fit, () is none, for a set without targets.
+        class_weight: as for `fit`.
+        augment: as for `fit`, where the set is trained on.
 
     Raises:
         TypeError: if a setting is something else.
@@ -59,6 +68,9 @@ class Data(Sealed):
     sample_weight: ArrayLike | None
     loss_weights: Sequence[float] | None
     name: str
+    metrics: Metrics | None
+    class_weight: ClassWeight
+    augment: Augmentation | Sequence[Augmentation] | None
 
     def __init__(
         self,
@@ -71,10 +83,14 @@ class Data(Sealed):
         sample_weight: ArrayLike | None = None,
         loss_weights: Sequence[float] | None = None,
         name: str | None = None,
+        metrics: Metrics | None = None,
+        class_weight: ClassWeight = None,
+        augment: Augmentation | Sequence[Augmentation] | None = None,
     ) -> None:
         rows = None if batch_size is None else _checks.integer("Data", "batch_size", batch_size, minimum=1)
         if name is not None and not _checks.text("Data", "name", name):
             raise ValueError("[Data] name must not be empty")
+        chain(augment)
         self._keep(
             x=x,
             y=y,
@@ -84,13 +100,15 @@ class Data(Sealed):
             sample_weight=sample_weight,
             loss_weights=loss_weights,
             name=name or "",
+            metrics=metrics,
+            class_weight=class_weight,
+            augment=augment,
         )
 
-    def _rows(self, complete: bool) -> Rows:
+    def _rows(self, where: str, complete: bool, epochs: int) -> Rows | Stream:
         """As `fit` hands rows on; `()` stands for no targets."""
-        rows = rows_of(self.x, () if self.y is None else self.y, self.sample_weight, "fit", complete)
-        assert isinstance(rows, tuple)
-        return rows
+        y = () if self.y is None and not is_stream(self.x) else self.y
+        return rows_of(self.x, y, self.sample_weight, where, complete, epochs)
 
     def __repr__(self) -> str:
         shown = {"loss": None, "weight": 1.0, "batch_size": None, "name": ""}
@@ -104,40 +122,6 @@ def _finite(weight: Any) -> float:
     if not math.isfinite(number):
         raise ValueError(f"[Data] weight must be finite, got {weight}")
     return number
-
-
-def data_sets(x: Any, y: Any, options: dict[str, Any]) -> list[Data] | None:
-    """The data sets of a fit; None where x is something else.
-
-    Raises:
-        TypeError: if some are data sets and some are not.
-        ValueError: if an option is given that belongs to rows.
-    """
-    several = isinstance(x, (list, tuple)) and len(x) > 0 and isinstance(x[0], Data)
-    if not several and not isinstance(x, Data):
-        return None
-    parts = list(x) if several else [x]
-    for part in parts:
-        if not isinstance(part, Data):
-            raise TypeError(f"[fit] a list of data sets must hold Data alone, got {type(part).__name__}")
-    told = {"y": y, **{name: options[name] for name in ("sample_weight", "class_weight", "augment")}}
-    for name, value in told.items():
-        if value is not None:
-            raise ValueError(f"[fit] {name} must not be given beside data sets: {_instead(name)}")
-    if options["validation_split"]:
-        raise ValueError("[fit] validation_split must not be given beside data sets: validation_data tells which rows")
-    return parts
-
-
-def _instead(name: str) -> str:
-    if name == "augment":
-        return "it changes rows of one"
-    return "it weighs labels of one; give sample_weight" if name == "class_weight" else "each has its own"
-
-
-def names_of_sets(sets: Sequence[Data]) -> list[str]:
-    """What their columns are called."""
-    return [part.name or str(index) for index, part in enumerate(sets)]
 
 
 def loss_of_sets(x: Any) -> Any:

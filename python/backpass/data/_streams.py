@@ -71,6 +71,23 @@ class Stream:
         raise ValueError("[Stream] needs at least one row")
 
 
+def is_stream(x: Any) -> bool:
+    """Whether x, of what may have no targets, is a stream: a `Stream`, a function, or something to be gone through that
+    is no array. A list or tuple is one of chunks if it holds tuples of arrays.
+    """
+    if isinstance(x, Stream):
+        return True
+    if isinstance(x, (dict, str)) or any(hasattr(x, name) for name in ("__array__", "__dlpack__", "__dataframe__")):
+        return False
+    if isinstance(x, (list, tuple)):
+        return len(x) > 0 and all(map(_is_chunk, x))
+    return callable(x) or isinstance(x, Iterable)
+
+
+def _is_chunk(part: Any) -> bool:
+    return isinstance(part, tuple) and len(part) in (2, 3) and getattr(part[0], "ndim", 0) > 0
+
+
 def stream_of(x: Any, where: str, epochs: int = 1) -> Stream:
     """The stream that was meant where no targets were given.
 

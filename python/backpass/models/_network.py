@@ -178,8 +178,8 @@ class Network(Model):
             shuffle: whether the rows are shuffled anew in each epoch; or a function of their number that gives the
                 order of the next epoch: integers, each row once (of arrays, not of streams or several data sets).
             drop_last: whether rows at the end of an epoch that do not fill a batch are left out.
-            validation_data: (x, y), (x, y, sample_weight) or a stream, evaluated after each epoch as "val_loss" and so
-                on.
+            validation_data: (x, y), (x, y, sample_weight), a stream or a list of `Data`, evaluated after each epoch as
+                "val_loss" and so on.
             validation_split: instead, the share of the rows that is held out, at random by `seed` (0 without one: a
                 fit that goes on holds out the same rows). Rows to train on are then copied.
             stratify: whether rows are held out class by class, for labels.
@@ -336,7 +336,8 @@ class Network(Model):
 
         Args:
             x: (rows, *input_shape), or a stream, evaluated chunk by chunk; for "auc", "r2" and functions its targets
-                and predictions are gathered.
+                and predictions are gathered. Or a list of `Data`: then "loss" is the sum of their losses, each times
+                its weight, and there are "loss_edge", "accuracy_edge" and so on of each.
             y: targets, as for `fit`.
             loss: None means the loss of the last fit, with its weights.
             metrics: names, functions or tuples, as for `fit`.
@@ -351,6 +352,8 @@ class Network(Model):
             ValueError: if no loss is known, or shapes do not fit.
         """
         chosen = loss if loss is not None else self._last_loss
+        if chosen is None:
+            chosen = loss_of_sets(x)
         if chosen is None:
             raise ValueError("[evaluate] loss must be given: this model has none from a fit")
         weights = self._last_loss_weights if loss is None and loss_weights is None else loss_weights

@@ -88,9 +88,14 @@ def _size(rows: Array) -> str:
 
 
 def check_trained(model: Model, where: str) -> None:
-    """Warns, once, where the weights are the random numbers that they started as."""
-    model._trained = None
+    """Warns, once, where the weights are the random numbers that they started as.
+
+    Not where another model shares some, as a generator is part of a GAN: that one will train them.
+    """
     native = model._native
+    if native is not None and native.is_shared:
+        return
+    model._trained = None
     if native is not None and not native.is_trained and _core.starts_at_random(native):
         warn(
             f"[{where}] the model has not been trained: its weights are the random numbers that they start as; fit it "

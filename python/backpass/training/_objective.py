@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backpass import _core
-from backpass._flat import write_flat
+from backpass._flat import flat_gradient, write_flat
 from backpass.losses._loss import native_losses
 
 if TYPE_CHECKING:
@@ -89,4 +89,4 @@ class Objective:
     def _evaluated(self, theta: Vector) -> tuple[Vector, float, Vector]:
         """theta, and the loss and its gradient at the parameters that the model has now."""
         value = self._native.gradients(self._x, self._y, self._weight, 0)
-        return theta, value, self._network.flat_gradients.astype(np.float64)
+        return theta, value, flat_gradient(self._network)

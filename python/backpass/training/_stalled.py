@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backpass import _core
+from backpass.data._data import row_count
 from backpass.data._split import take
 
 ROWS_AT_ONCE = 1024
@@ -76,9 +77,3 @@ def _loss_is_flat(network: _core.Network, losses: list[_core.Loss], data: tuple[
         )
     except ValueError:  # it looks at x, which a loss alone has not
         return False
-
-
-def row_count(x: Any, several: bool) -> int:
-    """Rows of one array, or of the first of several; 0 where nobody knows."""
-    first = next(iter(x.values()), ()) if isinstance(x, dict) else x[0] if several and len(x) else x
-    return len(first) if hasattr(first, "__len__") else 0

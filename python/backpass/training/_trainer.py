@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
@@ -15,10 +15,9 @@ from backpass._warnings import warn, warn_caller
 from backpass.callbacks._averages import Averaging
 from backpass.callbacks._callback import checked_callbacks, hooks_of
 from backpass.callbacks._checkpoint import reader_of, writer_of
-from backpass.callbacks._history import History, columns_of
+from backpass.callbacks._history import History, columns_of, terms_of
 from backpass.data._class_weights import with_class_weights
-from backpass.data._data import HeldOut, Rows, checked_names, rows_of, shape_giver, with_one_target
-from backpass.data._sets import Data, data_sets, names_of_sets
+from backpass.data._data import HeldOut, checked_names, row_count, rows_of, shape_giver, with_one_target
 from backpass.data._streams import Stream
 from backpass.data._tables import arrays_of, names_of
 from backpass.losses import _loss as _losses
@@ -30,7 +29,8 @@ from backpass.optimizers._optimizer import Optimizer
 from backpass.optimizers._own_optimizer import NotFiniteError, steps_by_hand
 from backpass.training._mistakes import check_frozen, check_inputs, check_outputs
 from backpass.training._options import RunOptions, TrainerOptions, complete, taking
-from backpass.training._stalled import row_count, why_stalled
+from backpass.training._sets import DataSets, check_alone, data_sets, sets_in
+from backpass.training._stalled import why_stalled
 
 if TYPE_CHECKING:
     from backpass._types import ArrayLike, Metrics, Targets
@@ -181,37 +181,47 @@ class Trainer(Sealed):
         watchers = checked_callbacks(asked["callbacks"])
         settings["averages"] = [watcher._native for watcher in watchers if isinstance(watcher, Averaging)]
         settings["checkpoint"], settings["resume"] = writer_of(watchers), reader_of(asked["resume"], watchers)
-        sets, finite = data_sets(x, y, asked), settings["check_finite"]
-        if sets:
-            given: Rows | Stream = sets[0]._rows(finite)
-            x = sets[0].x
-        else:
-            given = rows_of(x, y, asked["sample_weight"], "fit", finite, settings["epochs"])
-        held_out = HeldOut(asked["validation_data"], asked["validation_split"], asked["stratify"])
-        names = checked_names(self.model, x, given, "fit")
+        sets, finite = data_sets(x, y, asked, settings), settings["check_finite"]
+        given = sets.rows[0] if sets else rows_of(x, y, asked["sample_weight"], "fit", finite, settings["epochs"])
+        to_validate = sets_in(asked["validation_data"], "fit")
+        held_out_sets = DataSets(to_validate, "fit", finite, settings["epochs"]) if to_validate else None
+        held_out = HeldOut(
+            None if held_out_sets else asked["validation_data"], asked["validation_split"], asked["stratify"]
+        )
+        names = sets.checked_names(self.model, "fit") if sets else checked_names(self.model, x, given, "fit")
         held_out.check_names(names)
         with self.model._built_for(shape_giver(given, self.model), "fit") as network:
             given = with_class_weights(given, asked["class_weight"], self._losses, network)
             if self._losses[0].joint:
                 given = with_one_target(given)
             data, validation = held_out.divide(given, network, settings["seed"], self._losses[0].joint)
-            metrics = [name for name, *_ in settings["metrics"]]
+            if held_out_sets:
+                validation = held_out_sets.native(self._losses, network)
+            metrics = settings["metrics"]
             penalties = ["weight_penalty"] if self.weight_penalty else []
             if network.adds_losses:
                 penalties.append("added_loss")
-            validated = validation is not None
-            columns = columns_of(self._terms(network), metrics, validated, penalties, names_of_sets(sets or []))
+            rows_columns = terms_of(self._terms(network)), [name for name, *_ in metrics]
+            columns = columns_of(
+                sets.columns(metrics) if sets else rows_columns,
+                held_out_sets.columns(metrics) if held_out_sets else rows_columns if validation is not None else None,
+                penalties,
+            )
             for watcher in watchers:
                 watcher._check_columns(columns)
             self.optimizer._check_fit(watchers)
             self._look("fit", network, None if isinstance(given, Stream) or augment is not None else given[0])
-            rows = _rows_of_epoch(sets, data, settings, len(network.graph.inputs) > 1)
+            several = len(network.graph.inputs) > 1
+            if sets:
+                rows = sets.rows_of_epoch(settings["batch_size"], several)
+            else:
+                rows = None if isinstance(data, Stream) else row_count(data[0], several)
             bar = _bar(asked["progress"], rows, settings["epochs"])
             settings["hooks"] = {**hooks_of(self, [*watchers, *bar]), **_order(asked["shuffle"]), "warning": _warn}
             try:
                 for watcher in watchers:
                     watcher.on_fit_begin(self, {})
-                native = [_native_set(part, finite) for part in sets] if sets else data
+                native = sets.native(self._losses, network) if sets else data
                 history = History(self._for(network).fit(native, validation, settings))
             finally:
                 for part in bar:
@@ -288,15 +298,22 @@ def evaluate_with(
     """What `evaluate` of models and trainers share."""
     native = native_losses("evaluate", loss)
     asked, finite = asked_metrics(metrics), _checks.flag("evaluate", "check_finite", check_finite)
-    data = rows_of(x, y, sample_weight, "evaluate", finite)
-    checked_names(model, x, data, "evaluate")
+    parts, sets = sets_in(x, "evaluate"), None
+    if parts:
+        check_alone("evaluate", y=y, sample_weight=sample_weight)
+        sets = DataSets(parts, "evaluate", finite)
+        data = sets.rows[0]
+        sets.checked_names(model, "evaluate")
+    else:
+        data = rows_of(x, y, sample_weight, "evaluate", finite)
+        checked_names(model, x, data, "evaluate")
     with model._built_for(shape_giver(data, model), "evaluate") as network:
         terms = 1 if native[0].joint else len(network.graph.outputs)
-        columns_of(terms, [name for name, *_ in asked], validated=False)
+        columns_of(sets.columns(asked) if sets else (terms_of(terms), [name for name, *_ in asked]))
         weights = native_weights("evaluate", loss_weights)
         objective = _core.Objective(network, native, weights)
         check_outputs(model, network, loss)
-        return objective.evaluate(data, asked, finite)
+        return objective.evaluate(sets.native(native, network) if sets else data, asked, finite)
 
 
 def _warn(message: str) -> None:
@@ -370,28 +387,6 @@ def _transform(augment: Augmentation | Sequence[Augmentation] | None) -> Any:
     from backpass.augment import chain
 
     return chain(augment)
-
-
-def _native_set(part: Data, finite: bool) -> tuple[Any, ...]:
-    """A data set as the core takes it."""
-    losses = None if part.loss is None else native_losses("Data", part.loss)
-    weights = native_weights("Data", part.loss_weights)
-    if weights and losses is None:
-        raise ValueError("[Data] loss_weights must come with a loss")
-    rows = part._rows(finite)
-    if losses and losses[0].joint:
-        rows = cast("Rows", with_one_target(rows))
-    return rows, losses, weights, part.batch_size or 0, part.weight, part.name
-
-
-def _rows_of_epoch(sets: list[Data] | None, data: Any, settings: dict[str, Any], several: bool) -> int | None:
-    """For a bar; None where nobody knows. Of several data sets, those of the one with the most batches."""
-    if isinstance(data, Stream):
-        return None
-    if not sets:
-        return row_count(data[0], several)
-    counts = [(row_count(part.x, several), part.batch_size or settings["batch_size"]) for part in sets]
-    return max(counts, key=lambda count: -(-count[0] // count[1]))[0]
 
 
 def _bar(progress: bool | str, rows: int | None, epochs: int) -> list[Any]:
