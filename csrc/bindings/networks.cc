@@ -266,6 +266,7 @@ void bind_network(py::module_& m) {
       .def("give_up", &Network::give_up)
       .def_property_readonly("goes_on", &Network::goes_on)
       .def_property_readonly("is_trained", &Network::is_trained)
+      .def_property_readonly("is_shared", &Network::is_shared)
       .def_property_readonly("is_in_one_block", &Network::is_in_one_block)
       .def_property_readonly("frozen", &Network::frozen)
       .def(

@@ -20,6 +20,7 @@ struct Home {
   Users users;                            // calls of whatever networks use something of it
   std::atomic<std::uint64_t> changes{0};  // ops with smaller numbers were recorded before the last one
   std::atomic<bool> trained{false};       // whether an optimizer has begun with something of it
+  std::atomic<int> networks{0};           // that have something of it
 
   // Laid out like the parameters; allocated at first use.
   std::byte* gradients() {

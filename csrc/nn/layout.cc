@@ -39,7 +39,11 @@ void Network::Impl::lay_out() {
   first = blocks[0].values();
   first_at = static_cast<std::size_t>(blocks[0].at) * size_of(dtype);
   for (const Block& block : blocks) {
-    if (std::ranges::find(users, &block.home->users) == users.end()) users.push_back(&block.home->users);
+    if (std::ranges::find(users, &block.home->users) == users.end()) {
+      users.push_back(&block.home->users);
+      ++block.home->networks;
+      tenancies.emplace_back(block.home.get(), [home = block.home](Home*) { --home->networks; });
+    }
     if (&block == &blocks[0]) continue;
     more_blocks.insert(more_blocks.end(), {block.values(), block.gradients()});
   }
@@ -74,6 +78,10 @@ bool Network::Impl::all_trained() const {
     if (homes.insert(block.home.get()).second) there += block.home->n_parameters;
   return n_parameters > 0 && there == n_parameters &&
          std::ranges::all_of(homes, [](const Home* home) { return home->trained.load(); });
+}
+
+bool Network::Impl::is_shared() const {
+  return std::ranges::any_of(tenancies, [](const auto& home) { return home->networks > 1; });
 }
 
 bool Network::Impl::is_trained() const {
@@ -137,7 +145,22 @@ std::vector<FlatBlock> Network::Impl::flat_blocks() const {
   return flat;
 }
 
+// What is frozen here is trained by a network that shares it, whose gradients are left alone.
+void Network::Impl::freeze(const ParameterInfo& info) {
+  frozen.insert(info.name);
+  if (info.offset < n_parameters && blocks[block_of(info)].home->networks == 1) clear_gradient(info);
+}
+
+void Network::Impl::clear_gradient(const ParameterInfo& info) {
+  std::fill_n(gradients_of(info), static_cast<std::size_t>(info.size) * size_of(dtype), std::byte{0});
+}
+
 void Network::Impl::clear_gradients() {
+  if (!frozen.empty() && is_shared()) {
+    for (const ParameterInfo& info : parameters)
+      if (frozen.count(info.name) == 0 || blocks[block_of(info)].home->networks == 1) clear_gradient(info);
+    return;
+  }
   for (const Block& block : blocks) {
     const Dim count = std::min(block.end, n_parameters) - block.begin;
     if (count == block.home->n_parameters)

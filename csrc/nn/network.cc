@@ -28,6 +28,10 @@ void check_batched(const char* what, const std::vector<Tensor>& tensors) {
   for (const Tensor& t : tensors)
     if (t.shape().empty() || t.shape()[0] != kBatch)
       fail("Network", what, " must have the batch as first dimension, got ", to_string(t.shape()));
+  for (const Tensor& t : tensors)
+    if (std::find(t.shape().begin() + 1, t.shape().end(), kBatch) != t.shape().end())
+      fail("Network", what, " must have the batch as first dimension alone, got ", to_string(t.shape()),
+           ": what compares rows of a batch belongs into a loss");
 }
 
 void check_types(const Graph& graph, DType dtype) {
@@ -131,6 +135,7 @@ Network::Network(std::vector<Tensor> inputs, std::vector<Tensor> outputs, Networ
 
 bool Network::goes_on() const { return impl_->goes_on; }
 bool Network::is_trained() const { return impl_->is_trained(); }
+bool Network::is_shared() const { return impl_->is_shared(); }
 
 void Network::give_up() {
   const std::lock_guard lock(moving_in);
@@ -240,11 +245,7 @@ std::vector<ParameterInfo> matching(const char* who, const Network::Impl& net,
 
 void Network::freeze(const std::vector<std::string>& patterns) {
   const InUse use(impl_->users, Use::changes);
-  for (const ParameterInfo& info : matching("freeze", *impl_, patterns)) {
-    impl_->frozen.insert(info.name);
-    if (info.offset < n_parameters())
-      std::fill_n(impl_->gradients_of(info), static_cast<std::size_t>(info.size) * size_of(dtype()), std::byte{0});
-  }
+  for (const ParameterInfo& info : matching("freeze", *impl_, patterns)) impl_->freeze(info);
   ++impl_->freezes;
 }
 

@@ -37,8 +37,9 @@ struct Network::Impl {
   std::byte* first = nullptr;           // the first block's values, for every step
   std::size_t first_at = 0;             // where it begins in its home, bytes
   std::vector<Users*> users;            // of all homes, each once
-  std::set<std::string> frozen;         // names of parameters and states
-  int freezes = 0;                      // counts changes of `frozen`: plans depend on it
+  std::vector<std::shared_ptr<Home>> tenancies;  // likewise: this network is among theirs as long as they are held
+  std::set<std::string> frozen;                  // names of parameters and states
+  int freezes = 0;                               // counts changes of `frozen`: plans depend on it
   Dim n_parameters = 0;
   bool goes_on = false;     // from parameters that had all been trained when it was made
   Dim n_values = 0;         // elements of the layout
@@ -62,6 +63,8 @@ struct Network::Impl {
   void track_states();
   bool all_trained() const;
   bool is_trained() const;  // whether some home is
+  bool is_shared() const;   // whether another network has something of some home
+  void freeze(const ParameterInfo& info);
   void note_training(bool trained = true);
   enum class Draw { first, all };
   void draw_values(Draw which);
@@ -85,6 +88,7 @@ struct Network::Impl {
   bool has_gradients() const;
   bool is_in_one_block() const { return blocks[0].end >= n_parameters; }  // its parameters
   void clear_gradients();
+  void clear_gradient(const ParameterInfo& info);
   void require_one_block(const char* who) const;  // throws std::invalid_argument where parameters have several
   // From a network of the same parameters and states, in their order.
   void copy_values(const Impl& from);

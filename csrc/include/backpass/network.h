@@ -111,7 +111,8 @@ class Network {
   std::vector<Array> backward_all(const ArrayViews& grad_output);
   void zero_grad();
   // Parameters and states whose names match a pattern ('*' is anything, '?' one character) stay as they are in
-  // training until unfreeze(): no gradient is computed for them, nor for what only they need; theirs reads zero. Throws
+  // training until unfreeze(): no gradient is computed for them, nor for what only they need; theirs reads zero
+  // unless another network that shares them puts some there. Throws
   // std::invalid_argument where a pattern matches none. Not saved; copied by clone().
   // Others that share them may train them all the same.
   void freeze(const std::vector<std::string>& patterns = {"*"});
@@ -137,6 +138,7 @@ class Network {
   void lend(const std::vector<Layer>& layers) const;
   // Whether it had no first values to give: all its parameters were trained before, and none is left out.
   bool goes_on() const;
+  bool is_shared() const;   // whether another network uses something that lives with it
   bool is_trained() const;  // whether an optimizer has begun with something that lives with it, or weights were loaded
   RandomCounters random_counters() const;
   void set_random_counters(RandomCounters counters);

@@ -305,9 +305,9 @@ class Model(OtherNames, Sealed):
         """Keeps parameters and states as they are in training, until `unfreeze`; what PyTorch calls requires_grad.
 
         No gradient is computed for them, nor for what only they need: before the first layer that is trained nothing is
-        done in the backward run. Their gradients read zero, and no optimizer touches them, weight decay included. A
-        frozen running value stands still, but in training a `BatchNorm` goes on to normalise by its batch. Files do not
-        tell what was frozen; copies and pickles do.
+        done in the backward run. Their gradients read zero unless another model that shares them puts some there, and
+        no optimizer touches them, weight decay included. A frozen running value stands still, but in training a
+        `BatchNorm` goes on to normalise by its batch. Files do not tell what was frozen; copies and pickles do.
 
         Freezing is of this model alone: another that shares the parameters may train them.
 
