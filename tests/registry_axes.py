@@ -127,6 +127,8 @@ MOVES = (
           torch=lambda t, x: x.flip(1, 2)[1, :2, None, ..., ::3]),
     moved("flip", lambda x: bp.flip(x, (0, 2)), lambda x: np.flip(x, (0, 2)), torch=lambda t, x: x.flip(0, 2)),
     moved("roll", lambda x: bp.roll(x, -2, 2), lambda x: np.roll(x, -2, 2), torch=lambda t, x: x.roll(-2, 2)),
+    moved("roll of two axes", lambda x: bp.roll(x, (1, -2), (0, 2)), lambda x: np.roll(x, (1, -2), (0, 2)),
+          torch=lambda t, x: x.roll((1, -2), (0, 2))),
     moved("stack", lambda a, b: bp.stack([a, b, a], 1), lambda a, b: np.stack([a, b, a], 1), ((2, 3), (2, 3)),
           torch=lambda t, a, b: t.stack([a, b, a], 1)),
     moved("split", lambda x: bp.split(x, 2, 2)[1] * bp.split(x, [1, 3], 2)[1],
@@ -159,6 +161,8 @@ MOVES = (
 LOOKUPS = (
     moved("take", lambda x: bp.take(x, ROWS, 1), lambda x: np.take(x, ROWS, 1),
           torch=lambda t, x: x[:, t.tensor(ROWS)]),
+    moved("take from the end", lambda x: bp.take(x, [-1, 0, -2], 1), lambda x: np.take(x, [-1, 0, -2], 1),
+          torch=lambda t, x: x[:, t.tensor([2, 0, 1])]),
     moved("take_along_axis", lambda x: bp.take_along_axis(x, PLACES, 1),
           lambda x: np.take_along_axis(x, PLACES, 1),
           torch=lambda t, x: t.take_along_dim(x, t.tensor(PLACES % 3), 1)),

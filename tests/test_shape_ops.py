@@ -121,7 +121,7 @@ def test_with_a_batch():
         (lambda x: bp.repeat(x, 2, 0), r"\[repeat\] the batch dimension"),
         (lambda x: bp.pad(x, 1), r"\[pad\] the batch dimension"),
         (lambda x: bp.unstack(x), r"\[unstack\] the batch dimension"),
-        (lambda x: bp.diagonal(x), r"\[diagonal\] takes no batch"),
+        (lambda x: bp.diagonal(x), r"\[diagonal\] of a batch takes \(batch, batch\)"),
         (lambda x: bp.split(x, 2, 1), r"\[split\] axis 1 of \(batch, 3\) has no 2 equal parts"),
         (lambda x: bp.squeeze(x, 1), r"\[squeeze\] axis 1 of \(batch, 3\) has not one element"),
         (lambda x: bp.reshape(x, (-1, 2, -1, -1)), r"\[reshape\] only one dimension"),

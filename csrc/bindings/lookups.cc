@@ -22,9 +22,10 @@ void bind_by_indices(py::module_& m) {
         return take(x, to_indices(indices, "take"), axis_at(axis, "take"), ignored(ignore, "take"));
       },
       py::arg("x"), py::arg("indices"), py::arg("axis") = py::int_(0), py::arg("ignore") = py::none(),
-      documented("take",
-                 "Elements along an axis by int32 indices; `ignore` gives zeros. Other indices outside [0, n) are an\n"
-                 "error of the run (ValueError).")
+      documented(
+          "take",
+          "Elements along an axis by int32 indices. Negative ones count from the end; others outside are an error\n"
+          "of the run (ValueError). An index to `ignore` gives zeros; beside it, negative ones are such errors.")
           .c_str());
   m.def(
       "take_along_axis",

@@ -113,13 +113,19 @@ void bind_pieces(py::module_& m) {
       documented("flip", "The elements along some axes, or along all, in the opposite order.").c_str());
   m.def(
       "roll",
-      [](const Tensor& x, const Integer& shift, const std::optional<Integer>& axis) {
-        const Dim by = shift.as<Dim>("roll", "shift");
-        return axis ? roll(x, by, axis_at(*axis, "roll")) : reshape(roll(ravel(x), by, 0), x.shape());
+      [](const Tensor& x, const std::variant<Integers, Integer>& shift, const AnyAxes& axis) {
+        std::vector<Dim> by = dims_or_one(shift, "roll", "shift");
+        std::optional<std::vector<Dim>> axes = axes_of(axis, "roll");
+        if (by.size() == 1 && axes) by.resize(axes->size(), by[0]);
+        if (!axes) return reshape(roll(ravel(x), by, std::vector<Dim>(by.size(), 0)), x.shape());
+        if (axes->size() == 1) axes->resize(by.size(), axes->front());
+        return roll(x, by, *axes);
       },
       py::arg("x"), py::arg("shift"), py::arg("axis") = py::none(),
-      documented("roll",
-                 "Elements moved on along an axis, or in x as one row; what leaves at an end enters at the other.")
+      documented(
+          "roll",
+          "Elements moved on along an axis, or several, or in x as one row; what leaves at an end enters at the\n"
+          "other. `shift` is a number, or one for each axis.")
           .c_str());
   m.def(
       "tile",

@@ -91,15 +91,19 @@ std::size_t checked_axis(const char* who, const Tensor& x, const Tensor& indices
 
 }  // namespace
 
-// Dimensions around those of the indices: ones on both sides.
 Tensor index_axes(const Tensor& x, const std::vector<Tensor>& indices, Dim axis) {
-  if (!x) fail("index_axes", "got an empty tensor");
-  const std::size_t at = static_cast<std::size_t>(normalize_axes("index_axes", x, {axis})[0]);
+  return indexed("index", x, indices, axis);
+}
+
+// Dimensions around those of the indices: ones on both sides.
+Tensor indexed(const char* who, const Tensor& x, const std::vector<Tensor>& indices, Dim axis) {
+  if (!x) fail(who, "got an empty tensor");
+  const std::size_t at = static_cast<std::size_t>(normalize_axes(who, x, {axis})[0]);
   if (indices.empty() || at + indices.size() > x.shape().size())
-    fail("index_axes", "got ", indices.size(), " indices from axis ", at, " on for shape ", to_string(x.shape()));
+    fail(who, "got ", indices.size(), " indices from axis ", at, " on for shape ", to_string(x.shape()));
   std::vector<Tensor> aligned;
   for (const Tensor& i : indices) {
-    if (!i) fail("index_axes", "got an empty tensor");
+    if (!i || i.dtype() != DType::int32) fail(who, "indices must be int32, got ", i ? name(i.dtype()) : "none");
     Shape shape;
     for (std::size_t before = 0; before < at; ++before) shape.push_back(1);
     for (const Dim dim : i.shape()) shape.push_back(dim);
@@ -107,7 +111,7 @@ Tensor index_axes(const Tensor& x, const std::vector<Tensor>& indices, Dim axis)
     aligned.push_back(reshape(i, shape));
   }
   const Dim rank = static_cast<Dim>(indices[0].shape().size());
-  return gather_from(x, std::move(aligned), static_cast<Dim>(at), rank, "index");
+  return gather_from(x, std::move(aligned), static_cast<Dim>(at), rank, who);
 }
 
 Tensor take_along_axis(const Tensor& x, const Tensor& indices, Dim axis) {

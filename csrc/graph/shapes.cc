@@ -110,6 +110,14 @@ Tensor roll(const Tensor& x, Dim shift, Dim axis) {
   return concat({last, first}, static_cast<Dim>(at));
 }
 
+Tensor roll(const Tensor& x, const std::vector<Dim>& shifts, const std::vector<Dim>& axes) {
+  if (shifts.size() != axes.size())
+    fail("roll", "needs a shift for each axis, got ", shifts.size(), " for ", axes.size());
+  Tensor y = x;
+  for (std::size_t i = 0; i < axes.size(); ++i) y = roll(y, shifts[i], axes[i]);
+  return y;
+}
+
 Tensor stack(const std::vector<Tensor>& xs, Dim axis) {
   if (xs.empty()) fail("stack", "needs at least one tensor");
   std::vector<Tensor> parts;

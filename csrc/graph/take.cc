@@ -36,9 +36,11 @@ Tensor take_for(std::string who, const Tensor& table, const Tensor& indices, std
                       .name = std::move(who)});
 }
 
-// Along another axis it is moved to the front, and what was taken goes back to its place.
+// With an index that is ignored, or of a table of which rows are updated: by rows. Along another axis it is moved to
+// the front, and what was taken goes back to its place.
 Tensor take(const Tensor& x, const Tensor& indices, Dim axis, std::optional<Dim> ignore) {
   const Dim at = normalize_axes("take", x, {axis})[0];
+  if (!ignore && !x.op().sparse) return indexed("take", x, {indices}, at);
   if (at == 0) return take_for("take", x, indices, ignore);
   const Tensor taken = take_for("take", moveaxis(x, at, 0), indices, ignore);
   std::vector<Dim> order(taken.shape().size());
