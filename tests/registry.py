@@ -10,6 +10,7 @@ import backpass as bp
 import reference
 from op_case import OpCase
 from registry_axes import ALONG_AXES, LOOKUPS, MOVES, REDUCE_AXES
+from registry_decompositions import DECOMPOSITIONS
 from registry_elementwise import ELEMENTWISE
 
 DTYPES = ("float32", "float64")
@@ -571,8 +572,8 @@ ALONG_ROWS = (
 )
 
 OPS = (
-    *UNARY, *BINARY, *BROADCAST, *MATMUL, *PRODUCTS, *LINALG, *REDUCE, *LAYOUT, *ALONG_ROWS, *REDUCE_AXES,
-    *ALONG_AXES, *MOVES, *LOOKUPS, *ELEMENTWISE,
+    *UNARY, *BINARY, *BROADCAST, *MATMUL, *PRODUCTS, *LINALG, *DECOMPOSITIONS, *REDUCE, *LAYOUT, *ALONG_ROWS,
+    *REDUCE_AXES, *ALONG_AXES, *MOVES, *LOOKUPS, *ELEMENTWISE,
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 
 #include <pybind11/stl.h>
 
+#include "axes.h"
 #include "bindings.h"
 
 namespace backpass::python {
@@ -22,6 +23,26 @@ void bind_linalg(py::module_& module) {
   module.def("det", &linalg::det, py::arg("a"));
   module.def("slogdet", &linalg::slogdet, py::arg("a"));
   module.def("logdet", &linalg::logdet, py::arg("a"));
+  module.def(
+      "eigh",
+      [](const Tensor& a) {
+        const linalg::Eigen found = linalg::eigh(a);
+        return std::pair(found.values, found.vectors);
+      },
+      py::arg("a"));
+  module.def(
+      "qr",
+      [](const Tensor& a) {
+        const linalg::QR parts = linalg::qr(a);
+        return std::pair(parts.q, parts.r);
+      },
+      py::arg("a"));
+  module.def(
+      "matrix_power",
+      [](const Tensor& a, const Integer& n) { return linalg::matrix_power(a, n.as<Dim>("matrix_power", "n")); },
+      py::arg("a"), py::arg("n"));
+  module.def("pinv", &linalg::pinv, py::arg("a"), py::arg("rtol"));
+  module.def("lstsq", &linalg::lstsq, py::arg("a"), py::arg("b"), py::arg("rtol"));
 }
 
 }  // namespace backpass::python

@@ -6,9 +6,7 @@
 #include "graph/rules.h"
 
 namespace backpass {
-namespace {
 
-// a (..., n, n): its leading dimensions.
 Shape check_square(const char* who, const Tensor& a) {
   if (!a) fail(who, "got an empty tensor");
   const Shape& shape = a.shape();
@@ -17,6 +15,10 @@ Shape check_square(const char* who, const Tensor& a) {
     fail(who, "takes square matrices (..., n, n), got ", to_string(shape));
   return Shape(shape.begin(), shape.end() - 2);
 }
+
+Tensor transposed(const Tensor& x) { return swapaxes(x, -1, -2); }
+
+namespace {
 
 Tensor of_square(OpKind kind, const Tensor& a, bool keeps_matrix) {
   const Shape lead = check_square(name(kind), a);
@@ -31,8 +33,6 @@ Shape solution_shape(const char* who, const Tensor& a, const Tensor& b) {
     fail(who, "right-hand sides ", to_string(b.shape()), " do not fit ", to_string(a.shape()));
   return batch_matmul_shape(a, b, false, false);
 }
-
-Tensor transposed(const Tensor& x) { return swapaxes(x, -1, -2); }
 
 // What `solves` does with a matrix of right-hand sides, for one vector too.
 template <class F>
@@ -147,6 +147,8 @@ double linalg_flops(const Tensor& y) {
   const Tensor& a = op.inputs[0];
   const double n = static_cast<double>(a.shape().back());
   if (op.kind == OpKind::triangular_solve) return n * elements_per_row(y);
+  if (op.kind == OpKind::eigh) return 9 * n * elements_per_row(a);
+  if (op.kind == OpKind::qr) return 4 * n * elements_per_row(a);
   const double factoring = elements_per_row(a) * n / (op.kind == OpKind::cholesky ? 3 : 1.5);
   if (op.kind == OpKind::solve) return factoring + 2 * n * elements_per_row(y);
   return op.kind == OpKind::inv ? 3 * factoring : factoring;

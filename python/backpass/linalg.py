@@ -17,7 +17,10 @@ from typing import NamedTuple
 from backpass import _core
 from backpass._core import Tensor
 
-__all__ = ["SlogdetResult", "cholesky", "det", "inv", "logdet", "slogdet", "solve", "triangular_solve"]
+__all__ = [
+    "EighResult", "QRResult", "SlogdetResult", "cholesky", "det", "eigh", "eigvalsh", "inv", "logdet", "lstsq",
+    "matrix_power", "pinv", "qr", "slogdet", "solve", "triangular_solve",
+]  # fmt: skip
 
 
 def cholesky(a: Tensor) -> Tensor:
@@ -162,3 +165,139 @@ def logdet(a: Tensor) -> Tensor:
         [array(0.)]
     """
     return _core.logdet(a)
+
+
+class EighResult(NamedTuple):
+    """What `eigh` gives."""
+
+    eigenvalues: Tensor
+    eigenvectors: Tensor
+
+
+def eigh(a: Tensor) -> EighResult:
+    """Eigenvalues and eigenvectors of symmetric matrices.
+
+    The gradient is symmetric (Giles 2008). Where values are equal, their vectors are any basis: gradients through the
+    values are right, and through the vectors, what would turn them among each other is left out.
+
+    Args:
+        a: (..., n, n); only the lower triangle is read.
+
+    Returns:
+        (eigenvalues, eigenvectors): (..., n), ascending, and (..., n, n), in columns of length 1 whose largest element
+        is positive.
+
+    Raises:
+        ValueError: if `a` is not square; in a run, "[eigh] matrix 3 is not finite".
+
+    Example:
+        >>> import backpass as bp
+        >>> a = bp.input((2, 2), "float64")
+        >>> values, vectors = bp.linalg.eigh(a)
+        >>> bp.Graph([a], [values])([[2.0, 0.0], [1.0, 2.0]])[0].round(12).tolist()
+        [1.0, 3.0]
+    """
+    return EighResult(*_core.eigh(a))
+
+
+def eigvalsh(a: Tensor) -> Tensor:
+    """The eigenvalues of symmetric matrices, (..., n), ascending; see `eigh`."""
+    return eigh(a).eigenvalues
+
+
+class QRResult(NamedTuple):
+    """What `qr` gives."""
+
+    Q: Tensor
+    R: Tensor
+
+
+def qr(a: Tensor) -> QRResult:
+    """a = Q R, with orthonormal columns in Q and an upper triangular R; by Householder's reflections.
+
+    Args:
+        a: (..., m, n). For the gradient, the first k columns must be independent; with k = min(m, n).
+
+    Returns:
+        (Q, R): (..., m, k) and (..., k, n), with the signs of LAPACK, as in NumPy.
+
+    Raises:
+        ValueError: if `a` is no matrix; in the run of a gradient, if R has a 0 on its diagonal.
+
+    Example:
+        >>> import backpass as bp
+        >>> a = bp.input((2, 2), "float64")
+        >>> q, r = bp.linalg.qr(a)
+        >>> bp.Graph([a], [r])([[3.0, 1.0], [4.0, 2.0]])[0].round(12).tolist()
+        [[-5.0, -2.2], [0.0, 0.4]]
+    """
+    return QRResult(*_core.qr(a))
+
+
+def matrix_power(a: Tensor, n: int) -> Tensor:
+    """a multiplied with itself n times; its inverse where n is negative.
+
+    Args:
+        a: (..., n, n).
+        n: any whole number.
+
+    Raises:
+        ValueError: if `a` is not square; in a run, if n is negative and a matrix is singular.
+
+    Example:
+        >>> import backpass as bp
+        >>> a = bp.input((2, 2), "float64")
+        >>> bp.Graph([a], [bp.linalg.matrix_power(a, 5)])([[1.0, 1.0], [0.0, 1.0]])
+        [array([[1., 5.],
+               [0., 1.]])]
+    """
+    return _core.matrix_power(a, n)
+
+
+def pinv(a: Tensor, rtol: float | None = None) -> Tensor:
+    """The inverse of Moore and Penrose, of matrices of any shape and rank.
+
+    The gradient is that at constant rank (Golub and Pereyra 1973).
+
+    Args:
+        a: (..., m, n).
+        rtol: singular values up to `rtol` times the largest count as 0; None is max(m, n) times the distance of 1 and
+            the next number of the dtype.
+
+    Returns:
+        (..., n, m).
+
+    Raises:
+        ValueError: if `a` is no matrix, or rtol is negative; in a run, if a matrix is not finite.
+
+    Example:
+        >>> import backpass as bp
+        >>> a = bp.input((2, 1), "float64")
+        >>> bp.Graph([a], [bp.linalg.pinv(a)])([[3.0], [4.0]])[0].round(12).tolist()
+        [[0.12, 0.16]]
+    """
+    return _core.pinv(a, rtol)
+
+
+def lstsq(a: Tensor, b: Tensor, rtol: float | None = None) -> Tensor:
+    """The x of the least |a x - b|, and of these that of the least |x|: the solution alone, as `pinv(a) @ b`.
+
+    Args:
+        a: (..., m, n), of any rank.
+        b: (..., m, k), or one vector (m).
+        rtol: as for `pinv`.
+
+    Returns:
+        (..., n, k), or (n).
+
+    Raises:
+        ValueError: if the shapes do not fit; in a run, if a matrix is not finite.
+
+    Example:
+        >>> import backpass as bp
+        >>> a, b = bp.input((3, 2), "float64", "a"), bp.input((3,), "float64", "b")
+        >>> graph = bp.Graph([a, b], [bp.linalg.lstsq(a, b)])
+        >>> graph([[1.0, 0.0], [1.0, 1.0], [1.0, 2.0]], [1.0, 3.0, 5.0])[0].round(12).tolist()
+        [1.0, 2.0]
+    """
+    return _core.lstsq(a, b, rtol)

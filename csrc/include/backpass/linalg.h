@@ -29,5 +29,28 @@ Tensor det(const Tensor& a);
 std::pair<Tensor, Tensor> slogdet(const Tensor& a);
 // The logarithm of the determinant; nan where that is negative.
 Tensor logdet(const Tensor& a);
+// Of symmetric matrices, of which the lower triangle is read: values (..., n), ascending, and vectors (..., n, n), in
+// columns whose largest element is positive. The gradient is symmetric (Giles 2008). Where values are equal, their
+// vectors are any basis: gradients through the values are right, and through the vectors, what would turn them among
+// each other is left out.
+struct Eigen {
+  Tensor values, vectors;
+};
+Eigen eigh(const Tensor& a);
+// a = q r, with q (..., m, k) of orthonormal columns and r (..., k, n) upper triangular, k = min(m, n); by
+// Householder's reflections, with the signs of LAPACK. Its derivative needs the first k columns to be independent
+// (Walter and Lehmann 2010).
+struct QR {
+  Tensor q, r;
+};
+QR qr(const Tensor& a);
+// a multiplied with itself, n times; its inverse where n is negative.
+Tensor matrix_power(const Tensor& a, Dim n);
+// The inverse of Moore and Penrose (..., n, m) of matrices (..., m, n), of any rank: singular values up to `rtol` times
+// the largest count as 0. Without it: max(m, n) times the distance of 1 and the next number. The derivative is that at
+// constant rank (Golub and Pereyra 1973).
+Tensor pinv(const Tensor& a, std::optional<double> rtol = {});
+// The x of the least |a x - b|, and of these that of the least |x|: pinv(a) b. b: (..., m, k), or one vector (m).
+Tensor lstsq(const Tensor& a, const Tensor& b, std::optional<double> rtol = {});
 
 }  // namespace backpass::linalg

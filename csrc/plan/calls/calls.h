@@ -48,12 +48,12 @@ bool pays_to_pack_a(const kernels::Kernels<T>& k, const MatmulSpec& spec);
 template <class T>
 CallPtr make_pack_call(const kernels::Kernels<T>& k, int out, const MatmulSpec& spec);
 
-// Of each matrix of a (..., n, n), with right-hand sides b (..., n, columns) where the kind has them.
+// Of each matrix of a (..., rows, n), with right-hand sides b (..., n, columns) where the kind has them.
 struct LinalgSpec {
   OpKind kind = OpKind::cholesky;
   int out = -1, a = -1, b = -1;
-  Dim n = 0, columns = 0;
-  Shape lead = {};  // how many matrices, for messages
+  Dim n = 0, columns = 0, rows = 0;  // rows: n, but for qr
+  Shape lead = {};                   // how many matrices, for messages
   std::vector<Repeated> repeated = {};
   bool lower = true, unit = false, transpose = false;
 };

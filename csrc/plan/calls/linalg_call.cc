@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "graph/op_row.h"
 #include "plan/calls/calls.h"
+#include "plan/calls/decompose.h"
 #include "plan/calls/dense.h"
 #include "plan/calls/first_bad.h"
 
@@ -17,7 +18,7 @@ constexpr double kDenseTaskFlops = 40e3;  // some ten microseconds: these loops 
 
 // Where a matrix and its right-hand sides are computed.
 struct Work {
-  double* a;  // (n, n)
+  double* a;  // (rows, n)
   double* x;  // (n, columns)
   Dim* pivots;
 };
@@ -28,31 +29,33 @@ class LinalgCall final : public Call {
   LinalgCall(const kernels::Kernels<T>& k, LinalgSpec spec)
       : s_(std::move(spec)), add_scaled_(k.add_scaled), count_(element_count(s_.lead)) {
     if (s_.kind == OpKind::inv) s_.columns = s_.n;
-    const double n = static_cast<double>(s_.n), columns = static_cast<double>(s_.columns);
-    const double each = n * n * (s_.kind == OpKind::triangular_solve ? columns : n / 1.5 + 2 * columns) + 100;
+    if (s_.kind == OpKind::eigh) s_.columns = 2;
+    if (s_.kind == OpKind::qr) s_.columns = 1;
+    const double n = static_cast<double>(s_.n), rows = static_cast<double>(s_.rows);
+    const double columns = static_cast<double>(s_.columns), each = flops_of_one();
     together_ = std::clamp<Dim>(static_cast<Dim>(kDenseTaskFlops / each), 1, std::max<Dim>(1, count_));
     tasks = std::max<Dim>(1, ceil_div(count_, together_));
     name = row_of(s_.kind).name;
     std::ostringstream text;
     if (!s_.lead.empty()) text << count_ << " of ";
-    text << '(' << s_.n << ", " << s_.n << ')';
+    text << '(' << s_.rows << ", " << s_.n << ')';
     if (s_.b >= 0) text << ", " << s_.columns << " columns";
     detail = text.str();
     reads = {s_.a};
     if (s_.b >= 0) reads.push_back(s_.b);
     writes = {s_.out};
     may_fail = true;
-    scratch_bytes = static_cast<std::size_t>(s_.n * (s_.n + s_.columns)) * sizeof(double) +
+    scratch_bytes = static_cast<std::size_t>(s_.n * (s_.rows + s_.columns)) * sizeof(double) +
                     static_cast<std::size_t>(s_.n) * sizeof(Dim);
     const double count = static_cast<double>(count_);
     flops = count * each;
-    bytes = count * sizeof(T) * n * (2 * n + columns);
+    bytes = count * sizeof(T) * n * (2 * rows + columns);
     cost = kNanosecondsPerCall * static_cast<double>(tasks) + 4 * flops / kFlopsPerNanosecond;
   }
 
   void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
     Work work{reinterpret_cast<double*>(scratch), nullptr, nullptr};
-    work.x = work.a + s_.n * s_.n;
+    work.x = work.a + s_.rows * s_.n;
     work.pivots = reinterpret_cast<Dim*>(work.x + s_.n * s_.columns);
     const T* a = reinterpret_cast<const T*>(context.address[s_.a]);
     const T* b = s_.b >= 0 ? reinterpret_cast<const T*>(context.address[s_.b]) : nullptr;
@@ -71,12 +74,24 @@ class LinalgCall final : public Call {
   std::exception_ptr take_error() override {
     const std::optional<std::int64_t> bad = bad_.take();
     if (!bad) return nullptr;
-    const char* what = s_.kind == OpKind::cholesky ? " is not positive definite" : " is singular";
+    const char* what = s_.kind == OpKind::cholesky ? " is not positive definite"
+                       : s_.kind == OpKind::eigh   ? " is not finite"
+                                                   : " is singular";
     return std::make_exception_ptr(std::invalid_argument(message(name, which(*bad), what)));
   }
 
  private:
+  double flops_of_one() const {
+    const double n = static_cast<double>(s_.n), rows = static_cast<double>(s_.rows);
+    const double columns = static_cast<double>(s_.columns);
+    if (s_.kind == OpKind::eigh) return 9 * n * n * n + 100;
+    if (s_.kind == OpKind::qr) return 4 * rows * n * n + 100;
+    return n * n * (s_.kind == OpKind::triangular_solve ? columns : n / 1.5 + 2 * columns) + 100;
+  }
+
   Dim elements() const noexcept {
+    if (s_.kind == OpKind::eigh) return (s_.n + 1) * s_.n;
+    if (s_.kind == OpKind::qr) return s_.rows * s_.n;
     if (s_.b >= 0) return s_.n * s_.columns;
     return s_.kind == OpKind::cholesky || s_.kind == OpKind::inv ? s_.n * s_.n : 1;
   }
@@ -91,6 +106,8 @@ class LinalgCall final : public Call {
 
   bool one(T* out, const T* a, const T* b, const Work& work) const noexcept {
     if (s_.kind == OpKind::cholesky) return cholesky(out, a, work.a);
+    if (s_.kind == OpKind::qr) return orthonormal(out, a, work);
+    if (s_.kind == OpKind::eigh) return eigen(out, a, work);
     std::copy_n(a, s_.n * s_.n, work.a);
     if (s_.kind == OpKind::triangular_solve) {
       std::copy_n(b, s_.n * s_.columns, work.x);
@@ -127,6 +144,24 @@ class LinalgCall final : public Call {
     if (!factor_cholesky(add_scaled_, u, s_.n)) return false;
     for (Dim i = 0; i < s_.n; ++i)
       for (Dim j = 0; j < s_.n; ++j) out[i * s_.n + j] = j <= i ? static_cast<T>(u[j * s_.n + i]) : T(0);
+    return true;
+  }
+
+  bool orthonormal(T* out, const T* a, const Work& work) const noexcept {
+    for (Dim i = 0; i < s_.rows; ++i)
+      for (Dim j = 0; j < s_.n; ++j) work.a[j * s_.rows + i] = a[i * s_.n + j];
+    make_orthonormal(work.a, work.x, s_.rows, s_.n);
+    for (Dim i = 0; i < s_.rows; ++i)
+      for (Dim j = 0; j < s_.n; ++j) out[i * s_.n + j] = static_cast<T>(work.a[j * s_.rows + i]);
+    return true;
+  }
+
+  bool eigen(T* out, const T* a, const Work& work) const noexcept {
+    std::copy_n(a, s_.n * s_.n, work.a);
+    if (!decompose_symmetric(work.a, work.x, work.x + s_.n, s_.n)) return false;
+    for (Dim j = 0; j < s_.n; ++j) out[j] = static_cast<T>(work.x[j]);
+    for (Dim i = 0; i < s_.n; ++i)
+      for (Dim j = 0; j < s_.n; ++j) out[(i + 1) * s_.n + j] = static_cast<T>(work.a[j * s_.n + i]);
     return true;
   }
 

@@ -218,7 +218,8 @@ template <class T>
 CallPtr Lowering::lower_linalg(const Tensor& t) {
   const Op& op = t.op();
   const Shape a = sources_.shape(op.inputs[0]), all = sources_.shape(t);
-  LinalgSpec spec{.kind = op.kind, .out = value_of(t), .a = value_of(op.inputs[0]), .n = a.back()};
+  LinalgSpec spec{
+      .kind = op.kind, .out = value_of(t), .a = value_of(op.inputs[0]), .n = a.back(), .rows = a[a.size() - 2]};
   // Leading dimensions: of a where there is nothing else.
   const std::size_t rank = op.inputs.size() > 1 ? all.size() - 2 : a.size() - 2;
   spec.lead = Shape(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(rank));
