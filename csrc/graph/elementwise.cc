@@ -48,7 +48,10 @@ Tensor elementwise(Elementwise fn, const Tensor& a, const Tensor& b, double alph
   if (compares_integers(fn, a, b)) return compared_integers(fn, a, b);
   check_real(name(fn), a);
   check_real(name(fn), b);
-  if (a.dtype() != b.dtype()) fail(name(fn), "types differ: ", name(a.dtype()), " and ", name(b.dtype()));
+  if (a.dtype() != b.dtype()) {
+    const auto [one, other] = in_one_type(name(fn), a, b);
+    return elementwise(fn, one, other, alpha);
+  }
   const Shape shape = broadcast_shape(name(fn), a, b);
   return make_tensor({.kind = OpKind::elementwise,
                       .inputs = {broadcast_to(a, shape), broadcast_to(b, shape)},
@@ -134,8 +137,14 @@ Tensor polygamma(int order, const Tensor& x) {
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   for (const Tensor& x : {condition, a, b}) check_real("where", x);
-  if (condition.dtype() != a.dtype() || a.dtype() != b.dtype())
-    fail("where", "types differ: ", name(condition.dtype()), ", ", name(a.dtype()), " and ", name(b.dtype()));
+  if (a.dtype() != b.dtype()) {
+    const auto [one, other] = in_one_type("where", a, b);
+    return where(condition, one, other);
+  }
+  if (condition.dtype() != a.dtype()) {
+    const auto [decides, one] = in_one_type("where", condition, a);
+    return where(decides, one, in_one_type("where", b, one).first);
+  }
   const Tensor chosen = truth(condition), other = logical_not(chosen);
   const Tensor first = where_positive(a, chosen), second = where_positive(b, other);
   return first + second;

@@ -1,4 +1,4 @@
-// int32 tensors: comparing them, and casting them to a real type. Both are computed outside of a plan's programs, which
+// int32 tensors: comparing them, and taking them to a real type. Both are computed outside of a plan's programs, which
 // know real numbers only.
 #include <algorithm>
 #include <array>
@@ -55,6 +55,9 @@ Comparisons comparisons(DType dtype) {
   }};
 }
 
+constexpr Elementwise kComparisons[] = {Elementwise::equal,      Elementwise::not_equal, Elementwise::less,
+                                        Elementwise::less_equal, Elementwise::greater,   Elementwise::greater_equal};
+
 Shared comparison_of(Elementwise fn, DType dtype) {
   static const Comparisons in_float = comparisons<float>(DType::float32),
                            in_double = comparisons<double>(DType::float64);
@@ -92,14 +95,23 @@ Tensor compared_integers(Elementwise fn, const Tensor& a, const Tensor& b) {
   return host_op(comparison_of(fn, dtype), {broadcast_to(a, *shape), broadcast_to(b, *shape)}, dtype);
 }
 
-Tensor cast(const Tensor& x, DType dtype) {
-  if (!x) fail("cast", "got an empty tensor");
-  if (x.dtype() == dtype) return x;
-  if (x.dtype() != DType::int32)
-    fail("cast", "takes int32 to float32 or float64, got ", name(x.dtype()), " to ", name(dtype),
-         ": a graph computes in one real type; tensor(value, dtype) begins another one");
+namespace {
+
+Shared cast_of(DType dtype) {
   static const Shared to_float = cast_to<float>(DType::float32), to_double = cast_to<double>(DType::float64);
-  return host_op(dtype == DType::float32 ? to_float : to_double, {x}, dtype);
+  return dtype == DType::float32 ? to_float : to_double;
+}
+
+}  // namespace
+
+Tensor integers_as(const Tensor& x, DType dtype) { return host_op(cast_of(dtype), {x}, dtype); }
+
+Tensor of_integers_in(const Tensor& x, DType dtype) {
+  const Op& op = x.op();
+  if (op.host == cast_of(x.dtype())) return host_op(cast_of(dtype), op.inputs, dtype);
+  for (const Elementwise fn : kComparisons)
+    if (op.host == comparison_of(fn, x.dtype())) return host_op(comparison_of(fn, dtype), op.inputs, dtype);
+  return {};
 }
 
 }  // namespace backpass

@@ -25,6 +25,8 @@ enum class OpKind : unsigned char {
   det,
   det_sign,
   log_abs_det,
+  eigh,       // (..., 1 + n, n): the eigenvalues of symmetric matrices, and below them their vectors as columns
+  qr,         // Q of a = Q R, of (..., m, n) with m >= n
   sum,        // dims: the axes, ascending and not negative; keepdims
   broadcast,  // to shape
   reshape,    // to shape
@@ -164,7 +166,9 @@ Tensor after(const Tensor& x, const Tensor& y);   // x, copied when y is there: 
 Tensor count(const Tensor& x, const std::vector<Dim>& axes, double least = 0, std::string who = {});
 Tensor put_label(const Tensor& value, const Tensor& labels, Shape shape, std::optional<Dim> ignore = {});
 Tensor scatter_add(const Tensor& value, const Tensor& indices, Shape shape, std::optional<Dim> ignore, std::string who);
-// take() that says in errors who it is for.
+// index_axes() that says in errors who it is for.
+Tensor indexed(const char* who, const Tensor& x, const std::vector<Tensor>& indices, Dim axis);
+// Rows of a table, by indices that are not negative; says in errors who it is for.
 Tensor take_for(std::string who, const Tensor& table, const Tensor& indices, std::optional<Dim> ignore);
 // The products of dense layers. a (..., k) times b (k, n), or (n, k) where it is transposed: (..., n).
 Tensor rows_times_matrix(const Tensor& a, const Tensor& b, bool transpose_b, Precision precision);
@@ -176,6 +180,10 @@ Tensor batch_matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool tra
 Tensor solve_triangle(const Tensor& a, const Tensor& b, bool transpose_a, bool lower, bool unit);
 Tensor solve_square(const Tensor& a, const Tensor& b, bool transpose_a);
 Tensor det_sign(const Tensor& a);
+Shape check_square(const char* who, const Tensor& a);  // a (..., n, n): its leading dimensions
+Tensor transposed(const Tensor& x);                    // its last two axes
+Tensor eigen(const Tensor& a);                         // see OpKind::eigh
+Tensor orthonormal(const Tensor& a);                   // see OpKind::qr
 Tensor log_abs_det(const Tensor& a);
 Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape, Dim step = 1);
 

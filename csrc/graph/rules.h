@@ -8,6 +8,12 @@ namespace backpass {
 // What is computed of integers alone.
 bool compares_integers(Elementwise fn, const Tensor& a, const Tensor& b);
 Tensor compared_integers(Elementwise fn, const Tensor& a, const Tensor& b);
+Tensor integers_as(const Tensor& x, DType dtype);
+// What compares or casts integers, in the other real type; empty where x is made in another way.
+Tensor of_integers_in(const Tensor& x, DType dtype);
+// Both in one real type: what is made of constants and integers alone takes that of the other. Throws
+// std::invalid_argument where neither is, or one is int32.
+std::pair<Tensor, Tensor> in_one_type(const char* who, const Tensor& a, const Tensor& b);
 
 // Derivatives.
 Grads elementwise_derivatives(const Tensor& y, const Tensor& g, const Wanted& wanted);
@@ -19,6 +25,8 @@ Grads solve_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads inv_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads det_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads log_abs_det_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads eigh_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads qr_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads sum_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads broadcast_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads reshape_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);

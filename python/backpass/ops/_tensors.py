@@ -34,26 +34,34 @@ def Input(shape: int | tuple[int, ...], *, dtype: str = "float32", name: str = "
     return _core.input((None, *_checks.shape("Input", "shape", shape)), dtype, name)
 
 
-def constant(value: Any, shape: Sequence[int | None] = (), dtype: str = "float32") -> _core.Tensor:
+def constant(value: Any, shape: Sequence[int | None] = (), dtype: str | None = None) -> _core.Tensor:
     """A constant tensor.
 
     Args:
         value: a number for every element, or an array of the elements, which has a shape of its own.
         shape: of the tensor, where the value is a number; None as first dimension is the batch.
-        dtype: "float32", "float64" or, of whole numbers, "int32".
+        dtype: "float32", "float64" or, of whole numbers, "int32". None is what `bp.tensor` makes of it: float64 of an
+            array of float64, int32 of one of whole numbers, float32 of all else.
 
     Example:
-        >>> import backpass as bp
+        >>> import backpass as bp, numpy as np
         >>> x = bp.Input(2, dtype="float64")
-        >>> bp.Graph([x], [x * bp.constant([1, 10], dtype="float64")])([[1.0, 2.0]])
+        >>> bp.Graph([x], [x * bp.constant(np.array([1.0, 10.0]))])([[1.0, 2.0]])
         [array([[ 1., 20.]])]
     """
     if not hasattr(value, "__len__"):
-        return _core.constant(_checks.number("constant", "value", value), shape, dtype)
+        return _core.constant(_checks.number("constant", "value", value), shape, dtype or "float32")
     elements = np.asarray(value)
-    if elements.dtype.kind not in "fiu":
+    if elements.dtype.kind not in "fiub":
         raise TypeError(f"[constant] value must be real numbers, got dtype {elements.dtype}")
-    return _core.constant_values(np.ascontiguousarray(elements, np.float64), dtype)
+    return _core.constant_values(np.ascontiguousarray(elements, np.float64), dtype or _dtype_of(value, elements))
+
+
+def _dtype_of(value: Any, elements: np.ndarray[Any, Any]) -> str:
+    """As `bp.tensor` has it: of arrays their own, as far as there is one like it; of lists float32."""
+    if not hasattr(value, "__array__") or elements.dtype.kind == "b":
+        return "float32"
+    return "int32" if elements.dtype.kind in "iu" else "float64" if elements.dtype == np.float64 else "float32"
 
 
 def parameter(
