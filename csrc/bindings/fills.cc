@@ -25,9 +25,11 @@ void bind_constants(py::module_& m) {
   m.def(
       "cast", [](const Tensor& x, const std::string& dtype) { return cast(x, any_dtype(dtype)); }, py::arg("x"),
       py::arg("dtype"),
-      documented("cast",
-                 "int32 as float32 or float64; x itself where it has that type. A graph computes in one real type:\n"
-                 "`bp.tensor(x, dtype=...)` takes a value into another one.")
+      documented(
+          "cast",
+          "int32 as float32 or float64, and constants and what is computed of integers alone in the other type; x\n"
+          "itself where it has that type. All else is a ValueError, because a graph computes in one real type:\n"
+          "`bp.tensor(x, dtype=...)` takes a value into another one.")
           .c_str());
   m.def(
       "zeros",
@@ -65,12 +67,23 @@ void bind_constants(py::module_& m) {
       documented("linspace", "`num` numbers at equal distances from start to stop, both included.").c_str());
   m.def(
       "eye",
-      [](const Integer& n, const std::optional<Integer>& m_columns, const Integer& k, const std::string& dtype) {
-        const std::optional<Dim> cols = m_columns ? std::optional(m_columns->as<Dim>("eye", "m")) : std::nullopt;
-        return eye(n.as<Dim>("eye", "n"), cols, k.as<Dim>("eye", "k"), parse_dtype(dtype));
+      [](const std::optional<Integer>& n, const std::optional<Integer>& m_columns, const Integer& k,
+         const std::string& dtype) {
+        const auto size = [](const Integer& given, const char* name) {
+          const Dim dim = given.as<Dim>("eye", name);
+          if (dim < 0)
+            throw std::invalid_argument("[eye] " + std::string(name) + " must not be negative, got " +
+                                        std::to_string(dim));
+          return dim;
+        };
+        const std::optional<Dim> cols = m_columns ? std::optional(size(*m_columns, "m")) : std::nullopt;
+        return eye(n ? size(*n, "n") : kBatch, cols, k.as<Dim>("eye", "k"), parse_dtype(dtype));
       },
       py::arg("n"), py::arg("m") = py::none(), py::arg("k") = py::int_(0), py::arg("dtype") = "float32",
-      documented("eye", "A matrix (n, m), m = n without it, with 1 on its k-th diagonal and 0 elsewhere.").c_str());
+      documented("eye",
+                 "A matrix (n, m), m = n without it, with 1 on its k-th diagonal and 0 elsewhere. n = None is the\n"
+                 "batch.")
+          .c_str());
 }
 
 void bind_by_offset(py::module_& m, const char* name, Tensor (*function)(const Tensor&, Dim), const char* doc) {

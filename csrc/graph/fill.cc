@@ -25,10 +25,26 @@ Dim diagonal_length(Dim rows, Dim cols, Dim offset) {
 // Where it begins in the matrix as one row.
 Dim diagonal_begin(Dim cols, Dim offset) { return offset >= 0 ? offset : -offset * cols; }
 
+// 0, 1, 2, ... below n, which may be the batch. Counted in the real type: float32 counts to 2^24.
+Tensor numbers(Dim n, DType dtype) {
+  if (n != kBatch) return arange(0, static_cast<double>(n), 1, dtype);
+  return cumsum(constant(1, {kBatch}, dtype), 0) - 1.0;
+}
+
+// (rows, cols): how far each element is above the main diagonal; for a batch, whose masks are made when it runs.
+Tensor above_diagonal(Dim rows, Dim cols, DType dtype) {
+  return reshape(numbers(cols, dtype), {1, cols}) - reshape(numbers(rows, dtype), {rows, 1});
+}
+
 Tensor triangle(const char* who, const Tensor& x, bool (*keeps)(Dim row, Dim col, Dim offset), Dim offset) {
   if (!x || x.shape().size() < 2) fail(who, "needs two axes at least");
   const Dim rows = x.shape()[x.shape().size() - 2], cols = x.shape().back();
-  if (rows == kBatch || cols == kBatch) fail(who, "takes no batch as one of the last two axes");
+  if (rows == kBatch || cols == kBatch) {
+    const Tensor above = above_diagonal(rows, cols, x.dtype()),
+                 by = constant(static_cast<double>(offset), {}, x.dtype());
+    return where_positive(x,
+                          broadcast_to(keeps(0, 1, 0) ? greater_equal(above, by) : less_equal(above, by), x.shape()));
+  }
   std::vector<double> mask;
   for (Dim i = 0; i < rows; ++i)
     for (Dim j = 0; j < cols; ++j) mask.push_back(keeps(i, j, offset));
@@ -69,6 +85,8 @@ Tensor linspace(double begin, double end, Dim count, DType dtype) {
 
 Tensor eye(Dim rows, std::optional<Dim> cols, Dim offset, DType dtype) {
   const Dim width = cols.value_or(rows);
+  if (rows == kBatch || width == kBatch)
+    return equal(above_diagonal(rows, width, dtype), constant(static_cast<double>(offset), {}, dtype));
   if (rows < 0 || width < 0) fail("eye", "takes no negative dimensions, got ", rows, " and ", width);
   std::vector<double> values(count_of("eye", static_cast<double>(rows) * static_cast<double>(width)));
   for (Dim i = 0; i < diagonal_length(rows, width, offset); ++i)
@@ -98,7 +116,10 @@ Tensor diagonal(const Tensor& x, Dim offset, Dim row_axis, Dim col_axis) {
   const Tensor y = transpose(x, order);
   Shape shape = y.shape();
   const Dim cols = shape.back(), rows = shape[shape.size() - 2];
-  if (rows == kBatch || cols == kBatch) fail("diagonal", "takes no batch as one of its axes");
+  if (rows == kBatch && cols == kBatch && offset == 0 && x.dtype() != DType::int32)
+    return sum(where_positive(y, broadcast_to(eye(rows, cols, 0, x.dtype()), shape)), std::vector<Dim>{-1});
+  if (rows == kBatch || cols == kBatch)
+    fail("diagonal", "of a batch takes (batch, batch) of a real type and no offset, got ", to_string(x.shape()));
   const Dim length = diagonal_length(rows, cols, offset), begin = length > 0 ? diagonal_begin(cols, offset) : 0;
   shape.erase(shape.end() - 2, shape.end());
   shape.push_back(rows * cols);

@@ -58,13 +58,17 @@ Tensor view(const Tensor& x) {
 Tensor reshape(const Tensor& x, Shape shape) {
   if (!x) fail("reshape", "got an empty tensor");
   if (x.shape() == shape) return x;
-  infer_dim(x.shape(), shape);
+  // Of (batch, batch) nothing is joined, so nothing follows.
+  const bool of_two = std::count(x.shape().begin(), x.shape().end(), kBatch) > 1;
+  if (!of_two) infer_dim(x.shape(), shape);
   // (batch, 1) and (1, batch) hold the same elements: ones may stand before the batch.
   Shape from = x.shape(), to = shape;
   from.erase(std::remove(from.begin(), from.end(), 1), from.end());
   to.erase(std::remove(to.begin(), to.end(), 1), to.end());
-  if (has_batch(from) != has_batch(to) || count_without_batch(from) != count_without_batch(to))
-    fail("reshape", "shape ", to_string(x.shape()), " cannot become ", to_string(shape));
+  const auto fits = [&] {
+    return !of_two && has_batch(from) == has_batch(to) && count_without_batch(from) == count_without_batch(to);
+  };
+  if (from != to && !fits()) fail("reshape", "shape ", to_string(x.shape()), " cannot become ", to_string(shape));
   return make_tensor({.kind = OpKind::reshape, .inputs = {x}, .shape = std::move(shape), .dtype = x.dtype()});
 }
 

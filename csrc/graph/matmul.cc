@@ -19,7 +19,6 @@ Shape product_shape(const Tensor& a, const Tensor& b, bool transpose_b) {
   if (a.shape().size() < 2 || b.shape().size() != 2)
     fail("matmul", "takes (..., k) and a matrix, got ", to_string(a.shape()), " and ", to_string(b.shape()));
   const Dim k = a.shape().back(), b_k = b.shape()[transpose_b ? 1 : 0];
-  if (b.shape()[0] == kBatch) fail("matmul", "the second operand cannot have the batch as a dimension");
   if (k != b_k)
     fail("matmul", "inner dimensions differ: ", to_string(a.shape()), " and ", to_string(b.shape()),
          transpose_b ? " transposed" : "");
@@ -64,8 +63,6 @@ Tensor without_swap(const Tensor& x, bool& transposed) {
 // Both are matrices behind leading dimensions.
 Tensor matrices(const Tensor& first, const Tensor& second, bool transpose_a, bool transpose_b, Precision precision) {
   const Tensor a = without_swap(first, transpose_a), b = without_swap(second, transpose_b);
-  if (a.shape().back() == kBatch || b.shape().back() == kBatch)
-    fail("matmul", "the last dimension cannot be the batch");
   const bool lone = a.shape().size() == 2 && b.shape().size() == 2;
   if (lone && transpose_a && !transpose_b) return contract_rows(a, b, precision);
   if (transpose_a) return batch_matmul(a, b, true, transpose_b, precision);
@@ -83,6 +80,10 @@ Tensor matrices(const Tensor& first, const Tensor& second, bool transpose_a, boo
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool transpose_a, bool transpose_b, Precision precision) {
+  if (a && b && a.dtype() != b.dtype()) {
+    const auto [one, other] = in_one_type("matmul", a, b);
+    return matmul(one, other, transpose_a, transpose_b, precision);
+  }
   check_operands(a, b);
   const Shape &left = a.shape(), &right = b.shape();
   if (left.empty() || right.empty()) fail("matmul", "takes vectors and matrices; a number is multiplied with *");
@@ -127,15 +128,13 @@ Tensor contract_rows(const Tensor& a, const Tensor& b, Precision precision) {
 Tensor rebuilt_matmul(const Op& op) {
   const Tensor &a = op.inputs[0], &b = op.inputs[1];
   if (op.transpose_a && op.transpose_b) fail("matmul", "transpose_a and transpose_b exclude each other");
-  if (a.shape().empty() || a.shape().back() == kBatch || (op.transpose_a && b.shape().back() == kBatch))
-    fail("matmul", "the last dimension cannot be the batch");
   return op.transpose_a ? contract_rows(a, b, op.precision) : rows_times_matrix(a, b, op.transpose_b, op.precision);
 }
 
 double matmul_flops(const Tensor& y) {
   const Tensor& a = y.op().inputs[0];
-  const double last = static_cast<double>(a.shape().back());
-  return 2 * elements_per_row(y) * (y.op().transpose_a ? elements_per_row(a) / std::max(last, 1.0) : last);
+  const double last = std::max(1.0, static_cast<double>(a.shape().back()));
+  return 2 * elements_per_row(y) * (y.op().transpose_a ? elements_per_row(a) / last : last);
 }
 
 // Y = A B:   dA = G Bᵀ, dB = Aᵀ G.   Y = A Bᵀ: dA = G B, dB = Gᵀ A.   Y = Aᵀ B: dA = B Gᵀ, dB = A G.

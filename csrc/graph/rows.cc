@@ -12,8 +12,13 @@ namespace {
 void check_rows(const char* who, const Tensor& x) {
   if (!x) fail(who, "got an empty tensor");
   if (x.dtype() == DType::int32) fail(who, "takes float32 or float64, got int32");
-  if (x.shape().empty() || x.shape().back() == kBatch)
-    fail(who, "needs a last axis that is not the batch, got ", to_string(x.shape()));
+  if (x.shape().empty()) fail(who, "needs an axis at least, got a number");
+}
+
+// Where the length of rows is part of the formula.
+void check_known_rows(const char* who, const Tensor& x) {
+  check_rows(who, x);
+  if (x.shape().back() == kBatch) fail(who, "needs a last axis that is not the batch, got ", to_string(x.shape()));
 }
 
 void check_labels(const char* who, const Tensor& labels, const Shape& rows) {
@@ -80,7 +85,8 @@ Tensor logsumexp(const Tensor& x, Axes axes, bool keepdims) {
   for (const Dim axis : over) {
     order.push_back(axis);
     const Dim n = x.shape()[static_cast<std::size_t>(axis)];
-    if (n == kBatch) fail("logsumexp", "does not go over the batch of ", to_string(x.shape()));
+    if (n == kBatch && over.size() > 1)
+      fail("logsumexp", "goes over the batch of ", to_string(x.shape()), " alone, not together with other axes");
     count *= n;
   }
   shape.push_back(count);
@@ -93,13 +99,13 @@ Tensor below_max(const Tensor& x) {
 }
 
 Tensor center(const Tensor& x) {
-  check_rows("center", x);
+  check_known_rows("center", x);
   return make_tensor({.kind = OpKind::center, .inputs = {x}, .shape = x.shape(), .dtype = x.dtype()});
 }
 
 // An eps that is 0 in the type of x would divide rows of zeros by 0.
 Tensor inverse_rms(const Tensor& x, double eps) {
-  check_rows("inverse_rms", x);
+  check_known_rows("inverse_rms", x);
   return make_tensor({.kind = OpKind::inverse_rms,
                       .inputs = {x},
                       .shape = without_last(x.shape()),

@@ -24,6 +24,8 @@ Tensor squeeze(const Tensor& x, std::optional<std::vector<Dim>> axes = {});  // 
 Tensor slice(const Tensor& x, Dim axis, Dim begin, Dim end, Dim step = 1);
 Tensor flip(const Tensor& x, std::optional<std::vector<Dim>> axes = {});
 Tensor roll(const Tensor& x, Dim shift, Dim axis);  // element i goes to (i + shift) mod n
+// Along several axes; an axis that is named twice is rolled by both shifts.
+Tensor roll(const Tensor& x, const std::vector<Dim>& shifts, const std::vector<Dim>& axes);
 Tensor concat(const std::vector<Tensor>& xs, Dim axis);
 Tensor stack(const std::vector<Tensor>& xs, Dim axis = 0);  // along a new axis
 // Into equal parts, or before these positions.
@@ -62,11 +64,11 @@ using Index = std::variant<Dim, IndexRange, Ellipsis, NewAxis>;
 // Throws std::out_of_range where an index is beyond an axis, or there are too many.
 Tensor index(const Tensor& x, const std::vector<Index>& indices);
 
-// x[..., indices, ...] along an axis of n elements, by int32 indices; along axis 0, rows of a table. An index outside
-// [0, n) ends the run with std::invalid_argument, except `ignore`, which gives zeros and gets no gradient. Gradients of
-// what is taken several times are added in the order of indices, here and below.
+// x[..., indices, ...] along an axis of n elements, by int32 indices; along axis 0, rows of a table. Here and below,
+// negative indices count from the end, and others that are out of range end the run with std::invalid_argument.
+// Gradients of what is taken several times are added in the order of indices. Where there is an index to `ignore`, it
+// gives zeros and gets no gradient, and other negative ones are out of range.
 Tensor take(const Tensor& x, const Tensor& indices, Dim axis = 0, std::optional<Dim> ignore = {});
-// Below, negative indices count from the end; others that are out of range end the run with std::invalid_argument.
 // y[i, j, k] = x[i, indices[i, j, k], k], for the axis in the middle; other dimensions broadcast, as in NumPy.
 Tensor take_along_axis(const Tensor& x, const Tensor& indices, Dim axis);
 // The same as in PyTorch: indices may be shorter than x along other axes.
@@ -84,7 +86,8 @@ struct TopK {
 };
 TopK topk(const Tensor& x, Dim k, Dim axis = -1, bool largest = true);  // the best first
 
-// int32 as float32 or float64; x itself where it has that type. Other pairs of types are std::invalid_argument.
+// int32 as float32 or float64, and constants and what is computed of integers alone in the other real type; x itself
+// where it has that type. All else is std::invalid_argument: a graph computes in one real type.
 Tensor cast(const Tensor& x, DType dtype);
 
 // Constants.
@@ -96,6 +99,7 @@ Tensor ones_like(const Tensor& x);
 Tensor full_like(const Tensor& x, double value);
 Tensor arange(double begin, double end, double step = 1, DType dtype = DType::float32);  // end is not included
 Tensor linspace(double begin, double end, Dim count, DType dtype = DType::float32);      // end is included
+// rows, or cols, may be kBatch.
 Tensor eye(Dim rows, std::optional<Dim> cols = {}, Dim offset = 0, DType dtype = DType::float32);
 
 }  // namespace backpass
