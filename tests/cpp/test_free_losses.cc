@@ -174,10 +174,46 @@ void test_several_data_sets() {
   CHECK(refuses([&] { trainer.fit(std::vector<DataSet>{}); }, "at least one data set"));
   CHECK(refuses([&] { trainer.fit({sets[0], sets[0]}); }, "names of their own"));
   CHECK(refuses([&] { trainer.fit({{squares, {}, 0, std::nan(""), ""}, sets[1]}); }, "must be finite"));
-  CHECK(refuses([&] { trainer.fit(sets, {.accumulate = 2}); }, "accumulate"));
+  CHECK(refuses([&] { trainer.fit(sets, {.hooks = {.transform = [](auto&, auto, auto) {}}}); }, "each has its own"));
   Trainer whole(other, MSE{}, LBFGS{});
   const History down = whole.fit(sets, {.epochs = 20});
   CHECK(down["loss"].back() < down["loss"].front());
+}
+
+// In-batch negatives: each row beside all of the batch.
+struct Contrast {
+  std::string type() const { return "Contrast"; }
+  Attributes attributes() const { return {}; }
+  Tensor build(const LossArguments& given) const {
+    const Tensor& z = given.predictions[0];
+    const Tensor logits = matmul(z, z, false, true);
+    return log_sum_exp(logits) - diagonal(logits);
+  }
+};
+
+void test_rows_are_compared_in_batches_of_any_size() {
+  Network net = network();
+  const TrainingData rows{x(), std::vector<ArrayView>{}};
+  const Array made = net.predict(x());
+  const std::span<const double> z = made.values<double>();
+  double expected = 0;
+  for (std::size_t i = 0; i < kRows; ++i) {
+    double sum = 0, own = 0;
+    for (std::size_t j = 0; j < kRows; ++j) {
+      double product = 0;
+      for (std::size_t c = 0; c < 3; ++c) product += z[3 * i + c] * z[3 * j + c];
+      sum += std::exp(product);
+      if (i == j) own = product;
+    }
+    expected += (std::log(sum) - own) / kRows;
+  }
+  Objective objective(net, Contrast{});
+  CHECK(std::fabs(objective.gradients(rows, 0) - expected) < 1e-14);
+  Trainer trainer(net, Contrast{}, SGD{.learning_rate = 0.01});
+  const History history = trainer.fit(rows, {.epochs = 20, .batch_size = 3});
+  CHECK(history["loss"].back() < history["loss"].front());
+  const Tensor batch = input({kBatch, 2});
+  CHECK(refuses([&] { Network({batch}, {matmul(batch, batch, false, true)}); }, "belongs into a loss"));
 }
 
 }  // namespace
@@ -191,6 +227,7 @@ int main() {
   test_what_does_not_fit_is_refused_by_name();
   test_a_loss_alone();
   test_several_data_sets();
+  test_rows_are_compared_in_batches_of_any_size();
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
   return failures == 0 ? 0 : 1;
 }

@@ -56,6 +56,23 @@ void test_linear_algebra() {
   CHECK(refuses([&] { linalg::det(b); }, "square matrices"));
 }
 
+void test_decompositions() {
+  const Tensor a = real({2, 2}, "a"), b = real({3}, "b"), tall = real({3, 2}, "tall");
+  const linalg::Eigen eigen = linalg::eigh(a);
+  const Values w = run(Graph({a}, {eigen.values}), {{2, 0, 1, 2}});
+  CHECK(std::fabs(w[0] - 1) < 1e-15 && std::fabs(w[1] - 3) < 1e-15);
+  const Values slope = run(Graph({a}, {gradients(sum(square(eigen.values)), {a})[0]}), {{2, 0, 1, 2}});
+  CHECK(std::fabs(slope[0] - 4) < 1e-14 && std::fabs(slope[1] - 2) < 1e-14);
+  const linalg::QR parts = linalg::qr(tall);
+  const Values again = run(Graph({tall}, {matmul(parts.q, parts.r)}), {{1, 2, 3, 4, 5, 7}});
+  for (std::size_t i = 0; i < 6; ++i) CHECK(std::fabs(again[i] - Values{1, 2, 3, 4, 5, 7}[i]) < 1e-14);
+  const Values x = run(Graph({tall, b}, {linalg::lstsq(tall, b)}), {{1, 0, 1, 1, 1, 2}, {1, 3, 5}});
+  CHECK(std::fabs(x[0] - 1) < 1e-14 && std::fabs(x[1] - 2) < 1e-14);
+  CHECK((run(Graph({a}, {linalg::matrix_power(a, 3)}), {{1, 1, 0, 1}}) == Values{1, 3, 0, 1}));
+  CHECK(linalg::pinv(tall).shape() == (Shape{2, 3}));
+  CHECK(refuses([&] { linalg::eigh(tall); }, "square matrices"));
+}
+
 }  // namespace
 }  // namespace backpass
 
@@ -64,6 +81,7 @@ int main() {
   test_many_products();
   test_named_axes();
   test_linear_algebra();
+  test_decompositions();
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
   return failures == 0 ? 0 : 1;
 }
