@@ -143,7 +143,6 @@ def test_bits_do_not_depend_on_threads(threads):
         ((3, 4), (2, None, 4), (), r"batch"),
         ((2, 3, 4), (None, 4, 5), (), r"matmul.*leading dimensions do not broadcast"),
         ((2, 1, 3, 4), (None, 4, 5), (), r"matmul.*the batch can only be the first dimension"),
-        ((5, 3, 4), (None, 4), (False, True), r"matmul.*the second operand cannot have the batch"),
     ],
 )
 def test_what_does_not_fit_is_refused(left, right, transposes, message):
