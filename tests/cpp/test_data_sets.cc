@@ -55,7 +55,8 @@ void test_data_sets_of_any_kind() {
 }  // namespace backpass
 
 int main() {
-  backpass::test_data_sets_of_any_kind();
-  std::printf("%s\n", backpass::failures == 0 ? "ok" : "FAILED");
-  return backpass::failures == 0 ? 0 : 1;
+  using namespace backpass;
+  test_data_sets_of_any_kind();
+  std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
+  return failures == 0 ? 0 : 1;
 }
