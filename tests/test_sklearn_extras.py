@@ -91,6 +91,34 @@ def test_callbacks_see_the_epochs():
     assert ends.losses == model.loss_curve_
 
 
+def test_callbacks_of_scikit_learn():
+    callback = pytest.importorskip("sklearn.callback")
+
+    class Ends:
+        def __init__(self):
+            self.heard = []
+
+        def setup(self, estimator, context):
+            self.heard.append("setup")
+
+        def teardown(self, estimator, context):
+            self.heard.append("teardown")
+
+        def on_fit_task_begin(self, estimator, context):
+            self.heard.append(f"{context.task_name} begins")
+
+        def on_fit_task_end(self, estimator, context):
+            self.heard.append(f"{context.task_name} ends")
+            return context.task_name == "epoch" and context.task_id == 1
+
+    ends = Ends()
+    assert isinstance(ends, callback.FitCallback)
+    model = MLPClassifier(random_state=0).set_callbacks(ends).fit(X, Y)
+    assert model.n_iter_ == 2
+    epoch = ["epoch begins", "epoch ends"]
+    assert ends.heard == ["setup", "fit begins", *epoch, *epoch, "fit ends", "teardown"]
+
+
 def test_quantiles():
     model = MLPRegressor(loss="quantile", quantiles=(0.1, 0.5, 0.9), **QUICK).fit(DIABETES, PROGRESS)
     low, middle, high = model.predict_quantiles(DIABETES).T

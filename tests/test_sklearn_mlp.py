@@ -141,6 +141,7 @@ def test_weights_of_rows_and_of_classes():
         ({"loss": "log"}, "no loss is named 'log'"),
         ({"normalization": "group"}, "normalization must be one of batch, layer"),
         ({"calibrate": True}, "calibrate=True needs rows that are held out"),
+        ({"calibrate": True, "solver": "lbfgs"}, "calibrate=True needs rows that are held out"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_its_name(settings, words):

@@ -12,6 +12,7 @@ from backpass.callbacks import Callback
 from backpass.training import Trainer
 
 if TYPE_CHECKING:
+    from backpass.sklearn._newer import Told
     from backpass.sklearn._rows import Rows
 
 LEAST_RATE = 1e-6  # below which an adaptive rate is not divided again
@@ -43,9 +44,13 @@ class Epochs(Callback):
     within `n_iter_no_change` epochs; an adaptive rate is divided by 5 instead, until it is tiny.
     """
 
-    def __init__(self, estimator: Any, rows: Rows, held_out: Rows | None, incremental: bool) -> None:
+    def __init__(self, estimator: Any, rows: Rows, held_out: Rows | None, incremental: bool, told: Told) -> None:
         self.estimator, self.held_out, self.incremental = estimator, held_out, incremental
-        self.rows, self.target = len(rows), rows.y
+        self.rows, self.target, self.told = len(rows), rows.y, told
+
+    def on_epoch_begin(self, trainer: Trainer, logs: dict[str, Any]) -> None:
+        """Tells those of scikit-learn."""
+        self.told.begin_epoch()
 
     def on_epoch_end(self, trainer: Trainer, logs: dict[str, Any]) -> None:
         """Notes the losses, and decides."""
@@ -67,6 +72,8 @@ class Epochs(Callback):
                 "converged yet.",
                 ConvergenceWarning,
             )
+        if self.told.end_epoch():
+            trainer.stop()
 
     def _count(self, trainer: Trainer) -> None:
         """How many epochs have brought nothing."""

@@ -1,35 +1,27 @@
-"""What all estimators share: validated data, fits of any kind, predictions."""
+"""What all estimators share: parameters of training, validated data, predictions."""
 
 from __future__ import annotations
 
-import numbers
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
-from sklearn.utils.validation import check_array, check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
-from backpass._core import DivergedError
 from backpass.callbacks import Callback
 from backpass.losses import Penalty
-from backpass.sklearn._epochs import Best, Epochs, QuietTrainer
+from backpass.sklearn._fitting import NOT_FINITE, begin, sample_weights, train
 from backpass.sklearn._heads import Head
+from backpass.sklearn._newer import BaseEstimator
 from backpass.sklearn._parameters import check_parameters
 from backpass.sklearn._rows import Rows, dense, in_chunks
 
-NOT_FINITE = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
-)
-
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Estimator(BaseEstimator):  # type: ignore[misc]
+class Estimator(BaseEstimator):  # type: ignore[misc, valid-type]
     """The base of all: parameters of training, and the course of a fit. Subclasses say what is trained, and how.
 
     Args:
@@ -43,7 +35,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         early_stopping: whether rows are held out, by whose score training ends; the best weights are kept.
         validation_fraction: the share of these rows, class by class; not used where fit gets X_val and y_val.
         n_iter_no_change: for how many epochs nothing need become better.
-        callbacks: `backpass.Callback`s that are called at the boundaries of training.
+        callbacks: `backpass.Callback`s that are called at the boundaries of training. Those of scikit-learn (1.9 and
+            later) are set by `set_callbacks`; they are told of each epoch.
         dtype: "float32" or "float64" of weights and arithmetic; "auto" is that of X, and float64 for all other types.
         precision: of float32 products: "highest", "high" or "medium", as `backpass.Sequential` takes it.
         threads: how many; None is the default of `backpass.get_threads()`, less where estimators share the cores.
@@ -163,9 +156,12 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             self._take_weights()
         else:
             self._build(X.shape[1], X.dtype.name)
-            self._begin()
-        if not self._solve(rows):
-            self._train(rows, self._held_out_by_user(*validation), incremental)
+            begin(self)
+        held_out = self._held_out_by_user(*validation)
+        if self._solve(rows):
+            self._after(held_out)
+        else:
+            train(self, rows, held_out, incremental)
         if not all(np.isfinite(value).all() for value in self.network_._built().parameters().values()):
             raise ValueError(NOT_FINITE)
         return self
@@ -181,11 +177,7 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             accept_sparse=["csr", "csc"],
             multi_output=True,
             y_numeric=self._numeric,
-            dtype=self._dtypes()
-            if reset
-            else np.dtype(self.network_.dtype)
-            if hasattr(self, "network_")
-            else np.float64,
+            dtype=self._dtypes() if reset or not hasattr(self, "network_") else np.dtype(self.network_.dtype),
             order="C",
             reset=reset,
         )
@@ -201,28 +193,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         return Rows(dense(X), self._encode(y, X.dtype), self._weights(weight, X, y))
 
     def _weights(self, weight: Any, X: Any, y: Any) -> Any:
-        if weight is None:
-            return None
-        if isinstance(weight, numbers.Real):
-            return np.full(X.shape[0], weight, X.dtype)
-        weight = check_array(weight, ensure_2d=False, dtype=X.dtype, input_name="sample_weight")
-        if weight.ndim != 1:
-            raise ValueError("Sample weights must be 1D array or scalar")
-        check_consistent_length(weight, X)
-        if not weight.any():
-            raise ValueError("sample_weight must have a weight above 0, got zeros only")
-        return weight
-
-    def _begin(self) -> None:
-        """As before the first epoch."""
-        self.n_iter_ = self.t_ = 0
-        self.loss_curve_: list[float] = []
-        self.validation_loss_curve_: list[float] = []
-        self._no_improvement_count = 0
-        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self.best_validation_score_ = -np.inf if self.early_stopping else None
-        self.best_loss_ = None if self.early_stopping else np.inf
-        self._best = Best(self.network_) if self.early_stopping else None
+        """What the rows weigh: (rows,) or None."""
+        return None if weight is None else sample_weights(weight, X)
 
     def _held_out_by_user(self, X: Any, y: Any, weight: Any) -> Rows | None:
         if X is None and y is None:
@@ -231,90 +203,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             raise ValueError("X_val and y_val must be given together")
         return self._rows(*self._validated(X, y, reset=False), weight)
 
-    def _split(self, rows: Rows) -> tuple[Rows, Rows]:
-        """Rows to train on, and those that early stopping goes by."""
-        places = train_test_split(
-            np.arange(len(rows)),
-            random_state=self._random_state,
-            test_size=self.validation_fraction,
-            stratify=self._strata(rows.y),
-        )
-        if len(places[1]) < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-            )
-        return rows[places[0]], rows[places[1]]
-
-    def _train(self, rows: Rows, held_out: Rows | None, incremental: bool) -> None:
-        if self.early_stopping and held_out is None:
-            rows, held_out = self._split(rows)
-        trainer = self._trainer_for(incremental)
-        batch, watcher = self._batch_size_of(len(rows)), Epochs(self, rows, held_out, incremental)
-        self.n_iter_ = 0
-        try:
-            trainer.fit(
-                **rows.fit_arguments(self._order if self.shuffle else None, batch),
-                batch_size=batch,
-                epochs=1 if incremental else self.max_iter,
-                callbacks=[watcher, *(self.callbacks or ())],
-                progress=False,
-                check_finite=False,
-            )
-        except DivergedError:
-            self._diverge()
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=4)
-        self.stopped_ = incremental and self._no_improvement_count > self.n_iter_no_change
-        if self._best is not None and (self.stopped_ or not incremental):
-            self._best.restore(self.network_)
-        self._after(held_out)
-
     def _after(self, held_out: Rows | None) -> None:
         """What follows training."""
-
-    def _diverge(self) -> None:
-        """Training ends where numbers are no longer finite; early stopping has weights from before."""
-        if self._best is None:
-            raise ValueError(NOT_FINITE) from None
-        self.validation_scores_.append(float("nan"))  # type: ignore[union-attr]
-
-    def _trainer_for(self, incremental: bool) -> QuietTrainer:
-        if not incremental or not hasattr(self, "_optimizer"):
-            self._optimizer = self._optimizer_for()
-            self.__dict__.pop("_trainer", None)
-        if not hasattr(self, "_trainer"):
-            self._trainer = QuietTrainer(
-                self.network_,
-                self._head.loss,
-                self._optimizer,
-                loss_weights=[self._head.factor],
-                weight_penalty=self._penalties(),
-                threads=self.threads,
-            )
-        return self._trainer
-
-    def _batch_size_of(self, rows: int) -> int:
-        if self.batch_size == "auto":
-            return min(200, rows)
-        if int(self.batch_size) > rows:
-            warnings.warn(
-                "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=5
-            )
-        return min(int(self.batch_size), rows)
-
-    @property
-    def _order(self) -> Callable[[int], Any]:
-        """The order of each epoch: that before, shuffled."""
-        order: Any = None
-
-        def next_order(rows: int) -> Any:
-            nonlocal order
-            shuffled = np.arange(rows)
-            self._random_state.shuffle(shuffled)
-            order = shuffled if order is None else order[shuffled]
-            return order
-
-        return next_order
 
     def _validate(self, trainer: Any, held_out: Rows) -> tuple[float, float]:
         """Score and loss of rows that are held out."""

@@ -13,11 +13,12 @@ from backpass.losses import L2, Penalty
 from backpass.models import Sequential
 from backpass.optimizers import SGD, Adam, CosineAnnealing, Optimizer, Schedule
 from backpass.optimizers._optimizer import OPTIMIZERS
+from backpass.sklearn._classifier import Classifier
 from backpass.sklearn._documented import documented
 from backpass.sklearn._estimator import Estimator
-from backpass.sklearn._kinds import Classifier, Regressor
 from backpass.sklearn._lbfgs import minimize
 from backpass.sklearn._parameters import each, sizes
+from backpass.sklearn._regressor import Regressor
 from backpass.sklearn._rows import Rows
 
 ACTIVATIONS = {"identity": None, "logistic": "sigmoid"}  # where scikit-learn's names are not ours

@@ -12,9 +12,10 @@ from backpass.losses._penalties import checked_penalties
 from backpass.models import Sequential
 from backpass.models._model import Model
 from backpass.optimizers._optimizer import resolved
+from backpass.sklearn._classifier import Classifier
 from backpass.sklearn._documented import documented
 from backpass.sklearn._estimator import Estimator
-from backpass.sklearn._kinds import Classifier, Regressor
+from backpass.sklearn._regressor import Regressor
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
