@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
+from sklearn.metrics import r2_score
 
 import backpass as bp
 from backpass.sklearn import MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor
+from backpass.sklearn._regressor import r2
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 X, Y = load_iris(return_X_y=True)
@@ -117,6 +119,15 @@ def test_callbacks_of_scikit_learn():
     assert model.n_iter_ == 2
     epoch = ["epoch begins", "epoch ends"]
     assert ends.heard == ["setup", "fit begins", *epoch, *epoch, "fit ends", "teardown"]
+
+
+def test_the_score_of_early_stopping_is_r2():
+    rng = np.random.default_rng(0)
+    target, estimates = rng.standard_normal((20, 3)), rng.standard_normal((20, 3))
+    target[:, 2] = 1.0
+    for weight in (None, rng.uniform(0, 1, 20)):
+        assert r2(target, estimates, weight) == pytest.approx(r2_score(target, estimates, sample_weight=weight))
+    assert r2(target, target, None) == 1
 
 
 def test_quantiles():
