@@ -21,7 +21,7 @@ from backpass.sklearn._rows import Rows, dense, in_chunks
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Estimator(BaseEstimator):  # type: ignore[misc, valid-type]
+class Estimator(BaseEstimator):  # type: ignore[misc]
     """The base of all: parameters of training, and the course of a fit. Subclasses say what is trained, and how.
 
     Args:

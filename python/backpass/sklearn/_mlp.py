@@ -130,7 +130,8 @@ class Perceptron(Estimator):
         given = [*self.coefs_, *self.intercepts_]
         if not hasattr(self, "network_"):
             self._build(len(given[0]), np.result_type(*given, np.float32).name)
-            self.validation_loss_curve_, self._best = [], None
+            self.validation_loss_curve_: list[float] = []
+            self._best = None
         elif all(own is other for own, other in zip(self._shown, given, strict=True)):
             return
         for own, other in zip(self._shown, given, strict=True):

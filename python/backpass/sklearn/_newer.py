@@ -8,7 +8,8 @@ from typing import Any
 import sklearn.base
 
 try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
+    from sklearn.callback import CallbackSupportMixin
+    from sklearn.callback import with_callbacks as with_callbacks
 except ImportError:
     BaseEstimator = sklearn.base.BaseEstimator
 
@@ -26,7 +27,8 @@ class Told:
 
     def __init__(self, estimator: Any, epochs: int, rows: Any) -> None:
         self.told = {"estimator": estimator, "X": rows.x, "y": rows.y}
-        self.fit = self.epoch = None
+        self.fit: Any = None
+        self.epoch: Any = None
         if getattr(estimator, "_skl_callbacks", None) or hasattr(estimator, "_parent_callback_ctx"):
             self.fit = estimator._init_callback_context(max_subtasks=epochs)
             self.fit.call_on_fit_task_begin(**self.told)
