@@ -4,6 +4,7 @@ import contextlib
 import functools
 import importlib.util
 import io
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ import backpass as bp
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "examples"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+sys.path.append(str(FOLDER))  # one may use another
 NEEDS = {"parquet": ["pyarrow"], "siren": ["sklearn", "PIL"]}
 
 

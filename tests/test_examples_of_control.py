@@ -9,8 +9,9 @@ if not NAMES:
     pytest.skip("the examples are not here", allow_module_level=True)
 
 
-def test_ppo_balances_the_pole_on_every_seed():
-    scores = result_of("cart_pole")["scores"]
+@pytest.mark.parametrize("name", ["cart_pole", "dqn"])
+def test_the_pole_is_balanced_on_every_seed(name):
+    scores = result_of(name)["scores"]
     assert [len(returns) for returns in scores] == [100] * 3
     assert min(np.mean(returns) for returns in scores) >= 475
 

@@ -84,14 +84,19 @@ def with_advantages(agent, data):
     return {**data, "return": advantage + value, "advantage": (advantage - advantage.mean()) / advantage.std()}
 
 
-def score(agent, episodes=100):
-    """The return of each episode, with the likelier action in each step; fresh starts."""
-    carts = Carts(episodes, np.random.default_rng(1))
+def score(choose, episodes=100, seed=1):
+    """The return of each episode from a fresh start, where choose(states) gives the actions."""
+    carts = Carts(episodes, np.random.default_rng(seed))
     lengths, running = np.zeros(episodes), np.ones(episodes, bool)
     while running.any():
         lengths += running
-        running &= ~carts.step(agent.forward(carts.state, training=False)[0].argmax(axis=1))[2]
+        running &= ~carts.step(choose(carts.state))[2]
     return lengths
+
+
+def likelier(agent):
+    """The choice of the action that the policy takes more often."""
+    return lambda state: agent.forward(state, training=False)[0].argmax(axis=1)
 
 
 def train(seed):
@@ -99,7 +104,7 @@ def train(seed):
     rng, state = np.random.default_rng(seed), bp.Input(4)
     policy, value = (bp.Dense(64, activation="tanh")(bp.Dense(64, activation="tanh")(state)) for _ in range(2))
     agent = bp.Network(state, [bp.Dense(2)(policy), bp.Dense(1)(value)], seed=seed)
-    carts, optimizer, before = Carts(CARTS, rng), bp.Adam(clip_norm=0.5), score(agent).mean()
+    carts, optimizer, before = Carts(CARTS, rng), bp.Adam(clip_norm=0.5), score(likelier(agent)).mean()
     trainer = bp.Trainer(agent, ppo, optimizer)
     for turn in range(ROLLOUTS):
         optimizer.learning_rate = RATE * (1 - turn / ROLLOUTS)
@@ -115,7 +120,7 @@ def main(seeds=range(3)):
     missing, scores = [], []
     for seed in seeds:
         agent, before = train(seed)
-        scores.append(score(agent))
+        scores.append(score(likelier(agent)))
         missing.append([LONGEST - before, LONGEST - scores[-1].mean()])
         print(f"seed {seed}: upright for {before:.0f} steps before, {scores[-1].mean():.0f} of {LONGEST} after")
     return {"loss": np.mean(missing, axis=0), "scores": scores}
