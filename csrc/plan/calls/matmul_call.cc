@@ -14,7 +14,8 @@ constexpr Dim kEpilogueElements = 16384;
 // What one of many products costs beside its work.
 constexpr double kNanosecondsPerProduct = 20;
 
-template <class T>
+// Of many products or of one, which is spared what tells them apart.
+template <class T, bool many>
 class MatmulCall final : public Call {
  public:
   MatmulCall(const kernels::Kernels<T>& k, MatmulSpec spec)
@@ -25,7 +26,6 @@ class MatmulCall final : public Call {
         cut_(cut_blocks(k, s_)),
         blocks_(cut_.down * cut_.across),
         products_(s_.products()),
-        single_(products_ == 1),
         together_(std::clamp<Dim>(kEpilogueElements / std::max<Dim>(1, s_.m * s_.n), 1, cut_.products)) {
     const Dim rows = std::min(cut_.rows, s_.m), cols = std::min(cut_.cols, s_.n);
     pack_bytes_ = round_bytes(kernels::matmul_scratch(k, cut_.path, rows, cols, depth_));
@@ -42,19 +42,22 @@ class MatmulCall final : public Call {
 
   void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
     if (lane_cut_ == LaneCut::sums) return sum_lane(context, task, scratch);
-    const Dim products_before = single_ ? 0 : task / blocks_;
-    const Tile tile = in_lanes ? s_.lanes.tile(task, s_.n) : block(task - products_before * blocks_);
+    const Dim before = many ? task / blocks_ : 0;  // tasks' worth of products
+    const Tile tile = in_lanes ? s_.lanes.tile(task, s_.n) : block(task - before * blocks_);
     double* partials = nullptr;
     if (finishes) {
       partials = reinterpret_cast<double*>(context.address[s_.epilogue.sums[0].partials]) +
                  static_cast<std::size_t>(task) * s_.epilogue.sums.size();
       std::fill_n(partials, s_.epilogue.sums.size(), 0.0);
     }
-    if (tile.rows <= 0 || tile.cols <= 0 || products_ == 0) return;
-    if (single_) return one(context, tile, partials, scratch);
-    const Dim first = products_before * cut_.products, end = std::min(first + cut_.products, products_);
-    for (Walk walk(s_.repeated, first); walk.index() < end;)
-      several(context, walk, std::min(together_, end - walk.index()), tile, partials, scratch);
+    if (tile.rows <= 0 || tile.cols <= 0 || (many && products_ == 0)) return;
+    if constexpr (many) {
+      const Dim first = before * cut_.products, end = std::min(first + cut_.products, products_);
+      for (Walk walk(s_.repeated, first); walk.index() < end;)
+        several(context, walk, std::min(together_, end - walk.index()), tile, partials, scratch);
+    } else {
+      one(context, tile, partials, scratch);
+    }
   }
 
   void finish(const Context& context) const noexcept override { finish_sums<T>(s_.epilogue, context, tasks); }
@@ -132,7 +135,14 @@ class MatmulCall final : public Call {
   // c (t.rows, t.cols; a row of C from the next) = the product over inner indices [first, first + k).
   void multiply_in_chunks(const Context& context, T* c, const Product& product, const Tile& t, Dim first, Dim k,
                           std::byte* scratch) const noexcept {
-    if (k <= depth_) return multiply(context, c, s_.n, product, t, first, k, scratch);
+    if (k <= depth_)
+      multiply(context, c, s_.n, product, t, first, k, scratch);
+    else
+      add_chunks(context, c, product, t, first, k, scratch);
+  }
+
+  void add_chunks(const Context& context, T* c, const Product& product, const Tile& t, Dim first, Dim k,
+                  std::byte* scratch) const noexcept {
     const Dim elements = t.rows * t.cols;
     T* part = reinterpret_cast<T*>(scratch + pack_bytes_);
     double* sums = reinterpret_cast<double*>(scratch + pack_bytes_ + round_bytes(elements));
@@ -180,7 +190,6 @@ class MatmulCall final : public Call {
   Dim depth_;
   BlockCut cut_;
   Dim blocks_, products_;
-  bool single_;
   Dim together_;
   std::size_t pack_bytes_;
   RegisterEpilogue in_registers_;
@@ -190,7 +199,8 @@ class MatmulCall final : public Call {
 
 template <class T>
 CallPtr make_matmul_call(const kernels::Kernels<T>& k, MatmulSpec spec) {
-  return std::make_unique<MatmulCall<T>>(k, std::move(spec));
+  if (spec.products() == 1) return std::make_unique<MatmulCall<T, false>>(k, std::move(spec));
+  return std::make_unique<MatmulCall<T, true>>(k, std::move(spec));
 }
 
 template CallPtr make_matmul_call<float>(const kernels::Kernels<float>&, MatmulSpec);

@@ -12,7 +12,11 @@ template <class T>
 class UpdateCall final : public Call {
  public:
   UpdateCall(const kernels::Kernels<T>& k, const UpdateSpec& spec)
-      : k_(k), update_(k.update[static_cast<int>(spec.rule)]), s_(spec), pieces_(cut_segments(spec.segments)) {
+      : k_(k), update_(k.update[static_cast<int>(spec.rule)]), s_(spec) {
+    for (const Segment& segment : cut_segments(s_.segments))
+      each_stretch(s_.stretches, segment.begin, segment.end, [&](const Stretch& stretch, Dim begin, Dim end) {
+        pieces_.push_back({stretch.weight, stretch.grad, begin - stretch.begin, begin, end - begin, segment.settings});
+      });
     name = s_.name;
     phase = Phase::update;
     keeps = true;
@@ -41,38 +45,29 @@ class UpdateCall final : public Call {
 
   void run(const Context& context, Dim task, std::byte*) const noexcept override {
     if (s_.norm >= 0 && !std::isfinite(*reinterpret_cast<const double*>(context.address[s_.norm]))) return;
-    const Segment& piece = pieces_[static_cast<std::size_t>(task)];
-    each_stretch(s_.stretches, piece.begin, piece.end, [&](const Stretch& stretch, Dim begin, Dim end) {
-      const auto at = [&](int value) { return address(context, value, begin); };
-      const Dim within = begin - stretch.begin;
-      update_(address(context, stretch.weight, within), address(context, stretch.grad, within), at(s_.slots[0]),
-              at(s_.slots[1]), at(s_.slots[2]), context.settings[piece.settings], end - begin);
-    });
+    const Piece& piece = pieces_[static_cast<std::size_t>(task)];
+    const auto [slot0, slot1, slot2] = states(context, piece);
+    update_(weight(context, piece), gradient(context, piece), slot0, slot1, slot2, context.settings[piece.settings],
+            piece.count);
   }
 
   bool stays_finite(const Context& context, std::byte*) const noexcept override {
     if (step_is_ordinary(context)) return true;
-    constexpr double kNone = std::numeric_limits<double>::infinity();
-    return all_stretches([&](const Segment& segment, const Stretch& stretch, Dim begin, Dim end) {
-      const auto at = [&](int value) -> const T* { return address(context, value, begin); };
-      const Dim within = begin - stretch.begin;
-      return update_stays_finite<T>(k_, update_, address(context, stretch.weight, within),
-                                    address(context, stretch.grad, within),
-                                    {at(s_.slots[0]), at(s_.slots[1]), at(s_.slots[2])}, s_.limit.value_or(kNone),
-                                    context.settings[segment.settings], end - begin);
+    const double limit = s_.limit.value_or(std::numeric_limits<double>::infinity());
+    return std::ranges::all_of(pieces_, [&](const Piece& piece) {
+      const auto [slot0, slot1, slot2] = states(context, piece);
+      return update_stays_finite<T>(k_, update_, weight(context, piece), gradient(context, piece),
+                                    {slot0, slot1, slot2}, limit, context.settings[piece.settings], piece.count);
     });
   }
 
  private:
-  // Whether f(segment, stretch, begin, end) holds for what of each segment lies in each stretch.
-  template <class F>
-  bool all_stretches(F f) const noexcept {
-    bool all = true;
-    for (const Segment& segment : s_.segments)
-      each_stretch(s_.stretches, segment.begin, segment.end,
-                   [&](const Stretch& stretch, Dim begin, Dim end) { all = all && f(segment, stretch, begin, end); });
-    return all;
-  }
+  // What a task updates: within one stretch, where it begins in it and in the state.
+  struct Piece {
+    int weight, grad;
+    Dim within, begin, count;
+    int settings;
+  };
 
   bool step_is_ordinary(const Context& context) const noexcept {
     return has_ordinary_gradient(context) && std::ranges::all_of(s_.segments, [&](const Segment& segment) {
@@ -83,11 +78,20 @@ class UpdateCall final : public Call {
   bool has_ordinary_gradient(const Context& context) const noexcept {
     if (s_.limit) return *s_.limit <= static_cast<double>(kOrdinaryGradient<T>);
     if (!s_.looks) return !context.extraordinary->load(std::memory_order_relaxed);
-    return all_stretches([&](const Segment&, const Stretch& stretch, Dim begin, Dim end) {
-      return is_ordinary<T>(k_, address(context, stretch.grad, begin - stretch.begin), end - begin);
-    });
+    return std::ranges::all_of(
+        pieces_, [&](const Piece& piece) { return is_ordinary<T>(k_, gradient(context, piece), piece.count); });
   }
 
+  static T* weight(const Context& context, const Piece& piece) noexcept {
+    return address(context, piece.weight, piece.within);
+  }
+  static const T* gradient(const Context& context, const Piece& piece) noexcept {
+    return address(context, piece.grad, piece.within);
+  }
+  std::array<T*, 3> states(const Context& context, const Piece& piece) const noexcept {
+    return {address(context, s_.slots[0], piece.begin), address(context, s_.slots[1], piece.begin),
+            address(context, s_.slots[2], piece.begin)};
+  }
   // Null where the rule keeps no such state.
   static T* address(const Context& context, int value, Dim begin) noexcept {
     return value >= 0 ? reinterpret_cast<T*>(context.address[value]) + begin : nullptr;
@@ -96,7 +100,7 @@ class UpdateCall final : public Call {
   const kernels::Kernels<T>& k_;
   typename kernels::Kernels<T>::UpdateKernel update_;
   UpdateSpec s_;
-  std::vector<Segment> pieces_;  // by task
+  std::vector<Piece> pieces_;  // by task
 };
 
 }  // namespace
