@@ -25,12 +25,17 @@ SHAPES = (  # m, k, n
     (64, 4096, 64),
     (32, 8192, 32),
 )
-MANY = (  # products, m, k, n: tiny ones, attention, ensembles, gradients of single examples, few large ones
+STACKS = (  # products, m, k, n: attention, ensembles
+    (12, 64, 64, 16),
+    (32, 64, 64, 64),
+    (128, 64, 32, 64),
+    (96, 128, 64, 128),
+    (8, 128, 256, 256),
+)
+MANY = (  # these, tiny ones, gradients of single examples, few large ones
+    *STACKS,
     (1000, 8, 8, 8),
     (64, 16, 16, 16),
-    (128, 64, 32, 64),
-    (32, 64, 64, 64),
-    (8, 128, 256, 256),
     (256, 128, 1, 64),
     (128, 512, 1, 256),
     (2, 512, 512, 512),
@@ -40,7 +45,10 @@ STORAGES = {  # whether a lies as (k, m), and b as (n, k)
     "dX": (False, False),  # dZ W
     "dW": (True, False),  # dZ^T X
     "many": (False, False),
+    "many-bT": (False, True),
+    "many-aT": (True, False),
 }
+LONE = [storage for storage in STORAGES if not storage.startswith("many")]
 
 
 @dataclass(frozen=True)
@@ -55,9 +63,13 @@ class Case:
     products: int = 1
 
     @property
+    def many(self) -> bool:
+        return self.storage.startswith("many")
+
+    @property
     def name(self) -> str:
-        many = f"{self.products}x" if self.storage == "many" else ""
-        return f"{self.dtype}-{self.storage}-{many}{self.m}x{self.k}x{self.n}"
+        products = f"{self.products}x" if self.many else ""
+        return f"{self.dtype}-{self.storage}-{products}{self.m}x{self.k}x{self.n}"
 
     @property
     def flops(self) -> int:
@@ -68,24 +80,20 @@ class Case:
         return STORAGES[self.storage]
 
     def shape(self, rows: int, cols: int) -> tuple[int, ...]:
-        return (self.products, rows, cols) if self.storage == "many" else (rows, cols)
+        return (self.products, rows, cols) if self.many else (rows, cols)
 
 
 def cases_of(dtype: str) -> list[Case]:
-    lone = [Case(*shape, storage, dtype) for storage in STORAGES if storage != "many" for shape in SHAPES]
-    return [*lone, *(Case(*shape, "many", dtype, products) for products, *shape in MANY)]
+    lone = [Case(*shape, storage, dtype) for storage in LONE for shape in SHAPES]
+    stacks = {"many": MANY, "many-bT": STACKS, "many-aT": STACKS}
+    return [*lone, *(Case(*shape, kind, dtype, products) for kind, of in stacks.items() for products, *shape in of)]
 
 
 CASES = {case.name: case for dtype in ("float32", "float64") for case in cases_of(dtype)}
 # Of a quick run: one of each kind.
 QUICK = (
-    *(
-        f"float32-{storage}-{shape}"
-        for storage in STORAGES
-        if storage != "many"
-        for shape in ("128x128x128", "256x1024x1024")
-    ),
-    *(f"float64-{storage}-128x128x128" for storage in STORAGES if storage != "many"),
+    *(f"float32-{storage}-{shape}" for storage in LONE for shape in ("128x128x128", "256x1024x1024")),
+    *(f"float64-{storage}-128x128x128" for storage in LONE),
     "float32-many-1000x8x8x8",
     "float64-many-256x128x1x64",
 )

@@ -12,7 +12,14 @@ from ..table import is_lost
 from .cases import STORAGES
 from .contender import OURS
 
-ABOUT = {"forward": "forward, $X W^T$", "dX": "$dX = dZ\\,W$", "dW": "$dW = dZ^T X$", "many": "many at once"}
+ABOUT = {
+    "forward": "forward, $X W^T$",
+    "dX": "$dX = dZ\\,W$",
+    "dW": "$dW = dZ^T X$",
+    "many": "many at once",
+    "many-bT": "many at once, $A B^T$",
+    "many-aT": "many at once, $A^T B$",
+}
 COLORS = {
     "backpass": "tab:blue",
     "numpy": "tab:orange",
@@ -40,7 +47,7 @@ def panel(axes: Axes, cases: list[dict[str, Any]], peak: float) -> None:
     axes.axvline(peak / 1e9, color="black", linewidth=1, linestyle="--", label="FMA peak")
     lost = [is_lost(one["backpass"] / max(one.values())) for one in found]
     shapes = [f"{case['m']}, {case['k']}, {case['n']}" for case in cases]
-    counts = [f"{case['products']} of " if case["storage"] == "many" else "" for case in cases]
+    counts = [f"{case['products']} of " if case["storage"].startswith("many") else "" for case in cases]
     labels = [count + shape + " lost" * one for count, shape, one in zip(counts, shapes, lost, strict=True)]
     axes.set(yticks=range(len(cases)), yticklabels=labels, ylim=(len(cases) - 0.4, -0.6), xlabel="GFLOP/s")
     for tick, label in zip(axes.get_yticklabels(), labels, strict=True):
@@ -54,7 +61,7 @@ def draw(book: dict[str, Any], path: Path) -> None:
     rows = max(len([case for case in cases if (case["dtype"], case["storage"]) == kind])
                for kind in {(case["dtype"], case["storage"]) for case in cases} or {("", "")})  # fmt: skip
     height = 1.6 + 0.42 * max(rows, 3)
-    made = figure((20, height * len(dtypes)), "backpass: a matrix product alone (m, k, n)", book)
+    made = figure((5 * len(STORAGES), height * len(dtypes)), "backpass: a matrix product alone (m, k, n)", book)
     grid = made.subplots(len(dtypes), len(STORAGES), squeeze=False)
     threads = str(book["environment"]["threads"])
     for line, dtype in zip(grid, dtypes, strict=True):
