@@ -97,3 +97,54 @@ def test_what_does_not_fit_is_refused():
         f(p, x, x)
     with pytest.raises(ValueError, match="expected shape"):
         f(p, x[:, :2])
+
+
+def trained(dtype):
+    layers = bp.Dense(6, activation="tanh"), bp.BatchNorm(), bp.Dropout(0.5), bp.Dense(2)
+    return bp.Sequential(*layers, input_shape=3, seed=4, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_in_training_it_is_a_step_of_a_trainer(dtype):
+    """Dropout and running statistics too: the same random numbers, the same states."""
+    x, y = (a.astype(dtype) for a in data(8))
+    net, mse, adam = trained(dtype), bp.MSE(), bp.Adam(0.05)
+    f, parameters, states = net.functional(training=True)
+
+    @bp.compile(seed=4)
+    def step(parameters, states, optimizer_state, x, y):
+        def error(parameters):
+            prediction, moved = f(parameters, states, x)
+            return mse(prediction, y), moved
+
+        (value, moved), gradients = bp.value_and_grad(error, has_aux=True)(parameters)
+        return *adam.apply(parameters, gradients, optimizer_state), moved, value
+
+    optimizer_state = adam.init(parameters)
+    trainer = bp.Trainer(net, mse, bp.Adam(0.05))
+    for _ in range(6):
+        expected = trainer.step(x, y)
+        parameters, optimizer_state, states, value = step(parameters, states, optimizer_state, x, y)
+        np.testing.assert_allclose(value, expected, rtol=1e-5 if dtype == "float32" else 1e-13)
+    tolerance = 1e-5 if dtype == "float32" else 1e-12
+    for got, wanted in ((parameters, net.parameters()), (states, net.states())):
+        assert {*got} == {*wanted}
+        for name in wanted:
+            np.testing.assert_allclose(got[name], wanted[name], rtol=tolerance, atol=tolerance, err_msg=name)
+
+
+def test_in_training_members_of_an_ensemble_draw_for_themselves():
+    net, (x, _) = model(), data(64)
+    f, parameters, states = net.functional(training=True)
+    both = bp.tree.map(lambda a: np.stack([a, a]), (parameters, states))
+    y, moved = bp.vmap(f, in_axes=(0, 0, None))(*both, x)
+    assert np.abs(y[0] - y[1]).max() > 0.1
+    np.testing.assert_allclose(moved["1.running_mean"][0], moved["1.running_mean"][1], rtol=1e-12)
+
+
+def test_in_training_too_few_rows_are_refused():
+    f, parameters, states = model().functional(training=True)
+    with pytest.raises(ValueError, match="needs at least 2 values per channel in training"):
+        f(parameters, states, np.ones((1, 3)))
+    with pytest.raises(ValueError, match=r"\[functional\] states must be a dict of"):
+        f(parameters, {}, np.ones((4, 3)))

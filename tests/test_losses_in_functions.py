@@ -85,3 +85,47 @@ def test_what_does_not_fit_is_refused():
         bp.grad(lambda p, t: bp.MSE()(p, t))(y, np.ones(y.shape, int))
     with pytest.raises(TypeError, match="called with tensors"):
         bp.MSE()(y, y)
+
+
+class Deviations(bp.Loss):
+    """Written in NumPy."""
+
+    def value_and_grad(self, prediction, target):
+        apart = prediction - target
+        return np.mean(np.abs(apart)), np.sign(apart) / apart.size
+
+
+def test_of_means_and_variances():
+    _, _, y, _ = network_and_data()
+    loss, wide = bp.GaussianNLL(), np.concatenate([0.5 * y, 0.5 + y], axis=1)
+
+    def by_hand(t):
+        mean, variance = t[:, :3], t[:, 3:]
+        return bp.mean(bp.log(variance) + bp.square(mean - y) / variance) / 2
+
+    got, expected = (bp.value_and_grad(f)(wide) for f in (lambda t: loss(t, y), by_hand))
+    np.testing.assert_allclose(got[0], expected[0], rtol=1e-12)
+    np.testing.assert_allclose(got[1], expected[1], rtol=1e-12)
+    each = bp.vmap(bp.grad(lambda t, y: loss(t, y)))(wide[:, None], y[:, None])
+    np.testing.assert_allclose(each[:, 0] / ROWS, got[1], rtol=1e-12)
+
+
+def test_numpy_losses():
+    loss, (_, _, y, _) = Deviations(), network_and_data()
+    value, grad = bp.value_and_grad(lambda t: loss(t, y))(2 * y + 0.1)
+    np.testing.assert_allclose(value, np.mean(y + 0.1), rtol=1e-12)
+    np.testing.assert_allclose(grad, np.full(y.shape, 1 / y.size), rtol=1e-12)
+    with pytest.raises(ValueError, match="is computed by the host program, for one element at a time"):
+        bp.vmap(lambda t: loss(t, y))(np.stack([y, y]))
+
+
+def test_added_terms_are_part_of_models_alone():
+    """A function that adds a term gives what it gives without, mapped too."""
+
+    def f(x):
+        return bp.sum(bp.add_loss(bp.square(x), bp.sum(x)))
+
+    x = np.array([1.0, 2.0, 3.0])
+    assert float(bp.compile(f)(x)) == 14.0
+    np.testing.assert_array_equal(bp.grad(f)(x), 2 * x)
+    np.testing.assert_array_equal(bp.vmap(bp.grad(f))(np.stack([x, -x])), [2 * x, -2 * x])

@@ -77,6 +77,10 @@ def test_options_are_those_of_a_trainer(option, kind, dtype):
     check_like_trainer(lambda: kind(0.05, **OPTIONS[option]), dtype, exact=option != "clip_norm")
 
 
+def test_what_a_step_corrects():
+    check_like_trainer(lambda: bp.Adam(0.05, epsilon_hat=True), "float64", exact=True)
+
+
 def test_clipping_survives_large_and_small_gradients():
     sgd = bp.SGD(1.0, clip_norm=1.0)
     for size in (1e-30, 1e-3, 1e25):

@@ -43,7 +43,7 @@ py::list call_function(const Function& function, const py::tuple& arrays, const 
 }
 
 std::vector<py::object> run_function(const Function& function, const std::vector<ArrayView>& views,
-                                     const FunctionRun& run) {
+                                     const FunctionRun& run, std::span<const void* const> leaves) {
   const Dim rows = function.check(views);
   std::vector<py::object> results;
   std::vector<void*> places;
@@ -55,7 +55,7 @@ std::vector<py::object> run_function(const Function& function, const std::vector
     results.push_back(std::move(made));
   }
   const WithoutLock release;
-  function.run(views, {}, places, run);
+  function.run(views, leaves, places, run);
   return results;
 }
 

@@ -21,7 +21,8 @@ class CallableGraph : public Graph {
 // One new array for each output. `arrays`: one for each input of the function.
 py::list call_function(const Function& function, const py::tuple& arrays, const FunctionRun& run);
 
+// `leaves`: where its parameters and states are.
 std::vector<py::object> run_function(const Function& function, const std::vector<ArrayView>& views,
-                                     const FunctionRun& run);
+                                     const FunctionRun& run, std::span<const void* const> leaves = {});
 
 }  // namespace backpass::python

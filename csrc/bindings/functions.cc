@@ -2,11 +2,9 @@
 #include <backpass/eager.h>
 #include <pybind11/stl.h>
 
-#include <variant>
-
-#include "arrays.h"
 #include "axes.h"
 #include "bindings.h"
+#include "operand.h"
 
 namespace backpass::python {
 namespace {
@@ -46,6 +44,9 @@ void bind_leaves(py::module_& m) {
       },
       py::arg("value"), py::arg("shape") = py::tuple(), py::arg("dtype") = "float32", "`value` in every element.");
   m.def("constant_values", &constant_values, py::arg("values"), py::arg("dtype"));
+  m.def(
+      "beside", [](const Tensor& tensor, const Operand& x) { return as_tensor(x, tensor); }, py::arg("tensor"),
+      py::arg("x"), "A number or an array beside a tensor, in its type. Private.");
 }
 
 Tensor gelu_by_name(const Tensor& x, const std::string& approximate) {
@@ -54,27 +55,9 @@ Tensor gelu_by_name(const Tensor& x, const std::string& approximate) {
   throw std::invalid_argument("[gelu] approximate must be one of none, tanh, got \"" + approximate + "\"");
 }
 
-// A tensor, or a number or an array that stands for a tensor of the other's type.
-using Operand = std::variant<Tensor, double, py::array>;
-
-// As operators of tensors take what stands beside them.
-Tensor tensor_of(const Operand& x, const Tensor& beside) {
-  if (const double* number = std::get_if<double>(&x)) return constant(*number, {}, beside.dtype());
-  if (const Tensor* tensor = std::get_if<Tensor>(&x)) return *tensor;
-  if (const py::array& array = std::get<py::array>(x); array.ndim() == 0)
-    return constant(py::float_(array).cast<double>(), {}, beside.dtype());
-  return py::module_::import("backpass.ops._numpy").attr("beside")(beside, std::get<py::array>(x)).cast<Tensor>();
-}
-
-Tensor first_tensor(const char* who, const std::vector<Operand>& operands) {
-  for (const Operand& x : operands)
-    if (const Tensor* tensor = std::get_if<Tensor>(&x)) return *tensor;
-  throw py::type_error("[" + std::string(who) + "] takes a tensor, got none; bp.tensor(array) makes one");
-}
-
 Tensor of_two(Elementwise fn, const Operand& a, const Operand& b) {
-  const Tensor beside = first_tensor(name(fn), {a, b}), first = tensor_of(a, beside);
-  return elementwise(fn, first, tensor_of(b, beside));
+  const Tensor beside = first_tensor(name(fn), {a, b}), first = as_tensor(a, beside);
+  return elementwise(fn, first, as_tensor(b, beside));
 }
 
 Tensor power_of(const Operand& a, const Operand& b) {
@@ -84,13 +67,13 @@ Tensor power_of(const Operand& a, const Operand& b) {
 
 Tensor where_of(const Operand& condition, const Operand& a, const Operand& b) {
   const Tensor beside = first_tensor("where", {a, b, condition});
-  const Tensor chosen = tensor_of(condition, beside), first = tensor_of(a, beside);
-  return where(chosen, first, tensor_of(b, beside));
+  const Tensor chosen = as_tensor(condition, beside), first = as_tensor(a, beside);
+  return where(chosen, first, as_tensor(b, beside));
 }
 
 Tensor clipped(const Tensor& x, const std::optional<Operand>& low, const std::optional<Operand>& high) {
-  const Tensor least = low ? tensor_of(*low, x) : Tensor();
-  return clip(x, least, high ? tensor_of(*high, x) : Tensor());
+  const Tensor least = low ? as_tensor(*low, x) : Tensor();
+  return clip(x, least, high ? as_tensor(*high, x) : Tensor());
 }
 
 // Operators of tensors and numbers that are a function of the list; `mirrored` where the number may stand on the left.

@@ -8,12 +8,13 @@ namespace {
 void bind_by_indices(py::module_& m) {
   m.def(
       "take_label",
-      [](const Tensor& x, const Tensor& labels, const std::optional<Integer>& ignore) {
-        return take_label(x, labels, ignored(ignore, "take_label"));
+      [](const Tensor& x, const py::object& labels, const std::optional<Integer>& ignore) {
+        return take_label(x, to_indices(labels, "take_label"), ignored(ignore, "take_label"));
       },
       py::arg("x"), py::arg("labels"), py::arg("ignore") = py::none(),
       documented("take_label",
-                 "x[i, labels[i]] of x (n, c), labels int32 (n); 0 where a label is `ignore`, nan where another names "
+                 "x[i, labels[i]] of x (n, c), labels (n), a tensor or an array; 0 where a label is `ignore`, nan "
+                 "where another names "
                  "no column.")
           .c_str());
   m.def(

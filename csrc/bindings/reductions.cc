@@ -63,10 +63,11 @@ void bind_scan(py::module_& m, const char* name, Along function, const char* doc
 void bind_reductions(py::module_& m) {
   bind_over_axes(m, "sum", &sum, "The sum over some axes, or over all.");
   bind_over_axes(m, "mean", &mean, "The mean over some axes, or over all.");
-  const char *const max_doc =
-      "The greatest over some axes, or over all; not a number where any is. Elements that tie share the gradient\n"
-      "equally. Of no elements: an error where that is known.",
-             *const min_doc = "The least, likewise: see `max`.";
+  const char *const
+      max_doc =
+          "The greatest over some axes, or over all; not a number where any is. Elements that tie share the gradient\n"
+          "equally. Of no elements: an error where that is known.",
+      *const min_doc = "The least, likewise: see `max`.";
   bind_over_axes(m, "max", &max, max_doc);
   bind_over_axes(m, "amax", &max, max_doc);
   bind_over_axes(m, "min", &min, min_doc);

@@ -1,6 +1,7 @@
 // Shapes, and what is made of pieces.
 #include "axes.h"
 #include "bindings.h"
+#include "operand.h"
 
 namespace backpass::python {
 
@@ -86,13 +87,20 @@ void bind_pieces(py::module_& m) {
       py::arg("x"), py::arg("axis"), py::arg("begin"), py::arg("end"), py::arg("step") = py::int_(1),
       documented("slice", "Elements begin to end (not included) along an axis that is not the batch.").c_str());
   m.def(
-      "concat", [](const std::vector<Tensor>& xs, const Integer& axis) { return concat(xs, axis_at(axis, "concat")); },
+      "concat",
+      [](const std::vector<Operand>& xs, const Integer& axis) {
+        return concat(tensors_of("concat", xs), axis_at(axis, "concat"));
+      },
       py::arg("xs"), py::arg("axis") = py::int_(0),
-      documented("concat", "Tensors side by side along an axis that is not the batch.").c_str());
+      documented("concat", "Tensors, and arrays beside them, side by side along an axis that is not the batch.")
+          .c_str());
   m.def(
-      "stack", [](const std::vector<Tensor>& xs, const Integer& axis) { return stack(xs, axis_at(axis, "stack")); },
+      "stack",
+      [](const std::vector<Operand>& xs, const Integer& axis) {
+        return stack(tensors_of("stack", xs), axis_at(axis, "stack"));
+      },
       py::arg("xs"), py::arg("axis") = py::int_(0),
-      documented("stack", "Tensors of one shape side by side along a new axis.").c_str());
+      documented("stack", "Tensors of one shape, and arrays beside them, side by side along a new axis.").c_str());
   m.def(
       "split",
       [](const Tensor& x, const std::variant<Integers, Integer>& parts, const Integer& axis) {

@@ -192,15 +192,27 @@ Trace to_trace(const py::tuple& made, bool training) {
   Trace trace;
   trace.tree = to_tree(made[1]);
   for (const py::handle part : made[2]) trace.results.push_back(to_result(part, inputs, outputs));
-  const Graph all(inputs, outputs);
+  trace.around = Surroundings(outputs);
+  std::vector<Tensor> given = inputs;
+  given.insert(given.end(), trace.around.inputs().begin(), trace.around.inputs().end());
+  const Graph all(given, outputs);
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (std::ranges::find(all.ops(), inputs[i]) != all.ops().end()) {
       trace.inputs.push_back(i);
       used.push_back(inputs[i]);
     }
+  used.insert(used.end(), trace.around.inputs().begin(), trace.around.inputs().end());
   trace.random = std::ranges::any_of(all.ops(), [](const Tensor& t) { return t.kind().starts_with("random_"); });
   trace.function = Function(Graph(used, outputs), training, "function");
   return trace;
+}
+
+// Nobody changes its parameters meanwhile.
+std::vector<py::object> run_at_home(const Trace& trace, const std::vector<ArrayView>& views, const FunctionRun& run) {
+  if (trace.function.leaves().empty()) return run_function(trace.function, views, run);
+  const Places places(trace.function.leaves());
+  const InUse used(places.users, Use::reads);
+  return run_function(trace.function, views, run, places.values);
 }
 
 // The real type of a call: float64 where all of its arrays of floats are.
@@ -241,10 +253,12 @@ py::object Traced::call(const py::object& self, const py::tuple& args, const py:
   if (!call.read(args, kwargs)) return self.attr("_symbolic")(*args, **kwargs);
   find(self, call, args, kwargs);
   const std::shared_ptr<const Trace> trace = traces_.at(call.key);  // held: the function may be called from within
+  const std::vector<Array> around = trace->around.values();
   std::vector<ArrayView> views;
-  views.reserve(trace->inputs.size());
+  views.reserve(trace->inputs.size() + around.size());
   for (const std::size_t i : trace->inputs) views.push_back(call.leaves[i].view);
-  const std::vector<py::object> outputs = run_function(trace->function, views, next_run(*trace));
+  views.insert(views.end(), around.begin(), around.end());
+  const std::vector<py::object> outputs = run_at_home(*trace, views, next_run(*trace));
   std::vector<py::object> leaves;
   leaves.reserve(trace->results.size());
   for (const Trace::Result& result : trace->results) {

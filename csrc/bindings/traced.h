@@ -6,7 +6,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "arrays.h"
+#include "surroundings.h"
 
 namespace backpass::python {
 
@@ -25,6 +25,7 @@ struct Tree {
 struct Trace {
   Function function;
   std::vector<std::size_t> inputs;  // which leaves of the arguments the graph takes
+  Surroundings around;              // its other inputs
   Tree tree;                        // of the results
   // Each leaf of the results: an output of the graph, or a leaf of the arguments, or an object.
   struct Result {

@@ -37,6 +37,13 @@ void bind_transforms(py::module_& module) {
   m.def("vjp", &vjp, py::arg("ys"), py::arg("xs"), py::arg("seeds"));
   m.def("jvp", &jvp, py::arg("ys"), py::arg("xs"), py::arg("directions"));
   m.def("custom_gradient", &custom, py::arg("y"), py::arg("xs"), py::arg("rule"));
+  m.def(
+      "in_training",
+      [](const Tensors& ys) {
+        InTraining made = in_training(ys);
+        return py::make_tuple(made.ys, made.moves);
+      },
+      py::arg("ys"));
   m.def("checkpoint", &checkpoint, py::arg("y"), py::arg("xs"));
 }
 

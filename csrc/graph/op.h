@@ -93,7 +93,7 @@ struct Op {
   bool sparse = false;              // of a parameter: its gradient is kept by rows
   bool lower = true, unit = false;  // of a triangle: which, and whether ones are on its diagonal
   bool reverse = false;
-  bool always = false;  // of random numbers: drawn at other times than training too
+  bool always = false;  // of random numbers, and of `count`: as in training at other times too
   bool transpose_a = false, transpose_b = false;
   Precision precision = Precision::highest;
   std::uint32_t stream = 0;

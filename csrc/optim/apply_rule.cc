@@ -27,7 +27,7 @@ RuleTensors sgd(const Step& step) {
 }
 
 Tensor adam_step(const Step& step, const Tensor& mean, const Tensor& square) {
-  return step.now.step_size * (mean / (sqrt(square) / step.now.root + step.s.eps));
+  return step.now.step_size * (mean / (sqrt(square) / step.now.root + step.now.eps));
 }
 
 // What the Adams share; each has its own way along the moments.
@@ -41,7 +41,7 @@ RuleTensors with_moments(UpdateRule rule, const Step& step) {
   }
   Tensor along = adam_step(step, mean, square);
   if (rule == UpdateRule::nadam)
-    along = (now.step_size * mean + now.gradient_step * grad) / (sqrt(square) / now.root + s.eps);
+    along = (now.step_size * mean + now.gradient_step * grad) / (sqrt(square) / now.root + now.eps);
   if (rule == UpdateRule::radam) along = where(now.rectified, along, now.step_size * mean);
   return {weight - along, {mean, square}};
 }

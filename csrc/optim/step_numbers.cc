@@ -9,20 +9,15 @@
 namespace backpass {
 namespace {
 
-constexpr std::size_t kNumberCount = 8;  // numbers of an entry, as in StepNumbers
+constexpr std::size_t kNumberCount = 9;  // numbers of an entry, as in StepNumbers
 
 std::span<const std::int32_t> elements(const ArrayView& view) {
   return {static_cast<const std::int32_t*>(view.data), static_cast<std::size_t>(element_count(view.shape))};
 }
 
 std::array<double, kNumberCount> numbers_of(const kernels::UpdateSettings& s, std::int64_t step) {
-  return {s.learning_rate,
-          s.step_size,
-          s.gradient_step,
-          s.root,
-          s.rectified ? 1.0 : 0.0,
-          s.fresh1,
-          1 - s.learning_rate * s.weight_decay,
+  return {s.learning_rate,          s.step_size, s.gradient_step, s.root,
+          s.rectified ? 1.0 : 0.0,  s.fresh1,    s.eps,           1 - s.learning_rate * s.weight_decay,
           static_cast<double>(step)};
 }
 
@@ -88,7 +83,7 @@ std::vector<StepNumbers> step_numbers(const std::shared_ptr<Optimizer::State>& s
       ++at;
       return reshape(slice(all, 0, at - 1, at), {});
     };
-    numbers.push_back({next(), next(), next(), next(), next(), next(), next(), next()});
+    numbers.push_back({next(), next(), next(), next(), next(), next(), next(), next(), next()});
   }
   return numbers;
 }

@@ -7,7 +7,7 @@ namespace backpass {
 
 // Of one entry of the groups' table.
 struct StepNumbers {
-  Tensor learning_rate, step_size, gradient_step, root, rectified, fresh;
+  Tensor learning_rate, step_size, gradient_step, root, rectified, fresh, eps;
   Tensor shrink;  // 1 - learning_rate weight_decay
   Tensor step;    // the number of the step, from 1
 };

@@ -34,6 +34,14 @@ Tensor custom_gradient(const Tensor& y, const std::vector<Tensor>& xs, GradientR
 // y itself, whose gradient computes what lies between xs and y again instead of keeping it (Chen et al. 2016).
 Tensor checkpoint(const Tensor& y, const std::vector<Tensor>& xs);
 
+// ys as they are in training, whatever runs them: choices by mode are made, random numbers are drawn, and what training
+// moves states to is a result: each state that is tracked, and its next value.
+struct InTraining {
+  std::vector<Tensor> ys;
+  std::vector<std::pair<Tensor, Tensor>> moves;
+};
+InTraining in_training(const std::vector<Tensor>& ys);
+
 // x again as a tensor of its own, which costs nothing: what is differentiated or mapped for it alone.
 Tensor view(const Tensor& x);
 

@@ -72,7 +72,7 @@ Source Sources::resolve(const Tensor& t) {
   if (t.dtype() == DType::int32 && (op.kind == OpKind::values || op.kind == OpKind::broadcast)) return itself(t);
   if (op.kind == OpKind::values && op.values.size() == 1) return constant_source(op.values[0]);
   if (op.kind == OpKind::count) return constant_source(counted(op));
-  if (op.kind == OpKind::random_keep && (!training_ || op.alpha == 0)) return constant_source(1);
+  if (op.kind == OpKind::random_keep && (!(training_ || op.always) || op.alpha == 0)) return constant_source(1);
   if (op.kind == OpKind::random_normal && !op.always && !training_) return constant_source(0);
   if (op.kind == OpKind::by_mode) return of(op.inputs[training_ ? 0 : 1]);
   if (op.kind == OpKind::stop_gradient || op.kind == OpKind::track || op.kind == OpKind::add_loss ||
@@ -94,7 +94,7 @@ bool Sources::sums_single_values(const Op& op) const {
 double Sources::counted(const Op& op) const {
   double count = 1;
   for (Dim dim : op.dims) count *= static_cast<double>(dim == kBatch ? batch_ : dim);
-  if (training_ && count < op.alpha)
+  if ((training_ || op.always) && count < op.alpha)
     fail(op.name, "needs at least ", op.alpha, " values per channel in training, got ", count,
          ", which is a batch of few rows; drop_last leaves out a last one, and another batch_size makes it larger");
   return count;

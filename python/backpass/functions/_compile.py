@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from backpass import _checks, _core, _functions, tree
+from backpass.functions._numpy_functions import NumpyFunction, Shape
 from backpass.functions._transform import Transform, as_tensor, fresh, kept, outputs_of, real_dtype, size
 
 
@@ -133,13 +134,17 @@ def gradients_like(args: tuple[Any, ...], grads: Any, dtype: str) -> list[_core.
     return found
 
 
-def custom_gradient(f: Callable[..., Any]) -> CustomGradient:
+def custom_gradient(f: Callable[..., Any] | None = None, *, numpy: bool = False, shape: Shape = None) -> Any:
     """A function with a gradient of its own; also a decorator.
 
     Args:
         f: gives (value, rule): the rule takes the gradient by the value, in its structure, and gives the gradient by
             each argument, alone where there is one, else as a tuple; None for none. Both are composed of operations,
             so that the gradient can be differentiated again.
+        numpy: whether both compute with NumPy instead. Arguments are arrays, and the value is one. `f` is called when
+            the plan runs, and again for the gradient, which cannot be differentiated again. `vmap` refuses it.
+        shape: of the value, with `numpy`: its dimensions, or a function of the arguments' shapes; None is that of the
+            first argument.
 
     Example:
         >>> import backpass as bp
@@ -149,5 +154,16 @@ def custom_gradient(f: Callable[..., Any]) -> CustomGradient:
         ...     return x, lambda g: bp.minimum(g, 0.5 + 0.0 * g)
         >>> bp.grad(lambda x: bp.sum(clipped(x) * 3.0))(np.array([1.0]))
         array([0.5])
+        >>> @bp.custom_gradient(numpy=True)
+        ... def sinc(x):
+        ...     return np.sinc(x), lambda g: g * (np.cos(np.pi * x) - np.sinc(x)) / x
+        >>> bp.grad(lambda x: bp.sum(bp.square(sinc(x))))(np.array([0.5])).round(4)
+        array([-1.6211])
     """
+    if f is None:
+        return lambda g: custom_gradient(g, numpy=numpy, shape=shape)
+    if _checks.flag("custom_gradient", "numpy", numpy):
+        return NumpyFunction(f, shape)
+    if shape is not None:
+        raise ValueError("[custom_gradient] shape is for numpy=True: operations know their shapes")
     return kept(lambda: CustomGradient(f), f, "custom_gradient")

@@ -16,7 +16,7 @@ from backpass._sealed import Sealed
 from backpass._views import Views
 from backpass.data._tables import check_names, names_of
 from backpass.layers._layer import residents_of
-from backpass.models._functional import functional
+from backpass.models._functional import functional, in_training
 from backpass.models._other_names import OtherNames
 from backpass.models._summary import summary
 from backpass.models._weights import load_weights
@@ -100,14 +100,22 @@ class Model(OtherNames, Sealed):
         """The operations from inputs to outputs; printing it shows one line each, `to_dot()` gives Graphviz text."""
         return self._built().graph
 
-    def functional(self) -> tuple[Any, dict[str, Array]]:
+    def functional(self, training: bool = False) -> Any:
         """The model as a pure function, and copies of its parameters to call it with.
+
+        Args:
+            training: whether it computes as training does: dropout drops, batches are normalised by their own
+                statistics, and states (running means and variances) go in and come out.
 
         Returns:
             f and parameters: f(parameters, *inputs) gives what the model predicts with these parameters, a dict of
             arrays by name. Inputs are batches, or single rows, for which it gives single rows. It composes with `grad`,
-            `vmap` and the others. States (running means and variances) are those of now, and dropout drops nothing.
-            Where all arrays are float64 it computes in float64, otherwise in float32, whatever the model's type is.
+            `vmap` and the others. States are those of now, and dropout drops nothing. Where all arrays are float64 it
+            computes in float64, otherwise in float32, whatever the model's type is.
+
+            With `training`: f, parameters and states; f(parameters, states, *inputs) gives (output, new states).
+            Random numbers follow from the `seed` of the `compile` around it and the number of the call. Terms of
+            `add_loss` and penalties are not part of it.
 
         Example:
             >>> import backpass as bp
@@ -121,7 +129,10 @@ class Model(OtherNames, Sealed):
             (5, 4, 2)
         """
         copies = {name: np.array(value) for name, value in self.parameters().items()}
-        return functional(self._built(), dict(self.states()), type(self).__name__), copies
+        name, network = type(self).__name__, self._built()
+        if not _checks.flag("functional", "training", training):
+            return functional(network, dict(self.states()), name), copies
+        return in_training(network, name), copies, {key: np.array(value) for key, value in self.states().items()}
 
     def summary(self) -> Text:
         """A table of layers: output shapes, floating-point operations and bytes of a row's forward run, parameters.

@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 import numpy as np
 
 from backpass import _core
-from backpass.ops._tensors import constant
 from backpass.ops._values import METHODS, VALUES, shown
 
 _OPERATORS = {
@@ -69,12 +68,7 @@ def beside(tensor: _core.Tensor, x: Any) -> Any:
     """An operand beside a tensor, in its type."""
     if isinstance(x, _core.Tensor):
         return x
-    if np.ndim(x) == 0:
-        return float(x)
-    if tensor.is_eager:
-        return _core.tensor(x, tensor.dtype, False)
-    array = np.asarray(x)
-    return constant(array.astype(np.int32) if array.dtype == bool else array, dtype=tensor.dtype)
+    return float(x) if np.ndim(x) == 0 else _core.beside(tensor, np.asarray(x))
 
 
 def _value(x: Any) -> Any:
