@@ -25,6 +25,16 @@ class Net(bp.Module):
         return x * self.gain
 
 
+class WithModel(bp.Module):
+    def __init__(self):
+        super().__init__(seed=0)
+        self.body = bp.Sequential(bp.Dense(8, activation="tanh"), input_shape=5, seed=0)
+        self.last = bp.Dense(2)
+
+    def forward(self, x):
+        return self.last(self.body(x))
+
+
 def rows():
     return generator("module files").standard_normal((12, 5)).astype(np.float32)
 
@@ -103,6 +113,17 @@ def test_copies_have_the_weights_and_a_life_of_their_own(how):
     with bp.no_grad():
         for target, w in zip(twin.trainable_variables, net.trainable_variables, strict=True):
             target -= 0.5 * (target - w) + 1
+    assert net(x).numpy().tolist() == expected.tolist()
+    assert twin(x).numpy().tolist() != expected.tolist()
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_model_within_is_copied_with_its_module(how):
+    net, x = WithModel(), rows()
+    expected = net(x).numpy()
+    twin = how(net)
+    assert twin(x).numpy().tolist() == expected.tolist()
+    twin.body.flat_parameters[:] += 1
     assert net(x).numpy().tolist() == expected.tolist()
     assert twin(x).numpy().tolist() != expected.tolist()
 
