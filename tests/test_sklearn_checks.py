@@ -32,12 +32,9 @@ def test_the_official_checks(estimator, check):
 @pytest.mark.nightly
 @parametrize_with_checks(
     [
-        MLPClassifier(solver="lbfgs"),
         MLPRegressor(solver="lbfgs"),
         MLPRegressor(loss="gaussian", learning_rate_init=0.01),
         MLPRegressor(loss="quantile", learning_rate_init=0.01),
-        MLPClassifier(class_weight="balanced", normalization="layer"),
-        MLPClassifier(loss="focal", solver="adamw", learning_rate="cosine", learning_rate_init=0.01),
         NetworkClassifier(),
         NetworkRegressor(),
     ]

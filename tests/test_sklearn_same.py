@@ -10,6 +10,7 @@ from backpass import sklearn as ours
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
+    pytest.mark.filterwarnings("ignore:scipy.optimize"),  # of older versions of scikit-learn
     pytest.mark.row("C3"),
 ]
 

@@ -68,10 +68,7 @@ class Logistic(OfClasses):
         return np.concatenate([log_expit(-logits), log_expit(logits)], axis=1)
 
     def probabilities(self, logits: Any) -> Any:
-        if self.columns > 1:
-            return expit(logits)
-        yes = expit(logits)
-        return np.concatenate([1 - yes, yes], axis=1)
+        return expit(logits) if self.columns > 1 else np.concatenate([expit(-logits), expit(logits)], axis=1)
 
 
 class Softmax(OfClasses):
