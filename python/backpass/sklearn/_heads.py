@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import expit, log_expit, log_softmax, ndtri, softmax, xlogy
+from scipy.special import expit, ndtri, softmax, xlogy
 
 from backpass import _checks, _functions
 from backpass.layers import Layer
@@ -48,8 +48,9 @@ class OfClasses(Head):
         raise NotImplementedError
 
     def log_probabilities(self, logits: Any) -> Any:
-        """Their logarithms."""
-        raise NotImplementedError
+        """Their logarithms: -inf, as in scikit-learn, of what is too unlikely for a number."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.probabilities(logits))
 
 
 class Logistic(OfClasses):
@@ -60,12 +61,6 @@ class Logistic(OfClasses):
     @classmethod
     def of(cls, columns: int, loss: Any) -> Logistic:
         return cls(columns, loss or BinaryCrossEntropy(), 1.0 if loss else float(columns))
-
-    def log_probabilities(self, logits: Any) -> Any:
-        if self.columns > 1:  # of labels that compare as their probabilities do, which may round to 1
-            with np.errstate(divide="ignore"):
-                return np.log(self.probabilities(logits))
-        return np.concatenate([log_expit(-logits), log_expit(logits)], axis=1)
 
     def probabilities(self, logits: Any) -> Any:
         return expit(logits) if self.columns > 1 else np.concatenate([expit(-logits), expit(logits)], axis=1)
@@ -79,9 +74,6 @@ class Softmax(OfClasses):
     @classmethod
     def of(cls, columns: int, loss: Any) -> Softmax:
         return cls(columns, loss or CrossEntropy())
-
-    def log_probabilities(self, logits: Any) -> Any:
-        return log_softmax(logits, axis=1)
 
     def probabilities(self, logits: Any) -> Any:
         return softmax(logits, axis=1)
