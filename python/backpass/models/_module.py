@@ -275,7 +275,9 @@ class Module:
         return {
             "attributes": dict(self._attributes()),
             "inside": (inside.dtype, inside.training, inside.seeds),
-            "called": [list(vars(part).get("_called", ())) if isinstance(part, Layer) else [] for _, part in self._parts()],
+            "called": [
+                list(vars(part).get("_called", ())) if isinstance(part, Layer) else [] for _, part in self._parts()
+            ],
             "weights": {} if joined.network is None else joined.network.state_dict(),
             "frozen": [name for name, leaf in joined.leaves if not leaf.requires_grad],
         }

@@ -26,6 +26,17 @@ def item(self: _core.Tensor) -> float | int:
     return self._item()
 
 
+def numel(self: _core.Tensor) -> int:
+    """How many elements the tensor has.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.zeros((2, 3)).numel()
+        6
+    """
+    return math.prod(self.shape)
+
+
 def tolist(self: _core.Tensor) -> Any:
     """Its elements as a number or nested lists."""
     return np.asarray(self).tolist()
@@ -112,7 +123,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "__itruediv__": _changed_in_place(operator.truediv),
     "numpy": numpy,
     "item": item,
-    "numel": lambda self: math.prod(self.shape),
+    "numel": numel,
     "tolist": tolist,
     "assign": assign,
     "zero_": zero_,
