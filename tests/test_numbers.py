@@ -35,7 +35,7 @@ def test_what_is_no_number_is_refused(given):
     with pytest.raises(TypeError, match="must be a number"):
         _checks.number("here", "it", given)
     with pytest.raises(TypeError, match="must be a number"):
-        bp.SGD(given)
+        bp.SGD(learning_rate=given)
 
 
 @pytest.mark.parametrize("given", NUMBERS, ids=lambda given: type(given).__name__)

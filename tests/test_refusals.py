@@ -14,7 +14,7 @@ def test_native_functions_tell_what_they_take():
         bp.softmax(np.ones(1))
     with pytest.raises(TypeError) as caught:
         bp.concat(xs=3, axis=0)
-    assert str(caught.value).startswith("[concat] takes (xs: Sequence[Tensor], axis: ")
+    assert str(caught.value).startswith("[concat] takes (xs: Sequence[Tensor | number | numpy.ndarray], axis: ")
     assert str(caught.value).endswith("got xs=3, axis=0")
     with pytest.raises(TypeError) as caught:
         bp.relu("x" * 10_000)

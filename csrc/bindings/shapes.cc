@@ -92,8 +92,7 @@ void bind_pieces(py::module_& m) {
         return concat(tensors_of("concat", xs), axis_at(axis, "concat"));
       },
       py::arg("xs"), py::arg("axis") = py::int_(0),
-      documented("concat", "Tensors, and arrays beside them, side by side along an axis that is not the batch.")
-          .c_str());
+      documented("concat", "Tensors, or arrays beside one, side by side along an axis but the batch.").c_str());
   m.def(
       "stack",
       [](const std::vector<Operand>& xs, const Integer& axis) {

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from backpass import _checks
 from backpass._sealed import Sealed
-from backpass.augment import chain
 from backpass.data._data import Rows, rows_of
 from backpass.data._streams import Stream, is_stream
 
@@ -90,7 +89,7 @@ class Data(Sealed):
         rows = None if batch_size is None else _checks.integer("Data", "batch_size", batch_size, minimum=1)
         if name is not None and not _checks.text("Data", "name", name):
             raise ValueError("[Data] name must not be empty")
-        chain(augment)
+        transform_of(augment)
         self._keep(
             x=x,
             y=y,
@@ -128,3 +127,12 @@ def loss_of_sets(x: Any) -> Any:
     """The loss of the first data set; None where there is none."""
     first = x[0] if isinstance(x, (list, tuple)) and len(x) > 0 else x
     return first.loss if isinstance(first, Data) else None
+
+
+def transform_of(augment: Augmentation | Sequence[Augmentation] | None) -> Any:
+    """What changes each batch, as the core calls it; None where nothing does. TypeError for what is no function."""
+    if augment is None:
+        return None
+    from backpass.augment import chain
+
+    return chain(augment)

@@ -29,12 +29,20 @@ def item(self: _core.Tensor) -> float | int:
 def numel(self: _core.Tensor) -> int:
     """How many elements the tensor has.
 
+    Raises:
+        ValueError: if one of its dimensions is the batch, which is not known.
+
     Example:
         >>> import backpass as bp
         >>> bp.zeros((2, 3)).numel()
         6
     """
-    return math.prod(self.shape)
+    count = 1
+    for size in self.shape:
+        if size is None:
+            raise ValueError(f"[numel] the batch of {self!r} is not known")
+        count *= size
+    return count
 
 
 def tolist(self: _core.Tensor) -> Any:

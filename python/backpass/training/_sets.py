@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from backpass import _core
-from backpass.augment import chain
 from backpass.data._class_weights import with_class_weights
 from backpass.data._data import Rows, checked_names, row_count, with_one_target
-from backpass.data._sets import Data
+from backpass.data._sets import Data, transform_of
 from backpass.data._streams import Stream
 from backpass.losses._loss import native_losses, native_weights
 from backpass.losses._metrics import asked_metrics
@@ -64,7 +63,7 @@ def _native(part: Data, rows: Rows | Stream, of_all: list[_core.Loss], network: 
     if (losses or of_all)[0].joint:
         rows = with_one_target(rows)
     metrics = None if part.metrics is None else asked_metrics(part.metrics)
-    return rows, losses, weights, part.batch_size or 0, part.weight, part.name, metrics, chain(part.augment)
+    return rows, losses, weights, part.batch_size or 0, part.weight, part.name, metrics, transform_of(part.augment)
 
 
 def sets_in(x: Any, where: str) -> list[Data] | None:

@@ -18,6 +18,7 @@ from backpass.callbacks._checkpoint import reader_of, writer_of
 from backpass.callbacks._history import History, columns_of, terms_of
 from backpass.data._class_weights import with_class_weights
 from backpass.data._data import HeldOut, checked_names, row_count, rows_of, shape_giver, with_one_target
+from backpass.data._sets import transform_of
 from backpass.data._streams import Stream
 from backpass.data._tables import arrays_of, names_of
 from backpass.losses import _loss as _losses
@@ -34,7 +35,6 @@ from backpass.training._stalled import why_stalled
 
 if TYPE_CHECKING:
     from backpass._types import ArrayLike, Metrics, Targets
-    from backpass.augment import Augmentation
     from backpass.losses._loss import AnyLoss
     from backpass.losses._penalties import Penalty
     from backpass.models._network import Network
@@ -363,7 +363,7 @@ def _settings(asked: dict[str, Any]) -> dict[str, Any]:
         "seed": _checks.seed("fit", asked["seed"]),
         "check_finite": _checks.flag("fit", "check_finite", asked["check_finite"]),
         "metrics": asked_metrics(asked["metrics"]),
-        "transform": _transform(asked["augment"]),
+        "transform": transform_of(asked["augment"]),
     }
 
 
@@ -379,14 +379,6 @@ def _order(shuffle: Any) -> dict[str, Callable[[int], Any]]:
         return np.ascontiguousarray(given, np.int64)
 
     return {"order": order} if callable(shuffle) else {}
-
-
-def _transform(augment: Augmentation | Sequence[Augmentation] | None) -> Any:
-    if augment is None:
-        return None
-    from backpass.augment import chain
-
-    return chain(augment)
 
 
 def _bar(progress: bool | str, rows: int | None, epochs: int) -> list[Any]:
