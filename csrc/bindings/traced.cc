@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::size_t kMostTraces = 256;  // of one function; beyond them all are made anew
 
+constexpr int kMostNested = 1000;  // containers within containers
+
 // What begins each part of a key.
 enum Mark : char { tuple_mark, list_mark, dict_mark, none_mark, array_mark, number_mark, static_mark, other_mark };
 
@@ -51,16 +53,25 @@ void Call::add(py::handle value) {
   PyObject* const o = value.ptr();
   if (PyObject_TypeCheck(o, py::detail::npy_api::get().PyArray_Type_)) return add_array(value);
   if (PyFloat_CheckExact(o) || PyLong_CheckExact(o)) return add_number(value);
-  if (PyTuple_CheckExact(o) || PyList_CheckExact(o)) {
-    note(PyTuple_CheckExact(o) ? tuple_mark : list_mark);
-    const Py_ssize_t size = PySequence_Fast_GET_SIZE(o);
-    note(size);
-    for (Py_ssize_t i = 0; i < size && i < PySequence_Fast_GET_SIZE(o); ++i) add(PySequence_Fast_GET_ITEM(o, i));
-    return;
-  }
-  if (PyDict_Check(o)) return add_dict(py::reinterpret_borrow<py::dict>(value));
   if (value.is_none()) return note(none_mark);
-  add_other(value);
+  if (++depth_ > kMostNested) throw py::value_error("[tree] contains itself, or is nested too deeply");
+  if (PyTuple_CheckExact(o) || PyList_CheckExact(o))
+    add_sequence(value);
+  else if (PyDict_Check(o))
+    add_dict(py::reinterpret_borrow<py::dict>(value));
+  else
+    add_other(value);
+  --depth_;
+}
+
+// Parts are held: __array__ of one may take it out of its container.
+void Call::add_sequence(py::handle value) {
+  PyObject* const o = value.ptr();
+  note(PyTuple_CheckExact(o) ? tuple_mark : list_mark);
+  const Py_ssize_t size = PySequence_Fast_GET_SIZE(o);
+  note(size);
+  for (Py_ssize_t i = 0; i < size && i < PySequence_Fast_GET_SIZE(o); ++i)
+    add(py::reinterpret_borrow<py::object>(PySequence_Fast_GET_ITEM(o, i)));
 }
 
 void Call::add_dict(const py::dict& dict) {
@@ -76,7 +87,7 @@ void Call::add_dict(const py::dict& dict) {
     } else {
       add_static(name);
     }
-    add(value);
+    add(py::reinterpret_borrow<py::object>(value));
   }
 }
 

@@ -51,6 +51,7 @@ class Call {
  private:
   void add(py::handle value);
   void add_static(py::handle value);
+  void add_sequence(py::handle value);
   void add_dict(const py::dict& dict);
   void add_array(py::handle value);
   void add_number(py::handle value);
@@ -65,6 +66,7 @@ class Call {
   const std::vector<Dim>& static_positions_;
   std::forward_list<double> numbers_;  // whose places stay
   bool symbolic_ = false;
+  int depth_ = 0;  // of containers
 };
 
 // What a decorated function holds: its traces by structure, the last few.

@@ -219,10 +219,13 @@ class Generator {
   // One element per row is a column, whichever way it came to be that.
   Operand strided(View view, int value, Layout want) {
     view.column = view.column || want == Layout::column || one_column();
-    const auto known = std::ranges::find(program_.views, view);
-    const int index = static_cast<int>(known - program_.views.begin());
-    if (known == program_.views.end()) program_.views.push_back(std::move(view));
-    return {Layout::strided, false, value, index};
+    std::size_t index = 0;
+    while (index < viewed_.size() && !(viewed_[index] == value && program_.views[index] == view)) ++index;
+    if (index == viewed_.size()) {
+      viewed_.push_back(value);
+      program_.views.push_back(std::move(view));
+    }
+    return {Layout::strided, false, value, static_cast<int>(index)};
   }
 
   bool is_column(const Operand& operand) const {
@@ -264,6 +267,7 @@ class Generator {
   Program program_;
   std::unordered_map<const Op*, Operand> made_;
   std::map<std::tuple<bool, int, int>, Operand> spread_columns_;
+  std::vector<int> viewed_;  // the value behind each of the program's views: they have one register each
 };
 
 }  // namespace

@@ -242,6 +242,7 @@ class Fuser {
 
   bool spaces_fit(const Tensor& t, Space wanted, const Cluster& cluster, Space& merged) const {
     if (wanted == cluster.space) return true;
+    if (wanted.cols == 0 || cluster.space.cols == 0) return false;  // no tile would reach the columns beside nothing
     if (cluster.kind != Cluster::Kind::program || wanted.rows != cluster.space.rows) return false;
     if (wanted.cols == 1) return !is_row_op(t);  // a column beside full values
     if (cluster.space.cols != 1 || cluster.whole_rows) return false;

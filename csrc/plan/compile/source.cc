@@ -123,7 +123,11 @@ Source Sources::resolve_reshape(const Tensor& t) {
   const Source inner = of(from);
   if (inner.constant || inner.layout == Layout::full || inner.layout == Layout::scalar) return inner;
   if (space(t) == space(from) && (inner.layout != Layout::strided || shape(t).size() > 1)) return inner;
-  return itself(from);  // the broadcast is written out, then seen in another shape
+  // The broadcast is written out, then seen in another shape; views between the two are never written.
+  const Tensor* written = &from;
+  while (role(written->op()) == Role::view)
+    written = &written->op().inputs[written->op().kind == OpKind::by_mode && !training_ ? 1 : 0];
+  return itself(*written);
 }
 
 // What is repeated lies where it did: at steps of 0 along new axes and those that had one element.
