@@ -1,5 +1,7 @@
 """Containers as arguments of functions: those that hold themselves, are very deep, or change while they are read."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -62,8 +64,6 @@ def test_parts_that_leave_while_they_are_read():
     by_name.update(a=Leaving(by_name), b=np.ones(3))
     f = bp.compile(lambda tree: bp.sum(bp.tree.leaves(tree)[0]) if bp.tree.leaves(tree) else 0.0)
     for tree in (values, by_name):
-        try:
+        with contextlib.suppress(ValueError, RuntimeError):  # what was read and what is there now may differ
             assert np.isfinite(f(tree))
-        except (ValueError, RuntimeError) as error:
-            assert str(error)  # what was read and what is there now differ: said, and nothing crashes
         assert len(tree) == 0

@@ -72,6 +72,7 @@ def test_columns_beside_rows_of_nothing():
     after = bp.compile(lambda a, nothing: (a * 2, nothing * a, a + 1))(a, nothing)
     np.testing.assert_array_equal(after[0], a * 2)
     np.testing.assert_array_equal(after[2], a + 1)
-    one = bp.compile(lambda x, nothing: (bp.maximum(nothing, x), bp.where(x > 0, x, x * 2)))(np.float64(0.5), np.zeros((1, 0)))
+    one = bp.compile(lambda x, nothing: (bp.maximum(nothing, x), bp.where(x > 0, x, x * 2)))
+    one = one(np.float64(0.5), np.zeros((1, 0)))
     assert one[0].shape == (1, 0)
     assert one[1] == 0.5

@@ -15,10 +15,11 @@
 namespace backpass::eager {
 
 Array dense(const char* who, const ArrayView& view, DType dtype) {
+  check_present(who, view);
   check_castable(who, view, dtype);
   Array copy = unset_array(dtype, view.shape);
   const Dim rows = view.rows(), cols = rows > 0 ? element_count(view.shape) / rows : 0;
-  for (Dim row = 0; row < rows && !view.empty(); ++row)
+  for (Dim row = 0; row < rows && cols > 0; ++row)
     convert(static_cast<std::byte*>(copy.data()) + static_cast<std::size_t>(row * cols) * size_of(dtype), dtype,
             static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, cols);
   return copy;
@@ -73,7 +74,7 @@ std::vector<Tensor> Caller::operator()(const std::vector<Tensor>& inputs, bool t
     given.push_back(in_type("x", inputs[i], net.inputs()[i].dtype()));
     wants = wants || requires_grad(given.back());
   }
-  const auto call = std::make_shared<const NetworkCall>(callee_, training, rows);
+  const auto call = std::make_shared<const NetworkCall>(callee_.shared(), training, rows);
   for (std::size_t k = 0; k < net.outputs().size(); ++k)
     outputs.push_back(recorded_call(std::make_shared<NetworkOutput>(call, k), given,
                                     with_rows(net.outputs()[k].shape(), rows), net.dtype,

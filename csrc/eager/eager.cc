@@ -88,15 +88,19 @@ void add_gradient(Recorded& recorded, Array gradient) {
   sum = std::move(gradient);
 }
 
+void check_seed(const Tensor& y, const Tensor& seed) {
+  if (seed.shape() != y.shape() || seed.dtype() != y.dtype())
+    fail("backward", "gradient must have shape ", to_string(y.shape()), " and ", name(y.dtype()), ", got ",
+         to_string(seed.shape()), " and ", name(seed.dtype()));
+}
+
 Tensor checked_seed(const Tensor& y, const Tensor& seed) {
   if (!seed) {
     if (element_count(y.shape()) != 1)
       fail("backward", "needs a gradient where the tensor is not one number: it has shape ", to_string(y.shape()));
     return seed;
   }
-  if (seed.shape() != y.shape() || seed.dtype() != y.dtype())
-    fail("backward", "gradient must have shape ", to_string(y.shape()), " and ", name(y.dtype()), ", got ",
-         to_string(seed.shape()), " and ", name(seed.dtype()));
+  check_seed(y, seed);
   value(seed);
   return seed;
 }
@@ -262,13 +266,16 @@ std::vector<Tensor> recorded_gradients(const std::vector<Tensor>& ys, const std:
   std::vector<Tensor> all;
   for (std::size_t i = 0; i < ys.size(); ++i) {
     check_differentiable(ys[i]);
-    all.push_back(i < seeds.size() && seeds[i] ? seeds[i] : constant(1.0, ys[i].shape(), ys[i].dtype()));
+    const bool seeded = i < seeds.size() && seeds[i];
+    if (seeded) check_seed(ys[i], seeds[i]);
+    all.push_back(seeded ? seeds[i] : constant(1.0, ys[i].shape(), ys[i].dtype()));
   }
   return gradients_of_all(ys, xs, all);
 }
 
 std::uint64_t add_hook(const Tensor& t, Hook hook) {
   if (!requires_grad(t)) fail("register_hook", "the tensor requires no gradient");
+  if (!hook) fail("register_hook", "needs a function");
   static std::uint64_t hooks = 0;
   recorded_of(t).hooks.emplace_back(++hooks, std::move(hook));
   return hooks;

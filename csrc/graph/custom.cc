@@ -20,6 +20,7 @@ std::vector<Tensor> without_first(const std::vector<Tensor>& tensors) { return {
 
 Tensor custom_gradient(const Tensor& y, const std::vector<Tensor>& xs, GradientRule rule) {
   if (!y) fail("custom_gradient", "got an empty tensor");
+  if (!rule) fail("custom_gradient", "needs a rule");
   std::vector<Tensor> inputs = {y};
   inputs.insert(inputs.end(), xs.begin(), xs.end());
   return make_tensor({.kind = OpKind::custom,

@@ -77,7 +77,8 @@ Tensor matrix_power(const Tensor& a, Dim n) {
   check_square("matrix_power", a);
   if (n == 0) return broadcast_to(eye(cols_of(a), {}, 0, a.dtype()), a.shape());
   Tensor power = n < 0 ? inv(a) : a, result;
-  for (Dim left = std::abs(n); left > 0; left /= 2) {
+  for (std::uint64_t left = n < 0 ? -static_cast<std::uint64_t>(n) : static_cast<std::uint64_t>(n); left > 0;
+       left /= 2) {
     if (left % 2 == 1) result = result ? matmul(result, power) : power;
     if (left > 1) power = matmul(power, power);
   }

@@ -42,6 +42,7 @@ Array take_gradient(HostGradients& kept, const HostFunction& function, std::size
 }  // namespace
 
 Tensor host_call(HostFunction function, const std::vector<Tensor>& inputs, Shape shape) {
+  if (!function.forward) fail("host_call", "needs a function");
   const Tensor* real = nullptr;
   for (const Tensor& x : inputs) {
     if (!x) fail(function.name, "got an empty tensor");

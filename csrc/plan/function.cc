@@ -76,6 +76,7 @@ struct Function::Impl {
 
   PlanSpec spec(Dim rows) const;
   Dim check(std::span<const ArrayView> inputs) const;
+  void check_places(std::span<const void* const> given, std::span<void* const> outputs, Dim rows) const;
   void add_inputs(RunMemory& memory, std::span<const ArrayView> inputs) const;
 };
 
@@ -108,6 +109,19 @@ Dim Function::Impl::check(std::span<const ArrayView> inputs) const {
     batch = rows;
   }
   return std::max<Dim>(batch, least_rows);
+}
+
+// One address for each leaf and output, and memory at all that have elements.
+void Function::Impl::check_places(std::span<const void* const> given, std::span<void* const> outputs, Dim rows) const {
+  const auto hollow = [&](const Tensor& t) { return element_count(with_rows(t.shape(), rows)) == 0; };
+  for (std::size_t i = 0; i < leaves.size(); ++i)
+    if (i >= given.size() || (given[i] == nullptr && !hollow(leaves[i])))
+      fail(name, "parameter \"", leaves[i].name(), "\" has no value: call its network");
+  if (given.size() != leaves.size()) fail(name, "has ", leaves.size(), " leaves, got places of ", given.size());
+  if (outputs.size() != graph.outputs().size())
+    fail(name, "has ", graph.outputs().size(), " outputs, got places for ", outputs.size());
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    if (outputs[i] == nullptr && !hollow(graph.outputs()[i])) fail(name, "has no place for output ", i);
 }
 
 // The addresses of the inputs: their own, or those of converted copies.
@@ -144,10 +158,7 @@ void Function::run(std::span<const ArrayView> inputs, std::span<const void* cons
                    std::span<void* const> outputs, const FunctionRun& run) const {
   Impl& f = *impl_;
   const Dim rows = f.check(inputs);
-  if (leaves.size() < f.leaves.size())
-    fail(f.name, "parameter \"", f.leaves[leaves.size()].name(), "\" has no value: call its network");
-  if (outputs.size() != f.graph.outputs().size())
-    fail(f.name, "has ", f.graph.outputs().size(), " outputs, got places for ", outputs.size());
+  f.check_places(leaves, outputs, rows);
   const Spare memory(f.spares);
   memory->slots.assign(kFirstExternal, nullptr);
   f.add_inputs(*memory, inputs);

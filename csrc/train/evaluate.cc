@@ -90,6 +90,7 @@ Logs evaluate_stream(Objective::Impl& objective, const Stream& stream, const Met
                      bool check_finite, const std::string& prefix) {
   Evaluation evaluation(objective, metrics, threads, nullptr, 0);
   const Chunks next = stream.chunks();
+  if (!next) fail("Stream", "chunks must return a function, got an empty one");
   AllTargets targets;
   while (const std::optional<TrainingData> chunk = next()) {
     check_rows(objective, *chunk, "", check_finite, targets);

@@ -22,6 +22,7 @@ Tensor by_rows(const Tensor& term, const Tensor& rows) {
 }
 
 Tensor term_of(const Penalty& penalty, const Tensor& parameter, const Tensor& rows) {
+  if (!penalty.term) fail("weight_penalty", "a Penalty needs a term");
   const Tensor term = penalty.term(parameter);
   if (!term || !term.shape().empty() || term.dtype() != parameter.dtype())
     fail("weight_penalty", "must give one number of type ", name(parameter.dtype()), " for \"", parameter.name(),

@@ -69,6 +69,23 @@ void test_what_does_not_fit_is_refused() {
   CHECK(refuses([] { Function().graph(); }, "is empty"));
 }
 
+// One address too many would be taken for that of an output.
+void test_places_are_as_many_as_there_are() {
+  const Example e;
+  const std::vector<double> x{1, 2}, w{1, 1};
+  const ArrayView view(x.data(), {1, 2});
+  double total = 0, product = 0;
+  void *places[] = {&total, &product}, *missing[] = {&total, nullptr};
+  const void *leaves[] = {w.data()}, *more[] = {w.data(), x.data()}, *none[] = {nullptr};
+  CHECK(refuses([&] { e.f.run(std::span(&view, 1), more, places); }, "[Function] has 1 leaves, got places of 2"));
+  CHECK(refuses([&] { e.f.run(std::span(&view, 1), none, places); }, "parameter \"w\" has no value"));
+  CHECK(refuses([&] { e.f.run(std::span(&view, 1), leaves, missing); }, "[Function] has no place for output 1"));
+  CHECK(x[0] == 1 && x[1] == 2 && w[0] == 1 && w[1] == 1);
+  const ArrayView hollow(x.data(), {0, 2});
+  e.f.run(std::span(&hollow, 1), leaves, missing);  // the output has no elements
+  CHECK(total == 0);
+}
+
 void test_threads_share_a_function() {
   const Tensor x = input({8}, DType::float64);
   const Function f(Graph({x}, {sum(exp(x))}));
@@ -107,6 +124,7 @@ int main() {
   test_results_lie_where_the_caller_says();
   test_other_types_and_strides_are_converted();
   test_what_does_not_fit_is_refused();
+  test_places_are_as_many_as_there_are();
   test_threads_share_a_function();
   test_training_is_chosen_once();
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");

@@ -87,6 +87,7 @@ void test_arguments() {
   CHECK(refuses([&] { trainer.evaluate({x, y}, {{"mine", Metric()}}); }, "[metrics] \"mine\" has no function"));
   CHECK(refuses([&] { trainer.fit(x, y, {.metrics = {{"mine", Metric()}}}); }, "[metrics] \"mine\" has no function"));
   CHECK(refuses([&] { trainer.fit(Stream{.chunks = [] { return Chunks(); }}); }, "[Stream] chunks must return"));
+  CHECK(refuses([&] { trainer.evaluate(Stream{.chunks = [] { return Chunks(); }}); }, "[Stream] chunks must return"));
 }
 
 void test_sizes() {

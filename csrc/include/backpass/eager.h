@@ -76,7 +76,7 @@ class Caller {
   const Network& network() const;
 
  private:
-  std::shared_ptr<const NetworkCallee> callee_;
+  Handle<const NetworkCallee, "Caller"> callee_;
 };
 
 // A loss of a prediction and its targets, one number. Targets are checked as in training.
