@@ -28,6 +28,7 @@ from backpass import tree as tree
 from backpass._core import ThreadShortageWarning as ThreadShortageWarning
 from backpass._functions import *
 from backpass._machine import *
+from backpass._names import missing_name as _missing_name
 from backpass._names import suggest_keywords as _suggest_keywords
 from backpass.callbacks import *
 from backpass.data import *
@@ -87,7 +88,7 @@ if not TYPE_CHECKING:
             "linalg",
         ):  # imported when they are used, so that importing backpass stays quick
             return import_module(f"backpass.{name}")
-        raise AttributeError(f"module 'backpass' has no attribute {name!r}")
+        raise _missing_name(name, __all__)
 
     def __dir__() -> list[str]:
         return __all__

@@ -42,6 +42,9 @@ METHODS = {
     "apply": "predict computes outputs",
     "clone": "copy.deepcopy(model) is a copy",
     "compile": "fit takes loss and optimizer",
+    "evaluate": "a Module has none: call it within bp.no_grad(), and the loss and metrics on what it gives",
+    "fit": "a Module is trained by a loop; a Layer with the same forward, in a Sequential, has fit",
+    "predict": "a Module has none: call it within bp.no_grad()",
     "cuda": "it computes on the CPU",
     "predict_classes": "predict(x).argmax(axis=1) are classes",
     "predict_proba": "predict gives logits; probabilities after model.append(bp.Softmax()), or bp.Sigmoid(), "
@@ -51,6 +54,53 @@ METHODS = {
     "train_on_batch": "Trainer.step makes one update",
     "trainable_variables": "parameters() gives arrays by name",
 }
+
+# Functions and classes of other libraries.
+ELSEWHERE = {
+    "BCELoss": "BinaryCrossEntropy takes logits",
+    "BCEWithLogitsLoss": "it is BinaryCrossEntropy",
+    "CrossEntropyLoss": "it is CrossEntropy",
+    "DataLoader": "fit draws batches, bp.Stream takes chunks, and a loop of your own slices arrays",
+    "L1Loss": "it is MAE",
+    "Linear": "it is Dense(units), which takes the width of its input",
+    "MSELoss": "it is MSE",
+    "ModuleDict": "a Module finds layers in dicts in its attributes",
+    "ModuleList": "a Module finds layers in lists in its attributes",
+    "NLLLoss": "CrossEntropy takes logits",
+    "ReduceLROnPlateau": "it is ReduceOnPlateau, a callback of fit",
+    "array": "tensor(array) has a value, constant(array) is a part of a graph",
+    "asarray": "tensor(array) has a value, constant(array) is a part of a graph",
+    "cat": "it is concat",
+    "clip_grad_norm_": "clip_norm=1.0 is a setting of optimizers",
+    "clip_grad_value_": "clip_value=1.0 is a setting of optimizers",
+    "from_numpy": "tensor(array) is a copy with a value",
+    "jit": "it is compile",
+    "lax": "Python's loops and where take its place",
+    "nn": "layers, losses and Module are here themselves: bp.Dense, bp.CrossEntropy, bp.Module",
+    "normalize": "write x / bp.norm(x, axis=1, keepdims=True)",
+    "numpy": "functions with NumPy's names are here themselves: bp.sin",
+    "optim": "optimizers are here themselves: bp.Adam",
+    "rand": "draw with NumPy, np.random.default_rng(0).random(shape): arrays go beside tensors",
+    "rand_like": "draw with NumPy, np.random.default_rng(0).random(x.shape): arrays go beside tensors",
+    "randn": "draw with NumPy, np.random.default_rng(0).standard_normal(shape): arrays go beside tensors",
+    "randn_like": "draw with NumPy, np.random.default_rng(0).standard_normal(x.shape): arrays go beside tensors",
+    "save": "model.save(path) writes a file, bp.load(path) reads it",
+    "StepLR": "StepDecay is one, given to an optimizer as schedule=",
+    "MultiStepLR": "MultiStepDecay is one, given to an optimizer as schedule=",
+    "ExponentialLR": "ExponentialDecay is one, given to an optimizer as schedule=",
+    "CosineAnnealingLR": "CosineAnnealing is one, given to an optimizer as schedule=",
+    "OneCycleLR": "OneCycle is one, given to an optimizer as schedule=",
+}
+
+
+def missing_name(name: str, known: Iterable[str]) -> AttributeError:
+    """What to raise for a name that the package does not have."""
+    if name.startswith("_"):
+        cure = ""
+    else:
+        meant = "" if name in ELSEWHERE else nearest(name, known)
+        cure = f": {ELSEWHERE[name]}" if name in ELSEWHERE else f"; did you mean {meant!r}?" if meant else ""
+    return AttributeError(f"module 'backpass' has no attribute {name!r}{cure}")
 
 
 def missing_attribute(owner: Any, name: str) -> AttributeError:

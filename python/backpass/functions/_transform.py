@@ -137,7 +137,12 @@ def fresh(where: str, values: Any, dtype: str) -> tuple[list[_core.Tensor], Any]
 def outputs_of(where: str, y: Any, dtype: str) -> tuple[list[_core.Tensor], tree.Structure]:
     """The leaves of what a function gave, as tensors."""
     leaves, structure = tree.flatten(y)
-    return [as_tensor(leaf, dtype) for leaf in leaves], structure
+    return [as_tensor(leaf, "int32" if is_whole(leaf) else dtype) for leaf in leaves], structure
+
+
+def is_whole(leaf: Any) -> bool:
+    """Whether it is an array of integers of NumPy; numbers of Python weigh nothing."""
+    return isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "iu"
 
 
 def expect_leaves(where: str, what: str, structure: tree.Structure, values: Any, dtype: str) -> list[_core.Tensor]:

@@ -65,11 +65,15 @@ class Layer:
         """
         for x in inputs:
             if not isinstance(x, _core.Tensor):
-                raise TypeError(f"[{type(self).__name__}] is called with tensors, got {type(x).__name__}")
-        if not _callers.stack and any(x.is_eager for x in inputs):
-            given = inputs[0] if len(inputs) == 1 else [*inputs]
-            output: _core.Tensor = self._caller_for(inputs)(given, self._training)
-            return output
+                raise TypeError(
+                    f"[{type(self).__name__}] is called with tensors, got {type(x).__name__}: write bp.tensor(x)"
+                )
+        if not _callers.stack:
+            valued = inputs if any(x.is_eager for x in inputs) else values_of(inputs)
+            if valued:
+                given = valued[0] if len(valued) == 1 else [*valued]
+                output: _core.Tensor = self._caller_for(valued)(given, self._training)
+                return output
         return self._native()(list(inputs), _name_in_caller(self))
 
     def forward(self, *inputs: Any) -> Any:
@@ -181,7 +185,7 @@ class Layer:
         handle: _core.Layer = self.__dict__["_handle"]
         return handle
 
-    def _caller_for(self, inputs: tuple[_core.Tensor, ...]) -> _core.Caller:
+    def _caller_for(self, inputs: Sequence[_core.Tensor]) -> _core.Caller:
         """The layer as a network of its own for inputs of such shapes; all of them use the same parameters."""
         for x in inputs:
             if not x.shape:
@@ -291,6 +295,7 @@ class _Callers(threading.local):
         self.stack: list[Layer] = []
         self.terms: list[list[_core.Tensor]] = []  # that each of them has added to the loss
         self.seeds: Iterator[int] | None = None  # of the module that is being called, for first weights
+        self.eager = False  # whether that computes with values
 
     def next_seed(self) -> int | None:
         return None if self.seeds is None else next(self.seeds)
@@ -301,14 +306,34 @@ _KEPT = 32  # forms of a layer for inputs of as many shapes
 
 
 @contextmanager
-def seeds_of_layers(seeds: Iterator[int] | None) -> Iterator[None]:
-    """Layers that are called for the first time within draw their first weights from these; None changes nothing."""
-    before = _callers.seeds
-    _callers.seeds = before if seeds is None else seeds
+def module_called(seeds: Iterator[int] | None, *, eager: bool) -> Iterator[None]:
+    """Layers that are called for the first time within draw their first weights from these; None changes nothing.
+
+    `eager` tells whether the module computes with values: constants, such as a first state of zeros, are values then.
+    """
+    before = _callers.seeds, _callers.eager
+    _callers.seeds, _callers.eager = before[0] if seeds is None else seeds, eager
     try:
         yield
     finally:
-        _callers.seeds = before
+        _callers.seeds, _callers.eager = before
+
+
+def is_eager(x: Any) -> bool:
+    """Whether it is a tensor that has a value, or follows from some that have."""
+    return isinstance(x, _core.Tensor) and x.is_eager
+
+
+def next_seed() -> int | None:
+    """The seed for what is called for the first time, of the module that is being called; None outside of modules."""
+    return _callers.next_seed()
+
+
+def values_of(inputs: Sequence[Any]) -> list[_core.Tensor] | None:
+    """Constants as tensors with values, where a module is called that computes with values; else None."""
+    if not _callers.eager or not all(isinstance(x, _core.Tensor) and x.has_value for x in inputs):
+        return None
+    return [x if x.is_eager else _core.tensor(np.asarray(x), x.dtype, False) for x in inputs]
 
 
 def residents_of(caller: _core.Caller, prefix: str) -> list[tuple[str, _core.Tensor, _core.Tensor | None]]:

@@ -86,12 +86,14 @@ class Loss:
         """The loss as a tensor of one number: to differentiate by `backward`, or within a function that is transformed.
 
         Args:
-            prediction: a tensor, (rows, outputs): eager, as a model gives it, or of a function that is traced.
+            prediction: a tensor, (rows, outputs): eager, as a model gives it, or of a function that is traced; or an
+                array of numbers, whose loss is a number that nothing is differentiated by.
             target: an array or a tensor, as for `value_and_grad`; of a loss of your own in any form.
             sample_weight: (rows,).
 
         Raises:
-            TypeError: if the prediction is no tensor.
+            TypeError: if the prediction is no array of numbers, or one beside a target that is a tensor: the prediction
+                comes first.
             ValueError: if shapes do not fit. Values are looked at where they are known: in a function that is traced,
                 labels are checked when it runs.
 
@@ -105,16 +107,31 @@ class Loss:
             >>> bp.grad(lambda w, x, y: bp.HalfMSE()(x @ w, y))(np.ones((1, 1)), np.ones((1, 1)), np.zeros(1)).item()
             1.0
         """
+        prediction = self._with_values(prediction, target)
         parts = prediction if isinstance(prediction, (list, tuple)) else [prediction]
-        if not all(isinstance(part, _core.Tensor) for part in parts):
-            name = type(self).__name__
-            raise TypeError(f"[{name}] is called with tensors, as models give them; value_and_grad takes arrays")
         if self._composes:
             return called(self, prediction, target, sample_weight)
         given = [*parts, *(each for each in (target, sample_weight) if isinstance(each, _core.Tensor))]
         if all(each.is_eager for each in given):
             return _core.eager_loss(lasting(self), prediction, target, sample_weight)
         return composed(self._native, prediction, target, sample_weight)
+
+    def _with_values(self, prediction: Any, target: Any) -> Any:
+        """The prediction as a tensor, or a list of them; arrays become eager tensors."""
+        if isinstance(prediction, _core.Tensor):
+            return prediction
+        if isinstance(prediction, (list, tuple)) and any(
+            isinstance(part, _core.Tensor) or self.joint for part in prediction
+        ):
+            return [self._with_values(part, target) for part in prediction]
+        if isinstance(target, _core.Tensor):
+            raise TypeError(
+                f"[{type(self).__name__}] the prediction comes first, then the target: got an array, then a tensor; "
+                "bp.tensor(array) makes a prediction of an array"
+            )
+        elements = _core.numbers(prediction, type(self).__name__, "prediction")
+        is_double = hasattr(prediction, "__array__") and elements.dtype == np.float64
+        return _core.tensor(elements, "float64" if is_double else "float32", False)
 
     @property
     def _composes(self) -> bool:

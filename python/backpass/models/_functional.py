@@ -67,6 +67,7 @@ class Rebuilt:
         before = taken("states", graph, "state", states)
         if len(inputs) != len(graph.inputs):
             raise ValueError(f"[functional] needs {len(graph.inputs)} inputs, got {len(inputs)}")
+        inputs = [as_tensor(x, t.dtype) for x, t in zip(inputs, graph.inputs, strict=True)]
         alone = all(len(x.shape) + 1 == len(t.shape) for x, t in zip(inputs, graph.inputs, strict=True))
         rows = [_functions.reshape(x, (1, *x.shape)) for x in inputs] if alone else [*inputs]
         replaced = [t for kind in ("parameter", "state") for t in graph.ops if t.kind == kind]

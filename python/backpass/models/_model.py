@@ -15,7 +15,7 @@ from backpass._names import missing_attribute
 from backpass._sealed import Sealed
 from backpass._views import Views
 from backpass.data._tables import check_names, names_of
-from backpass.layers._layer import residents_of
+from backpass.layers._layer import residents_of, values_of
 from backpass.models._functional import functional, in_training
 from backpass.models._other_names import OtherNames
 from backpass.models._summary import summary
@@ -271,9 +271,12 @@ class Model(OtherNames, Sealed):
         mode = self._training if training is None else int(_checks.flag("call", "training", training))
         called = self._called
         if called is not None and called[0] is self._native and self._names is None:
-            return called[1](x, mode)  # the short way: nothing is built, nothing to undo
+            outputs = called[1](x, mode)  # the short way: nothing is built, nothing to undo
+            if outputs is not None:
+                return outputs
         if _of_a_graph(x):
-            return None
+            valued = values_of(inputs)
+            return None if valued is None else self._call(tuple(valued), training)
         with self._built_for(x, "call"):
             return self._caller()(x, mode)
 

@@ -10,12 +10,14 @@ import numpy as np
 
 from backpass import _checks, _core
 from backpass._joined import Joined, Parameters, all_called, modules, not_called, parts
+from backpass._names import missing_attribute
 from backpass.layers._fixed import Fixed
-from backpass.layers._layer import Layer, seeds_of_layers
+from backpass.layers._layer import Layer, is_eager, module_called
+from backpass.models._sequential import Sequential
 from backpass.models._weights import arrays_of
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import NoReturn, Self
 
     from backpass._types import Array, ArrayLike
 
@@ -111,15 +113,21 @@ class Module:
         raise NotImplementedError(f"[{type(self).__name__}] a module needs forward(self, x)")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """What `forward` gives. Arrays become tensors first: real ones of the module's dtype, whole ones of int32."""
-        inside = self._inside
-        given = [self._tensor(x) if isinstance(x, np.ndarray) else x for x in inputs]
-        named = {name: self._tensor(x) if isinstance(x, np.ndarray) else x for name, x in options.items()}
-        with seeds_of_layers(inside.seeds):
+        """What `forward` gives. Arrays become tensors first: real ones of the module's dtype, whole ones of int32.
+
+        So do tensors of other libraries, and tables; numbers and lists are handed on as they are.
+        """
+        given = [self._taken(x) for x in inputs]
+        named = {name: self._taken(x) for name, x in options.items()}
+        with module_called(self._inside.seeds, eager=any(is_eager(x) for x in (*given, *named.values()))):
             return self.forward(*given, **named)
 
-    def _tensor(self, x: Array) -> _core.Tensor:
-        return _core.tensor(x, self._inside.dtype if x.dtype.kind == "f" else None, False)
+    def _taken(self, x: Any) -> Any:
+        """An argument as `forward` gets it."""
+        if isinstance(x, (_core.Tensor, np.generic)) or not hasattr(x, "__array__"):
+            return x
+        array = np.asarray(x)
+        return _core.tensor(array, self._inside.dtype if array.dtype.kind == "f" else None, False)
 
     # Parameters: eager tensors that live where they were made.
 
@@ -199,6 +207,11 @@ class Module:
         """This module and those within, each once."""
         return iter(modules(self))
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            raise missing_attribute(self, name)
+
     # Files and copies.
 
     def state_dict(self) -> dict[str, Array]:
@@ -247,9 +260,10 @@ class Module:
             for name, part in joined.waiting
         ]
         for name, part, given in later:
-            if not isinstance(part, Layer):
+            if not isinstance(part, (Layer, Sequential)):
                 raise not_called(joined)
-            if isinstance(part, Fixed) and part._may_hold and not given:
+            layers = part.layers if isinstance(part, Sequential) else [part]
+            if not given and any(isinstance(layer, Fixed) and layer._may_hold for layer in layers):
                 raise ValueError(f'[load_weights] "{name}.*" is missing; found {", ".join(arrays) or "nothing"}')
         if (network := joined.network) is not None:
             network.load_arrays(arrays)

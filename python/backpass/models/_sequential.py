@@ -6,12 +6,12 @@ import copy
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from backpass import _checks, _core, _machine
 from backpass._warnings import warn
 from backpass.layers._fixed import checked_layers, layer_from
-from backpass.layers._layer import Layer
+from backpass.layers._layer import Layer, next_seed
 from backpass.models._equal_units import equal_units
 from backpass.models._foreign import reading
 from backpass.models._network import Network
@@ -64,10 +64,13 @@ class Sequential(Network):
         self._precision = _checks.choice("Sequential", "precision", precision, ("highest", "high", "medium"))
         _machine.tell_of_precision("Sequential", precision, dtype)
         given = _checks.seed("Sequential", seed)
+        self._seed_is_given = given is not None
         self._seed = int.from_bytes(os.urandom(8), "little") if given is None else given
         self._native = None
         if input_shape is not None:
             self.build(input_shape)
+
+    _given: dict[str, Any] | None = None  # values for when it has shapes
 
     @classmethod
     def _loaded(cls, native: _core.Network) -> Sequential:
@@ -163,7 +166,12 @@ class Sequential(Network):
             raise ValueError(f"[build] the model takes rows of shape {self.input_shape}, got {shape}")
 
     def _build(self, shape: tuple[int, ...]) -> None:
+        if not self._seed_is_given and (seed := next_seed()) is not None:
+            self._seed = seed
         native = self._draw(self._layers, shape)
+        if self._given is not None:
+            native.load_arrays(self._given)
+            del self._given
         self._warn_of_equal_units(native.parameters())
         self._native = native
 
@@ -284,7 +292,7 @@ class Sequential(Network):
 
 
 def _row_shape(x: ArrayLike, where: str) -> tuple[int, ...]:
-    shape = _core.row_shape(x, where)
+    shape = cast("tuple[int, ...]", x.shape[1:]) if isinstance(x, _core.Tensor) else _core.row_shape(x, where)
     if not shape:
         raise ValueError(
             f"[{where}] x must be rows of features, got one number for each row: "

@@ -71,15 +71,17 @@ def Variable(initial_value: ArrayLike, dtype: str | None = None, trainable: bool
     return tensor(initial_value, dtype, trainable)
 
 
-def Parameter(data: ArrayLike, requires_grad: bool = True) -> _core.Tensor:
+def Parameter(data: ArrayLike, requires_grad: bool = True, dtype: str | None = None) -> _core.Tensor:
     """`tensor(data, requires_grad=True)`, in the words of PyTorch: a leaf that a `Module` holds in an attribute.
+
+    An array of float64, as NumPy makes by default, gives a leaf of float64 unless `dtype` is "float32".
 
     Example:
         >>> import backpass as bp
         >>> bp.Parameter([1.0, 2.0])
         tensor([1., 2.], requires_grad=True)
     """
-    return tensor(data, None, requires_grad)
+    return tensor(data, dtype, requires_grad)
 
 
 def _leaf(values: Any, requires_grad: bool, is_parameter: bool) -> _core.Tensor:

@@ -62,6 +62,45 @@ def unsqueeze(self: _core.Tensor, dim: int) -> _core.Tensor:
     return _functions.expand_dims(self, dim)
 
 
+def clamp(self: _core.Tensor, min: Any = None, max: Any = None) -> _core.Tensor:
+    """`bp.clip`, as PyTorch calls it; either limit may be left out.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.tensor([-1.0, 0.5, 3.0]).clamp(min=0).tolist()
+        [0.0, 0.5, 3.0]
+    """
+    return _functions.clip(self, min, max)
+
+
+def gather(self: _core.Tensor, dim: int, index: Any) -> _core.Tensor:
+    """`bp.take_along_axis`, as PyTorch calls it.
+
+    Example:
+        >>> import backpass as bp, numpy as np
+        >>> values, actions = bp.tensor([[1.0, 2.0], [3.0, 4.0]]), np.array([1, 0])
+        >>> values.gather(1, actions[:, None]).tolist()
+        [[2.0], [3.0]]
+    """
+    return _functions.take_along_axis(self, index, dim)
+
+
+def masked_fill(self: _core.Tensor, mask: Any, value: Any) -> _core.Tensor:
+    """`bp.where(mask, value, x)`, as PyTorch calls it.
+
+    Example:
+        >>> import backpass as bp, numpy as np
+        >>> bp.tensor([1.0, 2.0]).masked_fill(np.array([True, False]), -9.0).tolist()
+        [-9.0, 2.0]
+    """
+    return _functions.where(mask, value, self)
+
+
+def power(self: _core.Tensor, exponent: Any) -> _core.Tensor:
+    """`x ** exponent`, as PyTorch calls it."""
+    return self**exponent  # type: ignore[no-any-return]
+
+
 def clone(self: _core.Tensor) -> _core.Tensor:
     """The same elements as another tensor, through which gradients flow."""
     return _functions.reshape(self, (*self.shape, 1))[..., 0]
@@ -97,6 +136,10 @@ def teach_methods() -> None:
         "view": reshape,
         "permute": transpose,
         "unsqueeze": unsqueeze,
+        "pow": power,
+        "clamp": clamp,
+        "gather": gather,
+        "masked_fill": masked_fill,
         "clone": clone,
         "astype": astype,
         "to": astype,

@@ -36,6 +36,10 @@ class Head:
         """The loss of the data as scikit-learn counts it."""
         return loss
 
+    def cure(self, outputs: list[Any]) -> str:
+        """What to do about a network with outputs of other shapes, to end a message."""
+        return f": the last layer is Dense({self.units})"
+
 
 # Classes.
 
@@ -61,6 +65,11 @@ class Logistic(OfClasses):
     @classmethod
     def of(cls, columns: int, loss: Any) -> Logistic:
         return cls(columns, loss or BinaryCrossEntropy(), 1.0 if loss else float(columns))
+
+    def cure(self, outputs: list[Any]) -> str:
+        if self.columns == 1 and outputs == [(None, 2)]:
+            return ": two classes are one logit, Dense(1), or two with loss=CrossEntropy()"
+        return super().cure(outputs)
 
     def probabilities(self, logits: Any) -> Any:
         return expit(logits) if self.columns > 1 else np.concatenate([expit(-logits), expit(logits)], axis=1)

@@ -9,13 +9,14 @@ from typing import Any
 from backpass.layers import Dense
 from backpass.losses import Penalty
 from backpass.losses._penalties import checked_penalties
-from backpass.models import Sequential
+from backpass.models import Module, Sequential
 from backpass.models._model import Model
 from backpass.optimizers._optimizer import resolved
 from backpass.sklearn._classifier import Classifier
 from backpass.sklearn._documented import documented
 from backpass.sklearn._estimator import Estimator
 from backpass.sklearn._regressor import Regressor
+from backpass.training._mistakes import check_outputs
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -47,8 +48,9 @@ class OfNetwork(Estimator):
             shapes = ", ".join(str(("rows", *shape[1:])) for shape in outputs)
             raise ValueError(
                 f"[{type(self).__name__}] network must have {self._head.units} outputs for this y and loss, "
-                f"got {shapes}"
+                f"got {shapes}{self._head.cure(outputs)}"
             )
+        check_outputs(given, given._built(), self._head.loss)
         self.network_ = given
 
     def _given(self, features: int) -> Any:
@@ -59,9 +61,13 @@ class OfNetwork(Estimator):
             return copy.deepcopy(self.network)
         if not callable(self.network):
             raise TypeError(f"[{type(self).__name__}] network must be a model or a function, got {self.network!r}")
-        made = self.network(features, self._head.units)
+        made = self.network if isinstance(self.network, Module) else self.network(features, self._head.units)
         if not isinstance(made, Model):
-            raise TypeError(f"[{type(self).__name__}] network must make a Sequential or a Network, got {made!r}")
+            cure = ": a Module has no fit, a Layer with the same forward does" if isinstance(made, Module) else ""
+            raise TypeError(
+                f"[{type(self).__name__}] network must be or make a Sequential or a Network, "
+                f"got {type(made).__name__}{cure}"
+            )
         return made
 
     def _optimizer_for(self) -> Any:
