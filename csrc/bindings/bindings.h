@@ -11,6 +11,7 @@ void bind_tensors(pybind11::module_& module);
 void bind_functions(pybind11::module_& module);
 // Of which bind_functions is told:
 void bind_products(pybind11::module_& module);
+void bind_convolutions(pybind11::module_& module);
 void bind_linalg(pybind11::module_& module);
 void bind_reductions(pybind11::module_& module);
 void bind_shapes(pybind11::module_& module);

@@ -215,6 +215,7 @@ void bind_functions(py::module_& module) {
   const py::set others(module.attr("__dict__"));
   bind_elementwise(module);
   bind_products(module);
+  bind_convolutions(module);
   bind_reductions(module);
   bind_shapes(module);
   bind_lookups(module);

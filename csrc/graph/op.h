@@ -18,6 +18,9 @@ enum class OpKind : unsigned char {
   elementwise,  // fn, alpha; inputs of one shape
   matmul,       // transpose_a, transpose_b, precision: rows times a matrix, or a sum over rows
   batch_matmul,      // transpose_a, transpose_b, precision: a matrix for each leading index, broadcast
+  conv,              // dims: of Convolution. inputs: x (n, h, w, c), weight (o, kh, kw, c / groups)
+  conv_transpose,    // dims; inputs: y, weight; to the shape of x: the derivative of conv by x
+  conv_weight,       // dims; inputs: x, y; to the shape of the weight: the derivative of conv by the weight
   cholesky,          // () : of (..., n, n), as all of these
   triangular_solve,  // transpose_a, lower, unit; inputs: a (..., n, n), b (..., n, k)
   solve,             // transpose_a; inputs likewise

@@ -30,6 +30,7 @@ enum class Role : unsigned char {
   row_number,   // a number for each row: see RowFunction
   sum,
   product,
+  convolution,
   linalg,    // of each matrix of an operand
   movement,  // elements of others at other places: see Move
   lookup,    // elements by indices
@@ -121,7 +122,8 @@ const OpRow& row_of(OpKind kind);
 std::span<const OpRow> op_rows();  // in the order of kinds
 inline const OpRow& row_of(const Op& op) { return row_of(op.kind); }
 inline Role role(const Op& op) { return row_of(op).role; }
-inline bool is_product(const Op& op) { return role(op) == Role::product; }
+// Of a weight, or by one.
+inline bool is_product(const Op& op) { return role(op) == Role::product || role(op) == Role::convolution; }
 
 double elements_per_row(const Tensor& t);  // how many it has for one row of the batch
 

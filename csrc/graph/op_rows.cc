@@ -24,6 +24,7 @@ constexpr OpField kCountFields[] = {
 constexpr OpField kFunctionFields[] = {{"fn", &Op::fn}, {"derived", &Op::derived, Form::optional}};
 constexpr OpField kMatmulFields[] = {
     {"transpose_a", &Op::transpose_a}, {"transpose_b", &Op::transpose_b}, {"precision", &Op::precision}};
+constexpr OpField kConvFields[] = {{"dims", &Op::dims}, {"precision", &Op::precision}};
 constexpr OpField kTriangleFields[] = {{"transpose_a", &Op::transpose_a}, {"lower", &Op::lower}, {"unit", &Op::unit}};
 constexpr OpField kSolveFields[] = {{"transpose_a", &Op::transpose_a}};
 constexpr OpField kSumFields[] = {{"dims", &Op::dims}, {"keepdims", &Op::keepdims}};
@@ -77,6 +78,9 @@ constexpr OpRow kRows[] = {
      rebuilt_matmul, matmul_flops, batched_matmul},
     {OpKind::batch_matmul, "batch_matmul", Role::product, {2, 2}, kMatmulFields, batch_matmul_derivative,
      [](const Op& op) { return batch_matmul(input0(op), input1(op), op.transpose_a, op.transpose_b, op.precision); }, batch_matmul_flops, batched_batch_matmul},
+    {OpKind::conv, "conv", Role::convolution, {2, 2}, kConvFields, conv_derivative, rebuilt_conv, conv_flops, batched_conv},
+    {OpKind::conv_transpose, "conv_transpose", Role::convolution, {2, 2}, kConvFields, conv_transpose_derivative, rebuilt_conv, conv_flops, batched_conv},
+    {OpKind::conv_weight, "conv_weight", Role::convolution, {2, 2}, kConvFields, conv_weight_derivative, rebuilt_conv, conv_flops, batched_conv},
     {OpKind::cholesky, "cholesky", Role::linalg, {1, 1}, {}, cholesky_derivative,
      [](const Op& op) { return linalg::cholesky(input0(op)); }, linalg_flops, batched_linalg},
     {OpKind::triangular_solve, "triangular_solve", Role::linalg, {2, 2}, kTriangleFields, triangular_solve_derivative,

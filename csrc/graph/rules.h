@@ -19,6 +19,9 @@ std::pair<Tensor, Tensor> in_one_type(const char* who, const Tensor& a, const Te
 Grads elementwise_derivatives(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads batch_matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads conv_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads conv_transpose_derivative(const Tensor& x, const Tensor& h, const Wanted& wanted);
+Grads conv_weight_derivative(const Tensor& weight, const Tensor& v, const Wanted& wanted);
 Grads cholesky_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads triangular_solve_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads solve_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
@@ -60,6 +63,7 @@ Grads host_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Tensor batched_elementwise(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_matmul(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_batch_matmul(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_conv(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_linalg(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_sum(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_broadcast(const Op& op, const BatchedInputs& x, Dim size);
@@ -110,9 +114,11 @@ Tensor rebuilt_gather(const Op& op);
 Tensor rebuilt_random(const Op& op);
 
 Tensor rebuilt_matmul(const Op& op);
+Tensor rebuilt_conv(const Op& op);
 
 double matmul_flops(const Tensor& y);
 double batch_matmul_flops(const Tensor& y);
+double conv_flops(const Tensor& y);
 double linalg_flops(const Tensor& y);
 
 // Axes as ascending non-negative numbers; throws where one is out of range or named twice.

@@ -8,6 +8,7 @@
 #include "kernels/norm-inl.h"
 #include "kernels/random-inl.h"
 #include "kernels/update-inl.h"
+#include "kernels/window-inl.h"
 
 namespace backpass::kernels {
 namespace {
@@ -27,6 +28,8 @@ constexpr Kernels<T> make_table() {
   kernels.vector = Vec<T>::kLanes;
   kernels.matmul = &matmul<T>;
   kernels.pack_a = &pack_a<T>;
+  kernels.window_product = &window_product<T>;
+  kernels.pack_runs = &pack_runs<T>;
   fill_elementwise(kernels);
   kernels.softmax = &softmax<T>;
   kernels.center = &center<T>;

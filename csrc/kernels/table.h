@@ -49,6 +49,30 @@ struct MatmulBlock {
   RegisterEpilogue<T> epilogue = {};
 };
 
+// Part of the inner dimension of a window product: where its elements of A begin, and those of B.
+struct Run {
+  Size a, b, length;
+};
+
+// C = A B, or C += A B, where rows of A lie in lines and the inner dimension in runs, as windows over an image do:
+// A(l, i, p) = a[l * a_line + i * a_row + run.a + q * a_k] for line l, row i of it, and p the q-th of a run.
+template <class T>
+struct WindowBlock {
+  T* c;  // C(l, i, j) = c[l * c_line + i * ldc + j]
+  Size c_line, ldc;
+  const T* a;
+  Size a_line, a_row, a_k;
+  const T* b;  // by panels, as pack_runs leaves them; or rows b_k apart, of which runs take one after the other
+  Size b_k;
+  bool packed_b;
+  Size lines, rows, n, k;
+  const Run* runs;  // none is longer than kc
+  Size run_count;
+  bool add;
+  T* scratch;                         // nr * kc elements, where B is not packed
+  RegisterEpilogue<T> epilogue = {};  // relu_out lies as C does
+};
+
 // The update kernels; what state each keeps is said beside it.
 enum class UpdateRule : unsigned char {
   sgd,       // velocity, where there is momentum
@@ -109,6 +133,11 @@ struct Kernels {
   // out (rows * k): the rows (one at least) of a block as MatmulPath::packed_a reads them; the part of pass `pass` of
   // matmul_passes.
   void (*pack_a)(T* out, const T* a, Size a_row, Size a_k, Size rows, Size k, Size pass) noexcept;
+
+  void (*window_product)(const WindowBlock<T>& block) noexcept;
+  // One panel of n columns, nr at most: out (k, whole vectors) = the rows of B that the runs name, zeros beyond n.
+  // B(p, j) = b[run.b + q * b_k + j * b_col].
+  void (*pack_runs)(T* out, const T* b, Size b_k, Size b_col, Size n, const Run* runs, Size run_count) noexcept;
 
   // Indexed by Elementwise. `b` is ignored by unary functions; out may be a or b itself.
   ElementwiseKernel elementwise[kElementwiseCount];

@@ -16,6 +16,14 @@ struct Fans {
   double in, out;
 };
 
+// Of (out, ..., in): filters (out, kernel height, kernel width, in) read, and are read by, so many pixels.
+Fans fans_of(const Shape& shape) {
+  double pixels = 1;
+  for (std::size_t i = 1; i + 1 < shape.size(); ++i) pixels *= static_cast<double>(std::max<Dim>(1, shape[i]));
+  const auto at_least_one = [](Dim dim) { return static_cast<double>(std::max<Dim>(1, dim)); };
+  return shape.empty() ? Fans{1, 1} : Fans{at_least_one(shape.back()) * pixels, at_least_one(shape[0]) * pixels};
+}
+
 struct Rule {
   const char* name;
   double (*variance)(const Fans& fans);
@@ -110,7 +118,7 @@ void fill(T* values, const Shape& shape, const Initializer& initializer, const F
   if (initializer.fill) return fill_by_hand(values, shape, initializer, seed, index);
   RandomSequence random(seed, RandomUse::initialize, index);
   if (initializer.name == kOrthogonal) {
-    const Dim rows = static_cast<Dim>(fans.out);
+    const Dim rows = shape.empty() ? 1 : std::max<Dim>(1, shape[0]);
     return fill_orthogonal(values, rows, n / rows, initializer.gain, random);
   }
   const Rule* rule = find_rule(initializer.name);
@@ -149,9 +157,7 @@ bool is_forgotten(const Initializer& initializer) { return initializer.name == k
 void initialize(void* values, const Shape& shape, DType dtype, const Initializer& initializer, std::uint64_t seed,
                 std::uint32_t index) {
   check_initializer("parameter", initializer);
-  const double last = shape.empty() ? 1 : static_cast<double>(shape.back()),
-               first = shape.empty() ? 1 : static_cast<double>(shape[0]);
-  const Fans fans{last > 0 ? last : 1, first > 0 ? first : 1};
+  const Fans fans = fans_of(shape);
   if (dtype == DType::float64)
     fill(static_cast<double*>(values), shape, initializer, fans, seed, index);
   else

@@ -29,6 +29,10 @@ __all__ = [
     "ceil",
     "clip",
     "concat",
+    "conv1d",
+    "conv1d_transpose",
+    "conv2d",
+    "conv2d_transpose",
     "cos",
     "cosh",
     "count_nonzero",
@@ -165,6 +169,7 @@ __all__ = [
 ]
 
 _Operand = Tensor | float | Array
+_Numbers = int | Sequence[int]
 
 def abs(x: Tensor) -> Tensor: ...
 def sign(x: Tensor) -> Tensor: ...
@@ -270,6 +275,40 @@ def tensordot(
     a: Tensor, b: Tensor, axes: int | tuple[int | Sequence[int], int | Sequence[int]] | list[Sequence[int]] = 2
 ) -> Tensor: ...
 def einsum(subscripts: str, *operands: Tensor, precision: str = "highest") -> Tensor: ...
+def conv2d(
+    x: _Operand,
+    weight: _Operand,
+    stride: _Numbers = 1,
+    padding: _Numbers | Sequence[tuple[int, int]] | str = 0,
+    dilation: _Numbers = 1,
+    groups: int = 1,
+) -> Tensor: ...
+def conv2d_transpose(
+    x: _Operand,
+    weight: _Operand,
+    stride: _Numbers = 1,
+    padding: _Numbers | Sequence[tuple[int, int]] | str = 0,
+    output_padding: _Numbers = 0,
+    dilation: _Numbers = 1,
+    groups: int = 1,
+) -> Tensor: ...
+def conv1d(
+    x: _Operand,
+    weight: _Operand,
+    stride: _Numbers = 1,
+    padding: _Numbers | Sequence[tuple[int, int]] | str = 0,
+    dilation: _Numbers = 1,
+    groups: int = 1,
+) -> Tensor: ...
+def conv1d_transpose(
+    x: _Operand,
+    weight: _Operand,
+    stride: _Numbers = 1,
+    padding: _Numbers | Sequence[tuple[int, int]] | str = 0,
+    output_padding: _Numbers = 0,
+    dilation: _Numbers = 1,
+    groups: int = 1,
+) -> Tensor: ...
 def take_label(x: Tensor, labels: Tensor | ArrayLike, ignore: int | None = None) -> Tensor: ...
 def sum(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor: ...
 def mean(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor: ...

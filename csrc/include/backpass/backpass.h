@@ -3,6 +3,7 @@
 
 #include "backpass/averages.h"
 #include "backpass/checkpoint.h"
+#include "backpass/convolution.h"
 #include "backpass/data.h"
 #include "backpass/eager.h"
 #include "backpass/fields.h"

@@ -7,6 +7,7 @@
 #include "graph/op_row.h"
 #include "plan/calls/program.h"
 #include "plan/calls/repeated.h"
+#include "plan/calls/windows.h"
 
 namespace backpass {
 
@@ -47,6 +48,37 @@ bool pays_to_pack_a(const kernels::Kernels<T>& k, const MatmulSpec& spec);
 // A of a product, copied as its blocks read it: block of rows after block of rows, out (m * k).
 template <class T>
 CallPtr make_pack_call(const kernels::Kernels<T>& k, int out, const MatmulSpec& spec);
+
+// A convolution, from images a to images out, then the epilogue; or the gradient to its filters, from images a and the
+// gradient b to images of its results.
+struct ConvSpec {
+  int out = -1, a = -1, b = -1;  // b: filters, as a pack call leaves them
+  Dim images = 0, channels = 0, filters = 0, groups = 1;
+  AxisWindows height = {}, width = {};
+  Program epilogue = {};  // over (images height width, channels of out)
+  bool watched = false;   // as in MatmulSpec
+
+  bool transposed() const { return height.transposed; }
+  Dim group_channels() const { return channels / groups; }
+  Dim group_filters() const { return filters / groups; }
+};
+template <class T>
+CallPtr make_conv_call(const kernels::Kernels<T>& k, ConvSpec spec);
+template <class T>
+Dim conv_tasks(const kernels::Kernels<T>& k, const ConvSpec& spec);
+// The filters of value `b`, (filters, kernel height, kernel width, channels / groups), as a conv call reads them.
+template <class T>
+CallPtr make_pack_filters_call(const kernels::Kernels<T>& k, int out, const ConvSpec& spec);
+template <class T>
+Dim packed_filters(const kernels::Kernels<T>& k, const ConvSpec& spec);  // elements
+// Sums over some of the images each: out (conv_weight_parts, filters' elements), and all of them, in the filters'
+// order.
+template <class T>
+CallPtr make_conv_weight_call(const kernels::Kernels<T>& k, const ConvSpec& spec);
+template <class T>
+Dim conv_weight_parts(const kernels::Kernels<T>& k, const ConvSpec& spec);
+template <class T>
+CallPtr make_add_filters_call(const kernels::Kernels<T>& k, const ConvSpec& spec, Dim parts);
 
 // Of each matrix of a (..., rows, n), with right-hand sides b (..., n, columns) where the kind has them.
 struct LinalgSpec {

@@ -34,11 +34,8 @@ struct Side {
   Dim tiles() const { return size / unit; }
 };
 
-Dim wanted_tasks(const MatmulSpec& s) {
-  const double flops =
-      2.0 * static_cast<double>(s.products()) * static_cast<double>(s.m * s.n) * static_cast<double>(s.k);
-  const double fine = std::min(kTasks, flops / kSmallTaskFlops), coarse = std::min(kMostTasks, flops / kTaskFlops);
-  return std::max<Dim>(1, static_cast<Dim>(std::max(fine, coarse)));
+double flops_of(const MatmulSpec& s) {
+  return 2.0 * static_cast<double>(s.products()) * static_cast<double>(s.m * s.n) * static_cast<double>(s.k);
 }
 
 // Both operands are copied, by every block that needs them: blocks nearly square.
@@ -99,6 +96,11 @@ std::optional<BlockCut> cut_in_lanes(const MatmulSpec& s, LaneCut lane_cut) {
 
 }  // namespace
 
+Dim wanted_tasks(double flops) {
+  const double fine = std::min(kTasks, flops / kSmallTaskFlops), coarse = std::min(kMostTasks, flops / kTaskFlops);
+  return std::max<Dim>(1, static_cast<Dim>(std::max(fine, coarse)));
+}
+
 template <class T>
 Dim matmul_depth(const MatmulSpec& s, LaneCut lane_cut) {
   const bool rounds = sizeof(T) < sizeof(double);
@@ -132,7 +134,7 @@ BlockCut cut_product(const kernels::Kernels<T>& k, const MatmulSpec& s, Dim task
 
 template <class T>
 BlockCut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
-  const Dim tasks = wanted_tasks(s), products = std::max<Dim>(1, s.products());
+  const Dim tasks = wanted_tasks(flops_of(s)), products = std::max<Dim>(1, s.products());
   BlockCut cut = cut_product(k, s, ceil_div(tasks, products));
   if (cut.down * cut.across == 1) cut.products = ceil_div(products, tasks);
   return cut;

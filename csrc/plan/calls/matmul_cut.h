@@ -13,6 +13,9 @@ inline constexpr Dim kChunk = 4096;
 // all alike, and every addition rounds the same way; over fewer, time counts for more.
 inline constexpr Dim kManyRows = 262144, kShortChunk = 64;
 
+// How many tasks so much work is worth.
+Dim wanted_tasks(double flops);
+
 struct BlockCut {
   Dim rows, cols;  // of a block
   Dim down, across;

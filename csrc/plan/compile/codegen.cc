@@ -72,6 +72,7 @@ class Generator {
       case Role::generator:
         return emit_random(t);
       case Role::product:
+      case Role::convolution:
         made_[&t.op()] = {Layout::full, false, product_};
         return;
       case Role::leaf:

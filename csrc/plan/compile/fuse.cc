@@ -107,6 +107,8 @@ class Fuser {
         return is_total_sum(t) || is_row_sum(t) ? place_in_program(t) : place_alone(t, Cluster::Kind::reduce);
       case Role::product:
         return place_alone(t, Cluster::Kind::matmul);
+      case Role::convolution:
+        return place_alone(t, t.op().kind == OpKind::conv_weight ? Cluster::Kind::filters : Cluster::Kind::conv);
       case Role::linalg:
         return place_alone(t, Cluster::Kind::linalg);
       case Role::movement:
@@ -223,7 +225,7 @@ class Fuser {
 
   bool try_join(const Tensor& t, std::size_t index) {
     Cluster& cluster = fusion_.clusters[index];
-    if (cluster.kind != Cluster::Kind::program && cluster.kind != Cluster::Kind::matmul) return false;
+    if (!cluster.takes_more()) return false;
     // What the guard keeps back must not hide in a call that it lets pass.
     if ((cluster.phase == Phase::update) != (phase(t) == Phase::update)) return false;
     if (separate_ && (cluster.phase == Phase::forward) != (phase(t) == Phase::forward)) return false;

@@ -7,12 +7,14 @@ namespace backpass {
 
 // Ops that one call computes, in order.
 struct Cluster {
-  enum class Kind : unsigned char { program, matmul, linalg, reduce, copy, rows, axis, host };
+  enum class Kind : unsigned char { program, matmul, conv, filters, linalg, reduce, copy, rows, axis, host };
   Kind kind = Kind::program;
-  std::vector<Tensor> ops;  // for matmul the first is the product
+  std::vector<Tensor> ops;  // of a product, which others follow as its epilogue, it is the first
   Space space;
   bool whole_rows = false;
   Phase phase = Phase::forward;
+
+  bool takes_more() const { return kind == Kind::program || kind == Kind::matmul || kind == Kind::conv; }
 };
 
 // A sum of everything, or over axes that a reduction takes, may be multiplied by constants at the end: what its call

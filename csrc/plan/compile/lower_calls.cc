@@ -29,6 +29,10 @@ CallPtr Lowering::lower_as(std::size_t index) {
   switch (cluster.kind) {
     case Cluster::Kind::matmul:
       return lower_matmul<T>(index);
+    case Cluster::Kind::conv:
+      return lower_conv<T>(index);
+    case Cluster::Kind::filters:
+      return lower_filters<T>(cluster.ops[0]);
     case Cluster::Kind::linalg:
       return lower_linalg<T>(cluster.ops[0]);
     case Cluster::Kind::program:

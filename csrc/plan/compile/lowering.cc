@@ -125,7 +125,7 @@ void Lowering::add_leaves() {
 void Lowering::choose_stored() {
   for (std::size_t i = 0; i < fusion_.clusters.size(); ++i) {
     const Cluster& cluster = fusion_.clusters[i];
-    if (cluster.kind != Cluster::Kind::program && cluster.kind != Cluster::Kind::matmul)
+    if (!cluster.takes_more())
       for (const Tensor& t : cluster.ops) stored_[&t.op()] = true;
     for (const Tensor& root : reads_of(i)) stored_[&root.op()] = true;
   }

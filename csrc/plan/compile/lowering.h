@@ -37,6 +37,11 @@ class Lowering {
   template <class T>
   CallPtr lower_matmul(std::size_t index);
   template <class T>
+  CallPtr lower_conv(std::size_t index);
+  template <class T>
+  CallPtr lower_filters(const Tensor& t);
+  ConvSpec conv_spec(const Tensor& t);
+  template <class T>
   CallPtr lower_program(std::size_t index);
   template <class T>
   CallPtr lower_linalg(const Tensor& t);
