@@ -20,6 +20,32 @@ def counted():
     return f
 
 
+def test_methods_of_two_objects_are_two_functions():
+    class Scaled:
+        def __init__(self, by):
+            self.by = by
+
+        def sum_of(self, x):
+            return bp.sum(x * self.by)
+
+    for made in (bp.compile, bp.grad, bp.vmap):
+        assert [float(np.sum(made(Scaled(by).sum_of)(np.ones(1)))) for by in (2.0, 3.0)] == [2.0, 3.0]
+
+
+def test_memory_of_large_results_that_are_gone_is_used_again():
+    f, x = bp.compile(lambda x: x + 1.0), np.ones(20000)
+    place = f(x).ctypes.data
+    second = f(x)
+    assert second.ctypes.data == place
+    assert second.flags.writeable
+    assert second.flags.c_contiguous
+    assert not np.shares_memory(f(x), second)
+    part = second[5:]  # holds the memory
+    del second
+    f(x)[:] = 7
+    np.testing.assert_array_equal(part, 2.0)
+
+
 def test_one_trace_for_each_structure(counted):
     f = bp.compile(counted, static_argnums=1, static_argnames="name")
     for _ in range(3):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import types
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
@@ -82,11 +83,11 @@ def kept(make: Callable[[], T], f: Callable[..., Any], key: Hashable) -> T:
     """What was made of a function before with these settings, or what `make` makes; it goes with the function."""
     if not callable(f):
         raise TypeError(f"[{key[0] if isinstance(key, tuple) else key}] takes a function, got {f!r:.60}")
-    if isinstance(f, type):
-        return make()  # it would be an attribute of the class
+    if isinstance(f, type | types.MethodType):
+        return make()  # it would be an attribute of the class, and so of all of its objects
     try:
         made = f.__dict__.setdefault(_KEPT, {})
-    except AttributeError:  # a bound method, a builtin
+    except AttributeError:  # a builtin
         return make()
     if key not in made:
         made[key] = make()
