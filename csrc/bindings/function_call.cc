@@ -1,13 +1,19 @@
 // Calling functions of arrays: results are written where NumPy will have them.
 #include "function_call.h"
 
+#include "base/turns.h"
+
 namespace backpass::python {
 namespace {
 
 // A new array, its elements whatever lies there.
 py::array new_array(DType dtype, const Shape& shape, Dim rows) {
+  Shape whole = shape;
+  std::ranges::replace(whole, kBatch, rows);
+  if (static_cast<std::size_t>(element_count(whole)) * size_of(dtype) >= kLeastReused)
+    return to_numpy(unset_array(dtype, whole));
   py::ssize_t dims[Shape::kMaxRank];
-  std::ranges::transform(shape, dims, [&](Dim dim) { return dim == kBatch ? rows : dim; });
+  std::ranges::copy(whole, dims);
   const auto& numpy = py::detail::npy_api::get();
   PyObject* made = numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, numpy_dtype(dtype).release().ptr(),
                                                static_cast<int>(shape.size()), dims, nullptr, nullptr, 0, nullptr);

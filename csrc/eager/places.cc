@@ -3,8 +3,8 @@
 
 #include <cstring>
 
+#include "base/turns.h"
 #include "eager/callees.h"
-#include "eager/turns.h"
 #include "nn/network_impl.h"
 
 namespace backpass::eager {

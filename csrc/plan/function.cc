@@ -3,6 +3,7 @@
 
 #include "base/convert.h"
 #include "base/error.h"
+#include "base/turns.h"
 #include "plan/boundary.h"
 #include "plan/spares.h"
 #include "plan/workers/sharing.h"
@@ -179,7 +180,7 @@ std::vector<Array> Function::operator()(std::span<const ArrayView> inputs, std::
   std::vector<Array> results;
   std::vector<void*> places;
   for (const Tensor& y : graph().outputs()) {
-    results.emplace_back(y.dtype(), with_rows(y.shape(), rows));
+    results.push_back(unset_array(y.dtype(), with_rows(y.shape(), rows)));
     places.push_back(results.back().data());
   }
   run(inputs, leaves, places, options);
