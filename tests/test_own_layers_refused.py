@@ -43,6 +43,13 @@ def test_numpy_code_cannot_be_saved_and_no_file_is_touched(exists, tmp_path):
         pickle.dumps(model)
 
 
+def test_gradients_of_ones_own_cannot_be_saved(tmp_path):
+    x = bp.input((None, 3))
+    model = bp.Network(x, bp.checkpoint(bp.tanh)(bp.Dense(2)(x)))
+    with pytest.raises(ValueError, match=r'"custom" is part of the program, so it cannot be saved'):
+        model.save(tmp_path / "model.safetensors")
+
+
 def test_weights_beside_numpy_code_can_be_kept(x):
     model, other = model_of(HostLinear(UNITS)), model_of(HostLinear(UNITS), seed=2)
     other.load_weights(model.state_dict())

@@ -99,8 +99,9 @@ bool is_left_out(const Op& op, const OpField& field) {
 
 void write_op_fields(JsonObject& json, const Op& op) {
   if (!row_of(op).rebuild)
-    reject('"', op.host->name, "\" is computed by the host program, so it cannot be saved; a layer or loss that ",
-           "composes operations can");
+    reject('"', op.host ? op.host->name : name(op.kind), "\" ",
+           op.host ? "is computed by the host program" : "is part of the program", ", so it cannot be saved; ",
+           "a layer or loss that composes operations can");
   for (const OpField& field : row_of(op).fields)
     if (!is_left_out(op, field)) std::visit(FieldWriter{json, op, field.name}, field.member);
 }
