@@ -68,6 +68,7 @@ std::uint64_t digest_of(const Op& op) {
   for (const OpField& field : row_of(op).fields)
     if (op.kind != OpKind::constant && op.kind != OpKind::input) hash = mixed_member(hash, op, field);
   if (op.kind == OpKind::elementwise && !takes_number(op)) hash = mixed(hash, word(op.alpha));
+  hash = mixed(hash, reinterpret_cast<std::uintptr_t>(op.update.get()));
   return mixed(hash, reinterpret_cast<std::uintptr_t>(op.host.get()));
 }
 

@@ -63,14 +63,16 @@ enum class OpKind : unsigned char {
   add_loss,  // inputs: y, term. y; the loss of a network in training has the term in it
   custom,    // inputs: y, xs; custom: y, of which the gradient goes to xs by a rule
   after,     // inputs: x, y. A copy of x, made when y is there
+  update,    // update, dims: which; inputs: see UpdateStep. The new weight, or a new slot
   host,      // host: computed by the host program. The last one
 };
 
 const char* name(OpKind kind);
 
 struct LayerUse;
-struct Recorded;  // graph/recorded.h
-struct Home;      // nn/home.h
+struct UpdateStep;  // graph/update.h
+struct Recorded;    // graph/recorded.h
+struct Home;        // nn/home.h
 
 // Who a parameter or state is, and where it lives: nowhere until a network gives it its first values. Copies of the op
 // in other graphs share it, and so its values.
@@ -104,6 +106,7 @@ struct Op {
   Initializer initializer = {};
   std::shared_ptr<const HostFunction> host = nullptr;
   std::shared_ptr<const GradientRule> custom = nullptr;
+  std::shared_ptr<const UpdateStep> update = nullptr;
   std::shared_ptr<Residence> residence = nullptr;   // of a parameter or state
   std::shared_ptr<const LayerUse> layer = nullptr;  // of a layer's output: which call of which layer made it
   std::uint64_t id = 0;                             // order of making; an op's inputs have smaller ones

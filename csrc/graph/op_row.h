@@ -35,6 +35,7 @@ enum class Role : unsigned char {
   movement,  // elements of others at other places: see Move
   lookup,    // elements by indices
   axis,      // along neighbouring axes, by a call of its own
+  update,    // of weights and their slots, by a kernel of an optimizer
   host,
 };
 

@@ -154,13 +154,15 @@ constexpr OpRow kRows[] = {
     {OpKind::custom, "custom", Role::view, {1, kMaxOperands}, {}, custom_derivative, nullptr, no_flops, batched_custom},
     {OpKind::after, "after", Role::movement, {2, 2}, {}, after_derivative,
      [](const Op& op) { return after(input0(op), input1(op)); }, no_flops, batched_after, {}, after_moves},
+    {OpKind::update, "update", Role::update, {3, 7}, kAxisFields, update_derivative, nullptr, elements_per_row, batched_update},
     {OpKind::host, "host", Role::host, {1, kMaxOperands}, {}, host_derivative, nullptr, no_flops, batched_host},
 };
 // clang-format on
 
 constexpr bool is_complete(const OpRow& row) {
   const bool by_row = row.role == Role::row || row.role == Role::row_number;
-  const bool by_code = row.kind == OpKind::host || row.kind == OpKind::custom;  // which no file holds
+  // Which no file holds.
+  const bool by_code = row.kind == OpKind::host || row.kind == OpKind::custom || row.kind == OpKind::update;
   const bool can_be_mapped = row.inputs.most > 0 || row.role == Role::generator;
   return row.derivative && row.flops && by_row == (row.row != RowFunction::none) &&
          (row.role == Role::movement) == static_cast<bool>(row.move) && (row.rebuild || by_code) &&

@@ -57,6 +57,7 @@ Grads track_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads add_loss_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads custom_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads after_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads update_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads host_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 
 // Batching rules.
@@ -90,6 +91,7 @@ Tensor batched_stop_gradient(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_add_loss(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_custom(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_after(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_update(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_host(const Op& op, const BatchedInputs& x, Dim size);
 // With the mapped axis in front: repeated along it where it has none.
 Tensor mapped(const BatchedInput& x, Dim size);

@@ -98,6 +98,7 @@ struct UpdateSettings {
   // Of this step:
   double step_size = 0;      // the learning rate, corrected
   double gradient_step = 0;  // nadam: of the gradient itself
+  double shrink = 1;         // decoupled: 1 - learning_rate weight_decay, which the weight is multiplied by
   double root = 1;           // the square root of what corrects the second moment
   bool rectified = true;     // radam: whether the second moment is divided by
 };

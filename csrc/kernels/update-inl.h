@@ -69,7 +69,7 @@ void with_moments(T* weight, const T* grad, T* m, T* v, const UpdateSettings& se
   const Vec<T> beta1 = constant<T>(settings.beta1), fresh1 = constant<T>(settings.fresh1);
   const Vec<T> beta2 = constant<T>(settings.beta2), fresh2 = constant<T>(settings.fresh2);
   const Vec<T> decay = constant<T>(settings.weight_decay);
-  const Vec<T> shrink = constant<T>(1 - settings.learning_rate * settings.weight_decay);
+  const Vec<T> shrink = constant<T>(settings.shrink);
   const bool coupled = settings.weight_decay != 0 && !settings.decoupled;
   const bool decoupled = settings.weight_decay != 0 && settings.decoupled;
   sweep<T>(n, [=](Size i, auto read, auto write) {
@@ -208,7 +208,7 @@ void lion(T* weight, const T* grad, T* m, T*, T*, const UpdateSettings& settings
   const Vec<T> rate = constant<T>(settings.step_size);
   const Vec<T> beta1 = constant<T>(settings.beta1), fresh1 = constant<T>(settings.fresh1);
   const Vec<T> beta2 = constant<T>(settings.beta2), fresh2 = constant<T>(settings.fresh2);
-  const Vec<T> shrink = constant<T>(1 - settings.learning_rate * settings.weight_decay);
+  const Vec<T> shrink = constant<T>(settings.shrink);
   sweep<T>(n, [=](Size i, auto read, auto write) {
     const Vec<T> w = shrink * read(weight + i);
     const Vec<T> g = read(grad + i), mean = read(m + i);

@@ -1,26 +1,24 @@
 // A step as operations: clipping, groups, and the rule of each weight.
-#include "optim/apply.h"
-
 #include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
 #include "optim/muon.h"
 #include "optim/state.h"
+#include "optim/step_numbers.h"
 
 namespace backpass {
 namespace {
 
 constexpr double kClipMargin = 1e-6;  // as where a network's gradient is clipped
 
-// g min(1, limit / (|g| + margin)), of all gradients together. What is squared is made small by a power of two: sums
+// min(1, limit / (|g| + margin)), of all gradients together. What is squared is made small by a power of two: sums
 // overflow in float32 only where the norm is beyond 1e30 limits.
-void clip_norm(std::vector<Tensor>& grads, double limit) {
+Tensor clip_factor(const std::vector<Tensor>& grads, double limit) {
   const double small = std::ldexp(1.0, -40 - std::ilogb(limit));
   Tensor total = constant(0.0, {}, grads[0].dtype());
   for (const Tensor& grad : grads) total = total + sum(square(grad * small));
-  const Tensor factor = minimum(limit / (sqrt(total) / small + kClipMargin), constant(1.0, {}, total.dtype()));
-  for (Tensor& grad : grads) grad = grad * factor;
+  return minimum(limit / (sqrt(total) / small + kClipMargin), constant(1.0, {}, total.dtype()));
 }
 
 void clip_value(std::vector<Tensor>& grads, double limit) {
@@ -35,39 +33,47 @@ void check_like(const std::string& who, const std::string& what, const std::stri
          ", got ", got ? to_string(got.shape()) : "none", got ? " and " : "", got ? name(got.dtype()) : "");
 }
 
+// What a kernel does for an entry of the groups' table: one for all graphs of a state, as recordings are found again by
+// it.
+std::shared_ptr<const UpdateStep> update_step(Optimizer::State& state, std::size_t entry) {
+  state.update_steps.resize(state.groups.table().size());
+  std::weak_ptr<const UpdateStep>& kept = state.update_steps[entry];
+  if (auto found = kept.lock()) return found;
+  UpdateStep step{state.rule.kernel, state.rule.settings};
+  step.first = static_cast<Dim>(entry) * kStepNumbers;
+  step.scales = state.options.clip_norm.has_value();
+  step.settings.weight_decay = state.groups.table()[entry].weight_decay;
+  for (std::size_t i = 0; i < step.slots.size(); ++i) step.slots[i] = state.rule.slots[i] != nullptr;
+  auto made = std::make_shared<const UpdateStep>(step);
+  kept = made;
+  return made;
+}
+
 // One weight of a step.
 class Applied {
  public:
-  Applied(const Optimizer::State& state, const std::string& weight_name, const StepNumbers& numbers, double decay)
-      : state_(state), name_(weight_name), now_(numbers), decay_(decay) {}
+  // `factor`: of all gradients, empty where nothing is clipped.
+  Applied(Optimizer::State& state, const std::string& weight_name, const Tensor& numbers, const Tensor& factor,
+          std::size_t entry)
+      : state_(state), name_(weight_name), numbers_(numbers), factor_(factor), entry_(entry) {}
 
   // The new weight, and behind it the new slots.
   std::vector<Tensor> operator()(const Tensor& weight, const std::vector<Tensor>& slots, const Tensor& grad) const {
-    if (state_.composed) return own(weight, slots, grad);
-    if (state_.rule.direction && is_matrix(weight.shape())) return along_direction(weight, slots, grad);
-    RuleTensors from{weight};
-    const std::vector<std::size_t> kept = positions();
-    for (std::size_t i = 0; i < kept.size(); ++i) from.slots[kept[i]] = slots[i];
-    const RuleTensors next = apply_rule(state_.rule, decay_, from, grad, now_);
-    std::vector<Tensor> results{next.weight};
-    for (const std::size_t position : kept) results.push_back(next.slots[position]);
-    return results;
+    if (state_.composed) return own(weight, slots, scaled(grad));
+    if (state_.rule.direction && is_matrix(weight.shape())) return along_direction(weight, slots, scaled(grad));
+    return update(update_step(state_, entry_), weight, grad, slots, numbers_, factor_);
   }
 
  private:
-  // Which of the rule's three slots there are.
-  std::vector<std::size_t> positions() const {
-    std::vector<std::size_t> found;
-    for (std::size_t i = 0; i < state_.slot_names.size(); ++i)
-      if (!state_.slot_names[i].empty()) found.push_back(i);
-    return found;
-  }
+  Tensor scaled(const Tensor& grad) const { return factor_ ? grad * factor_ : grad; }
+  double decay() const { return state_.groups.table()[entry_].weight_decay; }
+  StepNumbers<Tensor> now() const { return numbers_at(numbers_, static_cast<Dim>(entry_) * kStepNumbers); }
 
   std::vector<Tensor> along_direction(const Tensor& weight, const std::vector<Tensor>& slots,
                                       const Tensor& grad) const {
     const Directed next = directed(*state_.rule.direction, slots[0], grad);
-    std::vector<Tensor> results{weight - now_.learning_rate * (decay_ != 0 ? next.step + weight * decay_ : next.step),
-                                next.momentum};
+    const Tensor along = decay() != 0 ? next.step + weight * decay() : next.step;
+    std::vector<Tensor> results{weight - now().learning_rate * along, next.momentum};
     results.insert(results.end(), slots.begin() + 1, slots.end());
     return results;
   }
@@ -75,16 +81,18 @@ class Applied {
   // A rule of one's own knows the weight by its name.
   std::vector<Tensor> own(const Tensor& weight, const std::vector<Tensor>& slots, const Tensor& grad) const {
     const Tensor named = input(weight.shape(), weight.dtype(), name_);
-    const Tensor decayed = decay_ != 0 ? grad + named * decay_ : grad;
-    std::vector<Tensor> results = state_.composed->update({named, decayed, slots, now_.learning_rate, now_.step});
+    const Tensor decayed = decay() != 0 ? grad + named * decay() : grad;
+    const StepNumbers<Tensor> numbers = now();
+    std::vector<Tensor> results = state_.composed->update({named, decayed, slots, numbers.learning_rate, numbers.step});
     check_results(*state_.composed, name_, weight, results);
     return substitute(results, {named}, {weight});
   }
 
-  const Optimizer::State& state_;
+  Optimizer::State& state_;
   const std::string& name_;
-  const StepNumbers& now_;
-  double decay_;
+  const Tensor& numbers_;  // of all entries
+  const Tensor& factor_;
+  std::size_t entry_;  // of the groups' table
 };
 
 void check(const Optimizer::State& state, const std::vector<std::string>& names, const StepTensors& from,
@@ -123,13 +131,13 @@ StepTensors Optimizer::apply(const std::vector<std::string>& names, const StepTe
   StepTensors next{{}, std::vector<std::vector<Tensor>>(from.slots.size()), next_step(from.steps)};
   if (names.empty()) return next;
   if (state->options.clip_value) clip_value(grads, *state->options.clip_value);
-  if (state->options.clip_norm) clip_norm(grads, *state->options.clip_norm);
-  const std::vector<StepNumbers> numbers = step_numbers(state, from.steps, from.weights[0].dtype());
+  const Tensor factor = state->options.clip_norm ? clip_factor(grads, *state->options.clip_norm) : Tensor();
+  const Tensor numbers = step_numbers(state, from.steps, from.weights[0].dtype());
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto entry = static_cast<std::size_t>(state->groups.settings_of(infos[i]));
     std::vector<Tensor> slots;
     for (const std::vector<Tensor>& slot : from.slots) slots.push_back(slot[i]);
-    const Applied applied(*state, names[i], numbers[entry], state->groups.table()[entry].weight_decay);
+    const Applied applied(*state, names[i], numbers, factor, entry);
     const std::vector<Tensor> results = applied(from.weights[i], slots, grads[i]);
     next.weights.push_back(results[0]);
     for (std::size_t k = 0; k < slots.size(); ++k) next.slots[k].push_back(results[1 + k]);

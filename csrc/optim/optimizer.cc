@@ -126,6 +126,7 @@ kernels::UpdateSettings Optimizer::State::settings_of(Rule& by, double rate, std
   kernels::UpdateSettings settings = by.settings;
   settings.learning_rate = settings.step_size = rate * group.rate;
   settings.weight_decay = group.weight_decay;
+  settings.shrink = 1 - settings.learning_rate * settings.weight_decay;
   if (by.advance) by.advance(settings, t);
   return settings;
 }

@@ -45,6 +45,7 @@ struct Optimizer::State {
   std::vector<std::byte*> places = {};  // of a composed update; kept, so that a step allocates nothing
   double last_norm = 0;                 // of the gradient of the last step by hand, where it was to be clipped
   std::array<std::weak_ptr<const HostFunction>, 2> numbers_of_steps = {};  // see step_numbers.h; by type
+  std::vector<std::weak_ptr<const UpdateStep>> update_steps = {};  // see apply.cc; by entry of the groups' table
   AlignedBuffer numbers = {};  // that a composed update reads: the step's number, rates by entry of the groups' table
 
   int slot_count() const;

@@ -3,22 +3,20 @@
 
 #include <algorithm>
 
-#include "graph/op.h"
 #include "optim/state.h"
 
 namespace backpass {
 namespace {
 
-constexpr std::size_t kNumberCount = 9;  // numbers of an entry, as in StepNumbers
-
 std::span<const std::int32_t> elements(const ArrayView& view) {
   return {static_cast<const std::int32_t*>(view.data), static_cast<std::size_t>(element_count(view.shape))};
 }
 
-std::array<double, kNumberCount> numbers_of(const kernels::UpdateSettings& s, std::int64_t step) {
-  return {s.learning_rate,          s.step_size, s.gradient_step, s.root,
-          s.rectified ? 1.0 : 0.0,  s.fresh1,    s.eps,           1 - s.learning_rate * s.weight_decay,
-          static_cast<double>(step)};
+template <class T>
+StepNumbers<T> numbers_of(const kernels::UpdateSettings& s, std::int64_t step) {
+  const auto number = [](auto x) { return static_cast<T>(x); };
+  return {number(s.learning_rate), number(s.step_size), number(s.gradient_step), number(s.root), number(s.rectified),
+          number(s.fresh1),        number(s.eps),       number(s.shrink),        number(step)};
 }
 
 // What computes them for all graphs of an optimizer. Its rule, which may go on from the last step, is its own.
@@ -26,20 +24,19 @@ class Numbers {
  public:
   explicit Numbers(std::shared_ptr<Optimizer::State> state) : state_(std::move(state)), rule_(state_->rule) {}
 
-  // Of steps of any shape, as maps over several states have them: (*shape, entries * kNumberCount).
+  // Of steps of any shape, as maps over several states have them: (*shape, entries * kStepNumbers).
   template <class T>
   Array of(const ArrayView& steps, DType dtype) {
     const std::lock_guard lock(mutex_);
     const std::size_t entries = state_->groups.table().size();
     Shape shape = steps.shape;
-    shape.push_back(static_cast<Dim>(entries * kNumberCount));
+    shape.push_back(static_cast<Dim>(entries) * kStepNumbers);
     Array result(dtype, shape);
-    T* out = result.values<T>().data();
+    auto* out = reinterpret_cast<StepNumbers<T>*>(result.data());
     for (const std::int64_t done : elements(steps)) {
       const double rate = state_->learning_rate_after(done);
       for (std::size_t entry = 0; entry < entries; ++entry)
-        for (const double number : numbers_of(state_->settings_of(rule_, rate, done + 1, entry), done + 1))
-          *out++ = static_cast<T>(number);
+        *out++ = numbers_of<T>(state_->settings_of(rule_, rate, done + 1, entry), done + 1);
     }
     return result;
   }
@@ -72,20 +69,9 @@ Tensor host_op(std::shared_ptr<const HostFunction> function, const Tensor& steps
 
 }  // namespace
 
-std::vector<StepNumbers> step_numbers(const std::shared_ptr<Optimizer::State>& state, const Tensor& steps,
-                                      DType dtype) {
-  const Dim entries = static_cast<Dim>(state->groups.table().size()), count = static_cast<Dim>(kNumberCount);
-  const Tensor all = host_op(function_of(state, dtype), steps, {entries * count}, dtype);
-  std::vector<StepNumbers> numbers;
-  for (Dim entry = 0; entry < entries; ++entry) {
-    Dim at = entry * count;
-    const auto next = [&] {
-      ++at;
-      return reshape(slice(all, 0, at - 1, at), {});
-    };
-    numbers.push_back({next(), next(), next(), next(), next(), next(), next(), next(), next()});
-  }
-  return numbers;
+Tensor step_numbers(const std::shared_ptr<Optimizer::State>& state, const Tensor& steps, DType dtype) {
+  const Dim entries = static_cast<Dim>(state->groups.table().size());
+  return host_op(function_of(state, dtype), steps, {entries * kStepNumbers}, dtype);
 }
 
 Tensor next_step(const Tensor& steps) {

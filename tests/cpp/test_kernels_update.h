@@ -138,7 +138,7 @@ void test_formula(const Kernels<T>& kernels, const Formula<Wide<T>>& formula, co
     if (formula.rule != UpdateRule::lion) a[i] = 1 + std::fabs(a[i]), b[i] = std::fabs(b[i]);
     Element<Wide<T>> e{w[i], g[i], a[i], b[i], c[i]};
     if (settings.decoupled)
-      e.w *= 1 - settings.learning_rate * settings.weight_decay;
+      e.w *= settings.shrink;
     else
       e.g += settings.weight_decay * e.w;
     formula.step(e, settings);
@@ -172,6 +172,7 @@ void test_formulas(const Kernels<T>& kernels, Size n, Numbers& numbers, const st
                               .root = 0.5,
                               .rectified = variant != 1};
       const bool decouples = formula.rule <= UpdateRule::radam && formula.rule != UpdateRule::sgd;
+      settings.shrink = 1 - settings.learning_rate * settings.weight_decay;
       settings.decoupled = formula.rule == UpdateRule::lion || (decouples && variant == 2);
       test_formula(kernels, formula, settings, n, numbers, label);
     }

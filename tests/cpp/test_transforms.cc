@@ -1,4 +1,5 @@
 // Transformations of graphs: gradients, maps over an axis, directions, rules of one's own, steps of optimizers.
+#include <algorithm>
 #include <cmath>
 
 #include "backpass/function.h"
@@ -89,6 +90,23 @@ void test_a_step_of_an_optimizer() {
   CHECK(found[1].values<std::int32_t>()[0] == 7);
 }
 
+// v = 0.5 v + g, w = w - 0.1 v: in one call for both, and as derivatives.
+void test_steps_are_updates() {
+  const Tensor w = vector_of(2, "w"), g = vector_of(2, "g"), v = vector_of(2, "v"),
+               steps = input({}, DType::int32, "t");
+  const StepTensors next = Optimizer(SGD{.learning_rate = 0.1, .momentum = 0.5}).apply({"w"}, {{w}, {{v}}, steps}, {g});
+  const Function both(Graph({w, g, v, steps}, {next.weights[0], next.slots[0][0]}));
+  const std::vector<CallInfo>& calls = both.plan().calls;
+  CHECK(std::ranges::count(calls, "update", &CallInfo::name) == 1 && calls.size() == 2);
+  const Tensor by_v = gradients(sum(next.weights[0]), {v})[0];
+  const std::vector<double> ones{1, 1}, twos{2, 2};
+  const std::int32_t made = 0;
+  const std::vector<Array> found = Function(Graph({w, g, v, steps}, {next.weights[0], next.slots[0][0], by_v}))(
+      {ArrayView(ones.data(), {2}), ArrayView(ones.data(), {2}), ArrayView(twos.data(), {2}), ArrayView(&made, {})});
+  CHECK(std::abs(found[0].values<double>()[0] - 0.8) < 1e-15 && found[1].values<double>()[1] == 2);
+  CHECK(found[2].values<double>()[0] == -0.05);
+}
+
 }  // namespace
 }  // namespace backpass
 
@@ -101,6 +119,7 @@ int main() {
   test_rules_of_ones_own();
   test_in_training();
   test_a_step_of_an_optimizer();
+  test_steps_are_updates();
   std::printf("%s\n", failures == 0 ? "ok" : "FAILED");
   return failures == 0 ? 0 : 1;
 }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "graph/op_row.h"
+#include "graph/update.h"
 #include "plan/calls/program.h"
 #include "plan/calls/repeated.h"
 #include "plan/calls/windows.h"
@@ -285,6 +286,20 @@ struct UpdateSpec {
 };
 template <class T>
 CallPtr make_update_call(const kernels::Kernels<T>& k, const UpdateSpec& spec);
+
+// A step of an update kernel into other memory: the weight and, behind it, its slots.
+struct ApplySpec {
+  struct Part {
+    int from = -1;
+    int to = -1;  // none where nobody asks for it
+  };
+  std::shared_ptr<const UpdateStep> step;
+  int grad = -1, numbers = -1, factor = -1;
+  Dim elements = 0;
+  std::vector<Part> parts = {};
+};
+template <class T>
+CallPtr make_apply_call(const kernels::Kernels<T>& k, ApplySpec spec);
 
 // The rows of a table that some lookups name, updated with the sums of their gradients. order: 8 bytes per index.
 struct RowsUpdateSpec {

@@ -81,6 +81,7 @@ class Generator {
       case Role::movement:
       case Role::lookup:
       case Role::axis:
+      case Role::update:
       case Role::host:
         return emit_copy(t);
     }

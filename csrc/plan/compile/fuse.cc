@@ -2,6 +2,7 @@
 #include "plan/compile/fuse.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_set>
 
 #include "graph/op_row.h"
@@ -117,6 +118,8 @@ class Fuser {
         return place_alone(t, Cluster::Kind::rows);
       case Role::axis:
         return place_alone(t, Cluster::Kind::axis);
+      case Role::update:
+        return place_update(t);
       case Role::host:
         return place_alone(t, Cluster::Kind::host);
     }
@@ -130,6 +133,24 @@ class Fuser {
   void place_alone(const Tensor& t, Cluster::Kind kind) {
     for (const Tensor& from : reads(t, sources_)) materialize(from);
     add_cluster(kind, t, sources_.space(t));
+  }
+
+  // The weight and the slots of a step are made by one call.
+  void place_update(const Tensor& t) {
+    std::vector<const void*> step{t.op().update.get()};
+    for (const Tensor& from : t.op().inputs) step.push_back(&from.op());
+    const auto [found, is_new] = updates_.try_emplace(std::move(step), fusion_.clusters.size());
+    if (!is_new && adds_to(fusion_.clusters[found->second], t)) {
+      fusion_.cluster_of[&t.op()] = found->second;
+      return fusion_.clusters[found->second].ops.push_back(t);
+    }
+    place_alone(t, Cluster::Kind::update);
+    found->second = fusion_.cluster_of.at(&t.op());
+  }
+
+  bool adds_to(const Cluster& step, const Tensor& t) const {
+    return step.phase == phase(t) &&
+           std::ranges::none_of(step.ops, [&](const Tensor& made) { return made.op().dims == t.op().dims; });
   }
 
   // Operands of a program may be views of memory; a generator seen as anything but itself is written out, and so is a
@@ -271,7 +292,8 @@ class Fuser {
   Fusion fusion_;
   std::unordered_set<const Op*> needed_;
   std::unordered_map<const Op*, int> uses_;
-  std::unordered_map<const Op*, std::size_t> reader_;  // the latest program that reads a value
+  std::map<std::vector<const void*>, std::size_t> updates_;  // the latest cluster of a step on some inputs
+  std::unordered_map<const Op*, std::size_t> reader_;        // the latest program that reads a value
 };
 
 }  // namespace

@@ -7,9 +7,11 @@
 namespace backpass {
 namespace {
 
-// What the host program computes is computed once; sums are small, and each is a pass over what they add up.
+// What the host program computes is computed once, and so are steps; sums are small, and each is a pass over what they
+// add up.
 bool is_made_once(const Cluster& cluster) {
-  return cluster.kind == Cluster::Kind::host || cluster.kind == Cluster::Kind::reduce || has_sums(cluster);
+  return cluster.kind == Cluster::Kind::host || cluster.kind == Cluster::Kind::update ||
+         cluster.kind == Cluster::Kind::reduce || has_sums(cluster);
 }
 
 }  // namespace

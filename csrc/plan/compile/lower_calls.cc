@@ -47,6 +47,8 @@ CallPtr Lowering::lower_as(std::size_t index) {
       return lower_rows<T>(cluster.ops[0]);
     case Cluster::Kind::axis:
       return lower_axis<T>(cluster.ops[0]);
+    case Cluster::Kind::update:
+      return make_apply_call(kernels::table<T>(kernels::current_isa()), apply_spec(cluster));
     case Cluster::Kind::host:
       return make_host_call(host_spec(cluster.ops[0]));
   }
@@ -322,6 +324,17 @@ AxisSpec Lowering::axis_spec(const Tensor& t) {
   spec.reduced = element_count(Shape(at(op.dims.front()), at(op.dims.back() + 1)));
   spec.inner = element_count(Shape(at(op.dims.back() + 1), shape.end()));
   spec.reverse = op.reverse;
+  return spec;
+}
+
+ApplySpec Lowering::apply_spec(const Cluster& cluster) {
+  const Op& op = cluster.ops[0].op();
+  const UpdateStep& step = *op.update;
+  ApplySpec spec{op.update, value_of(op.inputs[step.grad()]), value_of(op.inputs[step.numbers()])};
+  if (step.scales) spec.factor = value_of(op.inputs[step.factor()]);
+  spec.elements = sources_.elements(cluster.ops[0]);
+  for (std::size_t i = 0; i < step.parts(); ++i) spec.parts.push_back({value_of(op.inputs[i]), -1});
+  for (const Tensor& t : cluster.ops) spec.parts[static_cast<std::size_t>(t.op().dims[0])].to = value_of(t);
   return spec;
 }
 

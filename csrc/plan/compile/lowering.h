@@ -57,6 +57,7 @@ class Lowering {
   CallPtr lower_axis(const Tensor& t);
   AxisSpec axis_spec(const Tensor& t);
   CopySpec copy_spec(const Tensor& t);
+  ApplySpec apply_spec(const Cluster& cluster);
   HostSpec host_spec(const Tensor& t);
   void add_assigns();
   void add_update();

@@ -76,7 +76,8 @@ def applied(optimizer: Optimizer, parameters: Any, gradients: Any, state: Any) -
     slots = [expect_leaves(where, f"slot {name}", structure, state["slots"][name], dtype) for name in names]
     steps = state["steps"]
     if not isinstance(steps, _core.Tensor):
-        steps = _core.constant(float(steps), (), "int32")
+        eager = any(each.is_eager for each in (*weights, *grads))
+        steps = _core.tensor(steps, "int32", False) if eager else _core.constant(float(steps), (), "int32")
     moved, slots, steps = optimizer._native.apply(names_of(parameters), weights, grads, slots, steps)
     kept = {name: tree.unflatten(structure, slot) for name, slot in zip(names, slots, strict=True)}
     return tree.unflatten(structure, moved), {"steps": steps, "slots": kept}

@@ -1,5 +1,5 @@
-// Rules as operations; kernels/update-inl.h is the same for steps of a network, with the sources of the formulas.
-#include "optim/apply.h"
+// The rules of update kernels as operations; kernels/update-inl.h is the same, with the sources of the formulas.
+#include "graph/update.h"
 
 namespace backpass {
 namespace {
@@ -11,7 +11,7 @@ struct Step {
   const UpdateSettings& s;
   const Tensor &weight, &grad;  // with decay
   const std::array<Tensor, 3>& slots;
-  const StepNumbers& now;
+  const StepNumbers<Tensor>& now;
 };
 
 Tensor running(const Tensor& mean, double kept, const Tensor& x, double fresh) { return mean * kept + x * fresh; }
@@ -104,12 +104,13 @@ RuleTensors by_kernel(UpdateRule rule, const Step& step) {
 
 }  // namespace
 
-RuleTensors apply_rule(const Rule& rule, double weight_decay, const RuleTensors& from, const Tensor& grad,
-                       const StepNumbers& numbers) {
-  const bool decays = weight_decay != 0;
-  const Tensor weight = decays && rule.settings.decoupled ? from.weight * numbers.shrink : from.weight;
-  const Tensor decayed = decays && !rule.settings.decoupled ? grad + from.weight * weight_decay : grad;
-  return by_kernel(rule.kernel, {rule.settings, weight, decayed, from.slots, numbers});
+RuleTensors update_by_ops(const UpdateStep& step, const RuleTensors& from, const Tensor& grad,
+                          const StepNumbers<Tensor>& now) {
+  const kernels::UpdateSettings& settings = step.settings;
+  const bool decays = settings.weight_decay != 0;
+  const Tensor weight = decays && settings.decoupled ? from.weight * now.shrink : from.weight;
+  const Tensor decayed = decays && !settings.decoupled ? grad + from.weight * settings.weight_decay : grad;
+  return by_kernel(step.rule, {settings, weight, decayed, from.slots, now});
 }
 
 }  // namespace backpass
