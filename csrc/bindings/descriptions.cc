@@ -78,7 +78,9 @@ struct Told {
   void operator()(const std::optional<double>* value) const { tell("number", py::cast(*value)); }
   void operator()(const std::pair<double, double>* value) const { tell("pair", py::cast(*value)); }
   void operator()(const std::vector<double>*) const { tell("numbers", py::none()); }
-  void operator()(const std::vector<std::int64_t>*) const { tell("integers", py::none()); }
+  void operator()(const std::vector<std::int64_t>* value) const {
+    tell("integers", value->size() == 1 ? py::object(py::int_(value->front())) : py::none());
+  }
   void operator()(const Initializer* value) const { tell("initializer", or_none(value->name)); }
   void operator()(const std::vector<Layer>*) const { tell("layers", py::none()); }
 

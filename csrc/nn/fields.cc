@@ -56,7 +56,12 @@ struct Writer {
   void operator()(const std::vector<double>* value) const {
     if (!value->empty()) to.emplace_back(name, *value);
   }
-  void operator()(const std::vector<std::int64_t>* value) const { to.emplace_back(name, text_of(*value)); }
+  void operator()(const std::vector<std::int64_t>* value) const {
+    if (value->size() == 1)
+      to.emplace_back(name, value->front());
+    else
+      to.emplace_back(name, text_of(*value));
+  }
   void operator()(const Initializer* value) const { to.emplace_back(name, value->name); }
   void operator()(const std::vector<Layer>* value) const {
     std::vector<Description> inner;
@@ -85,7 +90,12 @@ struct Reader {
     value->second = get(from, part_of(name, 2), value->second);
   }
   void operator()(std::vector<std::int64_t>* value) const {
-    if (const auto text = find<std::string>(from, name)) *value = numbers_of(name, *text);
+    const Attribute* given = find_attribute(from, name);
+    if (given == nullptr) return;
+    if (const std::int64_t* one = std::get_if<std::int64_t>(given))
+      *value = {*one};
+    else
+      *value = numbers_of(name, get(from, name, std::string()));
   }
   void operator()(Initializer* value) const {
     if (const auto part = parts.initializers.find(name); part != parts.initializers.end())

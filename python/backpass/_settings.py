@@ -70,7 +70,7 @@ def converted(where: str, field: Field, value: Any) -> Any:
         case "numbers":
             return _checks.numbers(where, field.name, value)
         case "integers":
-            return _integers(where, field.name, value)
+            return _integers(where, field.name, value) if field.default is None else _per_axis(where, field.name, value)
         case "initializer":
             return value if callable(value) else _checks.choice(where, field.name, value, INITIALIZERS)
     return value  # layers, which the layer checks
@@ -79,9 +79,10 @@ def converted(where: str, field: Field, value: Any) -> Any:
 def checked(where: str, field: Field, value: Any) -> Any:
     """`value` as what the field holds; ValueError where a number is out of range."""
     held = converted(where, field, value)
-    if held is not None and field.kind in ("integer", "number", "pair", "numbers"):
-        several = field.kind in ("pair", "numbers")
-        for given, number in zip(value, held, strict=True) if several else [(value, held)]:
+    if held is not None and field.kind in ("integer", "number", "pair", "numbers", "integers"):
+        several = isinstance(held, (tuple, list))
+        given_as = held if isinstance(value, str) else value
+        for given, number in zip(given_as, held, strict=True) if several else [(value, held)]:
             if not field.allows(number):
                 raise ValueError(f"[{where}] {field.name} must be {field.must_be}, got {given}")
     return held
@@ -101,7 +102,11 @@ def given(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _given(value: Any) -> Any:
-    return ", ".join(map(str, value)) if isinstance(value, list) and all(type(v) is int for v in value) else value
+    return (
+        ", ".join(map(str, value))
+        if isinstance(value, (list, tuple)) and value and all(type(v) is int for v in value)
+        else value
+    )
 
 
 def set_defaults(cls: type) -> None:
@@ -123,3 +128,12 @@ def _integers(where: str, name: str, value: Any) -> list[int]:
     if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
         raise TypeError(f"[{where}] {name} must be a list of integers, got {value!r}")
     return [_checks.integer(where, name, each) for each in value]
+
+
+def _per_axis(where: str, name: str, value: Any) -> int | tuple[int, ...]:
+    """A number for all axes, or one for each; also as files have them."""
+    if isinstance(value, str):
+        value = [int(number) for number in value.split(",")]
+    if not isinstance(value, (tuple, list)):
+        return _checks.integer(where, name, value)
+    return tuple(_checks.integer(where, name, each) for each in value)

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "backpass/conv_layers.h"
 #include "backpass/fields.h"
 #include "backpass/graph.h"
 
@@ -333,9 +334,9 @@ struct Residual {
 std::vector<std::string> activations();
 
 // All of these but those of elementwise.h.
-using LayerTypes =
-    Types<Dense, Embedding, Residual, BatchNorm, LayerNorm, RMSNorm, Dropout, AlphaDropout, GaussianNoise, LeakyReLU,
-          GELU, ELU, Hardtanh, Concat, Add, Multiply, Flatten, SELU, ReLU6, Softmax, Identity>;
+using LayerTypes = Types<Dense, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, DepthwiseConv2d, Embedding, Residual,
+                         BatchNorm, LayerNorm, RMSNorm, Dropout, AlphaDropout, GaussianNoise, LeakyReLU, GELU, ELU,
+                         Hardtanh, Concat, Add, Multiply, Flatten, SELU, ReLU6, Softmax, Identity>;
 
 // What attributes cannot say: initializers that are functions, and layers that stand elsewhere too. By setting.
 struct LayerParts {

@@ -41,7 +41,7 @@ def _told(settings: dict[str, Any]) -> list[tuple[str, Any]]:
     for name, value in settings.items():
         if isinstance(value, list):
             told.append((name, [kind for kind, _ in value]))
-        elif value not in ("", "zeros", True):
+        elif value not in ("", "zeros", "valid", True):
             told.append((name, value))
     return told
 
