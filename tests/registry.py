@@ -12,7 +12,7 @@ from op_case import OpCase
 from registry_axes import ALONG_AXES, LOOKUPS, MOVES, REDUCE_AXES
 from registry_decompositions import DECOMPOSITIONS
 from registry_elementwise import ELEMENTWISE
-from registry_images import CONVOLUTIONS
+from registry_images import CONVOLUTIONS, POOLING
 
 DTYPES = ("float32", "float64")
 ISAS = tuple(bp.available_isas())
@@ -574,7 +574,7 @@ ALONG_ROWS = (
 
 OPS = (
     *UNARY, *BINARY, *BROADCAST, *MATMUL, *PRODUCTS, *LINALG, *DECOMPOSITIONS, *REDUCE, *LAYOUT, *ALONG_ROWS,
-    *CONVOLUTIONS, *REDUCE_AXES, *ALONG_AXES, *MOVES, *LOOKUPS, *ELEMENTWISE,
+    *CONVOLUTIONS, *POOLING, *REDUCE_AXES, *ALONG_AXES, *MOVES, *LOOKUPS, *ELEMENTWISE,
 )  # fmt: skip
 
 

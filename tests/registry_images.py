@@ -1,4 +1,4 @@
-"""Convolutions: what `registry.OPS` takes from here, and what they compute in NumPy."""
+"""Convolutions and pooling: what `registry.OPS` takes from here, and what they compute in NumPy."""
 
 import numpy as np
 
@@ -83,3 +83,79 @@ CONVOLUTIONS = (
     case("stride", (1, 2, 3, 2), (2, 3, 2, 3), conv2d_transpose, stride=(2, 3), padding=(1, 0), output_padding=(1, 2)),
     case("groups, dilated", (1, 3, 2, 4), (4, 2, 2, 1), conv2d_transpose, groups=2, dilation=2, stride=3, padding=1),
 )
+
+
+def windows(x, kernel, stride=None, padding=0, dilation=1, ceil_mode=False):
+    """For each window of x (n, h, w, c): its place, and the elements that are there."""
+    kernel, padding, dilation = pair(kernel), pair(padding), pair(dilation)
+    stride = kernel if stride is None else pair(stride)
+    size = []
+    for i in (0, 1):
+        free = x.shape[1 + i] + 2 * padding[i] - dilation[i] * (kernel[i] - 1) - 1
+        count = (-(-free // stride[i]) if ceil_mode else free // stride[i]) + 1
+        size.append(count - ((count - 1) * stride[i] >= x.shape[1 + i] + padding[i] and ceil_mode))
+    for at in np.ndindex(*size):
+        begin = [at[i] * stride[i] - padding[i] for i in (0, 1)]
+        rows, cols = ([p for k in range(kernel[i]) if 0 <= (p := begin[i] + k * dilation[i]) < x.shape[1 + i]]
+                      for i in (0, 1))  # fmt: skip
+        spans = [min(begin[i] + kernel[i], x.shape[1 + i] + padding[i]) - begin[i] for i in (0, 1)]
+        yield at, size, x[:, rows][:, :, cols], spans[0] * spans[1]
+
+
+def max_pool2d(x, kernel, **options):
+    """The greatest of each window."""
+    y = {at: inside.max(axis=(1, 2)) for at, size, inside, _ in windows(x, kernel, **options)}
+    size = np.max(list(y), axis=0) + 1
+    return np.stack([y[at] for at in np.ndindex(*size)], axis=1).reshape(len(x), *size, x.shape[-1])
+
+
+def avg_pool2d(x, kernel, count_include_pad=True, **options):
+    """The mean of each window."""
+    y = {
+        at: inside.sum(axis=(1, 2)) / (span if count_include_pad else inside.shape[1] * inside.shape[2])
+        for at, size, inside, span in windows(x, kernel, **options)
+    }
+    size = np.max(list(y), axis=0) + 1
+    return np.stack([y[at] for at in np.ndindex(*size)], axis=1).reshape(len(x), *size, x.shape[-1])
+
+
+def adaptive(x, size, function):
+    """`function` of as many windows as `size` says."""
+    lines = []
+    for i, j in np.ndindex(*size):
+        (top, bottom), (left, right) = (
+            (at * x.shape[1 + axis] // size[axis], -(-(at + 1) * x.shape[1 + axis] // size[axis]))
+            for axis, at in enumerate((i, j))
+        )
+        lines.append(function(x[:, top:bottom, left:right], axis=(1, 2)))
+    return np.stack(lines, axis=1).reshape(len(x), *size, x.shape[-1])
+
+
+def pooled(name, title, shape, numpy, *arguments, **options):
+    def theirs(t, x):
+        function = getattr(t.nn.functional, name)
+        return function(x.permute(0, 3, 1, 2), *arguments, **options).permute(0, 2, 3, 1)
+
+    return OpCase(
+        f"{name}, {title}",
+        lambda x: getattr(bp, name)(x, *arguments, **options),
+        lambda x: numpy(x, *arguments, **options),
+        (shape,),
+        torch=theirs,
+    )
+
+
+POOLING = (
+    pooled("max_pool2d", "plain", (2, 4, 5, 3), max_pool2d, 2),
+    pooled("max_pool2d", "overlapping, padded", (1, 5, 4, 2), max_pool2d, (3, 2), stride=1, padding=(1, 1)),
+    pooled("max_pool2d", "with a rest", (1, 5, 6, 2), max_pool2d, 2, stride=3, ceil_mode=True),
+    pooled("max_pool2d", "dilated", (1, 6, 7, 2), max_pool2d, 2, stride=2, dilation=(2, 3)),
+    pooled("avg_pool2d", "plain", (2, 4, 6, 3), avg_pool2d, (2, 3)),
+    pooled("avg_pool2d", "padding counts", (1, 5, 4, 2), avg_pool2d, 3, stride=2, padding=1),
+    pooled("avg_pool2d", "padding left out", (1, 5, 4, 2), avg_pool2d, 3, stride=2, padding=1, count_include_pad=False),
+    pooled("avg_pool2d", "beyond the padding", (1, 5, 7, 2), avg_pool2d, 3, stride=3, padding=1, ceil_mode=True),
+    pooled("adaptive_avg_pool2d", "overlapping", (2, 5, 7, 2), lambda x, s: adaptive(x, s, np.mean), (3, 4)),
+    pooled("adaptive_avg_pool2d", "more than there are", (1, 2, 3, 2), lambda x, s: adaptive(x, s, np.mean), (3, 5)),
+    pooled("adaptive_avg_pool2d", "all", (2, 3, 4, 2), lambda x, s: adaptive(x, s, np.mean), (1, 1)),
+    pooled("adaptive_max_pool2d", "overlapping", (2, 5, 4, 2), lambda x, s: adaptive(x, s, np.max), (3, 3)),
+)  # fmt: skip

@@ -58,7 +58,8 @@ def test_layers_are_saved_described_and_checked_by_central_differences(name, tmp
     assert loaded.layers == model.layers
     np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
     assert eval(repr(model.layers[0]), vars(bp)) == model.layers[0]
-    assert type(model.layers[0]).__name__ in model.summary()
+    assert type(model.layers[0]).__name__ in str(model.summary())
+    assert model.output_shape == (2,)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ void bind_functions(pybind11::module_& module);
 // Of which bind_functions is told:
 void bind_products(pybind11::module_& module);
 void bind_convolutions(pybind11::module_& module);
+void bind_pooling(pybind11::module_& module);
 void bind_linalg(pybind11::module_& module);
 void bind_reductions(pybind11::module_& module);
 void bind_shapes(pybind11::module_& module);

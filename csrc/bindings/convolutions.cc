@@ -3,87 +3,11 @@
 
 #include "backpass/convolution.h"
 #include "bindings.h"
-#include "integer.h"
 #include "operand.h"
+#include "window_arguments.h"
 
 namespace backpass::python {
 namespace {
-
-// A number for all axes, or one for each. An Integer takes anything: it comes last.
-using Numbers = std::variant<std::vector<Integer>, Integer>;
-// Also two for each axis, or what to make of the sizes.
-using Padding = std::variant<std::string, std::vector<std::pair<Integer, Integer>>, std::vector<Integer>, Integer>;
-
-[[noreturn]] void refuse_argument(const char* who, const char* what, const std::string& text) {
-  throw py::value_error("[" + std::string(who) + "] " + what + text);
-}
-
-struct WindowArguments {
-  const char* who;
-  std::size_t axes;
-
-  std::vector<Dim> numbers(const char* name, const Numbers& given) const {
-    if (const auto* one = std::get_if<Integer>(&given)) return std::vector<Dim>(axes, one->as<Dim>(who, name));
-    std::vector<Dim> result;
-    for (const Integer& value : std::get<std::vector<Integer>>(given)) result.push_back(value.as<Dim>(who, name));
-    if (result.size() != axes)
-      refuse_argument(who, name,
-                      " takes one number, or " + std::to_string(axes) + ", got " + std::to_string(result.size()));
-    return result;
-  }
-
-  // The axes of an image of this size, heights first.
-  std::vector<WindowAxis> windows(const std::vector<Dim>& sizes, const std::vector<Dim>& kernel, const Numbers& stride,
-                                  const Padding& padding, const Numbers& dilation) const {
-    const std::vector<Dim> strides = numbers("stride", stride), dilations = numbers("dilation", dilation);
-    std::vector<WindowAxis> result;
-    for (std::size_t i = 0; i < axes; ++i)
-      result.push_back(padded(i, {strides[i], dilations[i], 0, 0}, sizes[i], kernel[i], padding));
-    return result;
-  }
-
- private:
-  WindowAxis padded(std::size_t at, WindowAxis axis, Dim size, Dim kernel, const Padding& padding) const {
-    if (const auto* name = std::get_if<std::string>(&padding)) {
-      if (*name == "valid") return axis;
-      if (*name == "same") return same_windows(size, kernel, axis);
-      if (*name == "causal") return causal_windows(kernel, axis);
-      refuse_argument(who, "padding", " must be \"valid\", \"same\", \"causal\" or numbers, got \"" + *name + "\"");
-    }
-    if (const auto* pairs = std::get_if<std::vector<std::pair<Integer, Integer>>>(&padding)) {
-      if (pairs->size() != axes)
-        refuse_argument(who, "padding",
-                        " takes " + std::to_string(axes) + " pairs, got " + std::to_string(pairs->size()));
-      axis.before = (*pairs)[at].first.as<Dim>(who, "padding");
-      axis.after = (*pairs)[at].second.as<Dim>(who, "padding");
-      return axis;
-    }
-    const auto* several = std::get_if<std::vector<Integer>>(&padding);
-    axis.before = axis.after =
-        numbers("padding", several ? Numbers(*several) : Numbers(std::get<Integer>(padding)))[at];
-    return axis;
-  }
-};
-
-// Axis 1 and those behind it, but the last.
-std::vector<Dim> inner_axes(const char* who, const Tensor& x, std::size_t axes, const char* what) {
-  if (x.shape().size() != axes + 2)
-    refuse_argument(who, what, " has " + std::to_string(axes + 2) + " dimensions, got " + to_string(x.shape()));
-  return std::vector<Dim>(x.shape().begin() + 1, x.shape().end() - 1);
-}
-
-// A series (n, time, channels) as an image of height 1.
-Tensor as_image(const Tensor& x) {
-  Shape shape = x.shape();
-  shape.insert(shape.begin() + 1, 1);
-  return reshape(x, shape);
-}
-
-Tensor as_series(const Tensor& x) {
-  Shape shape = x.shape();
-  shape.erase(shape.begin() + 1, shape.begin() + 2);
-  return reshape(x, shape);
-}
 
 Convolution settings_of(const char* who, const Tensor& x, const Tensor& weight, std::size_t axes, const Numbers& stride,
                         const Padding& padding, const Numbers& dilation, const Integer& groups) {
@@ -103,7 +27,8 @@ Tensor transposed_by(const char* who, std::size_t axes, const Tensor& x, const T
                      const Integer& groups) {
   const std::string* name = std::get_if<std::string>(&padding);
   if (name && *name != "valid")
-    refuse_argument(who, "padding", " must be numbers or \"valid\": the size of the result does not follow from it");
+    throw py::value_error("[" + std::string(who) +
+                          "] padding must be numbers or \"valid\": the size of the result does not follow from it");
   const Convolution settings = settings_of(who, x, weight, axes, stride, padding, dilation, groups);
   const std::vector<Dim> extra = WindowArguments{who, axes}.numbers("output_padding", output_padding);
   const ExtraSize size{axes == 2 ? extra[0] : 0, extra.back()};

@@ -216,6 +216,7 @@ void bind_functions(py::module_& module) {
   bind_elementwise(module);
   bind_products(module);
   bind_convolutions(module);
+  bind_pooling(module);
   bind_reductions(module);
   bind_shapes(module);
   bind_lookups(module);

@@ -21,6 +21,10 @@ enum class OpKind : unsigned char {
   conv,              // dims: of Convolution. inputs: x (n, h, w, c), weight (o, kh, kw, c / groups)
   conv_transpose,    // dims; inputs: y, weight; to the shape of x: the derivative of conv by x
   conv_weight,       // dims; inputs: x, y; to the shape of the weight: the derivative of conv by the weight
+  window_sum,        // dims: of PoolAxis, twice. Sums over windows of images
+  window_spread,     // dims: its derivative, to the shape of the images
+  window_take,       // dims; inputs: value, x: of each window the element of value that stands where x is greatest
+  window_put,        // dims; inputs: value, x: to the shape of x: its derivative
   cholesky,          // () : of (..., n, n), as all of these
   triangular_solve,  // transpose_a, lower, unit; inputs: a (..., n, n), b (..., n, k)
   solve,             // transpose_a; inputs likewise

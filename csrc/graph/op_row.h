@@ -31,6 +31,7 @@ enum class Role : unsigned char {
   sum,
   product,
   convolution,
+  windows,   // of pooling
   linalg,    // of each matrix of an operand
   movement,  // elements of others at other places: see Move
   lookup,    // elements by indices

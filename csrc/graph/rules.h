@@ -22,6 +22,10 @@ Grads batch_matmul_derivative(const Tensor& y, const Tensor& g, const Wanted& wa
 Grads conv_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads conv_transpose_derivative(const Tensor& x, const Tensor& h, const Wanted& wanted);
 Grads conv_weight_derivative(const Tensor& weight, const Tensor& v, const Wanted& wanted);
+Grads window_sum_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads window_spread_derivative(const Tensor& x, const Tensor& h, const Wanted& wanted);
+Grads window_take_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads window_put_derivative(const Tensor& x, const Tensor& h, const Wanted& wanted);
 Grads cholesky_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads triangular_solve_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads solve_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
@@ -65,6 +69,7 @@ Tensor batched_elementwise(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_matmul(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_batch_matmul(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_conv(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_windows(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_linalg(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_sum(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_broadcast(const Op& op, const BatchedInputs& x, Dim size);
@@ -117,10 +122,12 @@ Tensor rebuilt_random(const Op& op);
 
 Tensor rebuilt_matmul(const Op& op);
 Tensor rebuilt_conv(const Op& op);
+Tensor rebuilt_windows(const Op& op);
 
 double matmul_flops(const Tensor& y);
 double batch_matmul_flops(const Tensor& y);
 double conv_flops(const Tensor& y);
+double window_flops(const Tensor& y);
 double linalg_flops(const Tensor& y);
 
 // Axes as ascending non-negative numbers; throws where one is out of range or named twice.

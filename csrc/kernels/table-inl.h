@@ -6,6 +6,7 @@
 #include "kernels/matmul-inl.h"
 #include "kernels/narrow-inl.h"
 #include "kernels/norm-inl.h"
+#include "kernels/pool-inl.h"
 #include "kernels/random-inl.h"
 #include "kernels/update-inl.h"
 #include "kernels/window-inl.h"
@@ -34,6 +35,9 @@ constexpr Kernels<T> make_table() {
   kernels.softmax = &softmax<T>;
   kernels.center = &center<T>;
   kernels.inverse_rms = &inverse_rms<T>;
+  kernels.pick_greatest = &pick_greatest<T>;
+  kernels.take_picked = &take_picked<T>;
+  kernels.add_picked = &add_picked<T>;
   kernels.row_sum = &row_sum<T>;
   kernels.row_max = &row_max<T>;
   kernels.broadcast_column = &broadcast_column<T>;

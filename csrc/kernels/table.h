@@ -152,6 +152,13 @@ struct Kernels {
   // out = 1 / sqrt(mean(x^2) + eps) by rows, without overflow; x: (rows, cols), out: (rows).
   void (*inverse_rms)(T* out, const T* x, Size ldx, T eps, Size rows, Size cols) noexcept;
 
+  // best = x and picked = number where x is greater than best, or nan, or picked is negative: nothing yet. best,
+  // picked: (rows, cols), ldo apart.
+  void (*pick_greatest)(T* best, T* picked, Size ldo, const T* x, Size ldx, T number, Size rows, Size cols) noexcept;
+  // out = x, and out += x, where picked == number. out and picked, or picked and x, lie alike.
+  void (*take_picked)(T* out, const T* picked, Size ldo, const T* x, Size ldx, T number, Size rows, Size cols) noexcept;
+  void (*add_picked)(T* out, Size ldo, const T* picked, const T* x, Size ldx, T number, Size rows, Size cols) noexcept;
+
   void (*row_sum)(T* out, const T* a, Size lda, Size rows, Size cols) noexcept;           // out: (rows)
   void (*row_max)(T* out, const T* a, Size lda, Size rows, Size cols) noexcept;           // out: (rows); -inf if empty
   void (*broadcast_column)(T* out, Size ldo, const T* a, Size rows, Size cols) noexcept;  // a: (rows)

@@ -8,6 +8,10 @@ from backpass._types import Array, ArrayLike
 
 __all__ = [
     "abs",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
     "add_loss",
     "all",
     "alpha_dropout",
@@ -22,6 +26,8 @@ __all__ = [
     "argmax",
     "argmin",
     "argsort",
+    "avg_pool1d",
+    "avg_pool2d",
     "broadcast_to",
     "by_mode",
     "cast",
@@ -92,6 +98,8 @@ __all__ = [
     "logsumexp",
     "matmul",
     "max",
+    "max_pool1d",
+    "max_pool2d",
     "maximum",
     "mean",
     "min",
@@ -309,6 +317,42 @@ def conv1d_transpose(
     dilation: _Numbers = 1,
     groups: int = 1,
 ) -> Tensor: ...
+def max_pool1d(
+    x: Tensor,
+    kernel_size: _Numbers,
+    stride: _Numbers | None = None,
+    padding: _Numbers | Sequence[tuple[int, int]] | str = 0,
+    dilation: _Numbers = 1,
+    ceil_mode: bool = False,
+) -> Tensor: ...
+def avg_pool1d(
+    x: Tensor,
+    kernel_size: _Numbers,
+    stride: _Numbers | None = None,
+    padding: _Numbers | Sequence[tuple[int, int]] | str = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor: ...
+def adaptive_max_pool1d(x: Tensor, output_size: _Numbers) -> Tensor: ...
+def adaptive_avg_pool1d(x: Tensor, output_size: _Numbers) -> Tensor: ...
+def max_pool2d(
+    x: Tensor,
+    kernel_size: _Numbers,
+    stride: _Numbers | None = None,
+    padding: _Numbers | Sequence[tuple[int, int]] | str = 0,
+    dilation: _Numbers = 1,
+    ceil_mode: bool = False,
+) -> Tensor: ...
+def avg_pool2d(
+    x: Tensor,
+    kernel_size: _Numbers,
+    stride: _Numbers | None = None,
+    padding: _Numbers | Sequence[tuple[int, int]] | str = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor: ...
+def adaptive_max_pool2d(x: Tensor, output_size: _Numbers) -> Tensor: ...
+def adaptive_avg_pool2d(x: Tensor, output_size: _Numbers) -> Tensor: ...
 def take_label(x: Tensor, labels: Tensor | ArrayLike, ignore: int | None = None) -> Tensor: ...
 def sum(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor: ...
 def mean(x: Tensor, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor: ...

@@ -21,6 +21,7 @@
 #include "backpass/optimizers.h"
 #include "backpass/penalties.h"
 #include "backpass/plan.h"
+#include "backpass/pooling.h"
 #include "backpass/products.h"
 #include "backpass/random.h"
 #include "backpass/schedules.h"

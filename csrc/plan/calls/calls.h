@@ -6,6 +6,7 @@
 
 #include "graph/op_row.h"
 #include "graph/update.h"
+#include "graph/windows.h"
 #include "plan/calls/program.h"
 #include "plan/calls/repeated.h"
 #include "plan/calls/windows.h"
@@ -80,6 +81,16 @@ template <class T>
 Dim conv_weight_parts(const kernels::Kernels<T>& k, const ConvSpec& spec);
 template <class T>
 CallPtr make_add_filters_call(const kernels::Kernels<T>& k, const ConvSpec& spec, Dim parts);
+
+// One of the four ops on windows of pooling; `chosen` is by what the greatest is found.
+struct WindowSpec {
+  OpKind kind = OpKind::window_sum;
+  int out = -1, a = -1, chosen = -1;
+  Dim images = 0, channels = 0;
+  PoolAxis height = {}, width = {};
+};
+template <class T>
+CallPtr make_window_call(const kernels::Kernels<T>& k, const WindowSpec& spec);
 
 // Of each matrix of a (..., rows, n), with right-hand sides b (..., n, columns) where the kind has them.
 struct LinalgSpec {

@@ -77,6 +77,7 @@ class Generator {
         return;
       case Role::leaf:
       case Role::view:
+      case Role::windows:
       case Role::linalg:
       case Role::movement:
       case Role::lookup:

@@ -110,6 +110,8 @@ class Fuser {
         return place_alone(t, Cluster::Kind::matmul);
       case Role::convolution:
         return place_alone(t, t.op().kind == OpKind::conv_weight ? Cluster::Kind::filters : Cluster::Kind::conv);
+      case Role::windows:
+        return place_alone(t, Cluster::Kind::windows);
       case Role::linalg:
         return place_alone(t, Cluster::Kind::linalg);
       case Role::movement:

@@ -7,7 +7,20 @@ namespace backpass {
 
 // Ops that one call computes, in order.
 struct Cluster {
-  enum class Kind : unsigned char { program, matmul, conv, filters, linalg, reduce, copy, rows, axis, update, host };
+  enum class Kind : unsigned char {
+    program,
+    matmul,
+    conv,
+    filters,
+    windows,
+    linalg,
+    reduce,
+    copy,
+    rows,
+    axis,
+    update,
+    host
+  };
   Kind kind = Kind::program;
   std::vector<Tensor> ops;  // of a product, which others follow as its epilogue, it is the first
   Space space;

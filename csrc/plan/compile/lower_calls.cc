@@ -33,6 +33,8 @@ CallPtr Lowering::lower_as(std::size_t index) {
       return lower_conv<T>(index);
     case Cluster::Kind::filters:
       return lower_filters<T>(cluster.ops[0]);
+    case Cluster::Kind::windows:
+      return make_window_call(kernels::table<T>(kernels::current_isa()), window_spec(cluster.ops[0]));
     case Cluster::Kind::linalg:
       return lower_linalg<T>(cluster.ops[0]);
     case Cluster::Kind::program:

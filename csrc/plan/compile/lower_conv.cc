@@ -1,4 +1,5 @@
-// Lowering convolutions: the filters are packed by a call of their own, and gradients to them summed by two.
+// Lowering convolutions, whose filters are packed by a call of their own and gradients to them summed by two; and
+// pooling.
 #include "base/sizes.h"
 #include "graph/conv.h"
 #include "kernels/dispatch.h"
@@ -61,6 +62,20 @@ CallPtr Lowering::lower_filters(const Tensor& t) {
   spec.out = value_of(t);
   spec.watched = watch_where_made(spec.out);
   return make_add_filters_call(k, spec, parts);
+}
+
+WindowSpec Lowering::window_spec(const Tensor& t) {
+  const Op& op = t.op();
+  const bool to_windows = op.kind == OpKind::window_sum || op.kind == OpKind::window_take;
+  const Shape from = sources_.shape(op.inputs[0]), to = sources_.shape(t);
+  const PoolAxes axes = pool_axes(op, to_windows ? from : to, to_windows ? to : from);
+  WindowSpec spec{op.kind, value_of(t), value_of(op.inputs[0])};
+  if (op.inputs.size() > 1) spec.chosen = value_of(op.inputs[1]);
+  spec.images = to[0];
+  spec.channels = to[3];
+  spec.height = axes.height;
+  spec.width = axes.width;
+  return spec;
 }
 
 template CallPtr Lowering::lower_conv<float>(std::size_t);

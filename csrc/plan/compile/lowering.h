@@ -41,6 +41,7 @@ class Lowering {
   template <class T>
   CallPtr lower_filters(const Tensor& t);
   ConvSpec conv_spec(const Tensor& t);
+  WindowSpec window_spec(const Tensor& t);
   template <class T>
   CallPtr lower_program(std::size_t index);
   template <class T>

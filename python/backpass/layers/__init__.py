@@ -7,7 +7,7 @@ Dense(units=10, activation='relu')
 
 from typing import TYPE_CHECKING
 
-from backpass.layers import _activations, _branches, _convolutions, _dense, _norms, _plain
+from backpass.layers import _activations, _branches, _convolutions, _dense, _norms, _plain, _pooling
 from backpass.layers._activations import *
 from backpass.layers._branches import *
 from backpass.layers._convolutions import *
@@ -15,14 +15,9 @@ from backpass.layers._dense import *
 from backpass.layers._layer import Layer as Layer
 from backpass.layers._norms import *
 from backpass.layers._plain import *
+from backpass.layers._pooling import *
 
 if not TYPE_CHECKING:  # mypy reads no sums of lists; without one it follows the imports
     __all__ = ["Layer"]
-    __all__ += (
-        _activations.__all__
-        + _branches.__all__
-        + _convolutions.__all__
-        + _dense.__all__
-        + _norms.__all__
-        + _plain.__all__
-    )
+    __all__ += _activations.__all__ + _branches.__all__ + _convolutions.__all__ + _dense.__all__ + _norms.__all__
+    __all__ += _plain.__all__ + _pooling.__all__

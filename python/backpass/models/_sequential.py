@@ -273,6 +273,13 @@ class Sequential(Network):
         return tuple(dim for dim in self._native.graph.inputs[0].shape[1:] if dim is not None)
 
     @property
+    def output_shape(self) -> tuple[int, ...] | None:
+        """The shape of what one row becomes; None while it is not known."""
+        if self._native is None:
+            return None
+        return tuple(dim for dim in self._native.graph.outputs[0].shape[1:] if dim is not None)
+
+    @property
     def dtype(self) -> str:
         """ "float32" or "float64"."""
         return self._dtype
