@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-OPS, DESCENT = 1000, 0.1  # of the graph that is compiled; the inner step of MAML
+OPS, DESCENT, RATE = 1000, 0.1, 1e-3  # of the graph that is compiled; the inner step of MAML; that of Adam
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,19 @@ CASES = {
         Case("maml", (1, 40, 40, 1), rows=10, tasks=16),
         Case("hvp", (64, 128, 128, 10), rows=128),
         Case("gradient", (64, 128, 128, 10), rows=128),  # what hvp is measured by
+        Case("step", (784, 128, 10), rows=128),  # of Adam, parameters and state in and out
+        Case("step-donated", (784, 128, 10), rows=128),  # which the results may be written over
+        Case("step-trainer", (784, 128, 10), rows=128),  # what both are measured by
         Case("scalar"),  # the cost of a call
         Case("compile"),
     )
 }
 SLOW = ("compile",)
-LEFT_OUT = {"compile": ("torch",)}  # torch.func runs op by op: it compiles nothing
+LEFT_OUT = {
+    "compile": ("torch",),  # torch.func runs op by op: it compiles nothing
+    "step-donated": ("torch",),
+    "step-trainer": ("torch", "jax"),
+}
 
 
 @dataclass(frozen=True)
