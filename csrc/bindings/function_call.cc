@@ -49,16 +49,16 @@ py::list call_function(const Function& function, const py::tuple& arrays, const 
 }
 
 std::vector<py::object> run_function(const Function& function, const std::vector<ArrayView>& views,
-                                     const FunctionRun& run, std::span<const void* const> leaves) {
+                                     const FunctionRun& run, std::span<const void* const> leaves,
+                                     std::vector<py::object> results) {
   const Dim rows = function.check(views);
-  std::vector<py::object> results;
+  const std::vector<Tensor>& outputs = function.graph().outputs();
   std::vector<void*> places;
-  results.reserve(function.graph().outputs().size());
-  places.reserve(function.graph().outputs().size());
-  for (const Tensor& y : function.graph().outputs()) {
-    py::array made = new_array(y.dtype(), y.shape(), rows);
-    places.push_back(made.mutable_data());
-    results.push_back(std::move(made));
+  results.resize(outputs.size());
+  places.reserve(outputs.size());
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!results[i]) results[i] = new_array(outputs[i].dtype(), outputs[i].shape(), rows);
+    places.push_back(py::reinterpret_borrow<py::array>(results[i]).mutable_data());
   }
   const WithoutLock release;
   function.run(views, leaves, places, run);

@@ -25,6 +25,10 @@ bool is_number_of_numpy(py::handle value) {
   return PyObject_TypeCheck(value.ptr(), reinterpret_cast<PyTypeObject*>(generic)) != 0;
 }
 
+bool holds(const std::vector<Dim>& positions, std::size_t i) {
+  return std::ranges::find(positions, static_cast<Dim>(i)) != positions.end();
+}
+
 py::object of_tree(const char* name) { return py::module_::import("backpass.tree").attr(name); }
 
 }  // namespace
@@ -34,14 +38,15 @@ py::object of_tree(const char* name) { return py::module_::import("backpass.tree
 bool Call::read(const py::tuple& args, const py::dict& kwargs) {
   leaves.reserve(args.size() + kwargs.size());
   for (std::size_t i = 0; i < args.size(); ++i) {
-    if (std::ranges::find(static_positions_, static_cast<Dim>(i)) != static_positions_.end())
+    if (holds(settings_.static_positions, i))
       add_static(args[i]);
     else
       add(args[i]);
+    if (holds(settings_.donated_positions, i)) donated.resize(leaves.size(), true);
   }
   for (const auto& [name, value] : kwargs) {
     add_static(name);
-    if (static_names_.contains(name))
+    if (settings_.static_names.contains(name))
       add_static(value);
     else
       add(value);
@@ -196,6 +201,18 @@ Trace::Result to_result(const py::handle& part, const std::vector<Tensor>& input
   return {static_cast<int>(outputs.size()) - 1, -1, {}};
 }
 
+// What is given back as it came is not written over, nor where a model's parameters are read.
+void add_donations(Trace& trace) {
+  const std::vector<int>& in_place = trace.function.in_place();
+  for (std::size_t output = 0; output < in_place.size() && trace.function.leaves().empty(); ++output) {
+    const auto input = static_cast<std::size_t>(in_place[output]);
+    if (in_place[output] < 0 || input >= trace.inputs.size()) continue;
+    const std::size_t leaf = trace.inputs[input];
+    if (std::ranges::count(trace.results, static_cast<int>(leaf), &Trace::Result::argument) == 0)
+      trace.donations.push_back({output, input, leaf});
+  }
+}
+
 // `made`: the inputs, one for each leaf; the structure of the results, and their leaves.
 Trace to_trace(const py::tuple& made, bool training) {
   const auto inputs = made[0].cast<std::vector<Tensor>>();
@@ -215,12 +232,50 @@ Trace to_trace(const py::tuple& made, bool training) {
   used.insert(used.end(), trace.around.inputs().begin(), trace.around.inputs().end());
   trace.random = std::ranges::any_of(all.ops(), [](const Tensor& t) { return t.kind().starts_with("random_"); });
   trace.function = Function(Graph(used, outputs), training, "function");
+  add_donations(trace);
   return trace;
 }
 
+// First and last byte of what a view reads.
+std::pair<const std::byte*, const std::byte*> extent(const ArrayView& view) {
+  const auto* begin = static_cast<const std::byte*>(view.data);
+  const Dim rows = view.shape.empty() ? 1 : view.shape[0], elements = element_count(view.shape);
+  if (elements == 0) return {begin, begin};
+  const auto row = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(elements / rows) * size_of(view.type));
+  return {begin, begin + (rows - 1) * view.row_stride + row};
+}
+
+// Whether an argument may be written over: dense, of the type of the graph, and in memory that no other one reads.
+bool may_hold(const py::object& owner, const Trace& trace, std::size_t input, const std::vector<ArrayView>& views) {
+  if (Py_TYPE(owner.ptr()) != py::detail::npy_api::get().PyArray_Type_) return false;
+  const auto array = py::reinterpret_borrow<py::array>(owner);
+  const ArrayView& view = views[input];
+  const bool fits = array.writeable() && (array.flags() & py::array::c_style) != 0 &&
+                    view.type == element_type(trace.function.graph().inputs()[input].dtype());
+  const auto [begin, end] = extent(view);
+  return fits && std::ranges::none_of(views, [&, begin = begin, end = end](const ArrayView& other) {
+           const auto [from, to] = extent(other);
+           return &other != &view && from < end && begin < to;
+         });
+}
+
+// For each output the array that the caller has given away for it.
+std::vector<py::object> donated(const Trace& trace, const Call& call, const std::vector<ArrayView>& views) {
+  std::vector<py::object> given;
+  for (const auto& [output, input, leaf] : trace.donations) {
+    if (leaf >= call.donated.size() || !call.donated[leaf]) continue;
+    const py::object& owner = call.leaves[leaf].owner;
+    if (!may_hold(owner, trace, input, views)) continue;
+    given.resize(trace.function.graph().outputs().size());
+    given[output] = owner;
+  }
+  return given;
+}
+
 // Nobody changes its parameters meanwhile.
-std::vector<py::object> run_at_home(const Trace& trace, const std::vector<ArrayView>& views, const FunctionRun& run) {
-  if (trace.function.leaves().empty()) return run_function(trace.function, views, run);
+std::vector<py::object> run_at_home(const Trace& trace, const std::vector<ArrayView>& views, const FunctionRun& run,
+                                    std::vector<py::object> given) {
+  if (trace.function.leaves().empty()) return run_function(trace.function, views, run, {}, std::move(given));
   const Places places(trace.function.leaves());
   const InUse used(places.users, Use::reads);
   return run_function(trace.function, views, run, places.values);
@@ -248,7 +303,7 @@ void Traced::clear() {
 }
 
 const Trace& Traced::trace_of(const py::object& self, const py::tuple& args, const py::dict& kwargs) {
-  Call call(known_, static_names_, static_positions_);
+  Call call(known_, settings_);
   if (!call.read(args, kwargs)) throw py::type_error("[function] a plan is of arrays, not of tensors");
   return find(self, call, args, kwargs);
 }
@@ -260,7 +315,7 @@ FunctionRun Traced::next_run(const Trace& trace) {
 }
 
 py::object Traced::call(const py::object& self, const py::tuple& args, const py::dict& kwargs) {
-  Call call(known_, static_names_, static_positions_);
+  Call call(known_, settings_);
   if (!call.read(args, kwargs)) return self.attr("_symbolic")(*args, **kwargs);
   find(self, call, args, kwargs);
   const std::shared_ptr<const Trace> trace = traces_.at(call.key);  // held: the function may be called from within
@@ -269,7 +324,7 @@ py::object Traced::call(const py::object& self, const py::tuple& args, const py:
   views.reserve(trace->inputs.size() + around.size());
   for (const std::size_t i : trace->inputs) views.push_back(call.leaves[i].view);
   views.insert(views.end(), around.begin(), around.end());
-  const std::vector<py::object> outputs = run_at_home(*trace, views, next_run(*trace));
+  const std::vector<py::object> outputs = run_at_home(*trace, views, next_run(*trace), donated(*trace, call, views));
   std::vector<py::object> leaves;
   leaves.reserve(trace->results.size());
   for (const Trace::Result& result : trace->results) {
@@ -287,8 +342,13 @@ py::object Traced::call(const py::object& self, const py::tuple& args, const py:
 
 void bind_traced(py::module_& module) {
   py::class_<Traced>(module, "Traced", "A function of arrays that is traced once for each structure of arguments.")
-      .def(py::init<std::vector<Dim>, py::set, bool, std::optional<std::uint64_t>>(), py::arg("static_positions"),
-           py::arg("static_names"), py::arg("training"), py::arg("seed"))
+      .def(py::init([](std::vector<Dim> static_positions, py::set static_names, std::vector<Dim> donated_positions,
+                       bool training, std::optional<std::uint64_t> seed) {
+             return Traced({std::move(static_positions), std::move(static_names), std::move(donated_positions)},
+                           training, seed);
+           }),
+           py::arg("static_positions"), py::arg("static_names"), py::arg("donated_positions"), py::arg("training"),
+           py::arg("seed"))
       .def("__call__", [](const py::object& self, const py::args& args,
                           const py::kwargs& kwargs) { return self.cast<Traced&>().call(self, args, kwargs); })
       .def("_function_plan",

@@ -33,19 +33,32 @@ struct Trace {
     py::object value = {};
   };
   std::vector<Result> results;
+  // Outputs that may be written over a leaf of the arguments.
+  struct Donation {
+    std::size_t output, input;  // of the graph
+    std::size_t leaf;
+  };
+  std::vector<Donation> donations;
   bool random = false;  // it draws
+};
+
+// What of the arguments is no array but a setting, and which arrays the caller gives away.
+struct CallSettings {
+  std::vector<Dim> static_positions;
+  py::set static_names;
+  std::vector<Dim> donated_positions;
 };
 
 // The leaves of a call, and what tells its structure from another one's.
 class Call {
  public:
-  Call(const py::dict& known, const py::set& static_names, const std::vector<Dim>& static_positions)
-      : known_(known), static_names_(static_names), static_positions_(static_positions) {}
+  Call(const py::dict& known, const CallSettings& settings) : known_(known), settings_(settings) {}
   // False where a tensor is among them.
   bool read(const py::tuple& args, const py::dict& kwargs);
 
   std::string key;
   std::vector<Argument> leaves;
+  std::vector<bool> donated;          // by leaf; as long as the last one that is
   bool wide = false, narrow = false;  // whether there are arrays of float64; of other floats
 
  private:
@@ -62,8 +75,7 @@ class Call {
   }
 
   const py::dict& known_;  // objects that are part of a structure, by their value: a number for each
-  const py::set& static_names_;
-  const std::vector<Dim>& static_positions_;
+  const CallSettings& settings_;
   std::forward_list<double> numbers_;  // whose places stay
   bool symbolic_ = false;
   int depth_ = 0;  // of containers
@@ -72,11 +84,8 @@ class Call {
 // What a decorated function holds: its traces by structure, the last few.
 class Traced {
  public:
-  Traced(std::vector<Dim> static_positions, py::set static_names, bool training, std::optional<std::uint64_t> seed)
-      : static_positions_(std::move(static_positions)),
-        static_names_(std::move(static_names)),
-        training_(training),
-        seed_(seed) {}
+  Traced(CallSettings settings, bool training, std::optional<std::uint64_t> seed)
+      : settings_(std::move(settings)), training_(training), seed_(seed) {}
   // `self`: the object in Python that traces, by its methods `symbolic` and `trace`.
   py::object call(const py::object& self, const py::tuple& args, const py::dict& kwargs);
   // The trace of such a call, without running it.
@@ -91,8 +100,7 @@ class Traced {
 
   std::unordered_map<std::string, std::shared_ptr<const Trace>> traces_;
   py::dict known_;
-  std::vector<Dim> static_positions_;
-  py::set static_names_;
+  CallSettings settings_;
   bool training_;
   std::optional<std::uint64_t> seed_;
 };

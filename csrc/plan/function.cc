@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/turns.h"
 #include "plan/boundary.h"
+#include "plan/in_place.h"
 #include "plan/spares.h"
 #include "plan/workers/sharing.h"
 
@@ -64,6 +65,7 @@ struct Function::Impl {
   Dim least_rows;
   DType dtype = DType::float32;
   std::vector<Tensor> leaves = {};
+  std::vector<int> in_place = {};
   Spares spares = {};
 
   Impl(Graph of, bool trains, std::string who, Dim with_rows)
@@ -71,6 +73,7 @@ struct Function::Impl {
     dtype = real_dtype(name, graph);
     leaves = graph.parameters();
     for (const Tensor& t : graph.states()) leaves.push_back(t);
+    in_place = in_place_of(graph);
   }
 
   std::string input_name(std::size_t i) const { return name + ": input \"" + graph.inputs()[i].name() + '"'; }
@@ -152,6 +155,7 @@ Function::Function(Graph graph, bool training, std::string name, Dim rows)
 const Graph& Function::graph() const { return impl_->graph; }
 bool Function::training() const { return impl_->training; }
 const std::vector<Tensor>& Function::leaves() const { return impl_->leaves; }
+const std::vector<int>& Function::in_place() const { return impl_->in_place; }
 Dim Function::check(std::span<const ArrayView> inputs) const { return impl_->check(inputs); }
 PlanInfo Function::plan(Dim rows) const { return Plan(impl_->spec(rows)).info(); }
 

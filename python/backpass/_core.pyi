@@ -228,7 +228,12 @@ def eager_loss(loss: Loss, prediction: Any, target: Any, sample_weight: Any) -> 
 class Traced:
     step: int
     def __init__(
-        self, static_positions: Sequence[int], static_names: set[str], training: bool, seed: int | None
+        self,
+        static_positions: Sequence[int],
+        static_names: set[str],
+        donated_positions: Sequence[int],
+        training: bool,
+        seed: int | None,
     ) -> None: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def __len__(self) -> int: ...

@@ -105,6 +105,13 @@ void test_steps_are_updates() {
       {ArrayView(ones.data(), {2}), ArrayView(ones.data(), {2}), ArrayView(twos.data(), {2}), ArrayView(&made, {})});
   CHECK(std::abs(found[0].values<double>()[0] - 0.8) < 1e-15 && found[1].values<double>()[1] == 2);
   CHECK(found[2].values<double>()[0] == -0.05);
+  CHECK((both.in_place() == std::vector<int>{0, 2}));
+  std::vector<double> weight{1, 1}, velocity{2, 2};
+  const std::array<ArrayView, 4> views{ArrayView(weight.data(), {2}), ArrayView(ones.data(), {2}),
+                                       ArrayView(velocity.data(), {2}), ArrayView(&made, {})};
+  both.run(views, {}, std::array<void*, 2>{weight.data(), velocity.data()});
+  CHECK(weight[1] == found[0].values<double>()[1] && velocity[0] == 2);
+  CHECK((Function(Graph({w, g, v, steps}, {next.weights[0], w * 2.0})).in_place() == std::vector<int>{-1, -1}));
 }
 
 }  // namespace

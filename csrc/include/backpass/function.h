@@ -38,9 +38,12 @@ class Function {
     return (*this)(std::span<const ArrayView>(inputs.begin(), inputs.size()));
   }
   // The same into memory of the caller's, one place for each output: dense, aligned to its elements, and none that this
-  // call reads. Allocates nothing from the second call on. `rows` of check() says how large the places are.
+  // call reads, but for in_place(). Allocates nothing from the second call on. `rows` of check() says how large the places are.
   void run(std::span<const ArrayView> inputs, std::span<const void* const> leaves, std::span<void* const> outputs,
            const FunctionRun& run = {}) const;
+  // For each output the input whose place may be its place too, which then holds the output: of steps by
+  // Optimizer::apply, the old weight or slot, where nothing reads it later. -1: none.
+  const std::vector<int>& in_place() const;
   // The number of rows of the inputs, 0 where none has a batch; throws as a call does.
   Dim check(std::span<const ArrayView> inputs) const;
 

@@ -21,7 +21,9 @@ class ApplyCall final : public Call {
     if (s_.factor >= 0) reads.push_back(s_.factor);
     for (const ApplySpec::Part& part : s_.parts) {
       reads.push_back(part.from);
-      if (part.to >= 0) writes.push_back(part.to);
+      if (part.to < 0) continue;
+      writes.push_back(part.to);
+      over.push_back(part.from);
     }
     scratch_bytes = static_cast<std::size_t>(kPieceBytes) * (kMostParts + 1);
     const auto count = static_cast<double>(s_.elements);
@@ -30,7 +32,7 @@ class ApplyCall final : public Call {
     cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / kBytesPerNanosecond;
   }
 
-  // The kernel changes a copy of each piece, made where the result lies.
+  // The kernel changes a copy of each piece, made where the result lies: there it may be.
   void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
     const kernels::UpdateSettings settings =
         settings_of(*s_.step, *reinterpret_cast<const StepNumbers<T>*>(at(context, s_.numbers, s_.step->first)));
@@ -41,7 +43,7 @@ class ApplyCall final : public Call {
       for (std::size_t p = 0; p < s_.parts.size(); ++p) {
         const auto [from, to] = s_.parts[p];
         made[p] = to >= 0 ? at(context, to, i) : piece_of(scratch, p);
-        std::copy_n(at(context, from, i), count, made[p]);
+        if (const T* old = at(context, from, i); old != made[p]) std::copy_n(old, count, made[p]);
       }
       const auto slot = [&](std::size_t which) { return slots_[which] > 0 ? made[slots_[which]] : nullptr; };
       update_(made[0], gradient(context, i, count, piece_of(scratch, kMostParts)), slot(0), slot(1), slot(2), settings,

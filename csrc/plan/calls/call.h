@@ -53,6 +53,7 @@ class Call {
   std::string name, detail;
   Phase phase = Phase::forward;
   std::vector<int> reads, writes;  // values
+  std::vector<int> over;           // of what it reads, values that what it writes may lie over: it is their last reader
   std::vector<int> by_rows;        // of both, those of which a lane touches its own rows only
   Dim tasks = 1;
   bool finishes = false;

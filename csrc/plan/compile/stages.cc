@@ -6,10 +6,12 @@
 namespace backpass {
 
 // A call runs one stage after the last that writes what it reads, or in that stage where both walk in lanes and a lane
-// reads its own rows only; an update after everything, and so do calls that are made again, or what they make would lie
-// there for long; and, where phases are run apart, no stage holds two of them.
+// reads its own rows only; what writes over a value after its readers; an update after everything, and so do calls that
+// are made again, or what they make would lie there for long; and, where phases are run apart, no stage holds two of
+// them.
 void Lowering::set_stages() {
   std::vector<int> made(plan_.values_.size(), 0);          // the stage after which a value is there
+  std::vector<int> read(plan_.values_.size(), 0);          // the stage after which nobody reads it, so far
   std::vector<bool> by_lane(plan_.values_.size(), false);  // its rows are there before
   int last = 0, floor = 0, open = 0;
   Phase phase = Phase::forward;
@@ -21,11 +23,16 @@ void Lowering::set_stages() {
       const bool own_rows = by_lane[v] && call.keeps_to_rows_of(value);
       stage = std::max(stage, made[v] - (own_rows ? 1 : 0));
     }
+    for (int value : call.over) stage = std::max(stage, read[static_cast<std::size_t>(value)]);
     return stage;
   };
   const auto put = [&](Call& call, int stage) {
     call.stage = stage;
     last = std::max(last, stage + 1);
+    for (int value : call.reads) {
+      int& end = read[static_cast<std::size_t>(value)];
+      end = std::max(end, stage + 1);
+    }
     for (int value : call.writes) {
       made[static_cast<std::size_t>(value)] = stage + 1;
       by_lane[static_cast<std::size_t>(value)] = !spec_.compact && call.keeps_to_rows_of(value);

@@ -22,6 +22,7 @@ def compile(
     *,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    donate_argnums: int | Sequence[int] = (),
     training: bool = False,
     seed: int | None = None,
 ) -> Any:
@@ -34,6 +35,9 @@ def compile(
         f: a function of arrays or trees of arrays, composed of operations; also what `grad` or `vmap` made.
         static_argnums: positions of arguments that are not arrays but settings, which must be hashable.
         static_argnames: the same for keyword arguments.
+        donate_argnums: positions of arguments whose arrays the caller gives away, as in JAX: results may be written
+            over them, and are then these very arrays. What `Optimizer.apply` gives is, where nothing reads the old
+            parameter after it. After a call that raises, such arrays may hold anything.
         training: whether operations that differ in training (dropout, batch statistics) do as they do there.
         seed: of random numbers; each call draws anew (see the attribute `step`). None: as `bp.manual_seed` says.
 
@@ -51,15 +55,28 @@ def compile(
     """
     if f is None:
         return lambda g: compile(
-            g, static_argnums=static_argnums, static_argnames=static_argnames, training=training, seed=seed
+            g,
+            static_argnums=static_argnums,
+            static_argnames=static_argnames,
+            donate_argnums=donate_argnums,
+            training=training,
+            seed=seed,
         )
-    positions = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    positions, donated = (positions_of(*each) for each in (("static", static_argnums), ("donate", donate_argnums)))
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    for position in positions:
-        _checks.integer("compile", "static_argnums", position, minimum=0)
+    if {*positions} & {*donated}:
+        raise ValueError(f"[compile] donate_argnums names argument {min({*positions} & {*donated})}, which is static")
     _checks.seed("compile", seed)
-    key = ("compile", positions, names, training, seed)
-    return kept(lambda: Compiled(f, positions, names, training, seed), f, key)
+    key = ("compile", positions, names, donated, training, seed)
+    return kept(lambda: Compiled(f, positions, names, donated, training, seed), f, key)
+
+
+def positions_of(kind: str, given: int | Sequence[int]) -> tuple[int, ...]:
+    """One position, or several, none below 0."""
+    positions = (given,) if isinstance(given, int) else tuple(given)
+    for position in positions:
+        _checks.integer("compile", f"{kind}_argnums", position, minimum=0)
+    return positions
 
 
 class Checkpoint(Transform):

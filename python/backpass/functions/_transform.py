@@ -35,10 +35,11 @@ class Transform(_core.Traced):
         f: Callable[..., Any],
         static_argnums: Sequence[int] = (),
         static_argnames: Sequence[str] = (),
+        donate_argnums: Sequence[int] = (),
         training: bool = False,
         seed: int | None = None,
     ) -> None:
-        super().__init__(list(static_argnums), set(static_argnames), training, seed)
+        super().__init__(list(static_argnums), set(static_argnames), list(donate_argnums), training, seed)
         self._f = f
         self._static_argnums, self._static_argnames = {*static_argnums}, {*static_argnames}
         functools.update_wrapper(self, f, updated=())
