@@ -65,7 +65,7 @@ def test_the_installed_package_is_small(tmp_path):
     copy = tmp_path / "backpass"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     archive = shutil.make_archive(str(tmp_path / "wheel"), "zip", copy)
-    assert os.path.getsize(archive) < 3_000_000
+    assert os.path.getsize(archive) < 4_000_000
 
 
 @pytest.mark.skipif(shutil.which("nm") is None, reason="needs nm")
