@@ -28,6 +28,42 @@ struct Passes : Parts {
   }
 };
 
+// The operands of the next block, fetched bit by bit with every step of k of the tiles of this one.
+template <class T>
+class Ahead {
+ public:
+  // Whose tiles have `rows` at most; those of whole panels fetch.
+  Ahead(const MatmulBlock<T>& x, Size rows) {
+    const Size panels = x.n / (Blocks<T>::kVectors * Vec<T>::kLanes), size = sizeof(T);
+    if ((!x.next_a && !x.next_b) || panels == 0) return;
+    const Size steps = panels * ((x.m + rows - 1) / rows) * x.k;
+    if (x.next_b) left_[0] = {reinterpret_cast<const char*>(x.next_b), x.k * x.n * size};
+    if (x.next_a) left_[1] = {reinterpret_cast<const char*>(x.next_a), x.m * x.k * size};
+    const Size wanted = (left_[0].bytes + left_[1].bytes + steps - 1) / steps;
+    step_ = wanted < kLine ? wanted : kLine;
+  }
+
+  // Tells a tile of k steps what to fetch; whether there is anything left.
+  bool next(TileEnd<T>& end, Size k) noexcept {
+    Memory& memory = left_[left_[0].bytes > 0 ? 0 : 1];
+    if (memory.bytes <= 0) return false;
+    end.ahead = memory.begin;
+    end.ahead_step = step_;
+    memory.begin += step_ * k;
+    memory.bytes -= step_ * k;
+    return true;
+  }
+
+ private:
+  static constexpr Size kLine = 64;
+  struct Memory {
+    const char* begin = nullptr;
+    Size bytes = 0;
+  };
+  Memory left_[2];
+  Size step_ = 0;
+};
+
 // One pass of one product: rows of A (in place or packed by pack_rows), one panel of B.
 template <class T>
 struct Pass {
@@ -35,6 +71,7 @@ struct Pass {
   const T* packed_a;  // null: in place
   Size p, k;          // inner range p .. p + k
   Parts rows;
+  Ahead<T>* ahead;
 
   // Of the tile at (i, j).
   TileEnd<T> end(Size i, Size j) const noexcept {
@@ -52,11 +89,13 @@ struct Pass {
     const MatmulBlock<T>& x = *block;
     const T* a = packed_a ? packed_a : x.a + i0 * x.a_row + p * x.a_k;
     T* c = x.c + i0 * x.ldc + j;
-    const auto& tiles = (packed_a ? kTiles<T>.packed : kTiles<T>.by_size)[vectors];
+    const bool packed = packed_a != nullptr, whole = vectors == Blocks<T>::kVectors;
     TileEnd<T> at = end(i0, j);
     for (Size i = 0; i < rows.count; ++i) {
       const Size m = rows[i];
-      tiles[m](c, x.ldc, width, a, packed_a ? 1 : x.a_row, packed_a ? m : x.a_k, b, b_k, k, at);
+      const bool fetches = whole && ahead->next(at, k);
+      const Tile<T> tile = fetches ? kTiles<T>.fetching[packed][m] : kTiles<T>.by_size[packed][vectors][m];
+      tile(c, x.ldc, width, a, packed_a ? 1 : x.a_row, packed_a ? m : x.a_k, b, b_k, k, at);
       a += packed_a ? m * k : m * x.a_row;
       c += m * x.ldc;
       if (at.epilogue.relu_out) at.epilogue.relu_out += m * at.epilogue.ld_relu_out;
@@ -114,13 +153,14 @@ void blocked(const MatmulBlock<T>& x) noexcept {
   const Size depth = !packs_a && !packed && x.a_k != 1 ? Blocks<T>::kDepth / 2 : Blocks<T>::kDepth;
   const Passes<T> passes(x.k, depth);
   T* scratch_a = x.scratch + nr * Blocks<T>::kDepth;
+  Ahead<T> ahead(x, limit);
   for (Size pass = 0; pass < passes.count; ++pass) {
     const Size p = passes.begin(pass), k = passes[pass];
     const Parts row_blocks(x.m, packs_a ? Size{Blocks<T>::kPackedRows} : x.m);
     for (Size block = 0, i0 = 0; block < row_blocks.count; i0 += row_blocks[block++]) {
       const Parts rows(row_blocks[block], limit);
       if (packs_a) pack_rows(scratch_a, rows, x.a + i0 * x.a_row + p * x.a_k, x.a_row, x.a_k, k);
-      panels(x, Pass<T>{&x, packs_a ? scratch_a : packed ? x.a + p * x.m : nullptr, p, k, rows}, i0, x.scratch);
+      panels(x, Pass<T>{&x, packs_a ? scratch_a : packed ? x.a + p * x.m : nullptr, p, k, rows, &ahead}, i0, x.scratch);
     }
   }
 }

@@ -7,11 +7,13 @@
 namespace backpass::kernels {
 namespace {
 
-// What a tile does with its sums when its part of k is through.
+// What a tile does with its sums when its part of k is through; and what it fetches until then.
 template <class T>
 struct TileEnd {
   bool add = false;  // to what earlier passes left in c
   RegisterEpilogue<T> epilogue = {};
+  const char* ahead = nullptr;  // where memory begins that is read soon
+  Size ahead_step = 0;          // bytes of it with each step of k, at most a line
 };
 
 // Up to a whole vector.
@@ -74,7 +76,8 @@ inline void add_outer_product(Vec<T> (&sums)[M][N], const T* a, Size a_row, cons
 
 // The register kernel: c (M, width) = or += a (M, k) * b (k, N vectors), and what `end` says. Of packed operands the
 // strides are known, so that several steps of k need one addition of an address: fewer instructions per multiply-add.
-template <class T, int M, int N, bool packed>
+// Fetching is spread over the steps: many fetches at once keep loads waiting.
+template <class T, int M, int N, bool packed, bool fetches>
 void tile(T* c, Size ldc, Size width, const T* a, Size a_row, Size a_k, const T* b, Size b_k, Size k,
           const TileEnd<T>& end) noexcept {
   constexpr Size steps = packed ? 3 : 1;  // with four, gcc spills sums
@@ -83,9 +86,15 @@ void tile(T* c, Size ldc, Size width, const T* a, Size a_row, Size a_k, const T*
     a_k = M;
     b_k = N * Vec<T>::kLanes;
   }
+  [[maybe_unused]] const char* ahead = end.ahead;
+  [[maybe_unused]] const Size ahead_step = steps * end.ahead_step;
   Vec<T> sums[M][N];
   for_vectors<T, M, N>(width, [&](int i, int j, Size) { sums[i][j] = broadcast(static_cast<T>(0)); });
   for (; k >= steps; k -= steps, a += steps * a_k, b += steps * b_k) {
+    if constexpr (fetches) {
+      __builtin_prefetch(ahead);
+      ahead += ahead_step;
+    }
 #pragma GCC unroll 4
     for (Size step = 0; step < steps; ++step) add_outer_product<T, M, N>(sums, a + step * a_k, a_row, b + step * b_k);
   }
@@ -102,14 +111,18 @@ template <class T>
 struct Tiles {
   static constexpr int kRows = Blocks<T>::kRows, kVectors = Blocks<T>::kVectors, kNarrowRows = Blocks<T>::kNarrowRows;
   static constexpr int kWide = 8;
-  Tile<T> by_size[kVectors + 1][kNarrowRows + 1] = {};
-  Tile<T> packed[kVectors + 1][kNarrowRows + 1] = {};  // for operands that are both packed
+  Tile<T> by_size[2][kVectors + 1][kNarrowRows + 1] = {};  // the second for operands that are both packed
+  Tile<T> fetching[2][kRows + 1] = {};                     // likewise, of kVectors
   Tile<T> wide[kWide + 1] = {};
 
   template <int m, int n>
   constexpr void fill() {
-    by_size[n][m] = &tile<T, m, n, false>;
-    packed[n][m] = &tile<T, m, n, true>;
+    by_size[0][n][m] = &tile<T, m, n, false, false>;
+    by_size[1][n][m] = &tile<T, m, n, true, false>;
+    if constexpr (n == kVectors && m <= kRows) {
+      fetching[0][m] = &tile<T, m, n, false, true>;
+      fetching[1][m] = &tile<T, m, n, true, true>;
+    }
     if constexpr (m > 1)
       fill<m - 1, n>();
     else if constexpr (n > 1)
@@ -118,7 +131,7 @@ struct Tiles {
 
   template <int n>
   constexpr void fill_wide() {
-    wide[n] = &tile<T, 1, n, false>;
+    wide[n] = &tile<T, 1, n, false, false>;
     if constexpr (n > 1) fill_wide<n - 1>();
   }
 

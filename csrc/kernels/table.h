@@ -47,6 +47,8 @@ struct MatmulBlock {
   MatmulPath path;
   T* scratch;  // matmul_scratch elements, 64-byte aligned
   RegisterEpilogue<T> epilogue = {};
+  // Dense operands (m, k) and (k, n), or transposed, of the block that follows: fetched meanwhile. Null: not.
+  const T *next_a = nullptr, *next_b = nullptr;
 };
 
 // Part of the inner dimension of a window product: where its elements of A begin, and those of B.

@@ -11,6 +11,8 @@ namespace {
 
 // So many elements of C stay in the cache until their epilogue has run.
 constexpr Dim kEpilogueElements = 16384;
+// Products of fewer bytes than this stay near from one run to the next: nothing is fetched ahead.
+constexpr double kNearBytes = 1 << 20;
 // What one of many products costs beside its work.
 constexpr double kNanosecondsPerProduct = 20;
 
@@ -37,6 +39,7 @@ class MatmulCall final : public Call {
     in_lanes = lane_cut_ != LaneCut::none;
     finishes = !s_.epilogue.sums.empty();
     describe();
+    fetches_ = many && blocks_ == 1 && bytes > kNearBytes && is_dense();
     if (s_.k <= kChunk) in_registers_ = take_register_epilogue(s_.epilogue, s_.c, s_.m);
   }
 
@@ -63,10 +66,16 @@ class MatmulCall final : public Call {
   void finish(const Context& context) const noexcept override { finish_sums<T>(s_.epilogue, context, tasks); }
 
  private:
-  // Which of many products, and where its operands begin.
+  // Which of many products, and where its operands begin; and those of the next.
   struct Product {
-    Dim index = 0, a = 0, b = 0;
+    Dim index = 0, a = 0, b = 0, next_a = 0, next_b = 0;
   };
+
+  // Whether the elements of each operand lie one after the other.
+  bool is_dense() const {
+    return std::max(s_.a_row, s_.a_k) == (s_.a_k == 1 ? s_.k : s_.m) &&
+           std::max(s_.b_k, s_.b_col) == (s_.b_col == 1 ? s_.n : s_.k);
+  }
 
   // A block of the only product.
   void one(const Context& context, const Tile& tile, double* partials, std::byte* scratch) const noexcept {
@@ -80,8 +89,13 @@ class MatmulCall final : public Call {
                std::byte* scratch) const noexcept {
     const Dim row = walk.index() * s_.m + tile.row;
     T* c = reinterpret_cast<T*>(context.address[s_.c]) + row * s_.n + tile.col;
-    for (Dim i = 0; i < count; ++i, walk.next())
-      multiply_in_chunks(context, c + i * s_.m * s_.n, {walk.index(), walk.a(), walk.b()}, tile, 0, s_.k, scratch);
+    for (Dim i = 0; i < count; ++i) {
+      Product product{walk.index(), walk.a(), walk.b()};
+      walk.next();
+      product.next_a = walk.a();
+      product.next_b = walk.b();
+      multiply_in_chunks(context, c + i * s_.m * s_.n, product, tile, 0, s_.k, scratch);
+    }
     end_block(context, c, {row, count > 1 ? count * s_.m : tile.rows, tile.col, tile.cols}, partials, scratch);
   }
 
@@ -117,8 +131,25 @@ class MatmulCall final : public Call {
     const T* a = reinterpret_cast<const T*>(context.address[s_.a]) + product.a;
     a += s_.packed_a ? t.row * s_.k : t.row * s_.a_row + first * s_.a_k;
     const T* b = reinterpret_cast<const T*>(context.address[s_.b]) + product.b + t.col * s_.b_col + first * s_.b_k;
-    k_.matmul({c, ldc, a, s_.a_row, s_.a_k, b, s_.b_k, s_.b_col, t.rows, t.cols, k, cut_.path,
-               reinterpret_cast<T*>(scratch), epilogue(context, product.index, t)});
+    kernels::MatmulBlock<T> block{c,
+                                  ldc,
+                                  a,
+                                  s_.a_row,
+                                  s_.a_k,
+                                  b,
+                                  s_.b_k,
+                                  s_.b_col,
+                                  t.rows,
+                                  t.cols,
+                                  k,
+                                  cut_.path,
+                                  reinterpret_cast<T*>(scratch),
+                                  epilogue(context, product.index, t)};
+    if (many && fetches_ && product.index + 1 < products_) {
+      if (product.next_a != product.a) block.next_a = a + (product.next_a - product.a);
+      if (product.next_b != product.b) block.next_b = b + (product.next_b - product.b);
+    }
+    k_.matmul(block);
   }
 
   kernels::RegisterEpilogue<T> epilogue(const Context& context, Dim product, const Tile& t) const noexcept {
@@ -191,6 +222,7 @@ class MatmulCall final : public Call {
   BlockCut cut_;
   Dim blocks_, products_;
   Dim together_;
+  bool fetches_;
   std::size_t pack_bytes_;
   RegisterEpilogue in_registers_;
 };

@@ -135,8 +135,14 @@ BlockCut cut_product(const kernels::Kernels<T>& k, const MatmulSpec& s, Dim task
 template <class T>
 BlockCut cut_blocks(const kernels::Kernels<T>& k, const MatmulSpec& s) {
   const Dim tasks = wanted_tasks(flops_of(s)), products = std::max<Dim>(1, s.products());
-  BlockCut cut = cut_product(k, s, ceil_div(tasks, products));
-  if (cut.down * cut.across == 1) cut.products = ceil_div(products, tasks);
+  // Many enough are not cut: each would be copied by every block.
+  const bool whole = products >= static_cast<Dim>(kTasks);
+  BlockCut cut = cut_product(k, s, whole ? 1 : ceil_div(tasks, products));
+  if (cut.down * cut.across > 1) return cut;
+  cut.products = ceil_div(products, tasks);
+  // Their operands come from far: a copy of A is read in order, and pays if several panels of B use it.
+  if (products > 1 && cut.path == kernels::MatmulPath::pack_b && s.k > k.kc / 4 && s.n > 4 * k.nr)
+    cut.path = kernels::MatmulPath::pack_ab;
   return cut;
 }
 
