@@ -35,29 +35,29 @@ class Ahead {
   // Whose tiles have `rows` at most; those of whole panels fetch.
   Ahead(const MatmulBlock<T>& x, Size rows) {
     const Size panels = x.n / (Blocks<T>::kVectors * Vec<T>::kLanes), size = sizeof(T);
-    if ((!x.next_a && !x.next_b) || panels == 0) return;
+    if (!x.next || panels == 0) return;
     const Size steps = panels * ((x.m + rows - 1) / rows) * x.k;
-    if (x.next_b) left_[0] = {reinterpret_cast<const char*>(x.next_b), x.k * x.n * size};
-    if (x.next_a) left_[1] = {reinterpret_cast<const char*>(x.next_a), x.m * x.k * size};
+    if (x.next->b) left_[0] = {reinterpret_cast<const char*>(x.next->b), x.k * x.n * size};
+    if (x.next->a) left_[1] = {reinterpret_cast<const char*>(x.next->a), x.m * x.k * size};
     const Size wanted = (left_[0].bytes + left_[1].bytes + steps - 1) / steps;
     step_ = wanted < kLine ? wanted : kLine;
   }
 
-  // Tells a tile of k steps what to fetch; whether there is anything left.
-  bool next(TileEnd<T>& end, Size k) noexcept {
+  explicit operator bool() const noexcept { return left_[0].bytes > 0 || left_[1].bytes > 0; }
+
+  // Tells a tile of k steps what to fetch; again the last line where nothing is left.
+  void next(TileEnd<T>& end, Size k) noexcept {
     Memory& memory = left_[left_[0].bytes > 0 ? 0 : 1];
-    if (memory.bytes <= 0) return false;
     end.ahead = memory.begin;
-    end.ahead_step = step_;
-    memory.begin += step_ * k;
-    memory.bytes -= step_ * k;
-    return true;
+    end.ahead_step = memory.bytes > 0 ? step_ : 0;
+    memory.begin += end.ahead_step * k;
+    memory.bytes -= end.ahead_step * k;
   }
 
  private:
   static constexpr Size kLine = 64;
   struct Memory {
-    const char* begin = nullptr;
+    const char* begin;
     Size bytes = 0;
   };
   Memory left_[2];
@@ -89,13 +89,13 @@ struct Pass {
     const MatmulBlock<T>& x = *block;
     const T* a = packed_a ? packed_a : x.a + i0 * x.a_row + p * x.a_k;
     T* c = x.c + i0 * x.ldc + j;
-    const bool packed = packed_a != nullptr, whole = vectors == Blocks<T>::kVectors;
+    const bool packed = packed_a != nullptr, fetches = vectors == Blocks<T>::kVectors && *ahead;
+    const Tile<T>* tiles = fetches ? kTiles<T>.fetching[packed] : kTiles<T>.by_size[packed][vectors];
     TileEnd<T> at = end(i0, j);
     for (Size i = 0; i < rows.count; ++i) {
       const Size m = rows[i];
-      const bool fetches = whole && ahead->next(at, k);
-      const Tile<T> tile = fetches ? kTiles<T>.fetching[packed][m] : kTiles<T>.by_size[packed][vectors][m];
-      tile(c, x.ldc, width, a, packed_a ? 1 : x.a_row, packed_a ? m : x.a_k, b, b_k, k, at);
+      if (fetches) ahead->next(at, k);
+      tiles[m](c, x.ldc, width, a, packed_a ? 1 : x.a_row, packed_a ? m : x.a_k, b, b_k, k, at);
       a += packed_a ? m * k : m * x.a_row;
       c += m * x.ldc;
       if (at.epilogue.relu_out) at.epilogue.relu_out += m * at.epilogue.ld_relu_out;

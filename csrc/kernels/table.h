@@ -35,6 +35,12 @@ struct RegisterEpilogue {
   Size ld_relu_out = 0;
 };
 
+// Dense operands (m, k) and (k, n), or transposed, of the block that follows; null where one is near already.
+template <class T>
+struct NextOperands {
+  const T *a, *b;
+};
+
 template <class T>
 struct MatmulBlock {
   T* c;  // (m, n), overwritten
@@ -47,8 +53,7 @@ struct MatmulBlock {
   MatmulPath path;
   T* scratch;  // matmul_scratch elements, 64-byte aligned
   RegisterEpilogue<T> epilogue = {};
-  // Dense operands (m, k) and (k, n), or transposed, of the block that follows: fetched meanwhile. Null: not.
-  const T *next_a = nullptr, *next_b = nullptr;
+  const NextOperands<T>* next = nullptr;  // fetched meanwhile
 };
 
 // Part of the inner dimension of a window product: where its elements of A begin, and those of B.

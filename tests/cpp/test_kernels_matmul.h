@@ -97,6 +97,12 @@ void check_product(const Kernels<T>& kernels, MatmulPath path, Matrix<T>& c, Ope
              close(c(i, j), want, (product_error(path) + std::sqrt(static_cast<double>(k))) * epsilon<T>() * magnitude);
     }
   }
+  // What is fetched for the next block changes nothing.
+  const std::vector<T> once(c.data(), c.data() + c.values.size());
+  const NextOperands<T> next{block.a, block.b};
+  block.next = &next;
+  kernels.matmul(block);
+  good = good && std::equal(once.begin(), once.end(), c.data());
   for (int i = 0; i < 8; ++i) good = good && scratch[scratch_size + i] == static_cast<T>(55);
   good = good && epilogue_holds(kernels, block, c);
   check(good, label + "matmul path " + std::to_string(static_cast<int>(path)) + " m " + std::to_string(c.rows) + " n " +

@@ -145,9 +145,11 @@ class MatmulCall final : public Call {
                                   cut_.path,
                                   reinterpret_cast<T*>(scratch),
                                   epilogue(context, product.index, t)};
+    kernels::NextOperands<T> next;
     if (many && fetches_ && product.index + 1 < products_) {
-      if (product.next_a != product.a) block.next_a = a + (product.next_a - product.a);
-      if (product.next_b != product.b) block.next_b = b + (product.next_b - product.b);
+      next = {product.next_a == product.a ? nullptr : a + (product.next_a - product.a),
+              product.next_b == product.b ? nullptr : b + (product.next_b - product.b)};
+      block.next = &next;
     }
     k_.matmul(block);
   }
