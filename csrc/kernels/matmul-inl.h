@@ -28,14 +28,24 @@ struct Passes : Parts {
   }
 };
 
-// The operands of the next block, fetched bit by bit with every step of k of the tiles of this one.
+// The operands of the next block, fetched bit by bit with every step of k of the tiles of this one; or none.
+template <class T, bool follows>
+struct Ahead {
+  using End = TileEnd<T>;
+  Ahead(const MatmulBlock<T>&, Size) {}
+  explicit operator bool() const noexcept { return false; }
+  void next(End&, Size) noexcept {}
+};
+
 template <class T>
-class Ahead {
+class Ahead<T, true> {
  public:
+  using End = FetchingEnd<T>;
+
   // Whose tiles have `rows` at most; those of whole panels fetch.
   Ahead(const MatmulBlock<T>& x, Size rows) {
     const Size panels = x.n / (Blocks<T>::kVectors * Vec<T>::kLanes), size = sizeof(T);
-    if (!x.next || panels == 0) return;
+    if (panels == 0) return;
     const Size steps = panels * ((x.m + rows - 1) / rows) * x.k;
     if (x.next->b) left_[0] = {reinterpret_cast<const char*>(x.next->b), x.k * x.n * size};
     if (x.next->a) left_[1] = {reinterpret_cast<const char*>(x.next->a), x.m * x.k * size};
@@ -46,7 +56,7 @@ class Ahead {
   explicit operator bool() const noexcept { return left_[0].bytes > 0 || left_[1].bytes > 0; }
 
   // Tells a tile of k steps what to fetch; again the last line where nothing is left.
-  void next(TileEnd<T>& end, Size k) noexcept {
+  void next(End& end, Size k) noexcept {
     Memory& memory = left_[left_[0].bytes > 0 ? 0 : 1];
     end.ahead = memory.begin;
     end.ahead_step = memory.bytes > 0 ? step_ : 0;
@@ -65,18 +75,21 @@ class Ahead {
 };
 
 // One pass of one product: rows of A (in place or packed by pack_rows), one panel of B.
-template <class T>
+template <class T, bool follows>
 struct Pass {
   const MatmulBlock<T>* block;
   const T* packed_a;  // null: in place
   Size p, k;          // inner range p .. p + k
   Parts rows;
-  Ahead<T>* ahead;
+  Ahead<T, follows>* ahead;
+
+  using End = typename Ahead<T, follows>::End;
 
   // Of the tile at (i, j).
-  TileEnd<T> end(Size i, Size j) const noexcept {
+  End end(Size i, Size j) const noexcept {
     const RegisterEpilogue<T>& all = block->epilogue;
-    TileEnd<T> end{p > 0};
+    End end{};
+    end.add = p > 0;
     if (p + k < block->k) return end;
     end.epilogue.relu = all.relu;
     if (all.bias) end.epilogue.bias = all.bias + j;
@@ -91,7 +104,7 @@ struct Pass {
     T* c = x.c + i0 * x.ldc + j;
     const bool packed = packed_a != nullptr, fetches = vectors == Blocks<T>::kVectors && *ahead;
     const Tile<T>* tiles = fetches ? kTiles<T>.fetching[packed] : kTiles<T>.by_size[packed][vectors];
-    TileEnd<T> at = end(i0, j);
+    End at = end(i0, j);
     for (Size i = 0; i < rows.count; ++i) {
       const Size m = rows[i];
       if (fetches) ahead->next(at, k);
@@ -104,8 +117,8 @@ struct Pass {
 };
 
 // All panels of B for rows i0 .. i0 + rows of one pass.
-template <class T>
-void panels(const MatmulBlock<T>& x, const Pass<T>& pass, Size i0, T* scratch) noexcept {
+template <class T, bool follows>
+void panels(const MatmulBlock<T>& x, const Pass<T, follows>& pass, Size i0, T* scratch) noexcept {
   constexpr Size lanes = Vec<T>::kLanes, nr = Blocks<T>::kVectors * lanes;
   for (Size j = 0; j < x.n; j += nr) {
     const Size width = nr < x.n - j ? nr : x.n - j, vectors = (width + lanes - 1) / lanes;
@@ -144,7 +157,7 @@ void row_in_place(const MatmulBlock<T>& x) noexcept {
   }
 }
 
-template <class T>
+template <class T, bool follows>
 void blocked(const MatmulBlock<T>& x) noexcept {
   constexpr Size lanes = Vec<T>::kLanes, nr = Blocks<T>::kVectors * lanes;
   const bool packs_a = x.path == MatmulPath::pack_ab, packed = x.path == MatmulPath::packed_a;
@@ -153,14 +166,20 @@ void blocked(const MatmulBlock<T>& x) noexcept {
   const Size depth = !packs_a && !packed && x.a_k != 1 ? Blocks<T>::kDepth / 2 : Blocks<T>::kDepth;
   const Passes<T> passes(x.k, depth);
   T* scratch_a = x.scratch + nr * Blocks<T>::kDepth;
-  Ahead<T> ahead(x, limit);
+  Ahead<T, follows> ahead(x, limit);
   for (Size pass = 0; pass < passes.count; ++pass) {
     const Size p = passes.begin(pass), k = passes[pass];
     const Parts row_blocks(x.m, packs_a ? Size{Blocks<T>::kPackedRows} : x.m);
     for (Size block = 0, i0 = 0; block < row_blocks.count; i0 += row_blocks[block++]) {
       const Parts rows(row_blocks[block], limit);
       if (packs_a) pack_rows(scratch_a, rows, x.a + i0 * x.a_row + p * x.a_k, x.a_row, x.a_k, k);
-      panels(x, Pass<T>{&x, packs_a ? scratch_a : packed ? x.a + p * x.m : nullptr, p, k, rows, &ahead}, i0, x.scratch);
+      panels(x,
+             Pass<T, follows>{&x,
+                              packs_a  ? scratch_a
+                              : packed ? x.a + p * x.m
+                                       : nullptr,
+                              p, k, rows, &ahead},
+             i0, x.scratch);
     }
   }
 }
@@ -251,7 +270,7 @@ void matmul(const MatmulBlock<T>& x) noexcept {
   } else if (in_place && x.m == 1) {
     row_in_place(x);
   } else {
-    return blocked(x);
+    return x.next ? blocked<T, true>(x) : blocked<T, false>(x);
   }
   apply_epilogue(x);
 }

@@ -7,11 +7,16 @@
 namespace backpass::kernels {
 namespace {
 
-// What a tile does with its sums when its part of k is through; and what it fetches until then.
+// What a tile does with its sums when its part of k is through.
 template <class T>
 struct TileEnd {
   bool add = false;  // to what earlier passes left in c
   RegisterEpilogue<T> epilogue = {};
+};
+
+// And what a tile that fetches does until then.
+template <class T>
+struct FetchingEnd : TileEnd<T> {
   const char* ahead = nullptr;  // where memory begins that is read soon
   Size ahead_step = 0;          // bytes of it with each step of k, at most a line
 };
@@ -86,8 +91,13 @@ void tile(T* c, Size ldc, Size width, const T* a, Size a_row, Size a_k, const T*
     a_k = M;
     b_k = N * Vec<T>::kLanes;
   }
-  [[maybe_unused]] const char* ahead = end.ahead;
-  [[maybe_unused]] const Size ahead_step = steps * end.ahead_step;
+  [[maybe_unused]] const char* ahead = nullptr;
+  [[maybe_unused]] Size ahead_step = 0;
+  if constexpr (fetches) {
+    const auto& fetching = static_cast<const FetchingEnd<T>&>(end);
+    ahead = fetching.ahead;
+    ahead_step = steps * fetching.ahead_step;
+  }
   Vec<T> sums[M][N];
   for_vectors<T, M, N>(width, [&](int i, int j, Size) { sums[i][j] = broadcast(static_cast<T>(0)); });
   for (; k >= steps; k -= steps, a += steps * a_k, b += steps * b_k) {

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "backpass/linalg.h"
+#include "backpass/pooling.h"
 #include "backpass/random.h"
 #include "graph/op_row.h"
 #include "io/graph_json.h"
@@ -26,6 +27,12 @@ Tensor moved_and_solved(const Tensor& x) {
   return index_axes(after(y, x), {argsort(y, 0)});
 }
 
+// Of images made of w (6, 4).
+Tensor convolved_and_pooled(const Tensor& w) {
+  const Tensor y = conv2d(reshape(w, {1, 2, 3, 4}), reshape(w, {3, 2, 1, 4}));
+  return sum(max_pool2d(y, {.height = 1, .width = 2}) * avg_pool2d(y, {.height = 1, .width = 2}));
+}
+
 // A graph with every kind of op that files have; it computes nothing sensible.
 Graph every_kind() {
   const Tensor x = input({kBatch, 4}, kFloat32, "x \"\u20ac\""), labels = input({kBatch}, DType::int32, "labels");
@@ -42,7 +49,7 @@ Graph every_kind() {
   z = z * constant({0.1, 0.2, 0.3, 0.4}, {4}) + take(w, labels, 0, -100);
   z = add_loss(z, sum(square(b)) + sum(moved_and_solved(w)));
   const Tensor loss = mean(take_label(z, labels)) + mean(square(z), std::vector<Dim>{1}, true);
-  const std::vector<Tensor> grads = gradients(sum(loss) + sum(moved_and_solved(w)), {w, b});
+  const std::vector<Tensor> grads = gradients(sum(loss) + sum(moved_and_solved(w)) + convolved_and_pooled(w), {w, b});
   Op last = loss.op();
   last.layer = std::make_shared<const LayerUse>(LayerUse{
       7, 9, 0, "0", {"Residual", {{"rate", 0.5}, {"layers", std::vector<Description>{{"ReLU", {}}}}}}, {x}, z});
