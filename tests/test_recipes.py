@@ -107,7 +107,7 @@ MOST_FILES = {
     "An op": 9,
     "A layer": 4,
     "A loss": 5,
-    "An optimizer": 7,
+    "An optimizer": 8,
     "A schedule": 4,
     "A metric": 3,
     "An instruction set": 4,
