@@ -119,3 +119,24 @@ def test_what_is_no_loss_is_refused(model, x, y, loss, error, message):
         with pytest.raises(error, match=message):
             call()
     np.testing.assert_array_equal(model.flat_parameters, before)
+
+
+FOREIGN = {
+    "input": lambda: bp.input((OUTPUTS,), "float64", name="from_elsewhere"),
+    "batch": lambda: bp.input((None, OUTPUTS), "float64", name="from_elsewhere"),
+    "parameter": lambda: bp.parameter((OUTPUTS,), "float64", name="from_elsewhere"),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize("use", ["fit", "evaluate", "value_and_grad", "objective"])
+def test_a_loss_that_reads_what_belongs_to_no_model_is_refused(x, y, kind, use):
+    model, foreign = make_model(), FOREIGN[kind]()
+    before = model.get_weights()
+    options = {"optimizer": "sgd"} if use == "fit" else {}
+    with pytest.raises(
+        ValueError, match=r'"from_elsewhere" of shape .* it is neither one of its inputs and targets nor'
+    ):
+        getattr(model, use)(x, y, loss=lambda p, t: bp.mean((p - t) * foreign), **options)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)

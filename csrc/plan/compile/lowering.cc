@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/convert.h"
+#include "base/error.h"
 #include "graph/reach.h"
 #include "kernels/dispatch.h"
 
@@ -20,6 +21,7 @@ void Lowering::run() {
   choose_outputs();
   add_constants();
   const std::vector<Tensor> order = reachable(outputs_);
+  check_leaves(order);
   sources_.number_streams(order);
   fusion_ = fuse(order, outputs_, sources_, phases_, spec_.separate_phases);
   choose_stored();
@@ -50,6 +52,16 @@ void Lowering::choose_copied() {
   std::erase_if(plan_.gathers_, [&](const GatherSpec& gather) {
     return spec_.separate_phases || std::ranges::find(plan_.outputs_, gather.out) != plan_.outputs_.end();
   });
+}
+
+// A loss, a penalty or an optimizer of the user's may read what belongs to no model that it is used with.
+void Lowering::check_leaves(const std::vector<Tensor>& order) const {
+  for (const Tensor& t : order)
+    if (is_leaf(t) && !values_.contains(&t.op()))
+      fail(t.kind(), '"', t.name(), "\" of shape ", to_string(t.shape()),
+           " is read here, but it is neither one of its inputs and targets nor a parameter of the model; what a loss "
+           "shall "
+           "know is part of its targets, and what shall be trained is part of the model");
 }
 
 int Lowering::add_value(std::size_t bytes, std::string name, int slot, std::size_t offset) {

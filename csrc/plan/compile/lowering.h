@@ -16,6 +16,7 @@ class Lowering {
 
  private:
   void choose_outputs();
+  void check_leaves(const std::vector<Tensor>& order) const;
   Tensor copy_of(const Tensor& t);
   void add_leaves();
   void add_constants();
