@@ -1,208 +1,267 @@
-"""Tables of pandas and polars: numbers of every kind side by side, and columns by their names."""
+"""Models of tables: frames of any kind, what columns are, training, files, and what is refused."""
 
-import copy
-import pickle
-import subprocess
-import sys
+import datetime
+import json
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import backpass as bp
+from backpass.tables import Schema, TableModel
+
+ROWS = 240
+NAN = float("nan")
 
 
-def mixed():
-    frame = pd.DataFrame({
-        "age": [31, 42, 25, 60],
-        "height": pd.Series([1.5, 1.75, 2.0, 1.25], dtype="float32"),
-        "member": [True, False, True, True],
-        "visits": pd.Series([1, 2, 3, 4], dtype="Int64"),
-        "active": pd.Series([True, True, False, False], dtype="boolean"),
-        "score": pd.Series([0.5, 0.25, 1.0, 2.0], dtype="Float64"),
-        "grade": pd.Series([1, 0, 1, 2], dtype="int8").astype("category"),
-        "any": pd.Series([1, 2.5, True, 0], dtype=object),
-        "town": ["a", "b", "a", "c"],
-    })  # fmt: skip
-    return pd.get_dummies(frame, columns=["town"])
+@pytest.fixture(scope="module")
+def table():
+    rng = np.random.default_rng(0)
+    size = rng.uniform(1, 9, ROWS)
+    colour = rng.choice(["red", "blue", "green"], ROWS).astype(object)
+    day = np.datetime64("2020-01-01") + rng.integers(0, 900, ROWS)
+    price = 2 * size + 5.0 * (colour == "red") + (day - np.datetime64("2020-01-01")).astype(float) / 300
+    sold = rng.random(ROWS) < 0.5
+    size[::17] = np.nan
+    colour[::13] = None
+    return {"size": size, "colour": colour, "day": day, "sold": sold, "price": price}
 
 
-NUMBERS = [
-    [31, 1.5, 1, 1, 1, 0.5, 1, 1, 1, 0, 0],
-    [42, 1.75, 0, 2, 1, 0.25, 0, 2.5, 0, 1, 0],
-    [25, 2.0, 1, 3, 0, 1.0, 1, 1, 1, 0, 0],
-    [60, 1.25, 1, 4, 0, 2.0, 2, 0, 0, 0, 1],
-]
+@pytest.fixture(scope="module")
+def model(table):
+    return TableModel(seed=1, epochs=120).fit(table, "price")
 
 
-@pytest.fixture
-def model():
-    return bp.Sequential(bp.Dense(2), input_shape=11, dtype="float64", seed=0)
+# Frames.
 
 
-def settings(**changes):
-    return {"loss": bp.CrossEntropy(), "optimizer": bp.SGD(1e-4), "seed": 0, **changes}
+def frames(table):
+    pandas, polars, arrow = (pytest.importorskip(name) for name in ("pandas", "polars", "pyarrow"))
+    frame = pandas.DataFrame(table)
+    yield "dict", table
+    yield "pandas", frame
+    yield "pandas, categorical", frame.astype({"colour": "category"})
+    yield "pandas, nullable", frame.convert_dtypes()
+    yield "polars", polars.from_pandas(frame)
+    yield "arrow", arrow.Table.from_pandas(frame)
+    yield "list of dicts", [{name: values[i] for name, values in table.items()} for i in range(ROWS)]
 
 
-def test_a_table_of_many_kinds_is_its_numbers(model):
-    np.testing.assert_array_equal(model.forward(mixed()), model.forward(NUMBERS))
-    graph = bp.Graph([rows := bp.input((4, 11), "float64")], [rows])
-    np.testing.assert_array_equal(graph(mixed())[0], NUMBERS)
+def test_all_kinds_of_frames_are_the_same_table(table, model):
+    wanted = model.predict(table)
+    schema = Schema.learn({name: values for name, values in table.items() if name != "price"})
+    for name, frame in frames(table):
+        np.testing.assert_array_equal(model.predict(frame), wanted, err_msg=name)
+        columns = {column.name: column.kind for column in Schema.learn(frame).columns}
+        assert columns | {"price": "number"} == columns, name
+        assert {c.name: c.kind for c in schema.columns} | {"price": "number"} == columns, name
+
+
+def test_arrays_are_tables():
+    x = np.arange(12.0).reshape(4, 3)
+    assert [column.name for column in Schema.learn(x).columns] == ["x0", "x1", "x2"]
+    structured = np.array([(1.0, "a"), (2.0, "b")], dtype=[("n", float), ("c", "U1")])
+    assert [(c.name, c.kind) for c in Schema.learn(structured).columns] == [("n", "number"), ("c", "category")]
+    mixed = Schema.learn(np.array([[1, "a"], [2, "b"]], dtype=object))
+    assert [column.kind for column in mixed.columns] == ["number", "category"]
+
+
+# Columns.
+
+
+def test_what_columns_are():
+    schema = Schema.learn(
+        {
+            "whole": [1, 2, 3],
+            "real": [1.5, None, NAN],
+            "text": ["a", "b", "a"],
+            "truth": [True, False, None],
+            "date": [datetime.date(2020, 1, 1), None, datetime.date(2021, 1, 1)],
+            "gone": [None, None, None],
+            "code": [7, 8, 7],
+        },
+        categorical=["code"],
+    )
+    assert {c.name: c.kind for c in schema.columns} == {
+        "whole": "number", "real": "number", "text": "category", "truth": "category", "date": "date",
+        "code": "category",
+    }  # fmt: skip
+    assert schema.left_out == ("gone",)
+    assert [c.name for c in schema.columns if c.missing] == ["real", "truth", "date"]
+    assert [c.categories for c in schema.categories] == [("a", "b"), ("False", "True"), ("7", "8")]
+    again = Schema.from_json(json.loads(json.dumps(schema.to_json())))
+    assert again == schema
+
+
+def test_values_as_the_network_gets_them():
+    schema = Schema.learn({"n": [1, None], "d": [np.datetime64("1970-01-03"), None], "c": ["x", "y"]})
+    days = np.array(["1970-01-02", "NaT", "NaT"], "datetime64[D]")
+    numbers, codes = schema.encode({"c": ["y", "z", None], "n": ["4.5", "", 2], "d": days})
+    np.testing.assert_array_equal(numbers, np.array([[4.5, 1], [NAN, NAN], [2, NAN]], np.float32))
+    np.testing.assert_array_equal(codes, [[2], [0], [0]])
+    assert numbers.dtype == np.float32
+    assert codes.dtype == np.int32
+
+
+def test_dates_are_read_from_texts():
+    schema = Schema.learn({"d": np.array(["2020-01-01"], "datetime64[D]")})
+    days = [schema.encode({"d": values})[0][0, 0] for values in (["1970-01-11"], [datetime.date(1970, 1, 11)])]
+    assert days == [10, 10]
+
+
+def test_three_and_three_point_zero_are_one_category():
+    schema = Schema.learn({"c": [3, 4, 3]}, categorical=["c"])
+    np.testing.assert_array_equal(schema.encode({"c": [3.0, 4.0, NAN]})[1], [[1], [2], [0]])
+
+
+# Training.
+
+
+def test_numbers_are_predicted(table, model):
+    assert model.evaluate(table)["r2"] > 0.9
+    assert model.predict(table).shape == (ROWS,)
+    with pytest.raises(ValueError, match="there are no classes"):
+        model.predict_probabilities(table)
+
+
+@pytest.mark.parametrize("preset", ["mlp", "tabm"])
+def test_classes_are_predicted(table, preset):
+    wanted = np.where(table["price"] > np.median(table["price"]), "dear", "cheap")
+    given = {name: values for name, values in table.items() if name != "price"}
+    model = TableModel(preset, seed=0, epochs=40, hidden=(32,)).fit(given, wanted)
+    assert model.target.classes == ("cheap", "dear")
+    scores = model.evaluate(given, wanted)
+    assert scores["accuracy"] > 0.85
+    assert scores["auc"] > 0.9
+    p = model.predict_probabilities(given)
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(model.predict(given), np.array(model.target.classes)[p.argmax(axis=1)])
+
+
+@pytest.mark.parametrize("values", [[True, False] * 20, [0, 1] * 20, ["a", "b"] * 20, [1.5, 2.5] * 20], ids=str)
+def test_the_task_follows_from_the_target(values):
+    model = TableModel(epochs=1).fit({"x": np.arange(40.0)}, values)
+    assert model.target.is_class == (not isinstance(values[0], float))
+    assert TableModel(epochs=1).fit({"x": np.arange(40.0)}, values, task="classification").target.is_class
+    if model.target.is_class:
+        assert type(model.predict({"x": [1.0]})[0].item()) is type(values[0])
+
+
+@pytest.mark.parametrize("preset", ["mlp", "tabm"])
+def test_the_same_seed_gives_the_same_model_on_any_number_of_threads(table, preset):
+    one, other = (TableModel(preset, seed=3, epochs=5, hidden=(16,), threads=n).fit(table, "price") for n in (1, 2))
+    np.testing.assert_array_equal(one.predict(table), other.predict(table))
+    third = TableModel(preset, seed=4, epochs=5, hidden=(16,)).fit(table, "price")
+    assert (third.predict(table) != one.predict(table)).any()
+
+
+def test_several_networks_are_one_whose_predictions_are_their_mean(table):
+    model = TableModel(seed=0, epochs=5, n_ensembles=3).fit(table, "price")
+    assert len(model.histories) == 3
+    assert len({tuple(history["val_loss"]) for history in model.histories}) == 3  # of other rows each
+    assert len(model.network.parameters()) == 3 * len(TableModel(epochs=1).fit(table, "price").network.parameters())
+
+
+def test_weights_of_rows_count():
+    x, y = np.zeros((200, 1)), np.repeat([0.0, 1.0], 100)
+    weight = np.where(y == 1, 3.0, 1.0)
+    model = TableModel(epochs=200, seed=0, dropout=0.0, weight_decay=0.0).fit(x, y, sample_weight=weight)
+    assert model.predict([[0.0]])[0] == pytest.approx(0.75, abs=0.06)
+
+
+def test_rows_to_end_by_may_be_given(table):
+    rows = {name: values[:60] for name, values in table.items()}
+    model = TableModel(seed=0, epochs=3).fit(table, "price", validation=(rows,))
+    again = TableModel(seed=0, epochs=3).fit(table, "price", validation=(rows, rows["price"]))
+    assert model.histories[0]["val_loss"] == again.histories[0]["val_loss"]
+
+
+@pytest.mark.parametrize("preset", ["mlp", "tabm"])
+def test_outliers_and_constants_do_no_harm(preset):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 3))
+    y = x[:, 0] + 0.1 * rng.standard_normal(300)
+    x[:, 1] = 5.0
+    x[::50, 2] = 1e30
+    model = TableModel(preset, seed=0, epochs=60, hidden=(32,)).fit(x, y)
+    assert model.evaluate(x, y)["r2"] > 0.85
+    assert np.isfinite(model.predict([[1e30, -1e30, 0.0]])).all()
+
+
+# Files.
+
+
+@pytest.mark.parametrize("preset", ["mlp", "tabm"])
+def test_one_file_holds_all_of_it(table, tmp_path, preset):
+    model = TableModel(preset, seed=0, epochs=3, n_ensembles=2, hidden=(16,)).fit(table, "price")
+    path = tmp_path / "m.safetensors"
+    model.save(path)
+    again = TableModel.load(path)
+    assert again.schema == model.schema
+    assert again.target == model.target
+    np.testing.assert_array_equal(again.predict(table), model.predict(table))
+    raw = model.schema.encode(table)
+    np.testing.assert_array_equal(bp.load(path).predict([*raw])[:, 0], model.predict(table))
+    assert [file.name for file in tmp_path.iterdir()] == ["m.safetensors"]
+
+
+def test_other_files_are_refused(tmp_path, table, model):
+    bp.Sequential(bp.Dense(1), input_shape=2, seed=0).save(tmp_path / "plain")
+    (tmp_path / "text").write_text("hello")
+    (tmp_path / "empty").write_bytes(b"")
+    for name in ("plain", "text", "empty"):
+        with pytest.raises(ValueError, match="is no model of a table"):
+            TableModel.load(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        TableModel.load(tmp_path / "nothing")
+    with pytest.raises(RuntimeError, match="must be fitted"):
+        TableModel().save(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+# What is refused.
 
 
 @pytest.mark.parametrize(
-    "dtype", ["int64", "Int64", "boolean", "bool", "category", "float64", "Float64", "int8[pyarrow]"]
-)
-def test_a_column_is_labels(model, dtype):
-    labels = pd.Series([0, 1, 1, 0]).astype(dtype)
-    twin = copy.deepcopy(model)
-    model.fit(mixed(), labels, **settings())
-    twin.fit(NUMBERS, [0, 1, 1, 0], **settings())
-    np.testing.assert_array_equal(model.flat_parameters, twin.flat_parameters)
-
-
-def test_everything_may_be_a_table_at_once(model):
-    labels, weight = pd.DataFrame({"y": [0, 1, 1, 0]}), pd.Series([1, 2, 3, 4], dtype="Int64")
-    twin = copy.deepcopy(model)
-    options = {"validation_split": 0.5, "stratify": True, "class_weight": "balanced"}
-    model.fit(mixed(), labels, sample_weight=weight, **settings(**options))
-    twin.fit(NUMBERS, [0, 1, 1, 0], sample_weight=[1, 2, 3, 4], **settings(**options))
-    np.testing.assert_array_equal(model.flat_parameters, twin.flat_parameters)
-    assert model.evaluate(mixed(), labels) == twin.evaluate(NUMBERS, [0, 1, 1, 0])
-
-
-@pytest.mark.parametrize(
-    ("column", "error", "message"),
+    ("bad", "message"),
     [
-        (["a", "b", "c", "d"], TypeError, r"x column 'bad' holds strings, such as 'a': encode them"),
-        (pd.Series([1, None, 3, 4], dtype="Int64"), ValueError, r"x column 'bad' has a missing value in row 1"),
-        (pd.Series([True, None] * 2, dtype="boolean"), ValueError, r"x column 'bad' has a missing value in row 1"),
-        (pd.Series([1, 2, None, 3], dtype=object), ValueError, r"x column 'bad' has a missing value in row 2"),
-        ([1.0, 2.0, 3.0, np.nan], ValueError, r"x column 'bad' has a missing value in row 3"),
-        (pd.Series(["a", "b", "a", "b"], dtype="category"), TypeError, r"x column 'bad' holds strings"),
-        (pd.to_datetime(["2020-01-01"] * 4), TypeError, r"x column 'bad' holds dates.*days since"),
-        (pd.Series([1, 2, 3, "4"], dtype=object), TypeError, r"x column 'bad' holds strings"),
-        ([1j, 2, 3, 4], TypeError, r"x column 'bad' holds"),
+        ({"day": None}, "has no column 'day'"),
+        ({"size": ["1", "two"] * (ROWS // 2)}, "column 'size', row 1: 'two' is not a number"),
+        ({"day": ["2020-01-31", "soon"] * (ROWS // 2)}, "column 'day', row 1: 'soon' is not a date"),
+        ({"size": [float("inf")] * ROWS}, "column 'size', row 0: inf is not finite in float32"),
     ],
-)  # fmt: skip
-def test_what_is_no_number_names_its_column(model, column, error, message):
-    before = model.flat_parameters.copy()
-    with pytest.raises(error, match=rf"^\[fit\] {message}"):
-        model.fit(mixed().assign(active=column).rename(columns={"active": "bad"}), [0, 1, 1, 0], **settings())
-    np.testing.assert_array_equal(model.flat_parameters, before)
+)
+def test_tables_that_do_not_fit_are_refused(table, model, bad, message):
+    given = {name: values for name, values in (table | bad).items() if values is not None}
+    with pytest.raises(ValueError, match=message):
+        model.predict(given)
 
 
-def test_a_nan_passes_where_data_are_not_checked(model):
-    frame = mixed().assign(age=[np.nan, 1, 2, 3])
-    assert np.isnan(model.forward(frame)[0]).all()
-    assert np.isnan(model.evaluate(frame, [0, 1, 1, 0], loss=bp.CrossEntropy(), check_finite=False)["loss"])
-
-
-# Names of columns.
-
-
-def trained(x=None):
-    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "b": [0.0, 1.0, 0.0]}) if x is None else x
-    model = bp.Sequential(bp.Dense(1), seed=0)
-    model.fit(frame, [1.0, 2.0, 3.0], loss="mse", optimizer="adam")
-    return model, frame
-
-
-CALLS = {
-    "predict": lambda model, x: model.predict(x),
-    "forward": lambda model, x: model.forward(x),
-    "evaluate": lambda model, x: model.evaluate(x, [1.0, 2.0, 3.0]),
-    "fit": lambda model, x: model.fit(x, [1.0, 2.0, 3.0], loss="mse", optimizer="adam"),
-    "partial_fit": lambda model, x: model.partial_fit(x, [1.0, 2.0, 3.0]),
-    "step": lambda model, x: bp.Trainer(model, "mse", "adam").step(x, [1.0, 2.0, 3.0]),
-    "value_and_grad": lambda model, x: model.value_and_grad(x, [1.0, 2.0, 3.0], "mse"),
+X = {"x": np.arange(20.0)}
+REFUSED = {
+    "preset": (lambda: TableModel("best"), "preset must be one of 'mlp', 'tabm'"),
+    "hidden": (lambda: TableModel(hidden=(0,)), "hidden must be positive"),
+    "fraction": (lambda: TableModel(validation_fraction=1.0), "must be within 0 and 1"),
+    "epochs": (lambda: TableModel(epochs=0), "epochs"),
+    "no such target": (lambda: TableModel().fit(X, "y"), "has no column 'y'"),
+    "rows": (lambda: TableModel().fit(X, np.arange(3.0)), "the target has 3 rows, the table 20"),
+    "lengths": (lambda: TableModel().fit({"a": [1, 2], "b": [1]}, "b"), "equal rows"),
+    "one class": (lambda: TableModel().fit(X, ["a"] * 20), "one class only, 'a'"),
+    "no value": (lambda: TableModel().fit(X, [None, *"abababababababababa"]), "no value in row 0"),
+    "infinite": (lambda: TableModel().fit(X, [*range(19), np.inf]), "not finite in row 19"),
+    "task": (lambda: TableModel().fit(X, np.arange(20.0), task="ranking"), "task must be"),
+    "nothing there": (lambda: TableModel().fit({"x": [None] * 20}, np.arange(20.0)), "nothing but missing"),
+    "no rows": (lambda: TableModel().fit({"x": []}, []), "must have rows"),
+    "categorical": (lambda: TableModel(categorical=["z"]).fit(X, np.arange(20.0)), "names 'z', which is no column"),
 }
 
 
-@pytest.mark.parametrize("call", CALLS)
-def test_columns_in_another_order_are_refused(call):
-    model, frame = trained()
-    CALLS[call](model, frame)
-    CALLS[call](model, frame.to_numpy())  # without names nobody can tell
-    before = model.flat_parameters.copy()
-    for columns, message in [
-        (["b", "a"], r"x has its columns in another order than in training, which was 'a', 'b'"),
-        (["a"], r"x has no column 'b'"),
-        (["a", "b", "c"], r"x has columns that the model was not trained with: 'c'"),
-    ]:
-        with pytest.raises(ValueError, match=rf"^\[\w+\] {message}"):
-            CALLS[call](model, frame.reindex(columns=columns, fill_value=1.0))
-    np.testing.assert_array_equal(model.flat_parameters, before)
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_does_not_fit_is_refused(name):
+    make, message = REFUSED[name]
+    with pytest.raises(ValueError, match=message):
+        make()
 
 
-def test_validation_data_have_the_order_of_training():
-    model, frame = trained()
-    model.fit(frame, [1.0] * 3, loss="mse", optimizer="adam", validation_data=(frame, [1.0] * 3))
-    with pytest.raises(ValueError, match="another order"):
-        model.fit(frame, [1.0] * 3, loss="mse", optimizer="adam", validation_data=(frame[["b", "a"]], [1.0] * 3))
-
-
-def test_chunks_have_the_order_of_the_first():
-    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [0.0, 1.0]})
-    model = bp.Sequential(bp.Dense(1), seed=0)
-    good = bp.Stream(lambda: iter([(frame, [1.0, 2.0]), (frame, [1.0, 2.0])]))
-    model.fit(good, loss="mse", optimizer="adam")
-    for chunks in ([frame, frame[["b", "a"]]], [frame[["b", "a"]]]):
-        with pytest.raises(ValueError, match="another order"):
-            model.fit(bp.Stream(lambda chunks=chunks: ((x, [1.0, 2.0]) for x in chunks)), loss="mse", optimizer="adam")
-    with pytest.raises(ValueError, match="another order"):
-        model.predict(frame[["b", "a"]])
-
-
-def test_a_refused_fit_leaves_no_names():
-    model = bp.Sequential(bp.Dense(1), input_shape=2, seed=0)
-    frame = pd.DataFrame({"a": [1.0], "b": [0.0]})
-    with pytest.raises(ValueError, match="rows"):
-        model.fit(frame, [1.0, 2.0], loss="mse", optimizer="adam")
-    model.forward(frame[["b", "a"]])
-
-
-def test_copies_and_pickles_know_the_names():
-    model, frame = trained()
-    for twin in (copy.deepcopy(model), copy.copy(model), pickle.loads(pickle.dumps(model))):
-        with pytest.raises(ValueError, match="another order"):
-            twin.predict(frame[["b", "a"]])
-
-
-def test_numbers_as_names_of_columns_say_nothing():
-    model, frame = trained(pd.DataFrame(np.ones((3, 2))))
-    model.predict(frame[[1, 0]])
-
-
-def test_several_inputs_have_names_of_their_own():
-    left, right = bp.Input(2, name="left"), bp.Input(1, name="right")
-    model = bp.Network([left, right], bp.Dense(1)(bp.concat([left, right], 1)), seed=0)
-    frame = pd.DataFrame({"a": [1.0, 2.0], "b": [0.0, 1.0], "c": [2.0, 0.5]})
-    x = {"left": frame[["a", "b"]], "right": frame[["c"]]}
-    model.fit(x, [1.0, 2.0], loss="mse", optimizer="adam")
-    model.predict(x)
-    with pytest.raises(ValueError, match="another order"):
-        model.predict({**x, "left": frame[["b", "a"]]})
-
-
-# Polars.
-
-
-def test_polars_is_read_as_pandas_is(model):
-    polars = pytest.importorskip("polars")
-    frame = polars.DataFrame(np.array(NUMBERS), schema=list(mixed().columns))
-    frame = frame.with_columns(polars.col("member").cast(bool), polars.col("age").cast(polars.Int8))
-    np.testing.assert_array_equal(model.forward(frame), model.forward(NUMBERS))
-    model.fit(frame, polars.Series([0, 1, 1, 0]), **settings())
-    with pytest.raises(ValueError, match="another order"):
-        model.predict(frame[frame.columns[::-1]])
-    with pytest.raises(ValueError, match=r"column 'age' has a missing value in row 0"):
-        model.predict(frame.with_columns(polars.Series("age", [None, 1, 2, 3])))
-    with pytest.raises(TypeError, match=r"column 'age' holds strings"):
-        model.predict(frame.with_columns(polars.Series("age", ["a", "b", "c", "d"])))
-
-
-def test_neither_is_imported_by_us():
-    code = "import backpass as bp, sys; bp.Sequential(bp.Dense(1)).fit([[1.0]], [1.0], loss='mse', optimizer='adam'); "
-    code += "assert not {'pandas', 'polars'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_it_must_be_fitted_first():
+    with pytest.raises(RuntimeError, match="must be fitted"):
+        TableModel().predict({"x": [1.0]})

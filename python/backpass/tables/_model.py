@@ -1,0 +1,358 @@
+"""A model of a table: what its columns are, a network, and what it predicts."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from backpass import _checks, _core, _functions
+from backpass._types import Array
+from backpass.callbacks import EarlyStopping
+from backpass.models import Network, load
+from backpass.optimizers import AdamW
+from backpass.tables import _metadata
+from backpass.tables._columns import Schema, table_without
+from backpass.tables._frames import columns_of
+from backpass.tables._networks import Scaling, features, inputs, many_perceptrons, perceptron
+from backpass.tables._presets import PRESETS, Preset
+from backpass.tables._scores import scores
+from backpass.tables._targets import Target, column_of
+
+FORMAT = 1
+
+
+class TableModel:
+    """A network for a table of numbers, categories and dates, with missing values or without.
+
+    What the columns are is learned from the table. All that is done with their values, from missing ones to the scale
+    of the target, is part of the network, so that one file holds it.
+
+    Args:
+        preset: "mlp", a plain perceptron; or "tabm", 32 of them that share their weights (Gorishniy et al. 2025), which
+            is better as a rule and takes longer.
+        hidden: units of the hidden layers, in place of the preset's.
+        epochs: the most epochs.
+        patience: for how many epochs the held-out rows need become no better; the best weights are kept.
+        learning_rate, weight_decay, dropout, batch_size: in place of the preset's.
+        validation_fraction: the share of rows that is held out, where `fit` gets none.
+        n_ensembles: how many networks are trained, each with other rows held out; predictions are their mean.
+        categorical: names of columns that are categories whatever they look like.
+        seed: of all random numbers; the same seed gives the same model.
+        threads: how many; None is the default of `backpass.get_threads()`.
+
+    Attributes:
+        schema: the columns, once it is fitted.
+        target: what is predicted: `target.classes`, or numbers.
+        network: from `schema.encode(table)` to probabilities (rows, classes) or values (rows, 1): a `backpass.Network`.
+        histories: of each network that was trained.
+
+    Example:
+        >>> import numpy as np
+        >>> from backpass.tables import TableModel
+        >>> rng = np.random.default_rng(0)
+        >>> table = {"size": rng.uniform(1, 9, 200), "colour": rng.choice(["red", "blue"], 200)}
+        >>> table["price"] = table["size"] * 2 + (table["colour"] == "red") * 5
+        >>> model = TableModel(epochs=30, seed=0).fit(table, "price")
+        >>> model.predict({"size": [4.0, None], "colour": ["red", "green"]}).shape
+        (2,)
+    """
+
+    def __init__(
+        self,
+        preset: str = "mlp",
+        *,
+        hidden: Sequence[int] | None = None,
+        epochs: int = 200,
+        patience: int = 16,
+        learning_rate: float | None = None,
+        weight_decay: float | None = None,
+        dropout: float | None = None,
+        batch_size: int | None = None,
+        validation_fraction: float = 0.15,
+        n_ensembles: int = 1,
+        categorical: Iterable[str] | None = None,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> None:
+        if preset not in PRESETS:
+            raise ValueError(f"[TableModel] preset must be one of {', '.join(map(repr, PRESETS))}, got {preset!r}")
+        if not 0 < validation_fraction < 1:
+            raise ValueError(f"[TableModel] validation_fraction must be within 0 and 1, got {validation_fraction}")
+        self.preset: Preset = PRESETS[preset].changed(
+            hidden=hidden,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            dropout=dropout,
+            batch_size=batch_size,
+        )
+        self.epochs = _checks.integer("TableModel", "epochs", epochs, minimum=1)
+        self.patience = _checks.integer("TableModel", "patience", patience, minimum=1)
+        self.n_ensembles = _checks.integer("TableModel", "n_ensembles", n_ensembles, minimum=1)
+        self.validation_fraction = validation_fraction
+        self.categorical = None if categorical is None else [str(name) for name in categorical]
+        self.seed = _checks.integer("TableModel", "seed", seed)
+        self.threads = threads
+        self.schema: Schema | None = None
+        self.target: Target | None = None
+        self.network: Network | None = None
+        self.histories: list[Any] = []
+
+    def fit(
+        self,
+        table: Any,
+        target: Any,
+        *,
+        task: str | None = None,
+        sample_weight: Any = None,
+        validation: tuple[Any, ...] | None = None,
+        progress: bool | str = False,
+        callbacks: Sequence[Any] = (),
+    ) -> TableModel:
+        """Trains on a table.
+
+        Args:
+            table: a data frame of pandas or polars, a table of Arrow, a dict of columns, a list of dicts, or an array.
+            target: the name of a column of it, or the values, (rows,).
+            task: "classification" or "regression"; None looks at the target: texts, truth values, categories and
+                integers of at most 20 values are classes.
+            sample_weight: (rows,), not negative.
+            validation: (table,) with the target in it, or (table, target): rows by which training ends, in place of a
+                share of those above.
+            progress: as of `Network.fit`.
+            callbacks: likewise, beside those that end training.
+
+        Raises:
+            ValueError: if names or rows do not fit, or the target has missing values or one class only.
+        """
+        columns, values, name = _split("fit", table, target)
+        self.schema = Schema.learn(columns, self.categorical)
+        self.target = Target.learn(name, values, task)
+        x, y = self._encoded(columns), self.target.encode(values)
+        if len(y) != len(x[0]):
+            raise ValueError(f"[fit] the target has {len(y)} rows, the table {len(x[0])}")
+        weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
+        held_out = None
+        if validation is not None:
+            given, wanted, _ = _split("fit", validation[0], validation[1] if len(validation) > 1 else name)
+            held_out = self._encoded(given), self.target.encode(wanted)
+        scaling = Scaling.learn(self.schema.encode(columns)[0])
+        self.histories, members = [], []
+        for number in range(self.n_ensembles):
+            network = self._network(scaling, self.seed + number)
+            train, other = self._parts(x, y, weight, held_out, number)
+            self._train(network, train, other, self.seed + number, progress, callbacks)
+            members.append(network)
+        self.network = self._finished(members)
+        return self
+
+    def _encoded(self, table: Any) -> list[Array]:
+        """What the network's inputs get."""
+        assert self.schema is not None
+        numbers, codes = self.schema.encode(table)
+        return [numbers] * bool(self.schema.numbers) + [codes] * bool(self.schema.categories)
+
+    def _places(self) -> tuple[list[_core.Tensor], tuple[_core.Tensor, _core.Tensor]]:
+        """The inputs that there are, and both."""
+        assert self.schema is not None
+        both = inputs(self.schema)
+        return [both[0]] * bool(self.schema.numbers) + [both[1]] * bool(self.schema.categories), both
+
+    def _network(self, scaling: Scaling, seed: int) -> Network:
+        assert self.schema is not None
+        assert self.target is not None
+        places, both = self._places()
+        x = features(self.schema, scaling, *both)
+        preset, outputs = self.preset, self.target.outputs
+        if preset.members == 1:
+            y = perceptron(x, preset.hidden, preset.dropout, outputs)
+        else:
+            y = many_perceptrons(x, preset.hidden, preset.dropout, outputs, preset.members)
+        return Network(places if len(places) > 1 else places[0], y, seed=seed)
+
+    def _parts(
+        self, x: list[Array], y: Array, weight: Array | None, held_out: tuple[list[Array], Array] | None, number: int
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Rows to train on, and rows to end by."""
+        assert self.target is not None
+        if held_out is not None:
+            return (x, y, weight), held_out
+        other = _held_out(y, self.target.is_class, self.validation_fraction, self.n_ensembles, number, self.seed)
+        keep = ~other
+        parts = ([a[keep] for a in x], y[keep], None if weight is None else weight[keep])
+        rest = ([a[other] for a in x], y[other])
+        return parts, rest if weight is None else (*rest, weight[other])
+
+    def _train(
+        self,
+        network: Network,
+        train: tuple[Any, ...],
+        other: tuple[Any, ...],
+        seed: int,
+        progress: bool | str,
+        callbacks: Sequence[Any],
+    ) -> None:
+        assert self.target is not None
+        x, y, weight = train
+        preset = self.preset
+        batch = preset.batch_size or int(np.clip(len(y) // 16, 16, 256))
+        one = len(x) == 1
+
+        def as_asked(labels: Array) -> Any:
+            return labels if preset.members == 1 else {"target": labels}  # of another shape than what is predicted
+
+        history = network.fit(
+            x[0] if one else x,
+            as_asked(y),
+            loss=_loss(self.target, preset.members),
+            optimizer=AdamW(preset.learning_rate, weight_decay=preset.weight_decay),
+            epochs=self.epochs,
+            batch_size=min(batch, len(y)),
+            sample_weight=weight,
+            validation_data=(other[0][0] if one else other[0], as_asked(other[1]), *other[2:]),
+            callbacks=[EarlyStopping(patience=self.patience, restore_best=True), *callbacks],
+            seed=seed,
+            threads=self.threads,
+            progress=progress,
+            check_finite=False,  # what is missing is nan, and nothing is infinite
+        )
+        self.histories.append(history)
+
+    def _finished(self, members: list[Network]) -> Network:
+        """The mean of what all of them predict, in one network that shares their parameters."""
+        assert self.target is not None
+        places, _ = self._places()
+        given: Any = places if len(places) > 1 else places[0]
+        predicted = [self.target.finished(member(given)) for member in members]
+        if self.preset.members > 1:
+            predicted = [_functions.mean(each, 1) for each in predicted]
+        mean = predicted[0]
+        for each in predicted[1:]:
+            mean = mean + each
+        return Network(given, mean * (1 / len(predicted)))
+
+    def _outputs(self, table: Any) -> Array:
+        if self.network is None:
+            raise RuntimeError("[TableModel] it must be fitted, or loaded, before it predicts")
+        x = self._encoded(table)
+        outputs: Array = self.network.predict(x if len(x) > 1 else x[0], threads=self.threads)
+        return outputs
+
+    def predict(self, table: Any) -> Array:
+        """The class, or the number, of each row: (rows,).
+
+        Raises:
+            ValueError: if a column is not there, or a number cannot be read; the message names column and row.
+            RuntimeError: if the model is not fitted.
+        """
+        outputs = self._outputs(table)
+        assert self.target is not None
+        if not self.target.is_class:
+            return outputs[:, 0]
+        classes: Array = np.array(self.target.classes)
+        predicted: Array = classes[outputs.argmax(axis=1)]
+        return predicted
+
+    def predict_probabilities(self, table: Any) -> Array:
+        """How likely each class is: (rows, classes), in the order of `target.classes`.
+
+        Raises:
+            ValueError: if the target is a number; else as `predict`.
+        """
+        if self.target is not None and not self.target.is_class:
+            raise ValueError("[TableModel] a number is predicted, there are no classes")
+        return self._outputs(table)
+
+    def evaluate(self, table: Any, target: Any = None) -> dict[str, float]:
+        """Scores of predictions: accuracy, log loss and, of two classes, auc; or r2, rmse and mae.
+
+        Args:
+            table: with the target in it, unless `target` gives the values.
+        """
+        if self.target is None:
+            raise RuntimeError("[TableModel] it must be fitted, or loaded, before it predicts")
+        columns, values, _ = _split("evaluate", table, self.target.name if target is None else target)
+        return scores(self.target, column_of(values), self._outputs(columns))
+
+    def save(self, path: str | bytes | os.PathLike[str]) -> None:
+        """Writes one file with all of it; an existing one is replaced as a whole or not at all.
+
+        The file is a model of `backpass` (`backpass.load`, and in C++) whose metadata hold the columns as well.
+        """
+        if self.network is None or self.schema is None or self.target is None:
+            raise RuntimeError("[TableModel] it must be fitted before it is saved")
+        told = {"format": FORMAT, "schema": self.schema.to_json(), "target": self.target.to_json()}
+        _metadata.save(self.network, path, "backpass.table", json.dumps(told))
+
+    @classmethod
+    def load(cls, path: str | bytes | os.PathLike[str]) -> TableModel:
+        """From a file that `save` has written: it predicts what the other did, bit for bit.
+
+        Raises:
+            ValueError: if the file is none, or damaged.
+        """
+        text = _metadata.read(path, "backpass.table")
+        network = load(path)
+        try:
+            told = json.loads(text)
+            if told["format"] != FORMAT:
+                raise ValueError(f"format {told['format']} is not known")
+            schema, target = Schema.from_json(told["schema"]), Target.from_json(told["target"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"[TableModel] {os.fsdecode(path)} does not say what its columns are: {error}") from None
+        if not isinstance(network, Network):
+            raise ValueError(f"[TableModel] {os.fsdecode(path)} holds another kind of model")
+        model = cls()
+        model.schema, model.target, model.network = schema, target, network
+        return model
+
+
+def _split(who: str, table: Any, target: Any) -> tuple[Any, Any, str]:
+    """The columns, the target, and what it is called."""
+    if isinstance(target, str):
+        columns, values = table_without(table, target)
+        return columns, values, target
+    columns = columns_of(who, table)
+    return columns, target, str(getattr(target, "name", None) or "target")
+
+
+def _loss(target: Target, members: int) -> Any:
+    """The mean of the losses of all members, and not the loss of their mean (Gorishniy et al. 2025)."""
+    if members == 1:
+        return "cross_entropy" if target.is_class else "mse"
+    if not target.is_class:
+        return _squares
+    count = target.outputs
+    return _cross_entropies(count)
+
+
+def _squares(predicted: _core.Tensor, wanted: Any) -> _core.Tensor:
+    return _functions.mean(_functions.square(predicted - wanted["target"][:, None]), (1, 2))
+
+
+def _cross_entropies(classes: int) -> Callable[[_core.Tensor, _core.Tensor], _core.Tensor]:
+    def loss(predicted: _core.Tensor, wanted: Any) -> _core.Tensor:
+        labels = _functions.one_hot(wanted["target"], classes, predicted.dtype)[:, None]
+        picked = _functions.log_softmax(predicted) * labels
+        return -_functions.mean(_functions.sum(picked, 2), 1)
+
+    return loss
+
+
+def _held_out(y: Array, is_class: bool, fraction: float, folds: int, number: int, seed: int) -> Array:
+    """Rows by which training ends: each network of several has others, class by class."""
+    rows = len(y)
+    order = np.random.default_rng(seed).permutation(rows)
+    if is_class:
+        order = order[np.argsort(y[order], kind="stable")]
+    share = fraction if folds == 1 else 1 / max(folds, 2)
+    place = (np.arange(rows) * share + (number + 0.5) * share) % 1.0
+    chosen = np.zeros(rows, bool)
+    chosen[order] = place < share
+    if not chosen.any() or chosen.all():
+        chosen[:] = False
+        chosen[order[number % rows]] = rows > 1
+    return chosen
