@@ -4,7 +4,14 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import backpass as bp
-from backpass.sklearn import MLPClassifier, MLPRegressor, NetworkClassifier, NetworkRegressor
+from backpass.sklearn import (
+    MLPClassifier,
+    MLPRegressor,
+    NetworkClassifier,
+    NetworkRegressor,
+    TabularClassifier,
+    TabularRegressor,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the checks look for those that they mind
 
@@ -26,6 +33,14 @@ class TwoLayers:
     ]
 )
 def test_the_official_checks(estimator, check):
+    check(estimator)
+
+
+HELD_OUT = {"check_sample_weight_equivalence_on_dense_data": "rows are held out by number, not weight"}
+
+
+@parametrize_with_checks([TabularClassifier(), TabularRegressor()], expected_failed_checks=lambda _: HELD_OUT)
+def test_the_official_checks_of_tabular_estimators(estimator, check):
     check(estimator)
 
 

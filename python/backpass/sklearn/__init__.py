@@ -1,7 +1,8 @@
 """Estimators for scikit-learn (`pip install 'backpass[sklearn]'`): networks of this package behind fit and predict.
 
 `MLPClassifier` and `MLPRegressor` take the place of scikit-learn's own, parameter by parameter; `NetworkClassifier` and
-`NetworkRegressor` train any network. docs/from-scikit-learn.md shows them.
+`NetworkRegressor` train any network; `TabularClassifier` and `TabularRegressor` take data frames as they are.
+docs/from-scikit-learn.md shows them.
 """
 
 try:
@@ -11,5 +12,13 @@ except ImportError as error:
 
 from backpass.sklearn._mlp import MLPClassifier, MLPRegressor
 from backpass.sklearn._network import NetworkClassifier, NetworkRegressor
+from backpass.sklearn._tabular import TabularClassifier, TabularRegressor
 
-__all__ = ["MLPClassifier", "MLPRegressor", "NetworkClassifier", "NetworkRegressor"]
+__all__ = [
+    "MLPClassifier",
+    "MLPRegressor",
+    "NetworkClassifier",
+    "NetworkRegressor",
+    "TabularClassifier",
+    "TabularRegressor",
+]

@@ -23,6 +23,7 @@ from backpass.tables._scores import scores
 from backpass.tables._targets import Target, column_of
 
 FORMAT = 1
+TOGETHER = 64  # rows are filled up to a multiple of it: a prediction is the same, whatever rows stand beside it
 
 
 class TableModel:
@@ -238,8 +239,10 @@ class TableModel:
         if self.network is None:
             raise RuntimeError("[TableModel] it must be fitted, or loaded, before it predicts")
         x = self._encoded(table)
+        rows = len(x[0])
+        x = [np.pad(part, ((0, -rows % TOGETHER), (0, 0))) for part in x]
         outputs: Array = self.network.predict(x if len(x) > 1 else x[0], threads=self.threads)
-        return outputs
+        return outputs[:rows]
 
     def predict(self, table: Any) -> Array:
         """The class, or the number, of each row: (rows,).

@@ -29,6 +29,6 @@ class Preset:
 
 
 PRESETS = {
-    "mlp": Preset((256, 128), 0.1, 1e-3, 1e-2),
+    "mlp": Preset((256, 128), 0.1, 2e-3, 1e-2),
     "tabm": Preset((256, 256), 0.1, 2e-3, 3e-4, members=32),
 }
