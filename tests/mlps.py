@@ -22,7 +22,7 @@ def mlp(activation, depth, dtype="float64", width=5, seed=1, columns=1):
     layers = []
     for _ in range(depth - 1):
         layers += [bp.Dense(width), ACTIVATIONS[activation]()]
-    layers += [bp.Dense(columns * OUTPUTS), *([PositiveHalf()] if columns == 2 else [])]
+    layers += [bp.Dense(columns * OUTPUTS, weight_init="glorot_uniform"), *([PositiveHalf()] if columns == 2 else [])]
     model = bp.Sequential(*layers, input_shape=(FEATURES,), seed=seed, dtype=dtype)
     rng = generator(activation, depth, seed)
     for name, value in model.parameters().items():

@@ -57,6 +57,38 @@ def test_weights_look_ahead_to_the_first_activation(what):
     assert largest > 3 if name.endswith("normal") else largest <= np.sqrt(3)
 
 
+# What follows the last of two layers; and what its weights are times.
+LAST = {
+    "nothing": (lambda z: z, 0.1),
+    "a scale": (lambda z: 3 * z, 0.1),
+    "sigmoid": (bp.sigmoid, 0.1),
+    "softmax": (bp.softmax, 0.1),
+    "tanh": (bp.tanh, 1.0),
+    "another product": (lambda z: bp.Dense(3)(z), 1.0),
+    "softmax and a product": (lambda z: bp.Dense(3)(bp.softmax(z)), 1.0),
+}
+
+
+@pytest.mark.parametrize("what", LAST)
+def test_the_last_of_several_products_starts_small(what):
+    follow, factor = LAST[what]
+    x = bp.Input(INPUTS, dtype="float64")
+    hidden = bp.Dense(INPUTS, activation="relu")(x)
+    weight = bp.Network(x, follow(bp.Dense(UNITS)(hidden)), seed=1).parameters()["1.weight"]
+    deviation = factor * reference.INITIALIZER_DEVIATION["glorot_uniform"](INPUTS, UNITS)
+    assert weight.std() == pytest.approx(deviation, rel=0.03)
+
+
+def test_the_outputs_of_a_network_start_small_each_and_only_where_nothing_is_said():
+    x = bp.Input(INPUTS, dtype="float64")
+    hidden = bp.Dense(INPUTS, activation="relu")(x)
+    outputs = [bp.Dense(UNITS)(hidden), bp.Dense(UNITS)(hidden), bp.Dense(UNITS, weight_init="glorot_uniform")(hidden)]
+    parameters = bp.Network(x, outputs, seed=1).parameters()
+    deviation = reference.INITIALIZER_DEVIATION["glorot_uniform"](INPUTS, UNITS)
+    found = [parameters[f"{layer}.weight"].std() / deviation for layer in (1, 2, 3)]
+    assert found == pytest.approx([0.1, 0.1, 1.0], rel=0.03)
+
+
 @pytest.mark.parametrize("activation", ["relu", "tanh", "selu", bp.relu, bp.selu, bp.ReLU(), bp.SELU()], ids=range(7))
 def test_the_activation_of_dense_is_the_one_that_follows(activation):
     x = bp.Input(INPUTS)

@@ -39,7 +39,7 @@ class Counting(bp.Layer):
 def counted(inputs, seed):
     """A net of as many hidden units as inputs, and what counts its evaluations."""
     counting = Counting()
-    layers = [bp.Dense(inputs, activation="tanh"), counting, bp.Dense(1)]
+    layers = [bp.Dense(inputs, activation="tanh"), counting, bp.Dense(1, weight_init="glorot_uniform")]
     return bp.Sequential(*layers, input_shape=inputs, seed=seed, dtype="float64"), counting
 
 

@@ -18,7 +18,8 @@ def test_an_overfit_set_is_flagged_and_a_healthy_one_is_not():
 
     def history(rows, target):
         x = rng.standard_normal((rows, 6))
-        model = bp.Sequential(bp.Dense(32, activation="tanh"), bp.Dense(1), input_shape=6, seed=1)
+        last = bp.Dense(1, weight_init="glorot_uniform")
+        model = bp.Sequential(bp.Dense(32, activation="tanh"), last, input_shape=6, seed=1)
         data = {"validation_data": (held_out, target(held_out)), "batch_size": 30}
         fit = {"loss": bp.MSE(), "optimizer": bp.Adam(1e-2), "epochs": 100, "seed": 1, "progress": False}
         return model.fit(x, target(x), **data, **fit)

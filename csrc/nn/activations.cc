@@ -58,6 +58,11 @@ bool is_activation(const Tensor& t) {
   return op.kind == OpKind::softmax || (op.kind == OpKind::elementwise && is_activation(row_of(op.fn)));
 }
 
+bool gives_probabilities(const Tensor& activation) {
+  const Op& op = activation.op();
+  return op.kind == OpKind::softmax || (op.kind == OpKind::elementwise && op.fn == Elementwise::sigmoid);
+}
+
 Initializer initializer_before(const Tensor& activation) {
   if (!activation || activation.op().kind != OpKind::elementwise || !is_activation(activation)) return kGlorot;
   const Op& op = activation.op();

@@ -35,6 +35,11 @@ std::vector<PlacedLayer> place_layers(const Graph& graph) {
   return layers;
 }
 
+// What there is on the way to an op.
+struct Upstream {
+  bool product = false, data = false;
+};
+
 bool is_random(const Op& op) { return role(op) == Role::generator; }
 
 class Settler {
@@ -89,7 +94,7 @@ class Settler {
     if (const auto path = path_of_layer_.find(lives.layer); path != path_of_layer_.end())
       op.name = path->second + "." + lives.name;
     if (options_.moves) op.residence = std::make_shared<Residence>(Residence{nullptr, 0, lives.layer, lives.name});
-    if (op.initializer.name.empty()) op.initializer = initializer_before(next_activation(t));
+    if (op.initializer.name.empty()) op.initializer = choose_initializer(t);
   }
 
   // Without inputs that the layer ignores, where nothing else in the graph needs them.
@@ -109,30 +114,46 @@ class Settler {
     return result;
   }
 
-  // The first activation on the way from a weight's product to the next product; an empty tensor where there is none.
-  // Looks only at what is reached, in the order of the ops: graphs have thousands of weights.
-  Tensor next_activation(const Tensor& weight) {
+  // By the first activation on the way from a weight's product to the next product; less where it is the last of
+  // several. Looks only at what is reached, in the order of the ops: graphs have thousands of weights.
+  Initializer choose_initializer(const Tensor& weight) {
     if (readers_.empty()) find_readers();
     enum Place : unsigned { before = 1, behind = 2 };  // the weight's product
     std::map<std::size_t, unsigned> reached;           // by number of op: what it reads
     const auto reach = [&](const Tensor& t, Place place) {
       for (const std::size_t reader : readers_[&t.op()]) reached[reader] |= place;
     };
+    bool last = true, hidden = false;  // the weight is an operand of no product but the last; one is before that
+    Tensor probabilities;
     for (reach(weight, before); !reached.empty(); reached.erase(reached.begin())) {
-      const Tensor& t = graph_.ops()[reached.begin()->first];
+      const std::size_t number = reached.begin()->first;
+      const Tensor& t = graph_.ops()[number];
       const unsigned reads = reached.begin()->second;
       const bool product = is_product(t.op());
+      if (product && (reads & before)) hidden |= upstream_[number].product;
+      if (product ? reads & behind : (reads & before) && upstream_[number].data) last = false;
       if (reads & before) reach(t, product ? behind : before);
       if (product || !(reads & behind)) continue;
-      if (is_activation(t)) return t;
+      if (is_activation(t) && !gives_probabilities(t)) return initializer_before(probabilities ? probabilities : t);
+      if (is_activation(t)) probabilities = t;
       reach(t, behind);
     }
-    return {};
+    return last && hidden ? kInitializerOfLast : initializer_before(probabilities);
   }
 
   void find_readers() {
-    for (std::size_t i = 0; i < graph_.ops().size(); ++i)
-      for (const Tensor& from : graph_.ops()[i].op().inputs) readers_[&from.op()].push_back(i);
+    std::unordered_map<const Op*, Upstream> of_op;
+    for (std::size_t i = 0; i < graph_.ops().size(); ++i) {
+      const Op& op = graph_.ops()[i].op();
+      Upstream& upstream = of_op[&op];
+      for (const Tensor& from : op.inputs) {
+        readers_[&from.op()].push_back(i);
+        const Upstream& above = of_op[&from.op()];
+        upstream.product |= above.product || is_product(from.op());
+        upstream.data |= above.data || from.op().kind == OpKind::input;
+      }
+      upstream_.push_back(upstream);
+    }
   }
 
   const Graph& graph_;
@@ -142,6 +163,7 @@ class Settler {
   std::unordered_map<const Op*, Tensor> copies_;
   std::map<std::pair<const void*, Dim>, Tensor> residents_;
   std::unordered_map<const Op*, std::vector<std::size_t>> readers_;  // numbers of ops; made where somebody asks
+  std::vector<Upstream> upstream_;                                   // by number of op; likewise
   std::uint32_t next_stream_ = 0;
 };
 

@@ -117,7 +117,8 @@ class Layer {
 
 // y = x Wᵀ + b over the last axis; weight (units, in), bias (units).
 // weight_init "" chooses by the first activation that follows in the network, before another product: LeCun normal
-// before SELU, He uniform before the rest of the ReLU family, such as GELU and Softplus, else Glorot uniform.
+// before SELU, He uniform before the rest of the ReLU family, such as GELU and Softplus, else Glorot uniform; a tenth
+// of that in the last of several layers, which no activation follows but softmax or sigmoid.
 // Throws std::invalid_argument where units < 1 or a name is unknown.
 struct Dense {
   Dim units = 0;

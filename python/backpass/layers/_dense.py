@@ -31,7 +31,8 @@ class Dense(Fixed):
     Parameters are `weight` (units, in) and `bias` (units). Weights start LeCun normal before SELU (Klambauer et al.
     2017), He uniform before ReLU and its kin, such as LeakyReLU, GELU and Softplus (He et al. 2015), Glorot uniform
     otherwise (Glorot and Bengio 2010); "before" means the first activation that follows in the model, before another
-    product.
+    product. The last of several layers, which no activation follows but softmax or sigmoid, starts at a tenth of
+    Glorot's: docs/training.md says why.
 
     Args:
         units: how many outputs each row has.
