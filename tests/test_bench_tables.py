@@ -69,7 +69,7 @@ def test_the_interval_is_that_of_paired_differences():
     assert spread == pytest.approx(3.182446 * np.std([1, 2, 3, 4], ddof=1) / 2, rel=1e-6)
 
 
-@pytest.mark.parametrize("module", ["bench.tables"])
+@pytest.mark.parametrize("module", ["bench.tables", "bench.tables.presets"])
 def test_the_quick_mode_runs(module):
     command = [sys.executable, "-m", module, "--quick", "--tables", "wine", "diabetes"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -85,7 +85,8 @@ struct Task {
 };
 
 Network network() {
-  return sequential({1}, {Dense{.units = 2, .activation = "tanh"}, Dense{1}}, {.seed = 0, .dtype = DType::float64});
+  return sequential({1}, {Dense{.units = 2, .activation = "tanh"}, Dense{.units = 1, .weight_init = "glorot_uniform"}},
+                    {.seed = 0, .dtype = DType::float64});
 }
 
 // Where SciPy's L-BFGS-B ends from the same weights.
