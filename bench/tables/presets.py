@@ -11,6 +11,7 @@ import importlib.util
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from sklearn.metrics import log_loss, r2_score
 from sklearn.pipeline import make_pipeline
 
 import backpass.sklearn as ours
+from backpass.tables import TableModel
+from backpass.tables._presets import PRESETS
 
 from ..table import Table
 from .folds import available, folds, standardized
@@ -50,19 +53,28 @@ def perceptron(classes: bool) -> Any:
     return make_pipeline(numbers(), kind(early_stopping=True, dtype="float32", random_state=0))
 
 
-def tabular(preset: str) -> Make | None:
-    """A preset of ours for tables, where this version has them."""
-    if not hasattr(ours, "TabularClassifier"):
-        return None
-    kinds: Any = ours
-    return lambda classes: (kinds.TabularClassifier if classes else kinds.TabularRegressor)(
-        preset=preset, random_state=0
-    )
+class Preset:
+    """A preset of `backpass.tables` behind fit and predict."""
+
+    def __init__(self, preset: str, classes: bool) -> None:
+        self.model, self.task = TableModel(preset, seed=0), "classification" if classes else "regression"
+
+    def fit(self, x: Any, y: Any) -> None:
+        """Trains."""
+        self.model.fit(x, y, task=self.task)
+
+    def predict(self, x: Any) -> Any:
+        """Numbers."""
+        return self.model.predict(x)
+
+    def predict_proba(self, x: Any) -> Any:
+        """Of classes: (rows, classes)."""
+        return self.model.predict_probabilities(x)
 
 
 FOUND: dict[str, Make | None] = {
-    "MLP": perceptron,
-    **{preset: tabular(preset) for preset in ("mlp", "realmlp", "tabm")},
+    "MLPClassifier": perceptron,
+    **{preset: partial(Preset, preset) for preset in PRESETS},
     "HistGB": scikit_learn,
     "LightGBM": boosted("lightgbm", "LGBM", verbose=-1, random_state=0),
     "XGBoost": boosted("xgboost", "XGB", enable_categorical=True, random_state=0),
