@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+import secrets
+from contextlib import suppress
 from typing import Any
 
 from backpass.models import Network
@@ -16,8 +17,7 @@ def save(network: Network, path: str | bytes | os.PathLike[str], key: str, text:
     """Writes the model with `text` under `key`; what was there is replaced as a whole or not at all."""
     path = os.fsdecode(path)
     folder = os.path.dirname(os.path.abspath(path))
-    handle, temporary = tempfile.mkstemp(prefix=".backpass-", suffix=".tmp", dir=folder)
-    os.close(handle)
+    temporary = os.path.join(folder, f".backpass-{os.getpid()}-{secrets.token_hex(8)}.tmp")
     try:
         network.save(temporary)
         with open(temporary, "rb") as file:
@@ -32,7 +32,8 @@ def save(network: Network, path: str | bytes | os.PathLike[str], key: str, text:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
         raise
 
 

@@ -55,6 +55,10 @@ class Numbers(Layer):
     def __init__(self, scaling: Scaling, missing: Sequence[int]) -> None:
         self.scaling, self.missing = scaling, tuple(missing)
 
+    def settings(self) -> dict[str, Any]:
+        """What is worth a place in a summary."""
+        return {"columns": len(self.scaling.middle), "with_missing": len(self.missing)}
+
     def forward(self, x: _core.Tensor) -> _core.Tensor:
         gone = _functions.isnan(x)
         zero = ops.constant(np.zeros(1), dtype=x.dtype)
@@ -70,8 +74,12 @@ class Categories(Layer):
     """Categories (batch, columns), 0 where one is missing or new: few as columns of 0 and 1, many embedded."""
 
     def __init__(self, sizes: Sequence[int], width: int = 8) -> None:
-        self.sizes = tuple(sizes)
+        self.sizes, self.width = tuple(sizes), width
         self.embeddings = [Embedding(size + 1, width) if size > MOST_ONE_HOT else None for size in sizes]
+
+    def settings(self) -> dict[str, Any]:
+        """What is worth a place in a summary."""
+        return {"columns": len(self.sizes), "width": self.width}
 
     def forward(self, codes: _core.Tensor) -> _core.Tensor:
         parts = []

@@ -44,6 +44,8 @@ class Target:
         if task not in (None, "classification", "regression"):
             raise ValueError(f'[tables] task must be "classification" or "regression", got {task!r}')
         values = column_of(values)
+        if not len(values):
+            raise ValueError("[tables] there is no row to learn from")
         gone = is_missing(values)
         if gone.any():
             raise ValueError(f"[tables] the target has no value in row {int(np.argmax(gone))}; leave such rows out")

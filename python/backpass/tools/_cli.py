@@ -1,12 +1,14 @@
-"""The command line: `backpass train`, `backpass bench` and `backpass info`."""
+"""The command line: `backpass train`, `predict`, `evaluate`, `inspect`, `bench` and `info`."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from backpass import __version__
 
@@ -43,23 +45,76 @@ def share(text: str) -> float:
     return value
 
 
+TRAIN = """examples:
+  backpass train                                   the digits that ship with backpass
+  backpass train flats.csv --target rent           a table: a model, and a report to read in a browser
+  backpass train churn.parquet --target left --preset tabm --group customer
+  backpass train sales.csv --target sold --time day --test 0.3 --json"""
+
+
+def add_train(commands: Any) -> None:
+    """`backpass train`: the digits, or a table."""
+    train = commands.add_parser(
+        "train", help="train on a table, or on the handwritten digits that ship with backpass", epilog=TRAIN,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    train.add_argument("data", nargs="?", metavar="FILE",
+                       help="a table: .csv, .tsv, .jsonl, .parquet or .arrow, or - for text from the standard input; "
+                            "the digits without it")  # fmt: skip
+    train.add_argument("--target", metavar="COLUMN", help="what to predict; needed for a table")
+    train.add_argument("--task", choices=("classification", "regression"), help="default: as the target looks")
+    train.add_argument("--preset", choices=("mlp", "tabm"), default="mlp",
+                       help="mlp is fast, tabm better as a rule; default %(default)s")  # fmt: skip
+    train.add_argument("--test", type=share, default=0.2, metavar="SHARE",
+                       help="the share of the rows that is held out for scores, default %(default)s")  # fmt: skip
+    train.add_argument("--time", metavar="COLUMN", help="hold out the last rows by this column")
+    train.add_argument("--group", metavar="COLUMN", help="hold out whole groups by this column")
+    train.add_argument("--categorical", nargs="*", metavar="COLUMN", help="numbers that are categories")
+    train.add_argument("--ensembles", type=positive, default=1, help="networks whose mean predicts, default 1")
+    train.add_argument("--epochs", type=positive, help="the most epochs, default 200; of the digits 80")
+    train.add_argument("--hidden", type=positive, nargs="*", metavar="UNITS",
+                       help="units of the hidden layers, default the preset's; of the digits 128")  # fmt: skip
+    train.add_argument("--batch-size", type=positive, help="default by the number of rows; of the digits 32")
+    train.add_argument("--learning-rate", type=learning_rate, help="default the preset's; of the digits 2e-3")
+    train.add_argument("--dropout", type=share, help="after each hidden layer, default 0.1; of the digits 0.4")
+    train.add_argument("--seed", type=seed, default=0, help="of the split and of training, default 0")
+    train.add_argument("--threads", type=positive, help="default as many as help; of the digits 1")
+    train.add_argument("--out", type=Path, metavar="FILE",
+                       help="where the model goes, default the name of the data with .safetensors; report or picture "
+                            "beside it")  # fmt: skip
+    train.add_argument("--no-picture", action="store_true", help="draw nothing")
+    train.add_argument("--no-report", action="store_true", help="write no report")
+    train.add_argument("--json", action="store_true", help="the result as JSON and nothing else")
+    train.add_argument("--quiet", action="store_true", help="print nothing but errors")
+
+
+def add_of_models(commands: Any) -> None:
+    """What is done with a model of a table."""
+    predict = commands.add_parser("predict", help="predict the rows of a table")
+    evaluate = commands.add_parser("evaluate", help="score predictions of a table that has the target")
+    inspect = commands.add_parser("inspect", help="show what a model of a table is made of")
+    for command in (predict, evaluate, inspect):
+        command.add_argument("model", metavar="MODEL", help="a file that backpass train has written")
+    for command in (predict, evaluate):
+        command.add_argument("data", metavar="FILE", help="a table as of backpass train, - for the standard input")
+    predict.add_argument("-o", "--out", default="-", metavar="FILE", help="default -, the standard output")
+    predict.add_argument("--probabilities", action="store_true", help="those of all classes, too")
+    predict.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    evaluate.add_argument("--json", action="store_true", help="as JSON")
+
+
+# Of `backpass train` without a table.
+DIGITS = {"epochs": 80, "hidden": [128], "batch_size": 32, "learning_rate": 2e-3, "dropout": 0.4, "threads": 1,
+          "out": Path("digits.safetensors")}  # fmt: skip
+
+
 def parser() -> argparse.ArgumentParser:
     """What the command understands."""
-    top = argparse.ArgumentParser(prog="backpass", description="Backpropagation for dense networks on CPUs.")
+    top = argparse.ArgumentParser(prog="backpass", description="Backpropagation for networks on CPUs.")
     top.add_argument("--version", action="version", version=f"backpass {__version__}")
     commands = top.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help="train a network on the handwritten digits that ship with backpass")
-    train.add_argument("--epochs", type=positive, default=80, help="default %(default)s")
-    train.add_argument("--hidden", type=positive, nargs="*", default=[128], metavar="UNITS",
-                       help="units of the hidden layers, default 128")  # fmt: skip
-    train.add_argument("--batch-size", type=positive, default=32, help="default %(default)s")
-    train.add_argument("--learning-rate", type=learning_rate, default=2e-3, help="of Adam, default %(default)s")
-    train.add_argument("--dropout", type=share, default=0.4, help="after each hidden layer, default %(default)s")
-    train.add_argument("--seed", type=seed, default=0, help="of the split and of training, default 0")
-    train.add_argument("--threads", type=positive, default=1, help="default 1: a network of this size gains little")
-    train.add_argument("--out", type=Path, default=Path("digits.safetensors"), metavar="FILE",
-                       help="where the model goes, default %(default)s; the picture beside it")  # fmt: skip
-    train.add_argument("--no-picture", action="store_true", help="draw nothing")
+    add_train(commands)
+    add_of_models(commands)
     commands.add_parser("bench", add_help=False, help="compare speed with what else is installed; see bench --help")
     commands.add_parser("info", help="show versions, instruction sets, threads and processor")
     return top
@@ -99,6 +154,26 @@ def run(given: Sequence[str]) -> int:
     options = parser().parse_args(given)
     if options.command == "info":
         return info()
+    if options.command == "train" and options.data is None:
+        return train_digits(options)
+    from backpass.tools import _tables
+
+    if options.command == "train":
+        if options.target is None:
+            raise ValueError("train: --target says which column to predict")
+        return _tables.train(options, shlex.join(["backpass", *given]))
+    return int({"predict": _tables.predict, "evaluate": _tables.evaluate, "inspect": _tables.inspect}[options.command](
+        options
+    ))  # fmt: skip
+
+
+def train_digits(options: argparse.Namespace) -> int:
+    """`backpass train` without a table."""
+    if options.target is not None:
+        raise ValueError("train: --target is of a table; which file?")
+    for name, value in DIGITS.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
     from backpass.tools._digits import train
 
     return train(options)
@@ -113,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # nobody reads on, as behind `| head`; say nothing at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+    except (ValueError, OSError, RuntimeError, MemoryError, ImportError) as error:
         print(f"backpass: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
