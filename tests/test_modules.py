@@ -254,7 +254,10 @@ def test_layers_that_may_hold_parameters_say_so(name):
     cls = LAYERS[name]
     settings = {"Dense": (2,), "Embedding": (5, 2), "Residual": (bp.Dense(4),)}
     settings |= dict.fromkeys(("Dropout", "AlphaDropout", "GaussianNoise"), (0.1,))
+    settings |= {other: (3, 1) for other in LAYERS if "Conv" in other} | {"DepthwiseConv2d": (1,)}
+    settings |= {other: (2,) for other in LAYERS if "Adaptive" in other}
     layer = cls(*settings.get(name, ()))
-    x = bp.tensor(np.ones((2, 4), np.int32 if name == "Embedding" else np.float32))
+    shape = (2, 4, 4, 4) if name.endswith("2d") else (2, 4, 4) if name.endswith(("1d", "Pool")) else (2, 4)
+    x = bp.tensor(np.ones(shape, np.int32 if name == "Embedding" else np.float32))
     layer(*([x, x] if name in ("Add", "Concat", "Multiply") else [x]))
     assert layer._may_hold == bool(layer._residents())

@@ -42,6 +42,8 @@ def padding_text(where: str, given: Any) -> str:
 class _Convolution(Fixed):
     """What layers that convolve share."""
 
+    _may_hold = True
+
     def _keep_windows(self, **settings: Any) -> None:
         kind, activation = self._kind(), settings["activation"]
         if activation is not None:

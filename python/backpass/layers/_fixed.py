@@ -24,7 +24,8 @@ class Fixed(Layer):
     def __init_subclass__(cls) -> None:
         cls._may_hold = cls._may_hold or "forward" in vars(cls)
         if cls.__module__.startswith("backpass."):
-            LAYERS[cls.__name__] = cls
+            if not cls.__name__.startswith("_"):  # what several share
+                LAYERS[cls.__name__] = cls
             _settings.set_defaults(cls)
 
     def settings(self) -> dict[str, Any]:
