@@ -111,6 +111,13 @@ def test_evaluate_and_inspect(command, trained):
     assert "predicts rent: numbers" in shown
 
 
+def test_a_model_is_exported(command, trained, folder):
+    onnx = pytest.importorskip("onnx")
+    assert "e.onnx" in command("export", str(trained), "-o", "e.onnx")
+    assert len(onnx.load(folder / "e.onnx").graph.input) == 2
+    assert "nothing.safetensors" in command("export", "nothing.safetensors", status=1)
+
+
 def test_standard_input_is_a_table(command, folder, monkeypatch):
     text = (folder / "flats.csv").read_bytes()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))

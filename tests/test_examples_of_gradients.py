@@ -14,7 +14,7 @@ def test_private_training_clips_each_gradient_and_still_learns():
     result = result_of("private")
     plain, private = result["plain"], result["private"]
     assert private["lengths"][:, 1].max() < 1 + 1e-6
-    assert private["lengths"][:, 0].max() > 4
+    assert private["lengths"][:, 0].max() > 2
     assert plain["lengths"][:, 1].max() > 4
     assert plain["accuracy"] > 0.93
     assert private["accuracy"] > 0.87

@@ -39,7 +39,7 @@ PUBLIC = {
 # below them all; tools import the package as users do.
 ROOMS = {
     "layers": 1, "losses": 1, "data": 1, "ops": 2, "callbacks": 2, "functions": 2, "optimizers": 3, "training": 4,
-    "models": 5, "tables": 6, "tools": 7, "sklearn": 7,
+    "models": 5, "tables": 6, "exchange": 6, "tools": 7, "sklearn": 7,
 }  # fmt: skip
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.MULTILINE)
 

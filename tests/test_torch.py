@@ -40,7 +40,7 @@ def twins(activation, widths=(6, 9, 8, 4), seed=1):
     """The same network twice; the names of the parameters agree."""
     ours, theirs = [], []
     for inputs, units in itertools.pairwise(widths):
-        ours += [bp.Dense(units), ACTIVATIONS[activation]()]
+        ours += [bp.Dense(units, weight_init="glorot_uniform"), ACTIVATIONS[activation]()]
         theirs += [torch.nn.Linear(inputs, units, dtype=torch.float64), TORCH_ACTIVATIONS[activation]()]
     model = bp.Sequential(*ours[:-1], input_shape=widths[:1], seed=seed, dtype="float64")
     twin = torch.nn.Sequential(*theirs[:-1])

@@ -104,7 +104,7 @@ class NetworkRegressor(OfNetwork, Regressor):
         >>> import backpass as bp, numpy as np
         >>> from backpass.sklearn import NetworkRegressor
         >>> x = np.linspace(-1, 1, 200).reshape(-1, 1)
-        >>> network = bp.Sequential(bp.Dense(16, activation="tanh"), bp.Dense(1))
+        >>> network = bp.Sequential(bp.Dense(16, activation="gelu"), bp.Dense(1))
         >>> model = NetworkRegressor(network, bp.Adam(0.02), random_state=0).fit(x, x[:, 0] ** 2)
         >>> model.score(x, x[:, 0] ** 2) > 0.9
         True

@@ -1,4 +1,4 @@
-"""The command line: `backpass train`, `predict`, `evaluate`, `inspect`, `bench` and `info`."""
+"""The command line: `backpass train`, `predict`, `evaluate`, `inspect`, `export`, `bench` and `info`."""
 
 from __future__ import annotations
 
@@ -101,11 +101,10 @@ def add_of_models(commands: Any) -> None:
     predict.add_argument("--probabilities", action="store_true", help="those of all classes, too")
     predict.add_argument("--quiet", action="store_true", help="print nothing but errors")
     evaluate.add_argument("--json", action="store_true", help="as JSON")
-
-
-# Of `backpass train` without a table.
-DIGITS = {"epochs": 80, "hidden": [128], "batch_size": 32, "learning_rate": 2e-3, "dropout": 0.4, "threads": 1,
-          "out": Path("digits.safetensors")}  # fmt: skip
+    export = commands.add_parser("export", help="write a model for others: as an ONNX graph")
+    export.add_argument("model", metavar="MODEL", help="any file that backpass has saved a model in")
+    export.add_argument("--to", choices=("onnx",), default="onnx", help="default %(default)s")
+    export.add_argument("-o", "--out", type=Path, metavar="FILE", help="default the name of the model with .onnx")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -162,18 +161,19 @@ def run(given: Sequence[str]) -> int:
         if options.target is None:
             raise ValueError("train: --target says which column to predict")
         return _tables.train(options, shlex.join(["backpass", *given]))
-    return int({"predict": _tables.predict, "evaluate": _tables.evaluate, "inspect": _tables.inspect}[options.command](
-        options
-    ))  # fmt: skip
+    commands = {
+        "predict": _tables.predict,
+        "evaluate": _tables.evaluate,
+        "inspect": _tables.inspect,
+        "export": _tables.export,
+    }
+    return commands[options.command](options)
 
 
 def train_digits(options: argparse.Namespace) -> int:
     """`backpass train` without a table."""
     if options.target is not None:
         raise ValueError("train: --target is of a table; which file?")
-    for name, value in DIGITS.items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
     from backpass.tools._digits import train
 
     return train(options)

@@ -53,6 +53,17 @@ class GradientNorms(bp.Callback):
                 self.norms.setdefault(name, []).append(float(np.linalg.norm(gradient)))
 
 
+# What the options are where they are not given.
+DEFAULTS = {"epochs": 80, "hidden": [128], "batch_size": 32, "learning_rate": 2e-3, "dropout": 0.4, "threads": 1,
+            "out": Path("digits.safetensors")}  # fmt: skip
+
+
+def filled(options: argparse.Namespace) -> argparse.Namespace:
+    """Options with the defaults of the digits."""
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    return argparse.Namespace(**vars(options) | DEFAULTS | given)
+
+
 def make_model(hidden: list[int], dropout: float, seed: int) -> bp.Sequential:
     """Hidden layers of ReLU units, each with dropout, then one logit per digit."""
     layers: list[bp.Layer] = []
@@ -74,6 +85,7 @@ def folds(y: Array, seed: int) -> list[Array]:
 def run(options: argparse.Namespace, fold: int = 0, *, progress: bool | str = "auto") -> Run:
     """Trains on the other folds; this one is looked at, never chosen by."""
     x, y = bp.datasets.load_digits()
+    options = filled(options)
     test_rows = folds(y, options.seed)[fold]
     train_rows = np.setdiff1d(np.arange(len(y)), test_rows)
     model = make_model(options.hidden, options.dropout, options.seed)
@@ -149,6 +161,7 @@ def epochs_table(history: bp.History) -> str:
 
 def train(options: argparse.Namespace) -> int:
     """`backpass train`."""
+    options = filled(options)
     check_files(options)
     print(make_model(options.hidden, options.dropout, options.seed).summary(), end="\n\n", flush=True)
     runs = cross_validate(options)

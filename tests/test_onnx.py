@@ -1,0 +1,147 @@
+"""Models as ONNX graphs, beside what they predict themselves."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import backpass as bp
+from backpass.exchange import to_onnx
+from backpass.exchange._onnx import CANNOT, ROWS
+from backpass.exchange._onnx_functions import BINARY, UNARY
+from backpass.tables import TableModel
+from registry import LAYERS, OPS, generator
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="what runs ONNX graphs is not installed")
+ReferenceEvaluator = pytest.importorskip("onnx.reference").ReferenceEvaluator
+
+ROOT = Path(__file__).parents[1] / "csrc"
+TOLERANCE = {"float32": 1e-5, "float64": 1e-8}  # which is what the evaluator of onnx has digits for
+
+
+def outputs_of(proto, *arrays):
+    if arrays[0].dtype == np.float64:  # for which onnxruntime lacks kernels
+        session = ReferenceEvaluator(proto)
+        return session.run(None, dict(zip(session.input_names, arrays, strict=True)))
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    fed = {given.name: array for given, array in zip(session.get_inputs(), arrays, strict=True)}
+    return session.run(None, fed)
+
+
+def check(model, *arrays, dtype="float32"):
+    wanted = model.predict([*arrays] if len(arrays) > 1 else arrays[0])
+    found = outputs_of(to_onnx(model), *arrays)
+    for own, other in zip(found, wanted if isinstance(wanted, (list, tuple)) else [wanted], strict=True):
+        np.testing.assert_allclose(own, other, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("case", LAYERS, ids=lambda case: case.name)
+def test_layers_predict_the_same(case):
+    model = bp.Sequential(case.make(), input_shape=6, seed=0)
+    for rows in (1, 5):
+        check(model, generator(case.name).standard_normal((rows, 6)).astype("f4"))
+
+
+def refused(model):
+    """Why it is refused; "" where it is not."""
+    try:
+        to_onnx(model)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("case", OPS, ids=lambda case: case.name)
+def test_operations_predict_the_same_or_are_refused(case):
+    drawn = case.inputs(generator("onnx", case.name))
+    places = [bp.input((None, *shape[1:]), name=f"x{i}") for i, shape in enumerate(case.shapes)]
+    if len({shape[:1] for shape in case.shapes}) != 1 or not case.shapes[0]:
+        pytest.skip("its inputs have no rows in common")
+    try:
+        model = bp.Network(places if len(places) > 1 else places[0], case.build(*places), seed=0)
+        arrays = [np.asarray(x, np.float32) for x in drawn]
+        model.predict(arrays if len(arrays) > 1 else arrays[0])
+    except (TypeError, ValueError, RuntimeError, IndexError):
+        pytest.skip("it needs to know how many rows there are")
+    if refusal := refused(model):
+        assert re.search(r"\[to_onnx\] .* cannot be exported|cannot be saved", refusal)
+        return
+    check(model, *arrays)
+
+
+def test_every_kind_of_operation_has_words_or_a_reason():
+    if not ROOT.is_dir():
+        pytest.skip("the sources are not here")
+    kinds = set(re.findall(r"^    \{OpKind::(\w+),", (ROOT / "graph" / "op_rows.cc").read_text(), re.M))
+    passed = {"by_mode", "track", "stop_gradient", "add_loss", "custom", "after"}
+    from_updates = {kind for kind in kinds if kind.startswith("update")}
+    assert kinds - passed - from_updates == set(ROWS) | set(CANNOT)
+    assert not set(ROWS) & set(CANNOT)
+
+
+def test_every_function_has_words_or_a_reason():
+    if not ROOT.is_dir():
+        pytest.skip("the sources are not here")
+    listed = (ROOT / "include" / "backpass" / "elementwise.h").read_text()
+    names = set(re.findall(r'\.fn = Elementwise::\w+, \.name = "(\w+)"', listed))
+    without = {"lgamma", "digamma", "polygamma", "arctan2"} | {name for name in names if name.endswith("_grad")}
+    assert names - without <= set(UNARY) | set(BINARY)
+
+
+MODELS = {
+    "everything dense": lambda dtype: bp.Sequential(
+        bp.Dense(8, activation="gelu"), bp.BatchNorm(), bp.Dropout(0.2), bp.LayerNorm(), bp.RMSNorm(),
+        bp.Residual(bp.Dense(8, activation="silu")), bp.AlphaDropout(0.1), bp.GaussianNoise(0.1), bp.Dense(3),
+        bp.Softmax(), input_shape=(9,), seed=0, dtype=dtype),
+    "images": lambda dtype: bp.Sequential(
+        bp.Conv2d(6, 3, padding=1, groups=2, activation="relu"), bp.MaxPool2d(2, ceil_mode=True),
+        bp.DepthwiseConv2d(3, 2, padding="same"), bp.ConvTranspose2d(4, 3, stride=2, padding=1, output_padding=1),
+        bp.AvgPool2d(2, padding=1), bp.AdaptiveMaxPool2d(1), bp.GlobalAvgPool(), bp.Dense(2),
+        input_shape=(9, 8, 4), seed=0, dtype=dtype),
+    "series": lambda dtype: bp.Sequential(
+        bp.Conv1d(6, 3, dilation=2, padding="causal", activation="relu"), bp.AvgPool1d(3, 2),
+        bp.ConvTranspose1d(3, 2), bp.GlobalMaxPool(), bp.Dense(1), input_shape=(12, 3), seed=0, dtype=dtype),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", MODELS)
+def test_models_predict_the_same_for_any_number_of_rows(name, dtype):
+    model = MODELS[name](dtype)
+    for rows in (1, 2, 7):
+        check(model, generator(name, rows).standard_normal((rows, *model.input_shape)).astype(dtype), dtype=dtype)
+
+
+@pytest.mark.parametrize("preset", ["mlp", "tabm"])
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_models_of_tables_go_with_what_they_do_to_raw_values(preset, task, tmp_path):
+    rng = np.random.default_rng(0)
+    table = {"a": rng.standard_normal(90), "b": rng.choice(list("xyz"), 90), "c": rng.choice(list("abcdefghijklm"), 90)}
+    table["a"][::7] = np.nan
+    model = TableModel(preset, epochs=2, hidden=(8,), n_ensembles=2).fit(table, rng.integers(0, 3, 90), task=task)
+    new = {"a": [0.5, np.nan, 1e6], "b": ["x", "new", None], "c": ["m", "a", "?"]}
+    to_onnx(model, tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    found = session.run(None, dict(zip(("input_0", "input_1"), model.schema.encode(new), strict=True)))[0]
+    wanted = model.predict_probabilities(new) if task == "classification" else model.predict(new)[:, None]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_embeddings_with_an_index_that_is_left_out():
+    model = bp.Sequential(bp.Embedding(5, 3, padding_idx=0), bp.Flatten(), input_shape=4, seed=0)
+    check(model, np.array([[0, 1, 4, 2], [3, 3, 0, 0]], np.int32))
+
+
+def test_what_python_computes_is_refused():
+    class Cube(bp.Layer):
+        def forward(self, x):
+            return x**3
+
+        def backward(self, grad, x):
+            return grad * 3 * x**2
+
+    with pytest.raises(ValueError, match="computed by the host program"):
+        to_onnx(bp.Sequential(Cube(), input_shape=2, seed=0))
+    with pytest.raises(TypeError, match="takes a model of backpass, got int"):
+        to_onnx(3)
