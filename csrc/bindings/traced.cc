@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "bindings.h"
+#include "donations.h"
 #include "function_call.h"
 
 namespace backpass::python {
@@ -201,18 +202,6 @@ Trace::Result to_result(const py::handle& part, const std::vector<Tensor>& input
   return {static_cast<int>(outputs.size()) - 1, -1, {}};
 }
 
-// What is given back as it came is not written over, nor where a model's parameters are read.
-void add_donations(Trace& trace) {
-  const std::vector<int>& in_place = trace.function.in_place();
-  for (std::size_t output = 0; output < in_place.size() && trace.function.leaves().empty(); ++output) {
-    const auto input = static_cast<std::size_t>(in_place[output]);
-    if (in_place[output] < 0 || input >= trace.inputs.size()) continue;
-    const std::size_t leaf = trace.inputs[input];
-    if (std::ranges::count(trace.results, static_cast<int>(leaf), &Trace::Result::argument) == 0)
-      trace.donations.push_back({output, input, leaf});
-  }
-}
-
 // `made`: the inputs, one for each leaf; the structure of the results, and their leaves.
 Trace to_trace(const py::tuple& made, bool training) {
   const auto inputs = made[0].cast<std::vector<Tensor>>();
@@ -234,42 +223,6 @@ Trace to_trace(const py::tuple& made, bool training) {
   trace.function = Function(Graph(used, outputs), training, "function");
   add_donations(trace);
   return trace;
-}
-
-// First and last byte of what a view reads.
-std::pair<const std::byte*, const std::byte*> extent(const ArrayView& view) {
-  const auto* begin = static_cast<const std::byte*>(view.data);
-  const Dim rows = view.shape.empty() ? 1 : view.shape[0], elements = element_count(view.shape);
-  if (elements == 0) return {begin, begin};
-  const auto row = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(elements / rows) * size_of(view.type));
-  return {begin, begin + (rows - 1) * view.row_stride + row};
-}
-
-// Whether an argument may be written over: dense, of the type of the graph, and in memory that no other one reads.
-bool may_hold(const py::object& owner, const Trace& trace, std::size_t input, const std::vector<ArrayView>& views) {
-  if (Py_TYPE(owner.ptr()) != py::detail::npy_api::get().PyArray_Type_) return false;
-  const auto array = py::reinterpret_borrow<py::array>(owner);
-  const ArrayView& view = views[input];
-  const bool fits = array.writeable() && (array.flags() & py::array::c_style) != 0 &&
-                    view.type == element_type(trace.function.graph().inputs()[input].dtype());
-  const auto [begin, end] = extent(view);
-  return fits && std::ranges::none_of(views, [&, begin = begin, end = end](const ArrayView& other) {
-           const auto [from, to] = extent(other);
-           return &other != &view && from < end && begin < to;
-         });
-}
-
-// For each output the array that the caller has given away for it.
-std::vector<py::object> donated(const Trace& trace, const Call& call, const std::vector<ArrayView>& views) {
-  std::vector<py::object> given;
-  for (const auto& [output, input, leaf] : trace.donations) {
-    if (leaf >= call.donated.size() || !call.donated[leaf]) continue;
-    const py::object& owner = call.leaves[leaf].owner;
-    if (!may_hold(owner, trace, input, views)) continue;
-    given.resize(trace.function.graph().outputs().size());
-    given[output] = owner;
-  }
-  return given;
 }
 
 // Nobody changes its parameters meanwhile.
