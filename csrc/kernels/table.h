@@ -110,6 +110,17 @@ struct UpdateSettings {
   bool rectified = true;     // radam: whether the second moment is divided by
 };
 
+// An array that a step changes, in its place or into another one.
+template <class T>
+struct Updated {
+  T* to = nullptr;
+  const T* from = nullptr;
+};
+template <class T>
+Updated<T> in_place(T* at) {
+  return {at, at};
+}
+
 // Where in the counter space of Philox 4x32-10 a stream of random numbers lies (Salmon et al. 2011).
 struct RandomStream {
   std::uint64_t seed;  // the key
@@ -123,8 +134,8 @@ template <class T>
 struct Kernels {
   using ElementwiseKernel = void (*)(T* out, Size ldo, const T* a, Size lda, const T* b, Size ldb, T alpha, Size rows,
                                      Size cols) noexcept;
-  using UpdateKernel = void (*)(T* weight, const T* grad, T* state0, T* state1, T* state2,
-                                const UpdateSettings& settings, Size n) noexcept;
+  using UpdateKernel = void (*)(Updated<T> weight, const T* grad, Updated<T> state0, Updated<T> state1,
+                                Updated<T> state2, const UpdateSettings& settings, Size n) noexcept;
 
   Size mr, nr, kc;          // register tile (mr, nr); inner dimension per pass
   Size mc;                  // rows of A that are packed at a time

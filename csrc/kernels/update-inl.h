@@ -42,30 +42,32 @@ inline Vec<T> constant(double x) {
 
 // velocity = momentum * velocity + fresh * g, w -= learning_rate * velocity (Sutskever et al. 2013); momentum is beta1.
 template <class T>
-void sgd(T* weight, const T* grad, T* velocity, T*, T*, const UpdateSettings& settings, Size n) noexcept {
+void sgd(Updated<T> weight, const T* grad, Updated<T> velocity, Updated<T>, Updated<T>, const UpdateSettings& settings,
+         Size n) noexcept {
   const Vec<T> rate = constant<T>(settings.step_size), decay = constant<T>(settings.weight_decay);
   const Vec<T> momentum = constant<T>(settings.beta1), fresh = constant<T>(settings.fresh1);
   const bool decays = settings.weight_decay != 0, nesterov = settings.nesterov;
-  if (!decays && !velocity) {
+  if (!decays && !velocity.to) {
     return sweep_by_four<T>(
-        n, [=](Size i, auto read, auto write) { write(weight + i, read(weight + i) - rate * read(grad + i)); });
+        n, [=](Size i, auto read, auto write) { write(weight.to + i, read(weight.from + i) - rate * read(grad + i)); });
   }
   sweep<T>(n, [=](Size i, auto read, auto write) {
-    const Vec<T> w = read(weight + i);
+    const Vec<T> w = read(weight.from + i);
     Vec<T> g = read(grad + i);
     if (decays) g = g + decay * w;
-    if (velocity) {
-      const Vec<T> v = momentum * read(velocity + i) + fresh * g;
-      write(velocity + i, v);
+    if (velocity.to) {
+      const Vec<T> v = momentum * read(velocity.from + i) + fresh * g;
+      write(velocity.to + i, v);
       g = nesterov ? g + momentum * v : v;
     }
-    write(weight + i, w - rate * g);
+    write(weight.to + i, w - rate * g);
   });
 }
 
 // m = beta1 m + fresh1 g, v = beta2 v + fresh2 g^2, w -= step(i, g, m, v, read, write): what the Adams share.
 template <class T, class Step>
-void with_moments(T* weight, const T* grad, T* m, T* v, const UpdateSettings& settings, Size n, Step step) noexcept {
+void with_moments(Updated<T> weight, const T* grad, Updated<T> m, Updated<T> v, const UpdateSettings& settings, Size n,
+                  Step step) noexcept {
   const Vec<T> beta1 = constant<T>(settings.beta1), fresh1 = constant<T>(settings.fresh1);
   const Vec<T> beta2 = constant<T>(settings.beta2), fresh2 = constant<T>(settings.fresh2);
   const Vec<T> decay = constant<T>(settings.weight_decay);
@@ -73,20 +75,21 @@ void with_moments(T* weight, const T* grad, T* m, T* v, const UpdateSettings& se
   const bool coupled = settings.weight_decay != 0 && !settings.decoupled;
   const bool decoupled = settings.weight_decay != 0 && settings.decoupled;
   sweep<T>(n, [=](Size i, auto read, auto write) {
-    Vec<T> w = read(weight + i), g = read(grad + i);
+    Vec<T> w = read(weight.from + i), g = read(grad + i);
     if (coupled) g = g + decay * w;
     if (decoupled) w = w * shrink;
-    const Vec<T> mean = beta1 * read(m + i) + fresh1 * g;
-    const Vec<T> square = beta2 * read(v + i) + fresh2 * g * g;
-    write(m + i, mean);
-    write(v + i, square);
-    write(weight + i, w - step(i, g, mean, square, read, write));
+    const Vec<T> mean = beta1 * read(m.from + i) + fresh1 * g;
+    const Vec<T> square = beta2 * read(v.from + i) + fresh2 * g * g;
+    write(m.to + i, mean);
+    write(v.to + i, square);
+    write(weight.to + i, w - step(i, g, mean, square, read, write));
   });
 }
 
 // w -= step_size * m / (sqrt(v) / root + eps).
 template <class T>
-void adam(T* weight, const T* grad, T* m, T* v, T*, const UpdateSettings& settings, Size n) noexcept {
+void adam(Updated<T> weight, const T* grad, Updated<T> m, Updated<T> v, Updated<T>, const UpdateSettings& settings,
+          Size n) noexcept {
   const Vec<T> rate = constant<T>(settings.step_size), root = constant<T>(settings.root);
   const Vec<T> eps = constant<T>(settings.eps);
   with_moments(weight, grad, m, v, settings, n, [=](Size, Vec<T>, Vec<T> mean, Vec<T> square, auto, auto) {
@@ -96,19 +99,21 @@ void adam(T* weight, const T* grad, T* m, T* v, T*, const UpdateSettings& settin
 
 // The same with the largest v so far in place of v (Reddi et al. 2018).
 template <class T>
-void amsgrad(T* weight, const T* grad, T* m, T* v, T* largest, const UpdateSettings& settings, Size n) noexcept {
+void amsgrad(Updated<T> weight, const T* grad, Updated<T> m, Updated<T> v, Updated<T> largest,
+             const UpdateSettings& settings, Size n) noexcept {
   const Vec<T> rate = constant<T>(settings.step_size), root = constant<T>(settings.root);
   const Vec<T> eps = constant<T>(settings.eps);
   with_moments(weight, grad, m, v, settings, n, [=](Size i, Vec<T>, Vec<T> mean, Vec<T> square, auto read, auto write) {
-    const Vec<T> top = max(read(largest + i), square);
-    write(largest + i, top);
+    const Vec<T> top = max(read(largest.from + i), square);
+    write(largest.to + i, top);
     return rate * (mean / (sqrt(top) / root + eps));
   });
 }
 
 // The gradient itself is part of the step (Dozat 2016).
 template <class T>
-void nadam(T* weight, const T* grad, T* m, T* v, T*, const UpdateSettings& settings, Size n) noexcept {
+void nadam(Updated<T> weight, const T* grad, Updated<T> m, Updated<T> v, Updated<T>, const UpdateSettings& settings,
+           Size n) noexcept {
   const Vec<T> rate = constant<T>(settings.step_size), grad_rate = constant<T>(settings.gradient_step);
   const Vec<T> root = constant<T>(settings.root), eps = constant<T>(settings.eps);
   with_moments(weight, grad, m, v, settings, n, [=](Size, Vec<T> g, Vec<T> mean, Vec<T> square, auto, auto) {
@@ -119,8 +124,9 @@ void nadam(T* weight, const T* grad, T* m, T* v, T*, const UpdateSettings& setti
 
 // The first steps, whose second moments say too little, go without them (Liu et al. 2020).
 template <class T>
-void radam(T* weight, const T* grad, T* m, T* v, T*, const UpdateSettings& settings, Size n) noexcept {
-  if (settings.rectified) return adam<T>(weight, grad, m, v, nullptr, settings, n);
+void radam(Updated<T> weight, const T* grad, Updated<T> m, Updated<T> v, Updated<T>, const UpdateSettings& settings,
+           Size n) noexcept {
+  if (settings.rectified) return adam<T>(weight, grad, m, v, {}, settings, n);
   const Vec<T> rate = constant<T>(settings.step_size);
   with_moments(weight, grad, m, v, settings, n,
                [=](Size, Vec<T>, Vec<T> mean, Vec<T>, auto, auto) { return rate * mean; });
@@ -129,69 +135,72 @@ void radam(T* weight, const T* grad, T* m, T* v, T*, const UpdateSettings& setti
 // v = beta2 v + fresh2 g^2, d = g / (sqrt(v) + eps), velocity = momentum * velocity + d, w -= step_size * velocity, in
 // PyTorch's form (Tieleman and Hinton 2012); momentum is beta1. Centered: v less the square of the mean gradient.
 template <class T>
-void rmsprop(T* weight, const T* grad, T* v, T* velocity, T* average, const UpdateSettings& settings, Size n) noexcept {
+void rmsprop(Updated<T> weight, const T* grad, Updated<T> v, Updated<T> velocity, Updated<T> average,
+             const UpdateSettings& settings, Size n) noexcept {
   const Vec<T> rate = constant<T>(settings.step_size), momentum = constant<T>(settings.beta1);
   const Vec<T> beta2 = constant<T>(settings.beta2), fresh2 = constant<T>(settings.fresh2);
   const Vec<T> eps = constant<T>(settings.eps), decay = constant<T>(settings.weight_decay), zero = constant<T>(0);
   const bool decays = settings.weight_decay != 0;
   sweep<T>(n, [=](Size i, auto read, auto write) {
-    const Vec<T> w = read(weight + i);
+    const Vec<T> w = read(weight.from + i);
     Vec<T> g = read(grad + i);
     if (decays) g = g + decay * w;
-    Vec<T> square = beta2 * read(v + i) + fresh2 * g * g;
-    write(v + i, square);
-    if (average) {
-      const Vec<T> mean = beta2 * read(average + i) + fresh2 * g;
-      write(average + i, mean);
+    Vec<T> square = beta2 * read(v.from + i) + fresh2 * g * g;
+    write(v.to + i, square);
+    if (average.to) {
+      const Vec<T> mean = beta2 * read(average.from + i) + fresh2 * g;
+      write(average.to + i, mean);
       square = max(zero, square - mean * mean);  // rounding may leave less than nothing
     }
     const Vec<T> root = sqrt(square) + eps;
     Vec<T> d = g / root;
-    if (velocity) {
-      d = momentum * read(velocity + i) + d;
-      write(velocity + i, d);
+    if (velocity.to) {
+      d = momentum * read(velocity.from + i) + d;
+      write(velocity.to + i, d);
     }
-    write(weight + i, w - rate * d);
+    write(weight.to + i, w - rate * d);
   });
 }
 
 // Steps in the unit of the weights: the gradient by the ratio of two running means of squares (Zeiler 2012).
 template <class T>
-void adadelta(T* weight, const T* grad, T* v, T* steps, T*, const UpdateSettings& settings, Size n) noexcept {
+void adadelta(Updated<T> weight, const T* grad, Updated<T> v, Updated<T> steps, Updated<T>,
+              const UpdateSettings& settings, Size n) noexcept {
   const Vec<T> rate = constant<T>(settings.step_size), eps = constant<T>(settings.eps);
   const Vec<T> beta2 = constant<T>(settings.beta2), fresh2 = constant<T>(settings.fresh2);
   const Vec<T> decay = constant<T>(settings.weight_decay);
   const bool decays = settings.weight_decay != 0;
   sweep<T>(n, [=](Size i, auto read, auto write) {
-    const Vec<T> w = read(weight + i), before = read(steps + i);
+    const Vec<T> w = read(weight.from + i), before = read(steps.from + i);
     Vec<T> g = read(grad + i);
     if (decays) g = g + decay * w;
-    const Vec<T> square = beta2 * read(v + i) + fresh2 * g * g;
+    const Vec<T> square = beta2 * read(v.from + i) + fresh2 * g * g;
     const Vec<T> top = sqrt(before + eps);
     const Vec<T> bottom = sqrt(square + eps);
     const Vec<T> d = top / bottom * g;
-    write(v + i, square);
-    write(steps + i, beta2 * before + fresh2 * d * d);
-    write(weight + i, w - rate * d);
+    write(v.to + i, square);
+    write(steps.to + i, beta2 * before + fresh2 * d * d);
+    write(weight.to + i, w - rate * d);
   });
 }
 
 // m = beta1 m + fresh1 g, u = max(beta2 u, |g| + eps), w -= step_size * m / u (Kingma and Ba 2015, algorithm 2).
 template <class T>
-void adamax(T* weight, const T* grad, T* m, T* u, T*, const UpdateSettings& settings, Size n) noexcept {
+void adamax(Updated<T> weight, const T* grad, Updated<T> m, Updated<T> u, Updated<T>, const UpdateSettings& settings,
+            Size n) noexcept {
   const Vec<T> rate = constant<T>(settings.step_size), decay = constant<T>(settings.weight_decay);
   const Vec<T> beta1 = constant<T>(settings.beta1), fresh1 = constant<T>(settings.fresh1);
   const Vec<T> beta2 = constant<T>(settings.beta2), eps = constant<T>(settings.eps);
   const bool decays = settings.weight_decay != 0;
   sweep<T>(n, [=](Size i, auto read, auto write) {
-    const Vec<T> w = read(weight + i);
+    const Vec<T> w = read(weight.from + i);
     Vec<T> g = read(grad + i);
     if (decays) g = g + decay * w;
-    const Vec<T> mean = beta1 * read(m + i) + fresh1 * g;
-    const Vec<T> top = max(beta2 * read(u + i), abs(g) + eps);
-    write(m + i, mean);
-    write(u + i, top);
-    write(weight + i, w - rate * (mean / top));
+    const Vec<T> mean = beta1 * read(m.from + i) + fresh1 * g;
+    const Vec<T> top = max(beta2 * read(u.from + i), abs(g) + eps);
+    write(m.to + i, mean);
+    write(u.to + i, top);
+    write(weight.to + i, w - rate * (mean / top));
   });
 }
 
@@ -204,17 +213,18 @@ inline Vec<T> sign_of(Vec<T> x) {
 
 // w -= step_size * sign(beta1 m + fresh1 g), then m = beta2 m + fresh2 g (Chen et al. 2023, algorithm 2).
 template <class T>
-void lion(T* weight, const T* grad, T* m, T*, T*, const UpdateSettings& settings, Size n) noexcept {
+void lion(Updated<T> weight, const T* grad, Updated<T> m, Updated<T>, Updated<T>, const UpdateSettings& settings,
+          Size n) noexcept {
   const Vec<T> rate = constant<T>(settings.step_size);
   const Vec<T> beta1 = constant<T>(settings.beta1), fresh1 = constant<T>(settings.fresh1);
   const Vec<T> beta2 = constant<T>(settings.beta2), fresh2 = constant<T>(settings.fresh2);
   const Vec<T> shrink = constant<T>(settings.shrink);
   sweep<T>(n, [=](Size i, auto read, auto write) {
-    const Vec<T> w = shrink * read(weight + i);
-    const Vec<T> g = read(grad + i), mean = read(m + i);
+    const Vec<T> w = shrink * read(weight.from + i);
+    const Vec<T> g = read(grad + i), mean = read(m.from + i);
     const Vec<T> step = rate * sign_of(beta1 * mean + fresh1 * g);
-    write(m + i, beta2 * mean + fresh2 * g);
-    write(weight + i, w - step);
+    write(m.to + i, beta2 * mean + fresh2 * g);
+    write(weight.to + i, w - step);
   });
 }
 

@@ -34,8 +34,8 @@ void test_sgd(const Kernels<T>& kernels, Size n, Numbers& numbers, const std::st
       product = static_cast<T>(settings.step_size) * update;
       want_w[s] = want_w[s] - product;
     }
-    kernels.update[static_cast<int>(UpdateRule::sgd)](w.data(), g.data(), momentum ? v.data() : nullptr, nullptr,
-                                                      nullptr, settings, n);
+    kernels.update[static_cast<int>(UpdateRule::sgd)](
+        in_place(w.data()), g.data(), momentum ? in_place(v.data()) : Updated<T>(), {}, {}, settings, n);
     bool good = true;
     for (Size i = 0; i < n; ++i) {
       good = good && w[i] == want_w[static_cast<std::size_t>(i)] && v[i] == want_v[static_cast<std::size_t>(i)];
@@ -144,8 +144,11 @@ void test_formula(const Kernels<T>& kernels, const Formula<Wide<T>>& formula, co
     formula.step(e, settings);
     want.push_back(e);
   }
-  const auto slot = [&](int i, Guarded<T>& state) { return formula.slots >> i & 1 ? state.data() : nullptr; };
-  kernels.update[static_cast<int>(formula.rule)](w.data(), g.data(), slot(0, a), slot(1, b), slot(2, c), settings, n);
+  const auto slot = [&](int i, Guarded<T>& state) {
+    return formula.slots >> i & 1 ? in_place(state.data()) : Updated<T>();
+  };
+  kernels.update[static_cast<int>(formula.rule)](in_place(w.data()), g.data(), slot(0, a), slot(1, b), slot(2, c),
+                                                 settings, n);
   bool good = true;
   for (Size i = 0; i < n; ++i) {
     const Element<Wide<T>>& e = want[static_cast<std::size_t>(i)];

@@ -5,7 +5,7 @@ namespace backpass {
 namespace {
 
 constexpr std::size_t kMostParts = 4;      // a weight and its slots
-constexpr Dim kPieceBytes = Dim{1} << 12;  // of each array: all of a piece stay in L1
+constexpr Dim kPieceBytes = Dim{1} << 11;  // of each array: all of a piece stay in L1
 
 template <class T>
 class ApplyCall final : public Call {
@@ -32,21 +32,21 @@ class ApplyCall final : public Call {
     cost = kNanosecondsPerCall * static_cast<double>(tasks) + bytes / kBytesPerNanosecond;
   }
 
-  // The kernel changes a copy of each piece, made where the result lies: there it may be.
+  // In pieces where something of them stays in L1: a scaled gradient, or results that nobody asks for.
   void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
     const kernels::UpdateSettings settings =
         settings_of(*s_.step, *reinterpret_cast<const StepNumbers<T>*>(at(context, s_.numbers, s_.step->first)));
     const Dim begin = task * kUpdateElements, end = std::min(begin + kUpdateElements, s_.elements);
-    for (Dim i = begin; i < end; i += kPiece) {
-      const Dim count = std::min(kPiece, end - i);
-      T* made[kMostParts] = {};
-      for (std::size_t p = 0; p < s_.parts.size(); ++p) {
-        const auto [from, to] = s_.parts[p];
-        made[p] = to >= 0 ? at(context, to, i) : piece_of(scratch, p);
-        if (const T* old = at(context, from, i); old != made[p]) std::copy_n(old, count, made[p]);
-      }
-      const auto slot = [&](std::size_t which) { return slots_[which] > 0 ? made[slots_[which]] : nullptr; };
-      update_(made[0], gradient(context, i, count, piece_of(scratch, kMostParts)), slot(0), slot(1), slot(2), settings,
+    for (Dim i = begin; i < end; i += piece_) {
+      const Dim count = std::min(piece_, end - i);
+      const auto part = [&](std::size_t which) -> kernels::Updated<T> {
+        const auto [from, to] = s_.parts[which];
+        return {to >= 0 ? at(context, to, i) : piece_of(scratch, which), at(context, from, i)};
+      };
+      const auto slot = [&](std::size_t which) {
+        return slots_[which] > 0 ? part(slots_[which]) : kernels::Updated<T>();
+      };
+      update_(part(0), gradient(context, i, count, piece_of(scratch, kMostParts)), slot(0), slot(1), slot(2), settings,
               count);
     }
   }
@@ -75,8 +75,13 @@ class ApplyCall final : public Call {
     return parts;
   }
 
+  bool keeps_pieces() const {
+    return s_.factor >= 0 || std::ranges::any_of(s_.parts, [](const ApplySpec::Part& part) { return part.to < 0; });
+  }
+
   ApplySpec s_;
   std::array<std::size_t, 3> slots_ = parts_of(*s_.step);
+  Dim piece_ = keeps_pieces() ? kPiece : kUpdateElements;
   typename kernels::Kernels<T>::UpdateKernel update_;
   typename kernels::Kernels<T>::ElementwiseKernel scale_;
 };

@@ -60,15 +60,14 @@ bool update_stays_finite(const kernels::Kernels<T>& k, typename kernels::Kernels
   alignas(64) T w[kSome], g[kSome], s[3][kSome];
   for (kernels::Size i = 0; i < n; i += kSome) {
     const kernels::Size count = std::min(kSome, n - i);
-    std::copy_n(weight + i, count, w);
     std::copy_n(grad + i, count, g);
-    std::array<T*, 3> state{};
-    for (std::size_t j = 0; j < slots.size(); ++j)
-      if (slots[j]) state[j] = std::copy_n(slots[j] + i, count, s[j]) - count;
     if (limit < static_cast<double>(std::numeric_limits<T>::max())) k.clamp(g, static_cast<T>(limit), count);
-    update(w, g, state[0], state[1], state[2], settings, count);
+    std::array<kernels::Updated<T>, 3> state{};
+    for (std::size_t j = 0; j < slots.size(); ++j)
+      if (slots[j]) state[j] = {s[j], slots[j] + i};
+    update({w, weight + i}, g, state[0], state[1], state[2], settings, count);
     bool finite = all_finite(k, w, count);
-    for (const T* kept : state) finite = finite && (!kept || all_finite<T>(k, kept, count));
+    for (const auto& kept : state) finite = finite && (!kept.to || all_finite<T>(k, kept.to, count));
     if (!finite) return false;
   }
   return true;

@@ -72,7 +72,8 @@ class RowsUpdateCall final : public Call {
 
   void run(const Context& context, Dim task, std::byte* scratch) const noexcept override {
     each_row(context, task, scratch, [&](const T* sum, auto at) {
-      update_(at(s_.weight), sum, at(s_.slots[0]), at(s_.slots[1]), at(s_.slots[2]), context.settings[s_.settings],
+      const auto own = [&](int value) { return kernels::in_place(at(value)); };
+      update_(own(s_.weight), sum, own(s_.slots[0]), own(s_.slots[1]), own(s_.slots[2]), context.settings[s_.settings],
               s_.row);
     });
   }

@@ -47,8 +47,9 @@ class UpdateCall final : public Call {
     if (s_.norm >= 0 && !std::isfinite(*reinterpret_cast<const double*>(context.address[s_.norm]))) return;
     const Piece& piece = pieces_[static_cast<std::size_t>(task)];
     const auto [slot0, slot1, slot2] = states(context, piece);
-    update_(weight(context, piece), gradient(context, piece), slot0, slot1, slot2, context.settings[piece.settings],
-            piece.count);
+    using kernels::in_place;
+    update_(in_place(weight(context, piece)), gradient(context, piece), in_place(slot0), in_place(slot1),
+            in_place(slot2), context.settings[piece.settings], piece.count);
   }
 
   bool stays_finite(const Context& context, std::byte*) const noexcept override {
