@@ -127,7 +127,7 @@ def kernel_pairs(path, text):
 
 def update_kernels(path, text):
     """Every value that the update sweeps compute or write: half as large again, and with each + and - flipped."""
-    for kernel in re.finditer(r"^void (\w+)\(T\* weight.*?^}", text, re.DOTALL | re.MULTILINE):
+    for kernel in re.finditer(r"^void (\w+)\(Updated<T> weight.*?^}", text, re.DOTALL | re.MULTILINE):
         body = text.index("[=]", kernel.start())
         for match in re.finditer(r"(?: = |\+ i, |return )([^;\n]* [-+*] [^;\n]*?)(?:\)?;)", text[body : kernel.end()]):
             expression = match[1] if match[1].count("(") == match[1].count(")") else match[1] + ")"

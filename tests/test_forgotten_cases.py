@@ -11,6 +11,7 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs GCC")
 
 RULES, KERNELS, ROWS = "csrc/graph/elementwise_rules.cc", "csrc/kernels/isa_scalar.cc", "csrc/graph/op_rows.cc"
 FUSE, CODEGEN = "csrc/plan/compile/fuse.cc", "csrc/plan/compile/codegen.cc"
+COMPOSED = "csrc/graph/update_rules.cc"
 # The file that does not compile without the step whose text begins so, and what the compiler says.
 LEFT_OUT = {
     '{OpKind::reverse, "reverse"': (ROWS, "one row for each kind"),
@@ -20,8 +21,11 @@ LEFT_OUT = {
     "case Elementwise::isru_grad:": (RULES, "'isru_grad' not handled in switch"),
     "else if constexpr (fn == Elementwise::isru)": (KERNELS, "an elementwise function without a kernel"),
     "else if constexpr (fn == Elementwise::isru_grad)": (KERNELS, "an elementwise function without a kernel"),
+    "case UpdateRule::sign_sgd:\n      return {&": (KERNELS, "'sign_sgd' not handled in switch"),
+    "case UpdateRule::sign_sgd:\n      return {step": (COMPOSED, "'sign_sgd' not handled in switch"),
 }
-STEPS = [step for name in ("An op: reverse", "An activation: isru") for step in RECIPES[name]]
+NAMES = "An op: reverse", "An activation: isru", "An optimizer: SignSGD"
+STEPS = [step for name in NAMES for step in RECIPES[name]]
 CORE = [step for step in STEPS if step.path.startswith("csrc/")]
 
 # A role, or a function of rows, that is new; and rows that lack something.

@@ -56,7 +56,7 @@ def test_every_kind_of_op_has_mutants():
 
 
 def test_every_update_kernel_has_mutants_of_every_value():
-    names = re.findall(r"^void (\w+)\(T\* weight", (CSRC / "kernels/update-inl.h").read_text(), re.MULTILINE)
+    names = re.findall(r"^void (\w+)\(Updated<T> weight", (CSRC / "kernels/update-inl.h").read_text(), re.MULTILINE)
     assert set(names) - {"with_moments"} == set(enumerators("kernels/table.h", "UpdateRule"))
     for kernel in names:
         shared = kernel in ("adam", "amsgrad", "nadam", "radam")  # most of these is in with_moments
