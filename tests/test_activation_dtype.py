@@ -208,3 +208,28 @@ def test_errors():
         bp.Trainer(precise, bp.MSE(), bp.SGD(0.1), **NARROW)
     with pytest.raises(ValueError, match=r"\[Trainer\] activation_dtype bfloat16 needs a network of float32"):
         _core.Trainer(precise._built(), [bp.MSE()._native], bp.SGD(0.1)._native, 0, [], activation_dtype="bfloat16")
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [bp.Dense(16, activation="relu"), bp.Dense(32, activation="gelu"), bp.GlobalAvgPool()],
+        lambda: [bp.Conv1d(16, 3, activation="relu"), bp.MaxPool1d(2), bp.BatchNorm(), bp.GlobalAvgPool()],
+        lambda: [bp.Conv1d(16, 3, activation="tanh"), bp.AvgPool1d(2), bp.Flatten()],
+    ],
+    ids=("a mean of rows", "convolution and pooling", "all of a series"),
+)
+def test_means_and_windows(layers, dtype):
+    """What a mean leaves is kept in fewer bits where it is made: nothing else is."""
+    rng = generator("means", dtype)
+    x, y = rng.standard_normal((64, 12, 3)).astype(np.float32), rng.integers(0, 4, 64)
+
+    def gradients(**options):
+        model = bp.Sequential(*layers(), bp.Dense(4), input_shape=(12, 3), seed=0)
+        trainer = bp.Trainer(model, "cross_entropy", bp.Adam(1e-2), **options)
+        return trainer.step(x, y), model.flat_gradients.copy()
+
+    (loss, exact), (same, close) = gradients(), gradients(activation_dtype=dtype)
+    assert same == loss
+    assert exact @ close / np.linalg.norm(exact) / np.linalg.norm(close) > 0.98

@@ -225,6 +225,7 @@ REFUSED = {
     "three strides": (lambda: bp.conv2d(X, W, stride=(1, 1, 1)), "stride takes one number, or 2, got 3"),
     "less padding than none": (lambda: bp.conv2d(X, W, padding=-1), "padding must be within 0"),
     "unknown padding": (lambda: bp.conv2d(X, W, padding="full"), r'padding must be "valid", "same", "causal"'),
+    "more padding than memory": (lambda: bp.conv2d(X, W, padding=2**28), "at most 268435455 elements with padding"),
     "rank": (lambda: bp.conv2d(bp.input((None, 5, 4)), W), r"x has 4 dimensions, got \(batch, 5, 4\)"),
     "extra beyond the stride": (
         lambda: bp.conv2d_transpose(bp.input((None, 2, 2, 6)), W, stride=2, output_padding=2),
@@ -239,6 +240,12 @@ def test_what_does_not_fit_is_refused(name):
     make, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_windows_beyond_all_memory_end_in_an_error():
+    f = bp.compile(lambda x, w: bp.conv2d(x, w, stride=2**27, padding=2**27 - 8, dilation=2**27))
+    with pytest.raises((ValueError, MemoryError)):
+        f(np.ones((1, 16, 16, 64), np.float32), np.ones((4, 2, 2, 64), np.float32))
 
 
 def test_a_stride_that_is_no_number_is_a_type_error():

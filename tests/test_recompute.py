@@ -66,6 +66,16 @@ def rotated():
     return bp.Network(x, bp.Dense(3)(y), seed=3)
 
 
+def convolved():
+    """A series of one row's features through convolutions and pooling, of which each must be made again."""
+    x = bp.Input(FEATURES)
+    y = bp.reshape(x, (None, FEATURES, 1))
+    for _ in range(DEPTH):
+        y = bp.Conv1d(4, 3, padding="same", activation="tanh")(y)
+        y = bp.MaxPool1d(3, stride=1, padding=1)(y)
+    return bp.Network(x, bp.Dense(3)(bp.Flatten()(y)), seed=3)
+
+
 NETWORKS = {
     "dropout": lambda: chain(lambda: [bp.Dropout(0.3)]),
     "alpha dropout": lambda: chain(lambda: [bp.SELU(), bp.AlphaDropout(0.2)]),
@@ -78,6 +88,7 @@ NETWORKS = {
     "shared": shared,
     "skips": skips,
     "rotated": rotated,
+    "convolved": convolved,
 }
 
 

@@ -9,7 +9,8 @@
 namespace backpass {
 namespace {
 
-constexpr Dim kMostSteps = Dim{1} << 31;  // keeps sums and products of two of them within int64
+constexpr Dim kMostSteps = Dim{1} << 31;   // keeps sums and products of two of them within int64
+constexpr Dim kMostPadded = Dim{1} << 28;  // elements along an axis, with zeros around
 constexpr std::size_t kAttributes = 8;
 
 void check_axis(const WindowAxis& axis) {
@@ -131,6 +132,7 @@ Dim windows_over(Dim size, Dim kernel, const WindowAxis& axis) {
   check_axis(axis);
   if (kernel < 1 || kernel >= kMostSteps) fail("conv2d", "a kernel has at least one element, got ", kernel);
   const Dim all = size + axis.before + axis.after, reach = axis.dilation * (kernel - 1) + 1;
+  if (all >= kMostPadded) fail("conv2d", "an axis has at most ", kMostPadded - 1, " elements with padding, got ", all);
   if (all < reach)
     fail("conv2d", "a kernel of ", kernel, " elements reaches over ", reach, ", beyond the ", all,
          " that there are with padding");

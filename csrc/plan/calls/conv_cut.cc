@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sizes.h"
 #include "plan/calls/matmul_cut.h"
 
 namespace backpass {
@@ -54,7 +55,7 @@ ConvCut cut_convolution(const ConvSpec& s, Dim channels, Dim line, bool by_colum
   cut.window = {cols, own, own + (aliases ? kLineBytes / bytes : 0), channels};
   if (s.height.out <= 0 || s.images <= 0 || line <= 0) return cut;
   const auto fits = [&](Dim lines) {
-    const Dim window = s.height.reach(0, lines).count * cut.window.pitch();
+    const double window = static_cast<double>(s.height.reach(0, lines).count) * static_cast<double>(cut.window.pitch());
     if (by_columns) return window * bytes <= kWindowBytesByColumns;
     return window * bytes <= kWindowBytes && lines * line * bytes <= kResultBytes;
   };
@@ -67,10 +68,11 @@ ConvCut cut_convolution(const ConvSpec& s, Dim channels, Dim line, bool by_colum
   cut.all_strips = cut.strips * s.images;
   cut.tasks = std::min(wanted, cut.all_strips);
   // A strip may begin anywhere: of a transposed one some need a line more.
+  Dim most = 0;
   for (Dim begin = 0; begin < s.height.out; begin += cut.lines)
-    cut.window_elements =
-        std::max(cut.window_elements,
-                 s.height.reach(begin, std::min(begin + cut.lines, s.height.out)).count * cut.window.pitch());
+    most = std::max(most, s.height.reach(begin, std::min(begin + cut.lines, s.height.out)).count);
+  cut.window_elements =
+      static_cast<Dim>(product_of_sizes(static_cast<std::size_t>(most), static_cast<std::size_t>(cut.window.pitch())));
   return cut;
 }
 

@@ -43,6 +43,11 @@ struct Fusion {
   std::unordered_map<const Op*, ScaledSum> scaled_sums;  // by the sum's op
   std::unordered_map<const Op*, Tensor> result_of;       // by the scaled result's op: the sum's result
 
+  // What an op's call leaves: the op itself or, of a sum that is scaled, the scaled sum.
+  const Tensor& result(const Tensor& t) const {
+    const auto scaled = scaled_sums.find(&t.op());
+    return scaled == scaled_sums.end() ? t : scaled->second.result;
+  }
   // What cluster `index` reads for t: a view that an earlier cluster has written out is read from there.
   Source seen(const Tensor& t, std::size_t index, Sources& sources) const;
 };

@@ -35,7 +35,7 @@ void Lowering::run() {
     if (fusion_.clusters[i].phase >= Phase::backward) bring_back(i);
     lower(i);
     if (fusion_.clusters[i].phase == Phase::forward)
-      for (const Tensor& t : fusion_.clusters[i].ops) narrow(t);
+      for (const Tensor& t : fusion_.clusters[i].ops) narrow(fusion_.result(t));
   }
   for (std::size_t i = 0; i < spec_.outputs.size(); ++i) plan_.outputs_.push_back(value_of(outputs_[i]));
   if (spec_.guard) plan_.guard_ = value_of(spec_.guard);
@@ -155,8 +155,7 @@ void Lowering::choose_stored() {
 void Lowering::add_values() {
   for (const Cluster& cluster : fusion_.clusters)
     for (const Tensor& t : cluster.ops) {
-      const auto scaled = fusion_.scaled_sums.find(&t.op());
-      const Tensor result = scaled == fusion_.scaled_sums.end() ? t : scaled->second.result;
+      const Tensor result = fusion_.result(t);
       if (!stored_.count(&t.op()) && !is_total_sum(t)) continue;
       const auto target = targets_.find(&result.op());
       const Place place = target == targets_.end() ? Place{} : target->second;
