@@ -37,6 +37,11 @@ Tensor mean_of_own(const std::string& type, const Tensor& value, const Tensor& w
 }  // namespace
 
 Tensor Loss::build(LossArguments given) const {
+  if (given.predictions.empty()) fail(type(), "is built of a prediction, got none");
+  if (given.targets.empty() && !is_own()) fail(type(), "is built of a target, got none");
+  for (auto name = given.names.begin(); name != given.names.end(); ++name)
+    if (!name->empty() && std::find(given.names.begin(), name, *name) != name)
+      fail("y", "has two targets called \"", *name, '"');
   const Tensor& weight = given.weight;
   const Tensor size = weight && is_own() ? abs(weight) : weight;
   if (weight) {

@@ -208,8 +208,25 @@ const ParameterInfo& Network::info_of(const std::string& name, ElementType type)
   return info;
 }
 
-void* Network::values_of(const ParameterInfo& info) { return impl_->values_of(info); }
+namespace {
+
+// Of another network it would be somebody else's memory.
+void check_own(const Network& network, const ParameterInfo& info) {
+  const auto is_it = [&](const ParameterInfo& own) {
+    return own.name == info.name && own.offset == info.offset && own.size == info.size;
+  };
+  if (std::ranges::none_of(network.parameters(), is_it) && std::ranges::none_of(network.states(), is_it))
+    fail("Network", "has no parameter or state \"", info.name, "\" in this place: it is of another network");
+}
+
+}  // namespace
+
+void* Network::values_of(const ParameterInfo& info) {
+  check_own(*this, info);
+  return impl_->values_of(info);
+}
 void* Network::gradients_of(const ParameterInfo& info) {
+  check_own(*this, info);
   impl_->blocks[impl_->block_of(info)].home->show_gradients();
   return impl_->gradients_of(info);
 }

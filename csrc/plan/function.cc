@@ -174,6 +174,7 @@ void Function::run(std::span<const ArrayView> inputs, std::span<const void* cons
   PlanRun walk{memory->slots};
   walk.seed = run.seed;
   walk.step = run.step;
+  if (run.threads < 0) fail("Function", "threads must not be negative, got ", run.threads);
   walk.threads = resolve_threads(run.threads);
   plan.run(walk);
 }

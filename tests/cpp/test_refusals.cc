@@ -23,6 +23,33 @@ void test_functions_that_are_missing() {
                 "[weight_penalty] a Penalty needs a term"));
 }
 
+void test_losses_without_arguments() {
+  const Tensor p = input({kBatch, 2}), t = input({kBatch, 2});
+  const Loss loss = MSE{};
+  CHECK(refuses([&] { loss.build(LossArguments{}); }, "[MSE] is built of a prediction, got none"));
+  CHECK(refuses([&] { loss.build({.predictions = {p}}); }, "[MSE] is built of a target, got none"));
+  CHECK(refuses(
+      [&] {
+        loss.build({.predictions = {p}, .targets = {t, t}, .names = {"a", "a"}});
+      },
+      "[y] has two targets called \"a\""));
+}
+
+void test_parameters_of_another_network() {
+  Network one = sequential({3}, {Dense{1}}, {.seed = 0});
+  const Network other = sequential({3}, {Dense{2}}, {.seed = 0});
+  CHECK(refuses([&] { one.values_of(other.parameters()[0]); }, "[Network] has no parameter or state \"0.weight\""));
+  CHECK(refuses([&] { one.gradients_of(other.parameters()[1]); }, "[Network] has no parameter or state \"0.bias\""));
+  CHECK(one.values_of(one.parameters()[1]) != nullptr);
+}
+
+void test_threads_below_none() {
+  const Tensor x = input({3});
+  const Function f(Graph({x}, {exp(x)}));
+  CHECK(refuses([&] { f(std::vector<ArrayView>{kThree}, {}, {.threads = -1}); },
+                "[Function] threads must not be negative"));
+}
+
 void test_callers() {
   CHECK(refuses([] { eager::Caller{Network()}; }, "[Network] is empty"));
   eager::Caller caller(sequential({3}, {Dense{1}}, {.seed = 0}));
@@ -65,6 +92,9 @@ void test_powers_at_the_end_of_the_range() {
 int main() {
   using namespace backpass;
   test_functions_that_are_missing();
+  test_losses_without_arguments();
+  test_parameters_of_another_network();
+  test_threads_below_none();
   test_callers();
   test_eager_arrays_and_seeds();
   test_powers_at_the_end_of_the_range();
