@@ -8,8 +8,8 @@ import pytest
 
 import backpass as bp
 from backpass.exchange import to_onnx
-from backpass.exchange._onnx import CANNOT, ROWS
 from backpass.exchange._onnx_functions import BINARY, UNARY
+from backpass.exchange._onnx_rows import CANNOT, ROWS
 from backpass.tables import TableModel
 from registry import LAYERS, OPS, generator
 
