@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from backpass._replacing import replacing
 from backpass.exchange._graph import graph_of
 from backpass.exchange._onnx_rows import CANNOT, ROWS
 from backpass.exchange._onnx_writer import Writer, onnx
@@ -34,5 +35,6 @@ def to_onnx(model: Any, path: str | bytes | os.PathLike[str] | None = None) -> A
     made = Writer(graph_of("to_onnx", model), ROWS, CANNOT).model()
     onnx().checker.check_model(made, full_check=True)
     if path is not None:
-        onnx().save(made, os.fsdecode(path))
+        with replacing(path) as whole:
+            onnx().save(made, whole)
     return made

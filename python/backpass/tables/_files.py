@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from backpass._replacing import replacing
 from backpass._types import Array
 from backpass.tables._columns import is_missing
 from backpass.tables._frames import Columns, columns_of
@@ -52,16 +53,15 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> Non
     if name == "-":
         sys.stdout.write(_as_text(columns, ","))
     elif ending in ARROW:
-        _arrow().parquet.write_table(_arrow().table(dict(columns)), name) if ending in ARROW[:2] else _write_ipc(
-            name, columns
-        )
+        with replacing(path) as whole:
+            (_write_parquet if ending in ARROW[:2] else _write_ipc)(whole, columns)
     else:
         text = (
             _as_lines(columns)
             if ending in (".jsonl", ".ndjson")
             else _as_text(columns, "\t" if ending == ".tsv" else ",")
         )
-        with open(path, "w", encoding="utf-8", newline="") as file:
+        with replacing(path) as whole, open(whole, "w", encoding="utf-8", newline="") as file:
             file.write(text)
 
 
@@ -134,6 +134,10 @@ def _of_arrow(name: str, ending: str) -> Columns:
         return columns_of(name, read(name))
     except arrow.ArrowInvalid as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def _write_parquet(name: str, columns: Mapping[str, Any]) -> None:
+    _arrow().parquet.write_table(_arrow().table(dict(columns)), name)
 
 
 def _write_ipc(name: str, columns: Mapping[str, Any]) -> None:

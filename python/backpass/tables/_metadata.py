@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-from contextlib import suppress
 from typing import Any
 
+from backpass._replacing import replacing
 from backpass.models import Network
 
 MOST_HEADER = 100_000_000
@@ -15,10 +14,7 @@ MOST_HEADER = 100_000_000
 
 def save(network: Network, path: str | bytes | os.PathLike[str], key: str, text: str) -> None:
     """Writes the model with `text` under `key`; what was there is replaced as a whole or not at all."""
-    path = os.fsdecode(path)
-    folder = os.path.dirname(os.path.abspath(path))
-    temporary = os.path.join(folder, f".backpass-{os.getpid()}-{secrets.token_hex(8)}.tmp")
-    try:
+    with replacing(path) as temporary:
         network.save(temporary)
         with open(temporary, "rb") as file:
             content = file.read()
@@ -28,13 +24,6 @@ def save(network: Network, path: str | bytes | os.PathLike[str], key: str, text:
         packed += b" " * (-len(packed) % 8)
         with open(temporary, "wb") as file:
             file.write(len(packed).to_bytes(8, "little") + packed + data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
 
 
 def read(path: str | bytes | os.PathLike[str], key: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from backpass._replacing import replacing
 from backpass._types import Array
 from backpass.tables._columns import is_missing, text_of
 from backpass.tools._tables import Outcome
@@ -33,7 +34,8 @@ WIDTH, HEIGHT, LEFT, BOTTOM = 640, 260, 60, 34
 
 def write(path: Path, outcome: Outcome) -> None:
     """Writes the page; an existing one is replaced."""
-    path.write_text(page(outcome), encoding="utf-8")
+    with replacing(path) as whole:
+        Path(whole).write_text(page(outcome), encoding="utf-8")
 
 
 def page(outcome: Outcome) -> str:
