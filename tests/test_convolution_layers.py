@@ -80,6 +80,12 @@ def test_layers_that_do_not_fit_are_refused(make, message):
         bp.Sequential(make(), input_shape=(8, 8, 3))
 
 
+@pytest.mark.parametrize("wrong", ["three", 3.0, (3, None)])
+def test_settings_that_are_no_integers_are_refused(wrong):
+    with pytest.raises(TypeError, match="kernel_size must be an integer"):
+        bp.Conv2d(4, wrong)
+
+
 @pytest.mark.parametrize("settings", [{"filters": 0}, {"kernel_size": 0}, {"stride": 0}, {"dilation": -1}], ids=str)
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(ValueError, match=f"{next(iter(settings))} must be positive"):

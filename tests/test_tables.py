@@ -250,6 +250,10 @@ REFUSED = {
     "infinite": (lambda: TableModel().fit(X, [*range(19), np.inf]), "not finite in row 19"),
     "task": (lambda: TableModel().fit(X, np.arange(20.0), task="ranking"), "task must be"),
     "nothing there": (lambda: TableModel().fit({"x": [None] * 20}, np.arange(20.0)), "nothing but missing"),
+    "one row": (lambda: TableModel().fit({"x": [1.0]}, [1.0]), "at least 2, got 1"),
+    "two targets": (lambda: TableModel().fit(X, np.ones((20, 2))), r"one value in each row.*\(20, 2\)"),
+    "huge": (lambda: TableModel().fit(X, np.arange(20.0) * 1e300), "not finite in row 1, in float32"),
+    "tiny": (lambda: TableModel().fit(X, np.arange(20.0) * 1e-300), "which is nothing in float32; scale it"),
     "no rows": (lambda: TableModel().fit({"x": []}, []), "must have rows"),
     "categorical": (lambda: TableModel(categorical=["z"]).fit(X, np.arange(20.0)), "names 'z', which is no column"),
 }
@@ -260,6 +264,29 @@ def test_what_does_not_fit_is_refused(name):
     make, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_fit_that_fails_leaves_the_model_as_it_was():
+    model = TableModel(epochs=2).fit(X, np.arange(20.0) / 7)
+    before = model.predict(X)
+    with pytest.raises(ValueError, match="the target has 3 rows"):
+        model.fit({"y": np.arange(20.0)}, np.arange(3.0))
+    np.testing.assert_array_equal(model.predict(X), before)
+
+
+def test_arrays_have_the_columns_that_were_learned():
+    model = TableModel(epochs=2).fit(np.arange(60.0).reshape(20, 3), np.arange(20.0) / 7)
+    with pytest.raises(ValueError, match="learned from 3 columns without names, got 4"):
+        model.predict(np.ones((2, 4)))
+    with pytest.raises(ValueError, match="has no column 'x2'"):
+        model.predict(np.ones((2, 2)))
+
+
+def test_durations_are_numbers_of_days():
+    schema = Schema.learn({"x": np.array([3600, 7200, "NaT"], "timedelta64[s]")})
+    np.testing.assert_array_equal(
+        schema.encode({"x": np.array([36, "NaT"], "timedelta64[h]")})[0], np.float32([[1.5], [np.nan]])
+    )
 
 
 def test_it_must_be_fitted_first():

@@ -133,7 +133,10 @@ def _integers(where: str, name: str, value: Any) -> list[int]:
 def _per_axis(where: str, name: str, value: Any) -> int | tuple[int, ...]:
     """A number for all axes, or one for each; also as files have them."""
     if isinstance(value, str):
-        value = [int(number) for number in value.split(",")]
+        try:
+            value = [int(number) for number in value.split(",")]
+        except ValueError:
+            raise TypeError(f"[{where}] {name} must be an integer, or one for each axis, got {value!r}") from None
     if not isinstance(value, (tuple, list)):
         return _checks.integer(where, name, value)
     return tuple(_checks.integer(where, name, each) for each in value)

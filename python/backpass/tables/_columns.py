@@ -17,7 +17,7 @@ MOST_CATEGORIES = 10_000
 
 @dataclass(frozen=True)
 class Column:
-    """One column: "number", "date" (a number too: days since 1970) or "category", with its categories."""
+    """One column: "number", "date" (a number too: days, since 1970 or of a duration) or "category", with its own."""
 
     name: str
     kind: str
@@ -84,6 +84,7 @@ class Schema:
         given = columns_of("Schema", table)
         if absent := [column.name for column in self.columns if column.name not in given]:
             raise ValueError(f"[Schema] the table has no column {absent[0]!r}; it has {', '.join(map(repr, given))}")
+        self._check_positions(given)
         rows = len(next(iter(given.values())))
         numbers = np.empty((rows, len(self.numbers)), np.float32)
         for i, column in enumerate(self.numbers):
@@ -92,6 +93,12 @@ class Schema:
         for i, column in enumerate(self.categories):
             codes[:, i] = _codes(column, given[column.name])
         return numbers, codes
+
+    def _check_positions(self, given: Columns) -> None:
+        """More columns than it knows are not looked at, but in an array nothing tells which are which."""
+        known = {column.name for column in self.columns} | set(self.left_out)
+        if len(given) > len(known) and known == {f"x{i}" for i in range(len(known))} and "x0" in given:
+            raise ValueError(f"[Schema] it was learned from {len(known)} columns without names, got {len(given)}")
 
     def to_json(self) -> dict[str, Any]:
         return {"columns": [asdict(column) for column in self.columns], "left_out": list(self.left_out)}
@@ -159,7 +166,7 @@ def _is_date(value: Any) -> bool:
 
 def _numbers(column: Column, values: Array) -> Array:
     if values.dtype.kind in "Mm":
-        days = values.astype("datetime64[s]").astype(np.float64) / 86400 if values.dtype.kind == "M" else values
+        days = values.astype(f"{values.dtype.kind}8[s]").astype(np.float64) / 86400
         return np.where(np.isnat(values), np.nan, days)
     if values.dtype.kind in "iufb":
         return values

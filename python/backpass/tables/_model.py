@@ -129,12 +129,32 @@ class TableModel:
         Raises:
             ValueError: if names or rows do not fit, or the target has missing values or one class only.
         """
+        before = self.schema, self.target, self.network, self.histories
+        try:
+            self._fit(table, target, task, sample_weight, validation, progress, callbacks)
+        except BaseException:
+            self.schema, self.target, self.network, self.histories = before
+            raise
+        return self
+
+    def _fit(
+        self,
+        table: Any,
+        target: Any,
+        task: str | None,
+        sample_weight: Any,
+        validation: tuple[Any, ...] | None,
+        progress: bool | str,
+        callbacks: Sequence[Any],
+    ) -> None:
         columns, values, name = _split("fit", table, target)
         self.schema = Schema.learn(columns, self.categorical)
         self.target = Target.learn(name, values, task)
         x, y = self._encoded(columns), self.target.encode(values)
         if len(y) != len(x[0]):
             raise ValueError(f"[fit] the target has {len(y)} rows, the table {len(x[0])}")
+        if len(y) < 2 and validation is None:
+            raise ValueError("[fit] some rows are held out, so it needs at least 2, got 1; or give validation")
         weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
         held_out = None
         if validation is not None:
@@ -148,7 +168,6 @@ class TableModel:
             self._train(network, train, other, self.seed + number, progress, callbacks)
             members.append(network)
         self.network = self._finished(members)
-        return self
 
     def _encoded(self, table: Any) -> list[Array]:
         """What the network's inputs get."""

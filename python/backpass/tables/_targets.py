@@ -57,7 +57,10 @@ class Target:
                 raise ValueError(f"[tables] the target has one class only, {classes[0]!r}")
             return cls(name, classes)
         numbers = _numbers(values)
-        return cls(name, (), float(numbers.mean()), float(numbers.std()) or 1.0)
+        spread, width = float(numbers.std()), float(np.ptp(numbers))
+        if width > 0 and spread < np.finfo(np.float32).tiny:
+            raise ValueError(f"[tables] the target varies by {width:.1e}, which is nothing in float32; scale it")
+        return cls(name, (), float(numbers.mean()), spread or 1.0)
 
     def encode(self, values: Any) -> Array:
         """Labels, int32 (rows,); or float32 (rows, 1), standardised."""
@@ -86,7 +89,10 @@ class Target:
 
 def column_of(values: Any) -> Array:
     """One column (rows,), whatever holds it."""
-    array: Array = next(iter(columns_of("tables", {"target": _plain(values)}).values()))
+    plain = _plain(values)
+    if len(shape := np.shape(plain)) > 1 and shape[1:] != (1,):
+        raise ValueError(f"[tables] the target has one value in each row, shape (rows,), got shape {shape}")
+    array: Array = next(iter(columns_of("tables", {"target": plain}).values()))
     return array
 
 
@@ -113,6 +119,8 @@ def _numbers(values: Array) -> Array:
     except (TypeError, ValueError):
         row = next(i for i, value in enumerate(values) if not isinstance(value, (int, float, np.number)))
         raise ValueError(f"[tables] the target must be numbers, got {values[row]!r} in row {row}") from None
-    if not np.isfinite(numbers).all():
-        raise ValueError(f"[tables] the target is not finite in row {int(np.argmin(np.isfinite(numbers)))}")
+    within = np.abs(numbers) <= np.finfo(np.float32).max
+    if not within.all():
+        row = int(np.argmin(within))
+        raise ValueError(f"[tables] the target is not finite in row {row}, in float32: {numbers[row]}")
     return numbers
