@@ -166,7 +166,13 @@ def test_what_stands_in_a_table_is_text_in_the_report(command, folder):
 # Files.
 
 
-@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet", ".arrow"])
+def test_endings_that_cannot_be_read_are_not_written(tmp_path):
+    with pytest.raises(ValueError, match=r"a table ends in \.csv"):
+        write_table(tmp_path / "m.safetensors", {"a": np.arange(2.0)})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".json", ".jsonl", ".parquet", ".arrow"])
 def test_tables_are_written_and_read_again(tmp_path, ending):
     if ending in (".parquet", ".arrow"):
         pytest.importorskip("pyarrow")
@@ -219,7 +225,9 @@ def test_bad_tables_end_in_one_line(command, folder, name):
     ("arguments", "message"),
     [
         (("train", "flats.csv"), "--target says which column"),
-        (("train", "flats.csv", "--target", "rant"), "did you mean 'rent'"),
+        (("train", "flats.csv", "--target", "rant"), "did you mean 'rent'? It has 'number'"),
+        (("train", "flats.csv", "--target", "zzz"), "there is no column 'zzz'; it has 'number'"),
+        (("train", "flats.csv", "--target", "rent", "--out", "none/m.safetensors"), "there is no such folder"),
         (("train", "--target", "rent"), "which file"),
         (("train", "nothing.csv", "--target", "a"), "nothing.csv"),
         (("train", "flats.xlsx", "--target", "a"), "flats.xlsx"),

@@ -1,6 +1,8 @@
 """What is written replaces a file as a whole, or leaves it as it was."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -42,9 +44,11 @@ def test_links_are_followed(tmp_path):
     assert (tmp_path / "real").read_text() == "new"
 
 
-def test_a_device_is_written_directly():
-    with replacing("/dev/null") as whole:
-        assert whole == "/dev/null"
+@pytest.mark.parametrize("path", ["/dev/null", "/dev/stdout"])
+def test_a_device_is_written_directly(path):
+    code = "import sys; from backpass._replacing import replacing\nwith replacing(sys.argv[1]) as w: print(w)"
+    said = subprocess.run([sys.executable, "-c", code, path], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert said.strip() == path
 
 
 def test_a_folder_that_is_missing_is_named(tmp_path):

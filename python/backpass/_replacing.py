@@ -9,18 +9,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 
+def check_folder(path: str) -> None:
+    """Says so before long work whose result would have no place."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", folder)
+
+
 @contextmanager
 def replacing(path: str | bytes | os.PathLike[str]) -> Iterator[str]:
     """Gives a name to write to, which becomes `path` at the end; after an error `path` is what it was.
 
     Links are followed, and what is no regular file (a pipe, a device) is written directly.
     """
-    target = os.path.realpath(os.fsdecode(path))
-    if os.path.exists(target) and not os.path.isfile(target):
-        yield target
+    name = os.fsdecode(path)
+    if os.path.exists(name) and not os.path.isfile(name):
+        yield name
         return
-    if not os.path.isdir(os.path.dirname(target)):
-        raise FileNotFoundError(errno.ENOENT, "there is no such folder", os.path.dirname(target))
+    target = os.path.realpath(name)
+    check_folder(target)
     folder, ending = os.path.dirname(target), os.path.splitext(target)[1]  # by the ending a writer knows the form
     temporary = os.path.join(folder, f".backpass-{os.getpid()}-{secrets.token_hex(8)}{ending}")
     try:

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,13 +42,17 @@ def read_table(path: str | os.PathLike[str]) -> Columns:
         content = file.read()
     if ending in (".jsonl", ".ndjson", ".json"):
         return _of_json(name, content, ending == ".json")
-    if ending not in (".csv", ".tsv", ".txt", ""):
-        raise ValueError(f"{name}: a table ends in .csv, .tsv, .txt, .json, .jsonl, .parquet or .arrow")
+    _check_text(name, ending)
     return _of_text(name, content, "\t" if ending == ".tsv" else None)
 
 
 def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> None:
-    """Writes columns to a file, in the form that its ending says; "-" is text to the standard output."""
+    """Writes columns to a file, in the form that its ending says; "-" is text to the standard output.
+
+    Raises:
+        OSError: if it cannot be written; a file that was there is what it was.
+        ValueError: if the ending is none of those that `read_table` reads.
+    """
     name, ending = os.fspath(path), os.path.splitext(os.fspath(path))[1].lower()
     if name == "-":
         sys.stdout.write(_as_text(columns, ","))
@@ -56,13 +60,23 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Any]) -> Non
         with replacing(path) as whole:
             (_write_parquet if ending in ARROW[:2] else _write_ipc)(whole, columns)
     else:
-        text = (
-            _as_lines(columns)
-            if ending in (".jsonl", ".ndjson")
-            else _as_text(columns, "\t" if ending == ".tsv" else ",")
-        )
+        text = _text_for(name, ending, columns)
         with replacing(path) as whole, open(whole, "w", encoding="utf-8", newline="") as file:
             file.write(text)
+
+
+def _text_for(name: str, ending: str, columns: Mapping[str, Any]) -> str:
+    if ending in (".jsonl", ".ndjson"):
+        return "".join(json.dumps(row) + "\n" for row in _objects(columns))
+    if ending == ".json":
+        return json.dumps(list(_objects(columns)), indent=0) + "\n"
+    _check_text(name, ending)
+    return _as_text(columns, "\t" if ending == ".tsv" else ",")
+
+
+def _check_text(name: str, ending: str) -> None:
+    if ending not in (".csv", ".tsv", ".txt", ""):
+        raise ValueError(f"{name}: a table ends in .csv, .tsv, .txt, .json, .jsonl, .parquet or .arrow")
 
 
 def _of_text(name: str, content: bytes, separator: str | None) -> Columns:
@@ -192,6 +206,6 @@ def _as_text(columns: Mapping[str, Any], separator: str) -> str:
     return buffer.getvalue()
 
 
-def _as_lines(columns: Mapping[str, Any]) -> str:
+def _objects(columns: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     rows = zip(*([_plain(value) for value in values] for values in columns.values()), strict=True)
-    return "".join(json.dumps(dict(zip(columns, row, strict=True))) + "\n" for row in rows)
+    return (dict(zip(columns, row, strict=True)) for row in rows)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from backpass import _names
+from backpass._replacing import check_folder
 from backpass._text import table as as_text
 from backpass._types import Array
 from backpass.tables import TableModel
@@ -76,6 +77,8 @@ class Outcome:
 
 def train(options: argparse.Namespace, command: str) -> int:
     """`backpass train FILE --target NAME`."""
+    model_file = str(options.out or Path(options.data).with_suffix(".safetensors").name)
+    check_folder(model_file)
     columns = read_table(options.data)
     values = _taken(columns, options.target, str(options.data))
     target = Target.learn(options.target, values, options.task)
@@ -122,7 +125,7 @@ def train(options: argparse.Namespace, command: str) -> int:
         importances=importances(model, rest, values[held_out], "accuracy" if target.is_class else "r2"),
         predicted=model._outputs(rest),
         command=command,
-        model_file=str(options.out or Path(options.data).with_suffix(".safetensors").name),
+        model_file=model_file,
     )
     model.save(outcome.model_file)
     say(f"trained in {seconds:.1f} s, {len(outcome.history['loss'])} epochs\n")
@@ -216,8 +219,8 @@ def _taken(columns: Columns, name: str, data: str) -> Array:
     """The target, out of the columns."""
     if name not in columns:
         meant = _names.nearest(name, columns)
-        cure = f"; did you mean {meant!r}?" if meant else ""
-        raise ValueError(f"{data}: there is no column {name!r}{cure} It has {', '.join(map(repr, columns))}")
+        cure = f"; did you mean {meant!r}? It has" if meant else "; it has"
+        raise ValueError(f"{data}: there is no column {name!r}{cure} {', '.join(map(repr, columns))}")
     return columns.pop(name)
 
 
