@@ -145,3 +145,11 @@ def test_what_python_computes_is_refused():
         to_onnx(bp.Sequential(Cube(), input_shape=2, seed=0))
     with pytest.raises(TypeError, match="takes a model of backpass, got int"):
         to_onnx(3)
+
+
+@pytest.mark.parametrize("name", ["input_0", "output_0", "constant_0", "constant_1", "value_0", "value_1"])
+def test_a_parameter_may_be_called_as_the_graph_calls_something_else(name):
+    x = bp.input((None, 3))
+    model = bp.Network(x, bp.relu(x * bp.parameter((3,), name=name)) + 1.5, seed=0)
+    model.set_weights([np.array([1, -2, 3], "f4")])
+    check(model, generator(name).standard_normal((4, 3)).astype("f4"))

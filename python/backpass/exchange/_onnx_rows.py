@@ -9,7 +9,7 @@ import numpy as np
 from backpass.exchange import _onnx_images
 from backpass.exchange._graph import BATCH, Op
 from backpass.exchange._onnx_functions import BINARY, UNARY
-from backpass.exchange._onnx_writer import Row, Writer, onnx
+from backpass.exchange._onnx_writer import Row, Writer
 
 # Kinds that a prediction may have and that ONNX has no words for, or none that are exact.
 CANNOT = {
@@ -30,10 +30,7 @@ CANNOT = {
 
 
 def _leaf(writer: Writer, op: Op) -> str:
-    values = writer.graph.arrays[op.settings["name"]]
-    name = str(op.settings["name"])
-    writer.initializers[name] = onnx().numpy_helper.from_array(np.ascontiguousarray(values), name)
-    return name
+    return writer.array(str(op.settings["name"]))
 
 
 def _values(writer: Writer, op: Op) -> str:

@@ -42,6 +42,9 @@ class Writer:
             for number in op.inputs:
                 self.uses[number] = self.uses.get(number, 0) + 1
         self.fused: set[int] = set()
+        self.taken = {f"input_{i}" for i, _ in enumerate(graph.inputs)}
+        self.taken |= {f"output_{i}" for i, _ in enumerate(graph.outputs)}
+        self.array_names = {name: self._free(name) for name in graph.arrays}  # before what is named here takes them
 
     def model(self) -> Any:
         for op in self.graph.ops:
@@ -81,18 +84,33 @@ class Writer:
     def type_of(dtype: str) -> int:
         return int(onnx().helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
+    def _free(self, wanted: str) -> str:
+        """A name that nothing else has, and has from now on."""
+        name = wanted
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
+
     # What rows use.
+
+    def array(self, name: str) -> str:
+        """A name for a parameter or state: its own, unless an input or output is called so."""
+        made = self.array_names[name]
+        values = np.ascontiguousarray(self.graph.arrays[name])
+        self.initializers[made] = onnx().numpy_helper.from_array(values, made)
+        return made
 
     def constant(self, values: Any, dtype: Any) -> str:
         """A name for values that the graph holds."""
         array = np.asarray(values, dtype)
-        name = f"constant_{len(self.initializers)}"
+        name = self._free(f"constant_{len(self.initializers)}")
         self.initializers[name] = onnx().numpy_helper.from_array(array, name)
         return name
 
     def node(self, kind: str, inputs: list[str], **attributes: Any) -> str:
         """Adds a node; the name of its result."""
-        name = f"value_{len(self.nodes)}"
+        name = self._free(f"value_{len(self.nodes)}")
         self.nodes.append(onnx().helper.make_node(kind, inputs, [name], **attributes))
         return name
 
