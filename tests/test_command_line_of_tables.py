@@ -118,6 +118,17 @@ def test_a_model_is_exported(command, trained, folder):
     assert "nothing.safetensors" in command("export", "nothing.safetensors", status=1)
 
 
+def test_a_model_is_exported_as_a_program(command, trained, folder):
+    assert "for NumPy: p.py" in command("export", str(trained), "--to", "numpy", "-o", "p.py")
+    assert "def predict(input_0, input_1):" in (folder / "p.py").read_text()
+    said = command("export", str(trained), "--to", "c", "--int8", "-o", "2 rents.h")
+    assert re.search(r"bytes of weights, rents_predict works in [\d,]+ bytes: 2 rents.h", said)
+    assert "static const int8_t rents_" in (folder / "2 rents.h").read_text()
+    command("export", str(trained), "--to", "c", "--name", "flat", "-o", "f.h")
+    assert "int flat_predict(const float *input_0, const int32_t *input_1" in (folder / "f.h").read_text()
+    assert "--int8 and --name are for --to c" in command("export", str(trained), "--int8", status=1)
+
+
 def test_standard_input_is_a_table(command, folder, monkeypatch):
     text = (folder / "flats.csv").read_bytes()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text)))

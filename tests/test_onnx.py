@@ -1,7 +1,6 @@
 """Models as ONNX graphs, beside what they predict themselves."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,12 +10,12 @@ from backpass.exchange import to_onnx
 from backpass.exchange._onnx_functions import BINARY, UNARY
 from backpass.exchange._onnx_rows import CANNOT, ROWS
 from backpass.tables import TableModel
+from exported_models import MODELS, every_function, kinds_of_operations, operation_model
 from registry import LAYERS, OPS, generator
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="what runs ONNX graphs is not installed")
 ReferenceEvaluator = pytest.importorskip("onnx.reference").ReferenceEvaluator
 
-ROOT = Path(__file__).parents[1] / "csrc"
 TOLERANCE = {"float32": 1e-5, "float64": 1e-8}  # which is what the evaluator of onnx has digits for
 
 
@@ -54,16 +53,7 @@ def refused(model):
 
 @pytest.mark.parametrize("case", OPS, ids=lambda case: case.name)
 def test_operations_predict_the_same_or_are_refused(case):
-    drawn = case.inputs(generator("onnx", case.name))
-    places = [bp.input((None, *shape[1:]), name=f"x{i}") for i, shape in enumerate(case.shapes)]
-    if len({shape[:1] for shape in case.shapes}) != 1 or not case.shapes[0]:
-        pytest.skip("its inputs have no rows in common")
-    try:
-        model = bp.Network(places if len(places) > 1 else places[0], case.build(*places), seed=0)
-        arrays = [np.asarray(x, np.float32) for x in drawn]
-        model.predict(arrays if len(arrays) > 1 else arrays[0])
-    except (TypeError, ValueError, RuntimeError, IndexError):
-        pytest.skip("it needs to know how many rows there are")
+    model, arrays = operation_model(case) or pytest.skip("it needs to know how many rows there are")
     if refusal := refused(model):
         assert re.search(r"\[to_onnx\] .* cannot be exported|cannot be saved", refusal)
         return
@@ -71,38 +61,13 @@ def test_operations_predict_the_same_or_are_refused(case):
 
 
 def test_every_kind_of_operation_has_words_or_a_reason():
-    if not ROOT.is_dir():
-        pytest.skip("the sources are not here")
-    kinds = set(re.findall(r"^    \{OpKind::(\w+),", (ROOT / "graph" / "op_rows.cc").read_text(), re.M))
-    passed = {"by_mode", "track", "stop_gradient", "add_loss", "custom", "after"}
-    from_updates = {kind for kind in kinds if kind.startswith("update")}
-    assert kinds - passed - from_updates == set(ROWS) | set(CANNOT)
+    assert kinds_of_operations() == set(ROWS) | set(CANNOT)
     assert not set(ROWS) & set(CANNOT)
 
 
 def test_every_function_has_words_or_a_reason():
-    if not ROOT.is_dir():
-        pytest.skip("the sources are not here")
-    listed = (ROOT / "include" / "backpass" / "elementwise.h").read_text()
-    names = set(re.findall(r'\.fn = Elementwise::\w+, \.name = "(\w+)"', listed))
-    without = {"lgamma", "digamma", "polygamma", "arctan2"} | {name for name in names if name.endswith("_grad")}
-    assert names - without <= set(UNARY) | set(BINARY)
-
-
-MODELS = {
-    "everything dense": lambda dtype: bp.Sequential(
-        bp.Dense(8, activation="gelu"), bp.BatchNorm(), bp.Dropout(0.2), bp.LayerNorm(), bp.RMSNorm(),
-        bp.Residual(bp.Dense(8, activation="silu")), bp.AlphaDropout(0.1), bp.GaussianNoise(0.1), bp.Dense(3),
-        bp.Softmax(), input_shape=(9,), seed=0, dtype=dtype),
-    "images": lambda dtype: bp.Sequential(
-        bp.Conv2d(6, 3, padding=1, groups=2, activation="relu"), bp.MaxPool2d(2, ceil_mode=True),
-        bp.DepthwiseConv2d(3, 2, padding="same"), bp.ConvTranspose2d(4, 3, stride=2, padding=1, output_padding=1),
-        bp.AvgPool2d(2, padding=1), bp.AdaptiveMaxPool2d(1), bp.GlobalAvgPool(), bp.Dense(2),
-        input_shape=(9, 8, 4), seed=0, dtype=dtype),
-    "series": lambda dtype: bp.Sequential(
-        bp.Conv1d(6, 3, dilation=2, padding="causal", activation="relu"), bp.AvgPool1d(3, 2),
-        bp.ConvTranspose1d(3, 2), bp.GlobalMaxPool(), bp.Dense(1), input_shape=(12, 3), seed=0, dtype=dtype),
-}  # fmt: skip
+    without = {"lgamma", "digamma", "polygamma", "arctan2"}
+    assert every_function() - without <= set(UNARY) | set(BINARY)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

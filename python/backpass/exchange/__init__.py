@@ -1,4 +1,4 @@
-"""Models for others: ONNX.
+"""Models for others: ONNX, C, NumPy.
 
 >>> import backpass as bp
 >>> from backpass.exchange import to_onnx
@@ -7,6 +7,9 @@
 'output_0'
 """
 
+from backpass.exchange._c import CHeader as CHeader
+from backpass.exchange._c import to_c as to_c
+from backpass.exchange._numpy import to_numpy as to_numpy
 from backpass.exchange._onnx import to_onnx as to_onnx
 
-__all__ = ["to_onnx"]
+__all__ = ["CHeader", "to_c", "to_numpy", "to_onnx"]

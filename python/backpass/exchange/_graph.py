@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,7 @@ class Graph:
     def op(self, number: int) -> Op:
         return self._by_number[number]
 
-    @property
+    @cached_property
     def _by_number(self) -> dict[int, Op]:
         return {op.number: op for op in self.ops}
 
@@ -64,6 +65,13 @@ def graph_of(who: str, model: Any) -> Graph:
     told = json.loads(head["__metadata__"]["graph"])
     arrays = {name: np.array(values) for name, values in network.state_dict().items()}
     return _as_it_predicts(told, arrays)
+
+
+def held_values(graph: Graph, op: Op) -> Array:
+    """Of a parameter, a state or constants."""
+    if op.kind == "values":
+        return np.array([float(v) for v in op.settings["values"]], op.dtype).reshape(op.shape)
+    return graph.arrays[str(op.settings["name"])]
 
 
 def _as_it_predicts(told: dict[str, Any], arrays: dict[str, Array]) -> Graph:

@@ -101,10 +101,16 @@ def add_of_models(commands: Any) -> None:
     predict.add_argument("--probabilities", action="store_true", help="those of all classes, too")
     predict.add_argument("--quiet", action="store_true", help="print nothing but errors")
     evaluate.add_argument("--json", action="store_true", help="as JSON")
-    export = commands.add_parser("export", help="write a model for others: as an ONNX graph")
+    export = commands.add_parser(
+        "export", help="write a model for others: as an ONNX graph, a C header, a NumPy program"
+    )
     export.add_argument("model", metavar="MODEL", help="any file that backpass has saved a model in")
-    export.add_argument("--to", choices=("onnx",), default="onnx", help="default %(default)s")
-    export.add_argument("-o", "--out", type=Path, metavar="FILE", help="default the name of the model with .onnx")
+    export.add_argument("--to", choices=("onnx", "c", "numpy"), default="onnx", help="default %(default)s")
+    export.add_argument(
+        "-o", "--out", type=Path, metavar="FILE", help="default the name of the model with .onnx, .h, .py"
+    )
+    export.add_argument("--name", help="with which everything in a C header begins; default the name of the file")
+    export.add_argument("--int8", action="store_true", help="in a C header, weights in 8 bits")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -155,6 +161,10 @@ def run(given: Sequence[str]) -> int:
         return info()
     if options.command == "train" and options.data is None:
         return train_digits(options)
+    if options.command == "export":
+        from backpass.tools._export import export
+
+        return export(options)
     from backpass.tools import _tables
 
     if options.command == "train":
@@ -165,7 +175,6 @@ def run(given: Sequence[str]) -> int:
         "predict": _tables.predict,
         "evaluate": _tables.evaluate,
         "inspect": _tables.inspect,
-        "export": _tables.export,
     }
     return commands[options.command](options)
 

@@ -189,17 +189,6 @@ def inspect(options: argparse.Namespace) -> int:
     return 0
 
 
-def export(options: argparse.Namespace) -> int:
-    """`backpass export MODEL`."""
-    from backpass.exchange import to_onnx
-    from backpass.models import load
-
-    out = options.out or Path(options.model).with_suffix(".onnx")
-    to_onnx(load(options.model), out)
-    print(f"{options.model} as an ONNX graph: {out}")
-    return 0
-
-
 def _model(options: argparse.Namespace) -> TableModel:
     return TableModel(
         options.preset,
