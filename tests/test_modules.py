@@ -231,6 +231,22 @@ def test_freezing_as_in_pytorch():
     assert [w.requires_grad for w in model.weights] == [False, True, True, True]
 
 
+@pytest.mark.parametrize("shapes", [((2, 3), (2, 4, 3)), ((2, 4, 3), (2, 3))])
+def test_one_frozen_leaf_of_a_layer_is_frozen_for_inputs_of_all_shapes(shapes):
+    layer, (x, z) = bp.Dense(2), (bp.tensor(np.ones(shape, "f4")) for shape in shapes)
+    layer(x), layer(z)
+    weight, bias = layer.parameters()
+    bias.requires_grad = False
+    for given in (x, z, bp.tensor(np.ones((2, 1, 1, 3), "f4"))):
+        bp.sum(layer(given)).backward()
+        assert not np.any(bias.grad)
+        assert np.all(weight.grad.numpy() > 0)
+    bias.requires_grad = True
+    for given in (x, z):
+        bp.sum(layer(given)).backward()
+    assert bias.grad.tolist() == [10, 10]
+
+
 def test_what_is_not_there_yet():
     net = Net()
     with pytest.raises(RuntimeError, match=r"\[Net\] has parts without shapes, and so without parameters: first, last"):

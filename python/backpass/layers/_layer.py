@@ -197,17 +197,17 @@ class Layer:
             caller = callers[key] = self._caller_of(key)
             if len(callers) > _KEPT:
                 callers.pop(next(iter(callers)), None)
+        first = next(iter(callers.values()))
+        if caller is not first:  # whose leaves are those of `parameters`
+            _freeze_alike(first.network, caller.network)
         return caller
 
     def _caller_of(self, key: tuple[tuple[Shape, str], ...]) -> _core.Caller:
-        """For inputs of these shapes without the batch, and types; what is frozen for others is so here."""
+        """For inputs of these shapes without the batch, and types."""
         places = [_core.input((None, *shape), dtype, f"input{i}") for i, (shape, dtype) in enumerate(key)]
         others: dict[Any, _core.Caller] = self.__dict__.get("_called", {})
         seed = None if others else _callers.next_seed()
         network = _core.Network(places, [self(*places)], seed, None, None)
-        for other in list(others.values())[:1]:
-            if other.network.frozen:
-                network.freeze(other.network.frozen)
         if self._given is not None:
             network.load_arrays({f"0.{name}": value for name, value in self._given.items()})
             del self.__dict__["_given"]
@@ -286,6 +286,15 @@ class Layer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+
+
+def _freeze_alike(one: _core.Network, other: _core.Network) -> None:
+    """Freezes in the other network what is frozen in the one, and no more."""
+    if (wanted := one.frozen) != (frozen := other.frozen):
+        if frozen:
+            other.unfreeze(frozen)
+        if wanted:
+            other.freeze(wanted)
 
 
 class _Callers(threading.local):
