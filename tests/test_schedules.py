@@ -36,6 +36,14 @@ FORMULAS = {
         bp.InverseSquareRoot(25),
         lambda t: np.minimum((t + 1) * 25**-1.5, (t + 1) ** -0.5) * 25**0.5,
     ),
+    "flat cosine": (
+        bp.FlatCosine(150, flat=0.4),
+        lambda t: np.where(t <= 60, 1, (1 + np.cos(np.pi * (np.minimum(t, 150) - 60) / 90)) / 2),
+    ),
+    "cosine of the logarithm": (
+        bp.LogCosine(180, cycles=4),
+        lambda t: (1 - np.cos(2 * np.pi * np.log2(1 + 15 * np.minimum(t, 180) / 180))) / 2,
+    ),
 }
 
 

@@ -15,6 +15,8 @@ OptimizerOptions to_options(const py::dict& given) {
   options.clip_value = given["clip_value"].cast<std::optional<double>>();
   options.decay = given["decay"].cast<std::string>() == "matrices" ? Decay::matrices : Decay::all;
   if (!given["schedule"].is_none()) options.schedule = given["schedule"].attr("_native").cast<Schedule>();
+  if (!given["decay_schedule"].is_none())
+    options.decay_schedule = given["decay_schedule"].attr("_native").cast<Schedule>();
   for (const py::handle group : given["groups"].cast<py::list>())
     options.groups.push_back({group.attr("pattern").cast<std::string>(),
                               group.attr("learning_rate").cast<std::optional<double>>(),

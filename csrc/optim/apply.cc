@@ -101,7 +101,11 @@ void check(const Optimizer::State& state, const std::vector<std::string>& names,
   state.require_steps();
   if (state.composed && !state.composed->update)
     fail(who, "steps by hand: apply needs an optimizer that composes operations");
-  if (state.options.schedule.per() == Per::epoch) fail(who, "a schedule by epochs has no place in apply: count steps");
+  if (state.options.schedule.per() == Per::epoch || state.options.decay_schedule.per() == Per::epoch)
+    fail(who, "a schedule by epochs has no place in apply: count steps");
+  if (state.options.decay_schedule.type() != "ConstantRate" &&
+      !(state.rule.settings.decoupled && !state.rule.direction))
+    fail(who, "a decay_schedule has no place in apply, but for AdamW and Lion");
   const auto slot_count = static_cast<std::size_t>(state.slot_count());
   if (from.slots.size() != slot_count) fail(who, "keeps ", slot_count, " slots, got ", from.slots.size());
   if (!from.steps || from.steps.dtype() != DType::int32) fail(who, "steps must be int32, as init makes them");

@@ -41,6 +41,8 @@ void check_results(const ComposedOptimizer& own, const std::string& parameter, c
 
 Optimizer::State::State(ComposedOptimizer own, const OptimizerOptions& with)
     : State(described(own), with, decay_rule(own)) {
+  if (with.decay_schedule.type() != "ConstantRate")
+    fail(own.name, "takes no decay_schedule: its weight decay is one number");
   slot_names = own.slots;
   for (std::size_t i = 0; i < slot_names.size(); ++i)
     if (slot_names[i].empty() || std::count(slot_names.begin(), slot_names.end(), slot_names[i]) > 1)

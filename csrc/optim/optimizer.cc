@@ -35,7 +35,7 @@ Optimizer::State::State(const Description& made_from, const OptimizerOptions& wi
   if (rule.direction && (with.clip_norm || with.clip_value))
     fail(made_from.type, "takes no clipping: how long its steps are does not depend on the gradient's length");
   const bool plain = !with.clip_norm && !with.clip_value && with.groups.empty() && with.decay == Decay::all &&
-                     with.schedule.type() == "ConstantRate";
+                     with.schedule.type() == "ConstantRate" && with.decay_schedule.type() == "ConstantRate";
   if (rule.minimizer && !plain) fail(made_from.type, "takes no clipping, groups, decay or schedule");
 }
 
@@ -117,15 +117,18 @@ Optimizer::State::Hold::Hold(State& state, Use use) : lock(state.binding) {
 }
 
 double Optimizer::State::learning_rate_after(std::int64_t done) const {
-  const std::int64_t count = options.schedule.per() == Per::step ? done : epochs;
-  return learning_rate * options.schedule.factor(static_cast<double>(count));
+  return learning_rate * factor_of(options.schedule, done);
+}
+
+double Optimizer::State::factor_of(const Schedule& schedule, std::int64_t done) const {
+  return schedule.factor(static_cast<double>(schedule.per() == Per::step ? done : epochs));
 }
 
 kernels::UpdateSettings Optimizer::State::settings_of(Rule& by, double rate, std::int64_t t, std::size_t entry) const {
   const GroupSettings& group = groups.table()[entry];
   kernels::UpdateSettings settings = by.settings;
   settings.learning_rate = settings.step_size = rate * group.rate;
-  settings.weight_decay = group.weight_decay;
+  settings.weight_decay = group.weight_decay * factor_of(options.decay_schedule, t - 1);
   settings.shrink = 1 - settings.learning_rate * settings.weight_decay;
   if (by.advance) by.advance(settings, t);
   return settings;

@@ -128,4 +128,25 @@ double InverseSquareRoot::factor(double t) const {
   return std::min(part, 1 / std::sqrt(part));
 }
 
+Fields FlatCosine::fields() {
+  return {{"steps", &steps, "how many steps (or epochs) all of it takes", kCount},
+          {"flat", &flat, "the part of them in which the factor is 1", kBelowOne}};
+}
+
+double FlatCosine::factor(double t) const {
+  const double part = (t / static_cast<double>(steps) - flat) / (1 - flat);
+  return half_cosine(std::clamp(part, 0.0, 1.0));
+}
+
+Fields LogCosine::fields() {
+  return {{"steps", &steps, "how many steps (or epochs) all cycles take", kCount},
+          {"cycles", &cycles, "from 0 to 1 and back", {"from 1 to 30", 1, 30}}};
+}
+
+double LogCosine::factor(double t) const {
+  const double part = std::min(t / static_cast<double>(steps), 1.0);
+  const double cycle = std::log2(1 + (std::ldexp(1.0, static_cast<int>(cycles)) - 1) * part);
+  return half_cosine(2 * cycle + 1);
+}
+
 }  // namespace backpass

@@ -53,6 +53,7 @@ struct Optimizer::State {
   void require_steps() const;  // throws std::invalid_argument where it makes none
   double current_learning_rate() const { return learning_rate_after(steps); }
   double learning_rate_after(std::int64_t done) const;
+  double factor_of(const Schedule& schedule, std::int64_t done) const;
   // Adds the update phase of what is not frozen to a plan; `tables`: of these only the rows that a batch names. Throws
   // std::invalid_argument where a pattern matches no parameter, or the rule cannot update by rows. `gradients`: those
   // that the plan computes, by name.

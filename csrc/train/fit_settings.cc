@@ -93,7 +93,8 @@ std::string weights_of(const Losses& losses, std::size_t outputs) {
 // Patterns, and what is computed by them.
 std::string penalties_of(const Objective::Impl& objective) {
   std::vector<std::string> patterns;
-  for (const Penalty& penalty : objective.options.weight_penalty) patterns.push_back(penalty.pattern + (penalty.per_row ? " per row" : ""));
+  for (const Penalty& penalty : objective.options.weight_penalty)
+    patterns.push_back(penalty.pattern + (penalty.per_row ? " per row" : ""));
   if (patterns.empty()) return joined(patterns);
   const std::string ops = Graph({}, {penalty_of(objective.net(), objective.options.weight_penalty)}).to_string();
   Hash hash;
@@ -122,7 +123,9 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl
   std::vector<std::pair<std::string, std::string>> settings = {
       {"batch_size", std::to_string(options.batch_size) + (options.drop_last ? ", full ones only" : "")},
       {"accumulate", std::to_string(options.accumulate)},
-      {"shuffle", options.hooks.order ? "given" : options.shuffle ? "true" : "false"},
+      {"shuffle", options.hooks.order ? "given"
+                  : options.shuffle   ? "true"
+                                      : "false"},
       {"seed", options.seed ? std::to_string(*options.seed) : "none"},
       {"loss", text_of(trainer.objective.losses, outputs)},
       {"loss_weights", weights_of(trainer.objective.losses, outputs)},
@@ -135,6 +138,8 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Trainer::Impl
       {"groups of the optimizer", text_of(optimizer.groups)},
       {"decay of the optimizer", optimizer.decay == Decay::all ? "all" : "matrices"},
       {"schedule of the optimizer", text_of(optimizer.schedule.type(), optimizer.schedule.attributes())},
+      {"decay_schedule of the optimizer",
+       text_of(optimizer.decay_schedule.type(), optimizer.decay_schedule.attributes())},
       {"what is frozen", joined(trainer.network().frozen())}};
   if (!x) return settings.emplace_back("x", "a stream"), settings;
   add_samples(settings, *x, *targets);

@@ -206,6 +206,9 @@ struct OptimizerOptions {
   std::vector<Group> groups = {};
   Decay decay = Decay::all;
   Schedule schedule = ConstantRate{};  // of the learning rate
+  // Of the weight decay, that of groups too. For optimizers of ours; a decay that is added to the gradient has no place
+  // in apply then.
+  Schedule decay_schedule = ConstantRate{};
 };
 
 // What steps leave behind: copies, by name of the array of state ("exp_avg") and of the parameter.

@@ -149,9 +149,32 @@ struct InverseSquareRoot {
   double factor(double t) const;
 };
 
+// 1 in the first part `flat` of the steps, then down to 0 along a half cosine.
+struct FlatCosine {
+  std::int64_t steps = 1;
+  double flat = 0.5;
+
+  std::string type() const { return "FlatCosine"; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
+  double factor(double t) const;
+};
+
+// (1 - cos(2 pi log2(1 + (2^cycles - 1) t / steps))) / 2 up to steps, then 0: cycles from 0 to 1 and back, each twice
+// as long as the one before (Holzmueller et al. 2024, "coslog4").
+struct LogCosine {
+  std::int64_t steps = 1;
+  std::int64_t cycles = 4;
+
+  std::string type() const { return "LogCosine"; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
+  double factor(double t) const;
+};
+
 // All of these.
 using ScheduleTypes = Types<ConstantRate, StepDecay, MultiStepDecay, ExponentialDecay, CosineAnnealing, OneCycle,
-                            PolynomialDecay, InverseSquareRoot>;
+                            PolynomialDecay, InverseSquareRoot, FlatCosine, LogCosine>;
 
 // From type and attributes, "warmup" and "per" among them; what is absent has its default. Throws std::invalid_argument
 // where the type is unknown, an attribute is of another type than its setting, or a setting is out of range.

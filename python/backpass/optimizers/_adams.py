@@ -34,7 +34,7 @@ class Adam(Optimizer):
         amsgrad: whether to divide by the largest v so far (Reddi et al. 2018).
         epsilon_hat: whether eps is added to sqrt(v) before its correction, as at the end of section 2 there, in Keras
             and in scikit-learn.
-        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay, schedule and decay_schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: if a setting is out of range.
@@ -83,7 +83,7 @@ class AdamW(Optimizer):
         eps: keeps the division finite.
         weight_decay: the fraction of the weights that a step of size 1 removes.
         amsgrad: whether to divide by the largest v so far (Reddi et al. 2018).
-        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay, schedule and decay_schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: if a setting is out of range.
@@ -129,7 +129,7 @@ class NAdam(Optimizer):
         eps: keeps the division finite.
         weight_decay: added to the gradient as weight_decay * w.
         momentum_decay: how quickly the momentum approaches b1, at least 0.
-        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay, schedule and decay_schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: if a setting is out of range.
@@ -174,7 +174,7 @@ class RAdam(Optimizer):
         betas: b1 and b2, at least 0 and below 1.
         eps: keeps the division finite.
         weight_decay: added to the gradient as weight_decay * w.
-        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay, schedule and decay_schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: if a setting is out of range.
@@ -216,7 +216,7 @@ class Adamax(Optimizer):
         betas: b1 and b2, at least 0 and below 1.
         eps: keeps the division finite.
         weight_decay: added to the gradient as weight_decay * w.
-        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay, schedule and decay_schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: if a setting is out of range.

@@ -57,9 +57,17 @@ class Options(TypedDict, total=False):
     groups: Sequence[Group]
     decay: str
     schedule: Schedule | None
+    decay_schedule: Schedule | None
 
 
-PLAIN: dict[str, Any] = {"clip_norm": None, "clip_value": None, "groups": [], "decay": "all", "schedule": None}
+PLAIN: dict[str, Any] = {
+    "clip_norm": None,
+    "clip_value": None,
+    "groups": [],
+    "decay": "all",
+    "schedule": None,
+    "decay_schedule": None,
+}
 OPTIMIZERS: dict[str, type[Optimizer]] = {}  # ours, by name
 
 
@@ -96,6 +104,7 @@ class Optimizer(Sealed, metaclass=Bindable):
             normalisation), unless their group names a weight_decay.
         schedule: such as `CosineAnnealing(1000)`: multiplies the learning rate by a factor of the updates or epochs
             made so far.
+        decay_schedule: likewise, for the weight decay, that of groups too; not for an `update` of your own.
 
     Raises:
         TypeError: if an option or a setting is something else, or your own class has neither `update` nor `step`.
@@ -141,6 +150,7 @@ class Optimizer(Sealed, metaclass=Bindable):
         groups: Sequence[Group] = (),
         decay: str = "all",
         schedule: Schedule | None = None,
+        decay_schedule: Schedule | None = None,
         **unknown: Any,
     ) -> None:
         if not isinstance(settings, Mapping) or not all(isinstance(name, str) for name in settings):
@@ -155,7 +165,8 @@ class Optimizer(Sealed, metaclass=Bindable):
             "clip_value": _optional(kind, "clip_value", clip_value),
             "groups": _groups(kind, groups),
             "decay": _checks.choice(kind, "decay", decay, ("all", "matrices")),
-            "schedule": _schedule(kind, schedule),
+            "schedule": _schedule(kind, "schedule", schedule),
+            "decay_schedule": _schedule(kind, "decay_schedule", decay_schedule),
         }
         self._native = self._make()
 
@@ -521,7 +532,7 @@ def _rebuild(
 ) -> Optimizer:
     """As it was, whatever arguments the constructor of a subclass takes; it belongs to the next model that it steps."""
     optimizer = cls.__new__(cls)
-    vars(optimizer).update(own)
+    vars(optimizer).update({**own, "_options": {**PLAIN, **own["_options"]}})  # older ones lack some
     optimizer._native = optimizer._make()
     optimizer.learning_rate = learning_rate  # the rates of groups are ratios to the one that it began with
     if state is not None:
@@ -537,10 +548,10 @@ def _setting(kind: str, name: str, value: Any) -> Any:
     return _settings.converted(kind, alike, value) if alike else _checks.number(kind, name, value)
 
 
-def _schedule(where: str, schedule: Any) -> Schedule | None:
+def _schedule(where: str, name: str, schedule: Any) -> Schedule | None:
     if schedule is not None and not isinstance(schedule, Schedule):
         given = _checks.shown(schedule)
-        raise TypeError(f"[{where}] schedule must be a schedule such as CosineAnnealing(100), got {given}")
+        raise TypeError(f"[{where}] {name} must be a schedule such as CosineAnnealing(100), got {given}")
     return schedule
 
 

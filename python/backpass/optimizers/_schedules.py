@@ -13,7 +13,9 @@ __all__ = [
     "ConstantRate",
     "CosineAnnealing",
     "ExponentialDecay",
+    "FlatCosine",
     "InverseSquareRoot",
+    "LogCosine",
     "MultiStepDecay",
     "OneCycle",
     "PolynomialDecay",
@@ -306,3 +308,48 @@ class InverseSquareRoot(Schedule):
 
     def __init__(self, steps: int, *, per: str = "step") -> None:
         super().__init__(0, per, steps=steps)
+
+
+class FlatCosine(Schedule):
+    """1 in the first part `flat` of the steps, then down to 0 along a half cosine.
+
+    Args:
+        steps: how many steps (or epochs) all of it takes.
+        flat: the part of them in which the factor is 1, at least 0 and below 1.
+        warmup: how many steps (or epochs) to warm up first; `steps` count from its end.
+        per: "step" or "epoch".
+
+    Raises:
+        ValueError: if a setting is out of range.
+
+    Example:
+        >>> import backpass as bp
+        >>> [round(bp.FlatCosine(4).factor(t), 3) for t in range(6)]
+        [1.0, 1.0, 1.0, 0.5, 0.0, 0.0]
+    """
+
+    def __init__(self, steps: int, flat: float = 0.5, *, warmup: int = 0, per: str = "step") -> None:
+        super().__init__(warmup, per, steps=steps, flat=flat)
+
+
+class LogCosine(Schedule):
+    """(1 - cos(2 pi log2(1 + (2^cycles - 1) t / steps))) / 2, and 0 from t = steps on.
+
+    Cycles from 0 to 1 and back, each twice as long as the one before (Holzmueller et al. 2024, "coslog4").
+
+    Args:
+        steps: how many steps (or epochs) all cycles take.
+        cycles: from 0 to 1 and back; at least 1, at most 30.
+        per: "step" or "epoch".
+
+    Raises:
+        ValueError: if a setting is out of range.
+
+    Example:
+        >>> import backpass as bp
+        >>> [round(bp.LogCosine(3, cycles=2).factor(t), 3) for t in range(5)]
+        [0.0, 0.0, 0.93, 0.0, 0.0]
+    """
+
+    def __init__(self, steps: int, cycles: int = 4, *, per: str = "step") -> None:
+        super().__init__(0, per, steps=steps, cycles=cycles)

@@ -32,7 +32,7 @@ class SGD(Optimizer):
         nesterov: whether to look ahead along the velocity; needs momentum and no dampening.
         weight_decay: added to the gradient as weight_decay * w.
         dampening: how much of the gradient is left out of the velocity.
-        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay, schedule and decay_schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: if a setting is out of range.
@@ -82,7 +82,7 @@ class RMSprop(Optimizer):
         momentum: how much of the velocity is kept, at least 0.
         weight_decay: added to the gradient as weight_decay * w.
         centered: whether to subtract the square of the mean gradient from v, which leaves a variance (Graves 2013).
-        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay, schedule and decay_schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: if a setting is out of range.
@@ -130,7 +130,7 @@ class Adagrad(Optimizer):
         weight_decay: added to the gradient as weight_decay * w.
         initial_accumulator_value: the initial value of s.
         eps: keeps the division finite.
-        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay, schedule and decay_schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: if a setting is out of range.
@@ -175,7 +175,7 @@ class Adadelta(Optimizer):
         rho: how much of the means is kept, at least 0 and below 1.
         eps: keeps the division finite, and begins the first step.
         weight_decay: added to the gradient as weight_decay * w.
-        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay, schedule and decay_schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: if a setting is out of range.
@@ -216,7 +216,7 @@ class Lion(Optimizer):
         learning_rate: the step size; a tenth of what suits Adam.
         betas: b1 and b2, at least 0 and below 1.
         weight_decay: the fraction of the weights that a step of size 1 removes.
-        **options: clip_norm, clip_value, groups, decay and schedule, as every `Optimizer` takes them.
+        **options: clip_norm, clip_value, groups, decay, schedule and decay_schedule, as every `Optimizer` takes them.
 
     Raises:
         ValueError: if a setting is out of range.
