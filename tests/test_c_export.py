@@ -112,7 +112,7 @@ def test_every_function_has_words_or_a_reason():
     assert every_function() - {"digamma", "polygamma"} <= set(UNARY) | set(BINARY)
 
 
-@pytest.mark.parametrize("preset", ["mlp", "tabm"])
+@pytest.mark.parametrize("preset", ["mlp", "tabm", "realmlp"])
 def test_models_of_tables_go_with_what_they_do_to_raw_values(preset, tmp_path):
     rng = np.random.default_rng(0)
     table = {"a": rng.standard_normal(90), "b": rng.choice(list("xyz"), 90), "c": rng.choice(list("abcdefghijklm"), 90)}

@@ -71,9 +71,9 @@ def test_copies_have_it():
 def test_what_is_refused():
     with pytest.raises(TypeError, match="decay_schedule must be a schedule such as CosineAnnealing"):
         bp.AdamW(decay_schedule=3)
+    coupled = bp.Adam(0.1, weight_decay=0.5, decay_schedule=bp.FlatCosine(4))
     with pytest.raises(ValueError, match="decay_schedule has no place in apply"):
-        optimizer = bp.Adam(0.1, weight_decay=0.5, decay_schedule=bp.FlatCosine(4))
-        optimizer.apply(np.ones(1), np.ones(1), optimizer.init(np.ones(1)))
+        coupled.apply(np.ones(1), np.ones(1), coupled.init(np.ones(1)))
 
     class Own(bp.Optimizer):
         def update(self, weight, grad, slots, learning_rate, step):

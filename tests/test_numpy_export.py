@@ -72,7 +72,7 @@ def test_every_function_has_words_or_a_reason():
     assert every_function() - {"digamma", "polygamma"} <= set(UNARY) | set(BINARY)
 
 
-@pytest.mark.parametrize("preset", ["mlp", "tabm"])
+@pytest.mark.parametrize("preset", ["mlp", "tabm", "realmlp"])
 def test_a_file_of_a_table_model_runs_without_this_package(preset, tmp_path):
     rng = np.random.default_rng(0)
     table = {"a": rng.standard_normal(90), "b": rng.choice(list("xyz"), 90), "c": rng.choice(list("abcdefghijklm"), 90)}

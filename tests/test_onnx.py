@@ -78,7 +78,7 @@ def test_models_predict_the_same_for_any_number_of_rows(name, dtype):
         check(model, generator(name, rows).standard_normal((rows, *model.input_shape)).astype(dtype), dtype=dtype)
 
 
-@pytest.mark.parametrize("preset", ["mlp", "tabm"])
+@pytest.mark.parametrize("preset", ["mlp", "tabm", "realmlp"])
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_models_of_tables_go_with_what_they_do_to_raw_values(preset, task, tmp_path):
     rng = np.random.default_rng(0)

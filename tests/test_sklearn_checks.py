@@ -44,6 +44,14 @@ def test_the_official_checks_of_tabular_estimators(estimator, check):
     check(estimator)
 
 
+REALMLP = [kind("realmlp", max_iter=64) for kind in (TabularClassifier, TabularRegressor)]
+
+
+@parametrize_with_checks(REALMLP, expected_failed_checks=lambda _: HELD_OUT)
+def test_the_official_checks_of_realmlp(estimator, check):
+    check(estimator)
+
+
 @pytest.mark.nightly
 @parametrize_with_checks(
     [

@@ -47,7 +47,7 @@ def test_frames_are_taken_as_they_are(frame):
     assert len(model.validation_loss_curve_) == len(model.loss_curve_) == model.n_iter_
 
 
-@pytest.mark.parametrize("preset", ["mlp", "tabm"])
+@pytest.mark.parametrize("preset", ["mlp", "tabm", "realmlp"])
 def test_classes_keep_their_names(frame, preset):
     X, y = frame
     model = TabularClassifier(preset, hidden=(32,), random_state=0, max_iter=60).fit(X, classes_of(y))

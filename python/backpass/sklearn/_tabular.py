@@ -24,10 +24,12 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
     """A network for a table.
 
     Args:
-        preset: "mlp", a plain perceptron; or "tabm", 32 of them that share their weights (Gorishniy et al. 2025).
+        preset: "mlp", a plain perceptron; "tabm", 32 of them that share their weights (Gorishniy et al. 2025); or
+            "realmlp" with the tuned defaults of Holzmüller et al. 2024.
         hidden: units of the hidden layers, in place of the preset's.
-        max_iter: the most epochs.
-        n_iter_no_change: for how many epochs the held-out rows need become no better; the best weights are kept.
+        max_iter: the most epochs; None is the preset's: 200, or 256 of "realmlp".
+        n_iter_no_change: for how many epochs the held-out rows need become no better; the best weights are kept. None
+            is the preset's: 16, or of "realmlp" as many as there are.
         learning_rate_init: in place of the preset's.
         weight_decay: likewise (Loshchilov and Hutter 2019).
         dropout: likewise.
@@ -50,8 +52,8 @@ class Tabular(BaseEstimator):  # type: ignore[misc]
 
     preset: str = "mlp"
     hidden: Sequence[int] | None = None
-    max_iter: int = 200
-    n_iter_no_change: int = 16
+    max_iter: int | None = None
+    n_iter_no_change: int | None = None
     learning_rate_init: float | None = None
     weight_decay: float | None = None
     dropout: float | None = None

@@ -12,6 +12,7 @@ import numpy as np
 from backpass import _checks, _core, _functions
 from backpass._types import Array
 from backpass.callbacks import EarlyStopping
+from backpass.losses import CrossEntropy
 from backpass.models import Network, load
 from backpass.optimizers import AdamW
 from backpass.tables import _metadata
@@ -19,6 +20,9 @@ from backpass.tables._columns import Schema, table_without
 from backpass.tables._frames import columns_of
 from backpass.tables._networks import Scaling, features, inputs, many_perceptrons, perceptron
 from backpass.tables._presets import PRESETS, Preset
+from backpass.tables._realmlp import body, scaling_of_categories
+from backpass.tables._realmlp import features as realmlp_features
+from backpass.tables._realmlp_training import LastBest, fit_weights, optimizer_of
 from backpass.tables._scores import scores
 from backpass.tables._targets import Target, column_of
 
@@ -33,11 +37,12 @@ class TableModel:
     of the target, is part of the network, so that one file holds it.
 
     Args:
-        preset: "mlp", a plain perceptron; or "tabm", 32 of them that share their weights (Gorishniy et al. 2025), which
-            is better as a rule and takes longer.
+        preset: "mlp", a plain perceptron; "tabm", 32 of them that share their weights (Gorishniy et al. 2025), which
+            is better as a rule and takes longer; or "realmlp", with the tuned defaults of Holzmüller et al. 2024.
         hidden: units of the hidden layers, in place of the preset's.
-        epochs: the most epochs.
-        patience: for how many epochs the held-out rows need become no better; the best weights are kept.
+        epochs: the most epochs; None is the preset's: 200, or 256 of "realmlp".
+        patience: for how many epochs the held-out rows need become no better; the best weights are kept. None is the
+            preset's: 16, or of "realmlp" as many as there are, because its schedules want all epochs.
         learning_rate, weight_decay, dropout, batch_size: in place of the preset's.
         validation_fraction: the share of rows that is held out, where `fit` gets none.
         n_ensembles: how many networks are trained, each with other rows held out; predictions are their mean.
@@ -67,8 +72,8 @@ class TableModel:
         preset: str = "mlp",
         *,
         hidden: Sequence[int] | None = None,
-        epochs: int = 200,
-        patience: int = 16,
+        epochs: int | None = None,
+        patience: int | None = None,
         learning_rate: float | None = None,
         weight_decay: float | None = None,
         dropout: float | None = None,
@@ -89,9 +94,9 @@ class TableModel:
             weight_decay=weight_decay,
             dropout=dropout,
             batch_size=batch_size,
+            epochs=None if epochs is None else _checks.integer("TableModel", "epochs", epochs, minimum=1),
+            patience=None if patience is None else _checks.integer("TableModel", "patience", patience, minimum=1),
         )
-        self.epochs = _checks.integer("TableModel", "epochs", epochs, minimum=1)
-        self.patience = _checks.integer("TableModel", "patience", patience, minimum=1)
         self.n_ensembles = _checks.integer("TableModel", "n_ensembles", n_ensembles, minimum=1)
         self.validation_fraction = validation_fraction
         self.categorical = None if categorical is None else [str(name) for name in categorical]
@@ -163,8 +168,8 @@ class TableModel:
         scaling = Scaling.learn(self.schema.encode(columns)[0])
         self.histories, members = [], []
         for number in range(self.n_ensembles):
-            network = self._network(scaling, self.seed + number)
             train, other = self._parts(x, y, weight, held_out, number)
+            network = self._network(scaling, train, self.seed + number)
             self._train(network, train, other, self.seed + number, progress, callbacks)
             members.append(network)
         self.network = self._finished(members)
@@ -181,17 +186,41 @@ class TableModel:
         both = inputs(self.schema)
         return [both[0]] * bool(self.schema.numbers) + [both[1]] * bool(self.schema.categories), both
 
-    def _network(self, scaling: Scaling, seed: int) -> Network:
+    def _network(self, scaling: Scaling, train: tuple[Any, ...], seed: int) -> Network:
         assert self.schema is not None
         assert self.target is not None
         places, both = self._places()
-        x = features(self.schema, scaling, *both)
         preset, outputs = self.preset, self.target.outputs
+        if preset.realmlp:
+            return self._realmlp(scaling, train, seed)
+        x = features(self.schema, scaling, *both)
         if preset.members == 1:
             y = perceptron(x, preset.hidden, preset.dropout, outputs)
         else:
             y = many_perceptrons(x, preset.hidden, preset.dropout, outputs, preset.members)
         return Network(places if len(places) > 1 else places[0], y, seed=seed)
+
+    def _realmlp(self, scaling: Scaling, train: tuple[Any, ...], seed: int) -> Network:
+        assert self.schema is not None
+        assert self.target is not None
+        (x, y, _), preset = train, self.preset
+        places, both = self._places()
+        of_categories = scaling_of_categories(self.schema, x[-1] if self.schema.categories else np.empty((len(y), 0)))
+        read = realmlp_features(self.schema, scaling, of_categories, *both)
+        limits = None if self.target.is_class else (float(y.min()), float(y.max()))
+        outputs = body(read, preset.hidden, preset.dropout, self.target.outputs, self._steps(len(y)), limits)
+        given: Any = places if len(places) > 1 else places[0]
+        network = Network(given, outputs, seed=seed)
+        seen = Network(given, read).predict(x if len(x) > 1 else x[0], threads=self.threads)
+        fit_weights(network, seen, "selu" if self.target.is_class else "mish", seed)
+        return network
+
+    def _batch(self, rows: int) -> int:
+        return min(self.preset.batch_size or int(np.clip(rows // 16, 16, 256)), rows)
+
+    def _steps(self, rows: int) -> int:
+        """Of all the training, where batches that are not full are left out."""
+        return self.preset.epochs * (rows // self._batch(rows))
 
     def _parts(
         self, x: list[Array], y: Array, weight: Array | None, held_out: tuple[list[Array], Array] | None, number: int
@@ -218,7 +247,6 @@ class TableModel:
         assert self.target is not None
         x, y, weight = train
         preset = self.preset
-        batch = preset.batch_size or int(np.clip(len(y) // 16, 16, 256))
         one = len(x) == 1
 
         def as_asked(labels: Array) -> Any:
@@ -227,19 +255,38 @@ class TableModel:
         history = network.fit(
             x[0] if one else x,
             as_asked(y),
-            loss=_loss(self.target, preset.members),
-            optimizer=AdamW(preset.learning_rate, weight_decay=preset.weight_decay),
-            epochs=self.epochs,
-            batch_size=min(batch, len(y)),
+            epochs=preset.epochs,
+            batch_size=self._batch(len(y)),
             sample_weight=weight,
             validation_data=(other[0][0] if one else other[0], as_asked(other[1]), *other[2:]),
-            callbacks=[EarlyStopping(patience=self.patience, restore_best=True), *callbacks],
             seed=seed,
             threads=self.threads,
             progress=progress,
             check_finite=False,  # what is missing is nan, and nothing is infinite
+            **self._way(network, len(y), callbacks),
         )
         self.histories.append(history)
+
+    def _way(self, network: Network, rows: int, callbacks: Sequence[Any]) -> dict[str, Any]:
+        """Loss, optimizer and how the best epoch is found."""
+        assert self.target is not None
+        preset, is_class = self.preset, self.target.is_class
+        if not preset.realmlp:
+            assert preset.patience is not None
+            return {
+                "loss": _loss(self.target, preset.members),
+                "optimizer": AdamW(preset.learning_rate, weight_decay=preset.weight_decay),
+                "callbacks": [EarlyStopping(patience=preset.patience, restore_best=True), *callbacks],
+            }
+        rate = preset.learning_rate if is_class else preset.rate_of_numbers or preset.learning_rate
+        best = LastBest("val_accuracy" if is_class else "val_loss", is_class, preset.patience)
+        return {
+            "loss": CrossEntropy(label_smoothing=0.1) if is_class else "mse",
+            "optimizer": optimizer_of(network, rate, preset.weight_decay, self._steps(rows)),
+            "metrics": ["accuracy"] if is_class else [],
+            "callbacks": [best, *callbacks],
+            "drop_last": True,
+        }
 
     def _finished(self, members: list[Network]) -> Network:
         """The mean of what all of them predict, in one network that shares their parameters."""

@@ -17,10 +17,16 @@ class Preset:
     weight_decay: float
     members: int = 1  # networks that share their weights
     batch_size: int | None = None  # None: by the number of rows
+    epochs: int = 200
+    patience: int | None = 16  # None: all epochs are trained
+    realmlp: bool = False  # its layers, schedules and first weights
+    rate_of_numbers: float | None = None  # the learning rate where numbers are predicted, if it is another
 
     def changed(self, *, hidden: Sequence[int] | None, **others: Any) -> Preset:
         """With settings of the caller's in place of its own."""
         given = {name: value for name, value in others.items() if value is not None}
+        if "learning_rate" in given:
+            given["rate_of_numbers"] = None
         if hidden is not None:
             given["hidden"] = tuple(int(units) for units in hidden)
             if any(units < 1 for units in given["hidden"]):
@@ -31,4 +37,15 @@ class Preset:
 PRESETS = {
     "mlp": Preset((256, 128), 0.1, 2e-3, 1e-2),
     "tabm": Preset((256, 256), 0.1, 2e-3, 3e-4, members=32),
+    "realmlp": Preset(
+        (256, 256, 256),
+        0.15,
+        4e-2,
+        2e-2,
+        batch_size=256,
+        epochs=256,
+        patience=None,
+        realmlp=True,
+        rate_of_numbers=0.2,
+    ),
 }

@@ -63,7 +63,7 @@ def add_train(commands: Any) -> None:
                             "the digits without it")  # fmt: skip
     train.add_argument("--target", metavar="COLUMN", help="what to predict; needed for a table")
     train.add_argument("--task", choices=("classification", "regression"), help="default: as the target looks")
-    train.add_argument("--preset", choices=("mlp", "tabm"), default="mlp",
+    train.add_argument("--preset", choices=("mlp", "tabm", "realmlp"), default="mlp",
                        help="mlp is fast, tabm better as a rule; default %(default)s")  # fmt: skip
     train.add_argument("--test", type=share, default=0.2, metavar="SHARE",
                        help="the share of the rows that is held out for scores, default %(default)s")  # fmt: skip

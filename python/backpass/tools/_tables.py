@@ -193,7 +193,7 @@ def _model(options: argparse.Namespace) -> TableModel:
     return TableModel(
         options.preset,
         hidden=options.hidden,
-        epochs=options.epochs or 200,
+        epochs=options.epochs,
         learning_rate=options.learning_rate,
         dropout=options.dropout,
         batch_size=options.batch_size,
