@@ -51,12 +51,26 @@ def test_periodic_embeddings_are_what_the_formula_says():
     assert np.abs(w["periodic_weight"]).max() <= 0.25
 
 
-def test_dense_layers_divide_by_the_root_of_their_inputs():
-    network, x = of(parts.NTKDense(400), (64,)), np.random.default_rng(0).standard_normal((200, 64))
-    w = values(network)
-    assert w["weight"].std() == pytest.approx(1, rel=0.02)
-    w["bias"][:] = np.arange(400)
-    np.testing.assert_allclose(network.predict(x), x @ w["weight"].T / 8 + w["bias"], rtol=1e-11, atol=1e-11)
+def test_weights_learn_as_if_they_were_divided_by_the_root_of_their_inputs():
+    rng = np.random.default_rng(0)
+    x, y, unit = rng.standard_normal((6, 64)), rng.standard_normal((6, 1)), rng.standard_normal((1, 64))
+
+    class Divided(bp.Layer):
+        def forward(self, x):
+            weight, bias = self.parameter("weight", (1, 64), "zeros"), self.parameter("bias", (1,), "zeros")
+            return bp.matmul(x, weight, transpose_b=True) / 8 + bias
+
+    networks = [of(bp.Dense(1), (64,)), of(Divided(), (64,))]
+    networks[0].parameters()["0.weight"][:], networks[1].parameters()["0.weight"][:] = unit / 8, unit
+    bias = bp.Group("*.bias", 0.02, 0.0)
+    divided = bp.AdamW(0.2, (0.9, 0.95), weight_decay=0.02, groups=[bias], schedule=bp.LogCosine(20),
+                       decay_schedule=bp.FlatCosine(20))  # fmt: skip
+    for network, optimizer in zip(networks, [optimizer_of(networks[0], 0.2, 0.02, 20), divided], strict=True):
+        trainer = bp.Trainer(network, bp.MSE(), optimizer)
+        for _ in range(20):
+            trainer.step(x, y)
+    assert np.abs(networks[0].parameters()["0.weight"] * 8 - unit).max() > 0.1
+    np.testing.assert_allclose(networks[0].predict(x), networks[1].predict(x), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["selu", "mish"])
@@ -70,9 +84,7 @@ def test_activations_mix_with_the_identity(name):
     np.testing.assert_allclose(network.predict(x), (1 - slope) * x + slope * f, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "layer", [parts.Periodic(), parts.Scale(), parts.NTKDense(3), parts.Parametric("mish"), parts.Parametric("selu")]
-)
+@pytest.mark.parametrize("layer", [parts.Periodic(), parts.Scale(), parts.Parametric("mish"), parts.Parametric("selu")])
 def test_gradients_of_parts(layer):
     rng, network = np.random.default_rng(1), of(layer, (4,))
     x = rng.standard_normal((5, 4))
@@ -117,7 +129,7 @@ def test_first_weights_give_each_unit_deviation_one():
     fit_weights(network, x, "selu", 0)
     w = network.parameters()
     first = next(name for name in w if name.endswith(".bias")).removesuffix(".bias")
-    z = x @ w[f"{first}.weight"].T / 3
+    z = x @ w[f"{first}.weight"].T
     np.testing.assert_allclose(z.std(axis=0), 1, rtol=1e-5)
     assert (-w[f"{first}.bias"] >= z.min(axis=0)).all()
     assert (-w[f"{first}.bias"] <= z.max(axis=0)).all()

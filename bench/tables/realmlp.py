@@ -89,6 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.tables.realmlp", description=__doc__)
     parser.add_argument("--tables", nargs="+", choices=[case.name for case in CASES], metavar="NAME", default=DEFAULT)
     parser.add_argument("--repeats", type=int, default=1, help="of three folds")
+    parser.add_argument("--folds", type=int, help="only so many, for times")
     parser.add_argument("--threads", type=int, default=bp.get_threads())
     parser.add_argument("--data", type=Path, help="a folder with uci/power-plant.txt and uci/protein.txt")
     asked = parser.parse_args()
@@ -97,7 +98,8 @@ def main() -> None:
     note = "Accuracy or R2 on held-out rows, the difference with its paired 95 % interval; seconds are medians."
     table, others = Table("RealMLP-TD of pytabkit, and ours", columns, note, first=16).begin(), Others()
     for case, x, y in available(asked.tables, asked.data):
-        scores, seconds = compare(case, as_categories(x), y, asked.threads, list(folds(case, y, asked.repeats)))
+        splits = list(folds(case, y, asked.repeats))[: asked.folds]
+        scores, seconds = compare(case, as_categories(x), y, asked.threads, splits)
         mean, spread = interval(scores[:, 1] - scores[:, 0])
         their, own = (f"{each:.4f}" for each in scores.mean(axis=0))
         spent = [f"{each:.2f}" for each in np.median(seconds, axis=0)]

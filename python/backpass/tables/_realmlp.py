@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,12 +9,13 @@ import numpy as np
 
 from backpass import _core, _functions, ops
 from backpass._types import Array
-from backpass.layers import Embedding, Layer
+from backpass.layers import Dense, Embedding, Layer
 from backpass.tables._columns import Schema
 from backpass.tables._networks import MOST_ONE_HOT, Numbers, Scaling
 
 FREQUENCIES, EMBEDDED = 16, 4  # of a number
 DEVIATION = 0.1  # of first frequencies
+TOGETHER = 16  # numbers in one product
 
 
 class Periodic(Layer):
@@ -32,9 +32,20 @@ class Periodic(Layer):
         bound = FREQUENCIES**-0.5
         weight = self.parameter("periodic_weight", (columns, FREQUENCIES, EMBEDDED - 1), _uniform(bound))
         bias = self.parameter("periodic_bias", (columns, EMBEDDED - 1), _uniform(bound))
-        waves = _functions.cos(x[:, :, None] * (frequency * (2 * np.pi)) + phase)
-        mixed = _functions.einsum("bcf,cfe->bce", waves, weight) + bias
-        return _functions.concat([_functions.reshape(mixed, (None, columns * (EMBEDDED - 1))), x], axis=1)
+        forms = []
+        for begin in range(0, columns, TOGETHER):
+            some = slice(begin, min(begin + TOGETHER, columns))
+            waves = _functions.cos(x[:, some, None] * (frequency[some] * (2 * np.pi)) + phase[some])
+            forms.append(_each_with_its_own(waves, weight[some]) + _functions.reshape(bias[some], (-1,)))
+        return _functions.concat([*forms, x], axis=1)
+
+
+def _each_with_its_own(waves: _core.Tensor, weight: _core.Tensor) -> _core.Tensor:
+    """(batch, c, f) and (c, f, e) -> (batch, c e), by blocks along a diagonal: c tiny products are slower."""
+    count, width, forms = (int(size or 0) for size in weight.shape)
+    diagonal = ops.constant(np.eye(count)[:, None, :, None], dtype=weight.dtype)
+    blocks = _functions.reshape(weight[:, :, None, :] * diagonal, (count * width, count * forms))
+    return _functions.matmul(_functions.reshape(waves, (None, count * width)), blocks)
 
 
 class ScaledCategories(Layer):
@@ -83,19 +94,6 @@ class Scale(Layer):
     def forward(self, x: _core.Tensor) -> _core.Tensor:
         scale = self.parameter("scale", x.shape[-1:], "ones")
         return x * scale
-
-
-class NTKDense(Layer):
-    """x W^T / sqrt(inputs) + b: weights of deviation 1, whatever the width (Jacot et al. 2018)."""
-
-    def __init__(self, units: int) -> None:
-        self.units = units
-
-    def forward(self, x: _core.Tensor) -> _core.Tensor:
-        width = int(x.shape[-1] or 0)
-        weight = self.parameter("weight", (self.units, width), _normal(1.0))
-        bias = self.parameter("bias", (self.units,), "zeros")
-        return _functions.matmul(x, weight, transpose_b=True) * (1 / math.sqrt(width)) + bias
 
 
 class Parametric(Layer):
@@ -171,10 +169,10 @@ def body(
     rate = Fading(dropout, steps)(x) if dropout > 0 else None
     x = Scale()(x)
     for units in hidden:
-        x = Parametric(activation)(NTKDense(units)(x))
+        x = Parametric(activation)(Dense(units)(x))
         if rate is not None:
             x = ScheduledDropout()(x, rate)
-    y = NTKDense(outputs)(x)
+    y = Dense(outputs)(x)
     return y if limits is None else Within(*limits)(y)
 
 

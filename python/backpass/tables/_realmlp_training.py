@@ -26,22 +26,26 @@ LOOKED_AT = 10_000  # rows that first weights are fitted to, at most
 def fit_weights(network: Network, features: Array, activation: str, seed: int) -> None:
     """First weights and biases of the dense layers, by what they read: (rows, columns).
 
-    Weights are scaled so that each unit has deviation 1 over the rows; its bias is less a random mean of five values
-    that it has there ("std" and "he+5" of the published code).
+    Weights are normal, and scaled so that each unit has deviation 1 over the rows; its bias is less a random mean of
+    five values that it has there ("std" and "he+5" of the published code).
     """
     rng = np.random.default_rng(seed)
     x = rng.permutation(features)[:LOOKED_AT].astype(np.float64)
     arrays = network.parameters()
-    layers = [name.removesuffix(".bias") for name in arrays if name.endswith(".bias")]
-    for layer in layers:
-        weight, bias = arrays[f"{layer}.weight"], arrays[f"{layer}.bias"]
-        z = x @ weight.T.astype(np.float64) / np.sqrt(x.shape[1])
+    for layer in _dense(network):
+        drawn = rng.standard_normal(arrays[f"{layer}.weight"].shape)
+        z = x @ drawn.T
         deviation = z.std(axis=0)
-        deviation[deviation == 0] = 1
-        weight /= deviation[:, None]
+        deviation[deviation == 0] = np.sqrt(x.shape[1])
         z /= deviation
-        bias[:] = -_random_means(z, rng)
+        arrays[f"{layer}.weight"][:] = drawn / deviation[:, None]
+        arrays[f"{layer}.bias"][:] = bias = -_random_means(z, rng)
         x = np.asarray(getattr(_functions, activation)(_core.tensor(z + bias, "float64", False)))
+
+
+def _dense(network: Network) -> list[str]:
+    """Names of the dense layers, from the input on."""
+    return [name.removesuffix(".bias") for name in network.parameters() if name.endswith(".bias")]
 
 
 def _random_means(z: Array, rng: np.random.Generator, count: int = 5) -> Array:
@@ -53,9 +57,17 @@ def _random_means(z: Array, rng: np.random.Generator, count: int = 5) -> Array:
 
 
 def optimizer_of(network: Network, learning_rate: float, weight_decay: float, steps: int) -> AdamW:
-    """Adam with decoupled decay and rates by parameter; `steps`: of all the training."""
-    names = list(network.parameters())
-    groups = [
+    """Adam with decoupled decay and rates by parameter; `steps`: of all the training.
+
+    The neural tangent parametrisation, W / sqrt(inputs) with W of deviation 1 (Jacot et al. 2018), is one of rates
+    here: Adam does not see how long gradients are, so weights that learn sqrt(inputs) times as slowly are the same.
+    """
+    parameters = network.parameters()
+    names, groups = list(parameters), []
+    for name in (f"{layer}.weight" for layer in _dense(network)):
+        root = parameters[name].shape[1] ** 0.5
+        groups.append(Group(name, learning_rate / root, weight_decay * root))
+    groups += [
         Group(pattern, learning_rate * factor, 0.0 if pattern == "*.bias" else weight_decay * factor)
         for pattern, factor in RATES.items()
         if fnmatch.filter(names, pattern)
