@@ -53,6 +53,31 @@ def perceptron(classes: bool) -> Any:
     return make_pipeline(numbers(), kind(early_stopping=True, dtype="float32", random_state=0))
 
 
+class CatBoost:
+    """Trees of CatBoost, which asks for the names of categories, and for texts in them."""
+
+    def __init__(self, classes: bool) -> None:
+        module = importlib.import_module("catboost")
+        kind = module.CatBoostClassifier if classes else module.CatBoostRegressor
+        self.model = kind(verbose=False, random_seed=0, allow_writing_files=False)
+
+    def fit(self, x: Any, y: Any) -> None:
+        """Trains."""
+        names = list(x.columns[x.dtypes == "category"])
+        self.model.fit(self._texts(x), y, cat_features=names)
+
+    def predict(self, x: Any) -> Any:
+        """Numbers."""
+        return self.model.predict(self._texts(x))
+
+    def predict_proba(self, x: Any) -> Any:
+        """Of classes: (rows, classes)."""
+        return self.model.predict_proba(self._texts(x))
+
+    def _texts(self, x: Any) -> Any:
+        return x.astype(dict.fromkeys(x.columns[x.dtypes == "category"], str))
+
+
 class Preset:
     """A preset of `backpass.tables` behind fit and predict."""
 
@@ -78,6 +103,7 @@ FOUND: dict[str, Make | None] = {
     "HistGB": scikit_learn,
     "LightGBM": boosted("lightgbm", "LGBM", verbose=-1, random_state=0),
     "XGBoost": boosted("xgboost", "XGB", enable_categorical=True, random_state=0),
+    "CatBoost": CatBoost if importlib.util.find_spec("catboost") else None,
 }
 CONTENDERS = {name: make for name, make in FOUND.items() if make}
 
