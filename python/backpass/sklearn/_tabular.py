@@ -251,3 +251,9 @@ class TabularRegressor(RegressorMixin, Tabular):  # type: ignore[misc]
         check_is_fitted(self)
         table = self._table(self._validated(X, reset=False))
         return self.model_.predict(table).astype(np.float64)
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> Array:
+        """Where numbers lie with a probability of `coverage`, by the errors on held-out rows: (rows, 2)."""
+        check_is_fitted(self)
+        table = self._table(self._validated(X, reset=False))
+        return self.model_.predict_interval(table, coverage).astype(np.float64)

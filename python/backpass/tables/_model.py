@@ -18,6 +18,7 @@ from backpass.optimizers import AdamW
 from backpass.tables import _metadata
 from backpass.tables._columns import Schema, table_without
 from backpass.tables._frames import columns_of
+from backpass.tables._intervals import kept, reach
 from backpass.tables._networks import Scaling, features, inputs, many_perceptrons, perceptron
 from backpass.tables._presets import PRESETS, Preset
 from backpass.tables._realmlp import body, scaling_of_categories
@@ -55,6 +56,7 @@ class TableModel:
         target: what is predicted: `target.classes`, or numbers.
         network: from `schema.encode(table)` to probabilities (rows, classes) or values (rows, 1): a `backpass.Network`.
         histories: of each network that was trained.
+        distances: of numbers, how far those of held-out rows lie from what was predicted, in order.
 
     Example:
         >>> import numpy as np
@@ -106,6 +108,7 @@ class TableModel:
         self.target: Target | None = None
         self.network: Network | None = None
         self.histories: list[Any] = []
+        self.distances: tuple[float, ...] = ()
 
     def fit(
         self,
@@ -134,11 +137,11 @@ class TableModel:
         Raises:
             ValueError: if names or rows do not fit, or the target has missing values or one class only.
         """
-        before = self.schema, self.target, self.network, self.histories
+        before = self.schema, self.target, self.network, self.histories, self.distances
         try:
             self._fit(table, target, task, sample_weight, validation, progress, callbacks)
         except BaseException:
-            self.schema, self.target, self.network, self.histories = before
+            self.schema, self.target, self.network, self.histories, self.distances = before
             raise
         return self
 
@@ -166,12 +169,15 @@ class TableModel:
             given, wanted, _ = _split("fit", validation[0], validation[1] if len(validation) > 1 else name)
             held_out = self._encoded(given), self.target.encode(wanted)
         scaling = Scaling.learn(self.schema.encode(columns)[0])
-        self.histories, members = [], []
+        self.histories, members, distances = [], [], []
         for number in range(self.n_ensembles):
             train, other = self._parts(x, y, weight, held_out, number)
             network = self._network(scaling, train, self.seed + number)
             self._train(network, train, other, self.seed + number, progress, callbacks)
             members.append(network)
+            if not self.target.is_class:
+                distances.append(self._distances(network, other))
+        self.distances = kept(np.concatenate(distances)) if distances else ()
         self.network = self._finished(members)
 
     def _encoded(self, table: Any) -> list[Array]:
@@ -288,6 +294,14 @@ class TableModel:
             "drop_last": True,
         }
 
+    def _distances(self, network: Network, other: tuple[Any, ...]) -> Array:
+        """Of the rows that a network was ended by."""
+        assert self.target is not None
+        x, y = other[:2]
+        predicted = network.predict(x if len(x) > 1 else x[0], threads=self.threads)
+        far: Array = np.abs(predicted.reshape(len(y), -1).mean(axis=1) - y[:, 0]) * self.target.spread
+        return far
+
     def _finished(self, members: list[Network]) -> Network:
         """The mean of what all of them predict, in one network that shares their parameters."""
         assert self.target is not None
@@ -335,6 +349,29 @@ class TableModel:
             raise ValueError("[TableModel] a number is predicted, there are no classes")
         return self._outputs(table)
 
+    def predict_interval(self, table: Any, coverage: float = 0.9) -> Array:
+        """Limits within which a number lies with probability `coverage`: (rows, 2), from low to high.
+
+        They are as far from what is predicted as held-out rows lie from it: split conformal prediction, which holds
+        where new rows are like those (Lei et al. 2018), with the flaw that the best epoch was chosen by the same rows.
+
+        Raises:
+            ValueError: if the target is a class, coverage is not within 0 and 1, or more than held-out rows can tell;
+                else as `predict`.
+        """
+        far, numbers = self.reach(coverage), self.predict(table)
+        return np.stack([numbers - far, numbers + far], axis=1)
+
+    def reach(self, coverage: float) -> float:
+        """How far the limits of `predict_interval` lie from what is predicted."""
+        if self.target is None:
+            raise RuntimeError("[TableModel] it must be fitted, or loaded, before it predicts")
+        if self.target.is_class:
+            raise ValueError("[TableModel] a class is predicted, which has no interval: see predict_probabilities")
+        if not self.distances:
+            raise ValueError("[TableModel] the file is older than intervals: it does not say how far predictions lie")
+        return reach(self.distances, coverage)
+
     def evaluate(self, table: Any, target: Any = None) -> dict[str, float]:
         """Scores of predictions: accuracy, log loss and, of two classes, auc; or r2, rmse and mae.
 
@@ -353,7 +390,9 @@ class TableModel:
         """
         if self.network is None or self.schema is None or self.target is None:
             raise RuntimeError("[TableModel] it must be fitted before it is saved")
-        told = {"format": FORMAT, "schema": self.schema.to_json(), "target": self.target.to_json()}
+        told: dict[str, Any] = {"format": FORMAT, "schema": self.schema.to_json(), "target": self.target.to_json()}
+        if self.distances:
+            told["distances"] = list(self.distances)
         _metadata.save(self.network, path, "backpass.table", json.dumps(told))
 
     @classmethod
@@ -370,12 +409,13 @@ class TableModel:
             if told["format"] != FORMAT:
                 raise ValueError(f"format {told['format']} is not known")
             schema, target = Schema.from_json(told["schema"]), Target.from_json(told["target"])
+            distances = tuple(float(each) for each in told.get("distances", ()))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"[TableModel] {os.fsdecode(path)} does not say what its columns are: {error}") from None
         if not isinstance(network, Network):
             raise ValueError(f"[TableModel] {os.fsdecode(path)} holds another kind of model")
         model = cls()
-        model.schema, model.target, model.network = schema, target, network
+        model.schema, model.target, model.network, model.distances = schema, target, network, distances
         return model
 
 

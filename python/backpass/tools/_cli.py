@@ -1,4 +1,4 @@
-"""The command line: `backpass train`, `predict`, `evaluate`, `inspect`, `export`, `bench` and `info`."""
+"""The command line: `backpass train`, `predict`, `evaluate`, `inspect`, `export`, `bench`, `info` and `completion`."""
 
 from __future__ import annotations
 
@@ -99,6 +99,8 @@ def add_of_models(commands: Any) -> None:
         command.add_argument("data", metavar="FILE", help="a table as of backpass train, - for the standard input")
     predict.add_argument("-o", "--out", default="-", metavar="FILE", help="default -, the standard output")
     predict.add_argument("--probabilities", action="store_true", help="those of all classes, too")
+    predict.add_argument("--interval", type=share, metavar="COVERAGE",
+                         help="of numbers, also limits within which one lies so often, such as 0.9")  # fmt: skip
     predict.add_argument("--quiet", action="store_true", help="print nothing but errors")
     evaluate.add_argument("--json", action="store_true", help="as JSON")
     export = commands.add_parser(
@@ -122,6 +124,8 @@ def parser() -> argparse.ArgumentParser:
     add_of_models(commands)
     commands.add_parser("bench", add_help=False, help="compare speed with what else is installed; see bench --help")
     commands.add_parser("info", help="show versions, instruction sets, threads and processor")
+    completed = commands.add_parser("completion", help='for a shell: eval "$(backpass completion bash)"')
+    completed.add_argument("shell", choices=("bash", "zsh"))
     return top
 
 
@@ -159,6 +163,11 @@ def run(given: Sequence[str]) -> int:
     options = parser().parse_args(given)
     if options.command == "info":
         return info()
+    if options.command == "completion":
+        from backpass.tools._completion import completion
+
+        print(completion(options.shell, parser()), end="")
+        return 0
     if options.command == "train" and options.data is None:
         return train_digits(options)
     if options.command == "export":

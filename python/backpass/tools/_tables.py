@@ -145,9 +145,12 @@ def train(options: argparse.Namespace, command: str) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     """`backpass predict MODEL FILE`."""
-    model, columns = TableModel.load(options.model), read_table(options.data)
+    model = TableModel.load(options.model)
     assert model.target is not None
     name = model.target.name
+    if options.interval is not None:
+        model.reach(options.interval)  # refused before the table is read
+    columns = read_table(options.data)
     if model.target.is_class:
         p = model.predict_probabilities(columns)
         result = {name: np.array(model.target.classes)[p.argmax(axis=1)]}
@@ -155,9 +158,12 @@ def predict(options: argparse.Namespace) -> int:
             result |= {f"p({label})": p[:, i].round(6) for i, label in enumerate(model.target.classes)}
     else:
         result = {name: model.predict(columns)}
+        if options.interval is not None:
+            far = model.reach(options.interval)
+            result |= {f"{name} low": result[name] - far, f"{name} high": result[name] + far}
     write_table(options.out, result)
     if str(options.out) != "-" and not options.quiet:
-        print(f"{len(result[name])} predictions in {options.out}")
+        print(f"{len(result[name])} predictions in {options.out}", file=sys.stderr)  # the output may be /dev/stdout
     return 0
 
 
