@@ -9,6 +9,7 @@ import numpy as np
 import backpass as bp
 import reference
 from op_case import OpCase
+from registry_attention import ATTENTION
 from registry_axes import ALONG_AXES, LOOKUPS, MOVES, REDUCE_AXES
 from registry_decompositions import DECOMPOSITIONS
 from registry_elementwise import ELEMENTWISE
@@ -574,7 +575,7 @@ ALONG_ROWS = (
 
 OPS = (
     *UNARY, *BINARY, *BROADCAST, *MATMUL, *PRODUCTS, *LINALG, *DECOMPOSITIONS, *REDUCE, *LAYOUT, *ALONG_ROWS,
-    *CONVOLUTIONS, *POOLING, *REDUCE_AXES, *ALONG_AXES, *MOVES, *LOOKUPS, *ELEMENTWISE,
+    *ATTENTION, *CONVOLUTIONS, *POOLING, *REDUCE_AXES, *ALONG_AXES, *MOVES, *LOOKUPS, *ELEMENTWISE,
 )  # fmt: skip
 
 

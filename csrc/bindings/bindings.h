@@ -13,6 +13,7 @@ void bind_functions(pybind11::module_& module);
 void bind_products(pybind11::module_& module);
 void bind_convolutions(pybind11::module_& module);
 void bind_pooling(pybind11::module_& module);
+void bind_attention(pybind11::module_& module);
 void bind_linalg(pybind11::module_& module);
 void bind_reductions(pybind11::module_& module);
 void bind_shapes(pybind11::module_& module);

@@ -217,6 +217,7 @@ void bind_functions(py::module_& module) {
   bind_products(module);
   bind_convolutions(module);
   bind_pooling(module);
+  bind_attention(module);
   bind_reductions(module);
   bind_shapes(module);
   bind_lookups(module);

@@ -5,13 +5,20 @@
 
 #include "base/error.h"
 #include "graph/reach.h"
+#include "graph/rules.h"
 
 namespace backpass {
 
 namespace {
 
 using OpSet = std::unordered_set<const Op*>;
-using GradMap = std::unordered_map<const Op*, Tensor>;
+
+// What flows to a tensor: a sum, and beside it parts of the tensor that do not overlap (see join()).
+struct Flow {
+  Tensor sum;
+  std::vector<Tensor> parts;
+};
+using GradMap = std::unordered_map<const Op*, Flow>;
 
 // The ops through which y depends on xs: the others cost nothing.
 OpSet between(const std::vector<Tensor>& order, const std::vector<Tensor>& xs) {
@@ -23,9 +30,48 @@ OpSet between(const std::vector<Tensor>& order, const std::vector<Tensor>& xs) {
   return active;
 }
 
+// Whether g is zeros but for a range along an axis.
+bool is_part(const Tensor& g) { return g.op().kind == OpKind::pad && step_of(g.op()) == 1; }
+
+bool is_beside(const Tensor& a, const Tensor& b) {
+  const std::vector<Dim>&of_a = a.op().dims, &of_b = b.op().dims;
+  return of_a[0] == of_b[0] && (of_a[2] <= of_b[1] || of_b[2] <= of_a[1]);
+}
+
 void accumulate(GradMap& grads, const Tensor& x, const Tensor& g) {
-  Tensor& sum = grads[&x.op()];
-  sum = sum ? sum + g : g;
+  Flow& flow = grads[&x.op()];
+  if (is_part(g) && std::ranges::all_of(flow.parts, [&](const Tensor& other) { return is_beside(g, other); }))
+    flow.parts.push_back(g);
+  else
+    flow.sum = flow.sum ? flow.sum + g : g;
+}
+
+// Parts side by side, with zeros in the gaps: of a tensor that was cut in many, the sum of the padded parts would cost
+// the whole tensor for each.
+Tensor joined(std::vector<Tensor> parts) {
+  if (parts.size() == 1) return parts[0];
+  std::ranges::sort(parts, {}, [](const Tensor& part) { return part.op().dims[1]; });
+  const Shape whole = parts[0].shape();
+  const Dim axis = parts[0].op().dims[0];
+  std::vector<Tensor> pieces;
+  Dim at = 0;
+  const auto fill = [&](Dim until) {
+    Shape gap = whole;
+    gap[static_cast<std::size_t>(axis)] = until - at;
+    if (until > at) pieces.push_back(broadcast_to(constant(0.0, {}, parts[0].dtype()), gap));
+  };
+  for (const Tensor& part : parts) {
+    fill(part.op().dims[1]);
+    pieces.push_back(part.op().inputs[0]);
+    at = part.op().dims[2];
+  }
+  fill(whole[static_cast<std::size_t>(axis)]);
+  return concat(pieces, axis);
+}
+
+Tensor total(const Flow& flow) {
+  if (flow.parts.empty()) return flow.sum;
+  return flow.sum ? flow.sum + joined(flow.parts) : joined(flow.parts);
 }
 
 void propagate(GradMap& grads, const OpSet& active, const Tensor& y) {
@@ -34,7 +80,7 @@ void propagate(GradMap& grads, const OpSet& active, const Tensor& y) {
   const std::vector<Tensor>& inputs = y.op().inputs;
   std::vector<bool> wanted;
   for (const Tensor& x : inputs) wanted.push_back(active.count(&x.op()) > 0);
-  const std::vector<Tensor> flows = derivative(y, found->second, wanted);
+  const std::vector<Tensor> flows = derivative(y, total(found->second), wanted);
   for (std::size_t i = 0; i < flows.size(); ++i)
     if (flows[i] && wanted[i]) accumulate(grads, inputs[i], flows[i]);
 }
@@ -87,7 +133,7 @@ std::vector<Tensor> gradients_of_all(const std::vector<Tensor>& ys, const std::v
   std::vector<Tensor> results;
   for (const Tensor& x : xs) {
     const auto found = grads.find(&x.op());
-    results.push_back(found != grads.end() ? found->second : constant(0.0, x.shape(), x.dtype()));
+    results.push_back(found != grads.end() ? total(found->second) : constant(0.0, x.shape(), x.dtype()));
   }
   return results;
 }

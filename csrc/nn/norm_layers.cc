@@ -5,6 +5,7 @@
 #include "backpass/layers.h"
 #include "base/error.h"
 #include "graph/op.h"
+#include "nn/norms.h"
 
 namespace backpass {
 namespace {
@@ -38,6 +39,8 @@ Tensor shifted(LayerContext& context, const Tensor& x) { return x + context.para
 
 }  // namespace
 
+Tensor normalized(const Tensor& x, double eps) { return unit_rms(center(x), eps); }
+
 Fields BatchNorm::fields() {
   return {{"momentum", &momentum, "how far a step moves the running values", kPart},
           {"eps", &eps, kEps, kPositive},
@@ -67,7 +70,7 @@ Fields LayerNorm::fields() {
 
 Tensor LayerNorm::build(LayerContext& context, const Tensor& x) const {
   check("LayerNorm", x);
-  const Tensor y = unit_rms(center(x), eps);
+  const Tensor y = normalized(x, eps);
   if (!affine) return y;
   return bias ? shifted(context, scaled(context, y)) : scaled(context, y);
 }

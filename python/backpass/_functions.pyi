@@ -26,6 +26,7 @@ __all__ = [
     "argmax",
     "argmin",
     "argsort",
+    "attention",
     "avg_pool1d",
     "avg_pool2d",
     "broadcast_to",
@@ -130,6 +131,7 @@ __all__ = [
     "repeat",
     "reshape",
     "roll",
+    "rotary",
     "round",
     "rsqrt",
     "selu",
@@ -283,6 +285,19 @@ def tensordot(
     a: Tensor, b: Tensor, axes: int | tuple[int | Sequence[int], int | Sequence[int]] | list[Sequence[int]] = 2
 ) -> Tensor: ...
 def einsum(subscripts: str, *operands: Tensor, precision: str = "highest") -> Tensor: ...
+def attention(
+    q: _Operand,
+    k: _Operand,
+    v: _Operand,
+    *,
+    causal: bool = False,
+    lengths: Tensor | ArrayLike | None = None,
+    keep: _Operand | None = None,
+    bias: _Operand | None = None,
+    scale: float | None = None,
+    dropout: float = 0.0,
+) -> Tensor: ...
+def rotary(x: Tensor, base: float = 10000.0, offset: int = 0) -> Tensor: ...
 def conv2d(
     x: _Operand,
     weight: _Operand,

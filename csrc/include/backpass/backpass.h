@@ -1,6 +1,7 @@
 // All of backpass.
 #pragma once
 
+#include "backpass/attention.h"
 #include "backpass/averages.h"
 #include "backpass/checkpoint.h"
 #include "backpass/convolution.h"

@@ -3,6 +3,7 @@
 
 #include <map>
 
+#include "backpass/attention_layers.h"
 #include "backpass/fields.h"
 #include "backpass/graph.h"
 #include "backpass/pool_layers.h"
@@ -335,11 +336,12 @@ struct Residual {
 std::vector<std::string> activations();
 
 // All of these but those of elementwise.h.
-using LayerTypes =
-    Types<Dense, Embedding, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, DepthwiseConv2d, MaxPool1d, MaxPool2d,
-          AvgPool1d, AvgPool2d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveAvgPool1d, AdaptiveAvgPool2d,
-          GlobalAvgPool, GlobalMaxPool, Residual, BatchNorm, LayerNorm, RMSNorm, Dropout, AlphaDropout, GaussianNoise,
-          LeakyReLU, GELU, ELU, Hardtanh, Concat, Add, Multiply, Flatten, SELU, ReLU6, Softmax, Identity>;
+using LayerTypes = Types<Dense, Embedding, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, DepthwiseConv2d, MaxPool1d,
+                         MaxPool2d, AvgPool1d, AvgPool2d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveAvgPool1d,
+                         AdaptiveAvgPool2d, GlobalAvgPool, GlobalMaxPool, MultiheadAttention, PositionalEncoding,
+                         TransformerEncoderLayer, TransformerDecoderLayer, TransformerEncoder, TransformerDecoder,
+                         Residual, BatchNorm, LayerNorm, RMSNorm, Dropout, AlphaDropout, GaussianNoise, LeakyReLU, GELU,
+                         ELU, Hardtanh, Concat, Add, Multiply, Flatten, SELU, ReLU6, Softmax, Identity>;
 
 // What attributes cannot say: initializers that are functions, and layers that stand elsewhere too. By setting.
 struct LayerParts {
