@@ -197,4 +197,6 @@ Tensor orthonormal(const Tensor& a);                   // see OpKind::qr
 Tensor log_abs_det(const Tensor& a);
 Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape, Dim step = 1);
 
+inline Shape without_last(const Shape& shape) { return Shape(shape.begin(), shape.end() - 1); }
+
 }  // namespace backpass

@@ -27,8 +27,6 @@ void check_labels(const char* who, const Tensor& labels, const Shape& rows) {
          labels ? name(labels.dtype()) + std::string(" ") + to_string(labels.shape()) : "none");
 }
 
-Shape without_last(const Shape& shape) { return Shape(shape.begin(), shape.end() - 1); }
-
 // A column (n) as (n, 1) over the columns of x.
 Tensor along_rows(const Tensor& column, const Shape& shape) {
   Shape kept = shape;

@@ -11,16 +11,19 @@ namespace {
 
 const std::vector<Dim> kLast{-1};
 
-// Logits (batch, classes), and labels or rows of probabilities.
+// Logits (batch, classes), and labels or rows of probabilities; with labels, there may be several positions (batch,
+// ..., classes), each with a label.
 void check_classes(const char* who, const Tensor& prediction, const Tensor& target) {
-  if (prediction.shape().size() != 2)
-    fail(who, "prediction must be (batch, classes), got ", to_string(prediction.shape()));
-  if (target.dtype() != DType::int32) check_target(who, prediction.shape(), target);
+  const bool labels = target.dtype() == DType::int32;
+  if (labels ? prediction.shape().size() < 2 : prediction.shape().size() != 2)
+    fail(who, "prediction must be (batch, classes), or (batch, ..., classes) with a label for each position, got ",
+         to_string(prediction.shape()));
+  check_target(who, labels ? without_last(prediction.shape()) : prediction.shape(), target);
 }
 
 // A value per row beside each of its classes.
 Tensor along_classes(const Tensor& per_row, const Shape& shape) {
-  return broadcast_to(reshape(per_row, {kBatch, 1}), shape);
+  return broadcast_to(expand_dims(per_row, -1), shape);
 }
 
 }  // namespace
@@ -64,7 +67,7 @@ void check_class_weight(const std::vector<double>& weights, Dim classes, DType d
 // The weight of each class, or 1, beside each of the logits.
 Tensor weights_of_classes(const CrossEntropy& loss, const Tensor& logits) {
   if (loss.class_weight.empty()) return broadcast_to(like(logits, 1), logits.shape());
-  return broadcast_to(constant(loss.class_weight, {logits.shape()[1]}, logits.dtype()), logits.shape());
+  return broadcast_to(constant(loss.class_weight, {logits.shape().back()}, logits.dtype()), logits.shape());
 }
 
 // What each label weighs: its class, and 0 where it is ignored. Empty where all weigh the same.
@@ -86,7 +89,7 @@ Tensor surprise_at_labels(const CrossEntropy& loss, const Tensor& prediction, co
   if (loss.label_smoothing == 0) return at_label;
   const Tensor surprise = along_classes(lse, logits.shape()) - logits;
   const Tensor all = sum(loss.class_weight.empty() ? surprise : surprise * weights_of_classes(loss, logits), kLast);
-  const Tensor each = all * (loss.label_smoothing / static_cast<double>(logits.shape()[1]));
+  const Tensor each = all * (loss.label_smoothing / static_cast<double>(logits.shape().back()));
   return at_label * (1 - loss.label_smoothing) + product(each, kept);
 }
 
@@ -94,18 +97,18 @@ Tensor surprise_at_labels(const CrossEntropy& loss, const Tensor& prediction, co
 
 Tensor CrossEntropy::row_weight(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
   if (target.dtype() != DType::int32) return weight;
-  return product(weights_of_labels(*this, prediction, target), weight);
+  return product(weights_of_labels(*this, prediction, target), of_positions(weight, target.shape()));
 }
 
 Tensor CrossEntropy::build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const {
   check_classes("CrossEntropy", prediction, target);
-  check_class_weight(class_weight, prediction.shape()[1], prediction.dtype());
+  check_class_weight(class_weight, prediction.shape().back(), prediction.dtype());
   if (target.dtype() == DType::int32) {
     const Tensor rows = surprise_at_labels(*this, prediction, target);
     const Tensor total = row_weight(prediction, target, weight);
-    return total ? over_weights(product(rows, weight), total) : mean(rows);
+    return total ? over_weights(product(rows, of_positions(weight, rows.shape())), total) : mean(rows);
   }
-  const double each = label_smoothing / static_cast<double>(prediction.shape()[1]);
+  const double each = label_smoothing / static_cast<double>(prediction.shape().back());
   const Tensor smooth = label_smoothing > 0 ? target * (1 - label_smoothing) + each : target;
   const Tensor y = class_weight.empty() ? smooth : smooth * weights_of_classes(*this, prediction);
   // -sum y log softmax(z) = sum(y) lse(z) - sum(y z), and neither cancels the other where no z is above 0.
@@ -131,7 +134,7 @@ Tensor Focal::build(const Tensor& prediction, const Tensor& target, const Tensor
   const bool labels = target.dtype() == DType::int32;
   const Tensor rows = labels ? focused(lse - take_label(z, target))
                              : sum(target * focused(where_positive(along_classes(lse, z.shape()) - z, target)), kLast);
-  return over_rows(alpha ? rows * *alpha : rows, weight);
+  return over_rows(alpha ? rows * *alpha : rows, of_positions(weight, rows.shape()));
 }
 
 }  // namespace backpass

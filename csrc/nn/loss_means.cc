@@ -1,6 +1,7 @@
 // Means over rows and elements.
 #include "nn/loss_means.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include "base/error.h"
@@ -46,7 +47,15 @@ Tensor over_elements(const Tensor& each, const Tensor& weight) {
 
 Tensor expected(const Tensor& y, const Tensor& x) { return y * where_positive(x, y); }
 
+Tensor of_positions(const Tensor& weight, const Shape& positions) {
+  if (!weight || weight.shape() == positions) return weight;
+  Shape each = positions;
+  std::fill(each.begin() + 1, each.end(), 1);
+  return broadcast_to(reshape(weight, each), positions);
+}
+
 Tensor counted(const Tensor& x, const Tensor& weight) {
+  if (weight.shape().size() > 1) return where_positive(x, broadcast_to(expand_dims(weight, -1), x.shape()));
   Dim columns = 1;
   for (std::size_t i = 1; i < x.shape().size(); ++i) columns *= x.shape()[i];
   const Shape flat{kBatch, columns};

@@ -24,7 +24,9 @@ std::vector<Dim> all_but_rows(const Tensor& x);
 
 // x where y is positive, else 0, times y: a term of probability 0 adds nothing, be it infinite.
 Tensor expected(const Tensor& y, const Tensor& x);
-// x in the rows that weigh something, else 0: what does not count is not computed with.
+// What rows (batch) weigh, for each of their positions: of shape (batch, ...).
+Tensor of_positions(const Tensor& weight, const Shape& positions);
+// x in the rows or positions that weigh something, else 0: what does not count is not computed with.
 Tensor counted(const Tensor& x, const Tensor& weight);
 
 // A number as a tensor of x's type.

@@ -77,9 +77,10 @@ namespace {
 Array as_integers(const ArrayView& labels) {
   Array integers(DType::int32, labels.shape);
   std::int32_t* out = integers.values<std::int32_t>().data();
+  const Dim each = labels.rows() > 0 ? element_count(labels.shape) / labels.rows() : 0;
   for (Dim row = 0; row < labels.rows(); ++row)
-    convert(out + row, DType::int32, static_cast<const std::byte*>(labels.data) + row * labels.row_stride, labels.type,
-            1);
+    convert(out + row * each, DType::int32, static_cast<const std::byte*>(labels.data) + row * labels.row_stride,
+            labels.type, each);
   return integers;
 }
 

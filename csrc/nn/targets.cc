@@ -21,30 +21,41 @@ double element(const ArrayView& view, Dim row) {
 
 namespace {
 
+// A label that is no class, and its row.
+struct BadLabel {
+  Dim row = -1;
+  double label = 0;
+};
+
 template <class T>
-Dim first_bad_label(const ArrayView& y, Dim classes, std::optional<Dim> ignored) {
+BadLabel first_bad_label(const ArrayView& y, Dim each, Dim classes, std::optional<Dim> ignored) {
   for (Dim row = 0; row < y.rows(); ++row) {
-    const T label = *reinterpret_cast<const T*>(static_cast<const std::byte*>(y.data) + row * y.row_stride);
-    if ((label < 0 || static_cast<std::int64_t>(label) >= classes) && label != ignored) return row;
+    const T* labels = reinterpret_cast<const T*>(static_cast<const std::byte*>(y.data) + row * y.row_stride);
+    for (Dim i = 0; i < each; ++i)
+      if ((labels[i] < 0 || static_cast<std::int64_t>(labels[i]) >= classes) && labels[i] != ignored)
+        return {row, static_cast<double>(labels[i])};
   }
-  return -1;
+  return {};
 }
 
-Dim first_bad_label(const ArrayView& y, Dim classes, std::optional<Dim> ignored) {
-  if (y.type == ElementType::int64) return first_bad_label<std::int64_t>(y, classes, ignored);
-  if (y.type == ElementType::int32) return first_bad_label<std::int32_t>(y, classes, ignored);
+BadLabel first_bad_label(const ArrayView& y, Dim classes, std::optional<Dim> ignored) {
+  const Dim each = y.rows() > 0 ? element_count(y.shape) / y.rows() : 0;
+  if (y.type == ElementType::int64) return first_bad_label<std::int64_t>(y, each, classes, ignored);
+  if (y.type == ElementType::int32) return first_bad_label<std::int32_t>(y, each, classes, ignored);
+  std::vector<double> labels(static_cast<std::size_t>(each));
   for (Dim row = 0; row < y.rows(); ++row) {
-    const double label = element(y, row);
-    const bool inside = label >= 0 && label < static_cast<double>(classes) && label == std::floor(label);
-    if (!inside && label != ignored) return row;
+    convert(labels.data(), DType::float64, static_cast<const std::byte*>(y.data) + row * y.row_stride, y.type, each);
+    for (const double label : labels) {
+      const bool inside = label >= 0 && label < static_cast<double>(classes) && label == std::floor(label);
+      if (!inside && label != ignored) return {row, label};
+    }
   }
-  return -1;
+  return {};
 }
 
 void check_labels(const ArrayView& y, Dim classes, std::optional<Dim> ignored) {
-  const Dim bad = first_bad_label(y, classes, ignored);
+  const auto [bad, label] = first_bad_label(y, classes, ignored);
   if (bad < 0) return;
-  const double label = element(y, bad);
   const bool whole = label == std::floor(label);
   std::ostringstream shown;
   shown << std::setprecision(whole ? 20 : 6) << label;
@@ -55,23 +66,23 @@ void check_labels(const ArrayView& y, Dim classes, std::optional<Dim> ignored) {
                     : "; a probability for each class has shape (rows, classes)");
 }
 
-// Class numbers: a vector or a column, of any type where no values of that shape are expected.
+// Class numbers: a vector or a column, or one for each position, of any type where no values of that shape are
+// expected.
 bool are_labels(const Loss& loss, const Shape& prediction, const ArrayView& y, const Shape& expected) {
-  if (!loss.takes_labels() || prediction.size() != 2) return false;
+  if (!loss.takes_labels() || prediction.size() < 2) return false;
+  if (prediction.size() > 2) return expected.size() == prediction.size() && y.shape == without_last(expected);
   const Shape vector{expected[0]}, column{expected[0], 1};
   const bool values = expected == vector || expected == column;
   return (y.shape == vector && (is_integer(y.type) || !values)) || (y.shape == column && !values);
 }
 
 [[noreturn]] void refuse_shape(const ArrayView& y, const Shape& expected, const std::string& whom, bool own) {
-  const bool each = expected.size() > 2 && y.shape == Shape(expected.begin(), expected.end() - 1);
   const bool flat = expected.size() > 2 && y.shape.size() < 3;
   fail("y", "expected shape ", to_string(expected), ", got ", to_string(y.shape),
        whom.empty() ? "" : ", for the output of ", whom,
-       each   ? "; a label at each position: reshape the prediction to (rows, classes), and the labels to (rows,)"
-       : flat ? "; where each row of x is one example, the model needs Flatten() as its first layer"
-       : own  ? "; arrays of any shape come as a dict or tuple of them"
-              : "");
+       flat  ? "; where each row of x is one example, the model needs Flatten() as its first layer"
+       : own ? "; arrays of any shape come as a dict or tuple of them"
+             : "");
 }
 
 }  // namespace
@@ -103,8 +114,8 @@ Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& 
   expected[0] = rows;
   targets.labels = are_labels(loss, prediction, y, expected);
   if (targets.labels) {
-    check_labels(y, prediction[1], loss.ignored_label());
-    targets.y.shape = {rows};
+    check_labels(y, prediction.back(), loss.ignored_label());
+    if (prediction.size() == 2) targets.y.shape = {rows};
   } else if (y.shape == Shape{rows} && expected == Shape{rows, 1}) {
     targets.y.shape = expected;  // one output: (n,) is (n, 1)
   } else if (y.shape != expected) {

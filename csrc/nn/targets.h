@@ -2,6 +2,7 @@
 #pragma once
 
 #include "backpass/losses.h"
+#include "graph/op.h"
 
 namespace backpass {
 
@@ -12,7 +13,7 @@ struct Targets {
   ArrayView y;          // in the shape that the loss's tensor has
   bool labels = false;  // y holds class numbers, or integers of any kind where its form is free: int32
   Shape shape(const Loss& loss, const Shape& prediction) const {
-    return labels ? Shape{kBatch} : loss.target_shape(prediction);
+    return labels ? without_last(prediction) : loss.target_shape(prediction);
   }
 };
 
@@ -36,11 +37,11 @@ struct AllTargets {
 std::string target_label(const std::vector<std::string>& names, std::size_t i);
 
 // y of `rows` rows for a prediction of shape (batch, ...): (n,) is taken for (n, 1); whole numbers of any type and of
-// shape (n,) or (n, 1) are labels where the loss takes them. Throws std::invalid_argument where shapes do not fit, a
-// label is neither in [0, classes) nor the ignored one, a weight is negative, not finite or out of the range of
-// `dtype`, or a row that weighs something has a target outside the loss's domain. Targets that are not finite are not
-// judged.
-// The message ends with `whom`, a layer, where a shape does not fit.
+// shape (n,) or (n, 1) are labels where the loss takes them, and so is one for each position of a prediction of
+// several. Throws std::invalid_argument where shapes do not fit, a label is neither in [0, classes) nor the ignored
+// one, a weight is negative, not finite or out of the range of `dtype`, or a row that weighs something has a target
+// outside the loss's domain. Targets that are not finite are not judged. The message ends with `whom`, a layer, where a
+// shape does not fit.
 Targets fit_targets(const Loss& loss, const Shape& prediction, const ArrayView& y, const ArrayView& sample_weight,
                     Dim rows, DType dtype, const std::string& whom = {});
 // Any arrays of `rows` rows, for a loss of one's own. Throws std::invalid_argument where one has others, an integer

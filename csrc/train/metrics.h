@@ -1,6 +1,7 @@
 // What metrics share: reading rows, what the outputs of a network mean, and sums that a value follows from.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <span>
 #include <string_view>
@@ -32,7 +33,14 @@ struct Part {
   const std::int64_t* rows;  // which targets; null: the first ones
   const ArrayView& y_pred;
 
-  std::size_t columns() const { return static_cast<std::size_t>(row_elements(y_pred)); }
+  // Labels of several positions in each row, which count as rows of their own.
+  std::size_t positions() const {
+    const Shape &truth = y_true.shape, &said = y_pred.shape;
+    const bool each = said.size() > 2 && truth.size() + 1 == said.size() &&
+                      std::equal(truth.begin() + 1, truth.end(), said.begin() + 1);
+    return each ? std::max<std::size_t>(static_cast<std::size_t>(row_elements(y_true)), 1) : 1;
+  }
+  std::size_t columns() const { return static_cast<std::size_t>(row_elements(y_pred)) / positions(); }
   Dim row(Dim i) const { return rows ? rows[i] : i; }  // of the targets, for prediction i
 };
 
@@ -69,14 +77,20 @@ class RowsAsDoubles {
   std::vector<double> row_;
 };
 
-// Calls f(truth, prediction, i) for each row i that counts. Of means and variances, the means are the prediction.
+// Calls f(truth, prediction, i) for each row i, or position in it, that counts. Of means and variances, the means are
+// the prediction.
 template <class Truth, class Prediction, class F>
-void each_row(Truth truth, Prediction prediction, Dim rows, const Outputs& outputs, F f) {
+void each_row(Truth truth, Prediction prediction, Dim rows, std::size_t positions, const Outputs& outputs, F f) {
   for (Dim row = 0; row < rows; ++row) {
-    const auto t = truth.at(row);
-    if (outputs.ignored && t.size() == 1 && static_cast<double>(t[0]) == static_cast<double>(*outputs.ignored))
-      continue;
-    f(t, prediction.at(row), row);
+    const auto all_true = truth.at(row);
+    const auto all_said = prediction.at(row);
+    const std::size_t true_each = all_true.size() / positions, said_each = all_said.size() / positions;
+    for (std::size_t i = 0; i < positions; ++i) {
+      const auto t = all_true.subspan(i * true_each, true_each);
+      if (outputs.ignored && t.size() == 1 && static_cast<double>(t[0]) == static_cast<double>(*outputs.ignored))
+        continue;
+      f(t, all_said.subspan(i * said_each, said_each), row);
+    }
   }
 }
 
@@ -88,7 +102,8 @@ inline std::size_t predicted_columns(const Part& part, const Outputs& outputs) {
 template <class F>
 void each_row(const Part& part, const Outputs& outputs, F f) {
   each_row(RowsAsDoubles(part.y_true, part.rows, static_cast<std::size_t>(row_elements(part.y_true))),
-           RowsAsDoubles(part.y_pred, nullptr, predicted_columns(part, outputs)), part.y_pred.rows(), outputs, f);
+           RowsAsDoubles(part.y_pred, nullptr, predicted_columns(part, outputs) * part.positions()), part.y_pred.rows(),
+           part.positions(), outputs, f);
 }
 
 // With rows as spans of float where they lie so, which saves a copy; else of double.
@@ -103,8 +118,8 @@ void each_plain_row(const Part& part, const Outputs& outputs, F f) {
       use(RowsAsDoubles(view, rows, cols));
   };
   with_rows(part.y_true, part.rows, static_cast<std::size_t>(row_elements(part.y_true)), [&](auto truth) {
-    with_rows(part.y_pred, nullptr, predicted_columns(part, outputs),
-              [&](auto prediction) { each_row(truth, prediction, part.y_pred.rows(), outputs, f); });
+    with_rows(part.y_pred, nullptr, predicted_columns(part, outputs) * part.positions(),
+              [&](auto prediction) { each_row(truth, prediction, part.y_pred.rows(), part.positions(), outputs, f); });
   });
 }
 

@@ -111,7 +111,7 @@ AllTargets plain_targets(const Objective::Impl& objective) {
   if (targets.free) return targets;
   targets.each.resize(objective.net().outputs().size());
   for (std::size_t i = 0; i < targets.size(); ++i)
-    targets.each[i].labels = objective.losses.of(i).takes_labels() && objective.net().outputs()[i].shape().size() == 2;
+    targets.each[i].labels = objective.losses.of(i).takes_labels() && objective.net().outputs()[i].shape().size() >= 2;
   return targets;
 }
 

@@ -32,7 +32,7 @@ struct LossArguments {
 //   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 // One that lists its settings (see fields.h) has their ranges checked when it is built.
 // It may have these too; else it is as if they gave what is said behind them.
-//   bool takes_labels() const;                          false; or a target may be class numbers, int32 (batch)
+//   bool takes_labels() const;                          false; or a target may be class numbers, int32 (batch, ...)
 //   std::optional<Dim> ignored_label() const;           none; or the label of rows that count for nothing
 //   Shape target_shape(const Shape& prediction) const;  the prediction's; for targets that are not labels
 //   TargetDomain target_domain() const;                 any; what else is refused before a step is taken
@@ -270,7 +270,8 @@ struct BinaryCrossEntropy {
   Tensor build(const Tensor& prediction, const Tensor& target, const Tensor& weight) const;
 };
 
-// -log softmax(prediction) at the label, or its expectation under rows of probabilities; mean over rows. Smoothing a
+// -log softmax(prediction) at the label, or its expectation under rows of probabilities; mean over rows, and over
+// positions where the prediction is (batch, ..., classes) with labels (batch, ...). Smoothing a
 // replaces the probabilities y of c classes by (1 - a) y + a / c (Szegedy et al. 2016). Rows whose label is
 // ignore_index count for nothing. class_weight multiplies the term of each class; with labels the mean is then divided
 // by the sum of the weights of the rows' classes. Throws std::invalid_argument where label_smoothing is not in [0, 1],
