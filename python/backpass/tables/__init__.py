@@ -13,7 +13,8 @@ or an array (rows, columns).
 
 from backpass.tables._columns import Column as Column
 from backpass.tables._columns import Schema as Schema
+from backpass.tables._folders import ParquetFolder as ParquetFolder
 from backpass.tables._model import TableModel as TableModel
 from backpass.tables._targets import Target as Target
 
-__all__ = ["Column", "Schema", "TableModel", "Target"]
+__all__ = ["Column", "ParquetFolder", "Schema", "TableModel", "Target"]

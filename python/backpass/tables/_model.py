@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
 
 from backpass import _checks, _core, _functions
 from backpass._types import Array
-from backpass.callbacks import EarlyStopping
-from backpass.losses import CrossEntropy
+from backpass.data import Stream
 from backpass.models import Network, load
-from backpass.optimizers import AdamW
 from backpass.tables import _metadata
 from backpass.tables._columns import Schema, table_without
+from backpass.tables._folders import ParquetFolder, Shares, target_of
 from backpass.tables._frames import columns_of
 from backpass.tables._intervals import kept, reach
 from backpass.tables._networks import Scaling, features, inputs, many_perceptrons, perceptron
 from backpass.tables._presets import PRESETS, Preset
-from backpass.tables._realmlp import body, scaling_of_categories
-from backpass.tables._realmlp import features as realmlp_features
-from backpass.tables._realmlp_training import LastBest, fit_weights, optimizer_of
+from backpass.tables._realmlp_training import build
 from backpass.tables._scores import scores
 from backpass.tables._targets import Target, column_of
+from backpass.tables._ways import held_out_rows, steps_of, way_of
 
 FORMAT = 1
 TOGETHER = 64  # rows are filled up to a multiple of it: a prediction is the same, whatever rows stand beside it
@@ -124,7 +123,8 @@ class TableModel:
         """Trains on a table.
 
         Args:
-            table: a data frame of pandas or polars, a table of Arrow, a dict of columns, a list of dicts, or an array.
+            table: a data frame of pandas or polars, a table of Arrow, a dict of columns, a list of dicts, or an array;
+                or a `ParquetFolder`, whose rows are read anew in each epoch, so that it may be larger than memory.
             target: the name of a column of it, or the values, (rows,).
             task: "classification" or "regression"; None looks at the target: texts, truth values, categories and
                 integers of at most 20 values are classes.
@@ -155,6 +155,11 @@ class TableModel:
         progress: bool | str,
         callbacks: Sequence[Any],
     ) -> None:
+        if isinstance(table, ParquetFolder):
+            if sample_weight is not None or validation is not None or self.n_ensembles > 1:
+                raise ValueError("[fit] a folder takes no sample_weight, no validation and no n_ensembles")
+            self._fit_folder(table, target, task, progress, callbacks)
+            return
         columns, values, name = _split("fit", table, target)
         self.schema = Schema.learn(columns, self.categorical)
         self.target = Target.learn(name, values, task)
@@ -172,13 +177,54 @@ class TableModel:
         self.histories, members, distances = [], [], []
         for number in range(self.n_ensembles):
             train, other = self._parts(x, y, weight, held_out, number)
-            network = self._network(scaling, train, self.seed + number)
-            self._train(network, train, other, self.seed + number, progress, callbacks)
+            rows = len(train[1])
+            network = self._network(scaling, train, rows, self.seed + number)
+            given = {"x": self._given(train[0]), "y": self._labels(train[1]), "sample_weight": train[2]}
+            self._train(network, given, rows, other, self.seed + number, progress, callbacks)
             members.append(network)
             if not self.target.is_class:
                 distances.append(self._distances(network, other))
         self.distances = kept(np.concatenate(distances)) if distances else ()
         self.network = self._finished(members)
+
+    def _fit_folder(
+        self, folder: ParquetFolder, target: Any, task: str | None, progress: bool | str, callbacks: Sequence[Any]
+    ) -> None:
+        if target not in folder.names:
+            raise ValueError(
+                f"[fit] {folder.path} has no column {target!r}; it has {', '.join(map(repr, folder.names))}"
+            )
+        shares = Shares.of(folder, self.validation_fraction)
+        self.target = target_of(folder, target, task)
+        sample, values = table_without(folder.kept(shares.sample, 1), target)
+        self.schema = Schema.learn(sample, self.categorical)
+        rest, wanted = table_without(folder.kept(shares.test, shares.held_out), target)
+        if not len(values) or not len(wanted):
+            raise ValueError(f"[fit] {folder.path}: {folder.rows} rows are too few to hold some out")
+        train = self._encoded(sample), self.target.encode(values)
+        other = self._encoded(rest), self.target.encode(wanted)
+        rows = max(1, int(folder.rows * (1 - shares.held_out)))
+        network = self._network(Scaling.learn(self.schema.encode(sample)[0]), train, rows, self.seed)
+        epochs = count()
+
+        def chunks() -> Iterator[tuple[Any, Any]]:
+            assert self.target is not None
+            for part in folder.passing(shares.held_out, self.seed + next(epochs)):
+                columns, labels = table_without(part, target)
+                yield self._given(self._encoded(columns)), self._labels(self.target.encode(labels))
+
+        self.histories = []
+        self._train(network, {"x": Stream(chunks, buffer=4)}, rows, other, self.seed, progress, callbacks)
+        self.distances = () if self.target.is_class else kept(self._distances(network, other))
+        self.network = self._finished([network])
+
+    def _given(self, x: list[Array]) -> Any:
+        """One array where there is one input."""
+        return x if len(x) > 1 else x[0]
+
+    def _labels(self, labels: Array) -> Any:
+        """By name where they are of another shape than what is predicted."""
+        return labels if self.preset.members == 1 else {"target": labels}
 
     def _encoded(self, table: Any) -> list[Array]:
         """What the network's inputs get."""
@@ -192,41 +238,20 @@ class TableModel:
         both = inputs(self.schema)
         return [both[0]] * bool(self.schema.numbers) + [both[1]] * bool(self.schema.categories), both
 
-    def _network(self, scaling: Scaling, train: tuple[Any, ...], seed: int) -> Network:
+    def _network(self, scaling: Scaling, train: tuple[Any, ...], rows: int, seed: int) -> Network:
         assert self.schema is not None
         assert self.target is not None
         places, both = self._places()
         preset, outputs = self.preset, self.target.outputs
+        given: Any = places if len(places) > 1 else places[0]
         if preset.realmlp:
-            return self._realmlp(scaling, train, seed)
+            return build(self.schema, scaling, self.target, preset, train, steps_of(preset, rows), seed, self.threads)
         x = features(self.schema, scaling, *both)
         if preset.members == 1:
             y = perceptron(x, preset.hidden, preset.dropout, outputs)
         else:
             y = many_perceptrons(x, preset.hidden, preset.dropout, outputs, preset.members)
-        return Network(places if len(places) > 1 else places[0], y, seed=seed)
-
-    def _realmlp(self, scaling: Scaling, train: tuple[Any, ...], seed: int) -> Network:
-        assert self.schema is not None
-        assert self.target is not None
-        (x, y, _), preset = train, self.preset
-        places, both = self._places()
-        of_categories = scaling_of_categories(self.schema, x[-1] if self.schema.categories else np.empty((len(y), 0)))
-        read = realmlp_features(self.schema, scaling, of_categories, *both)
-        limits = None if self.target.is_class else (float(y.min()), float(y.max()))
-        outputs = body(read, preset.hidden, preset.dropout, self.target.outputs, self._steps(len(y)), limits)
-        given: Any = places if len(places) > 1 else places[0]
-        network = Network(given, outputs, seed=seed)
-        seen = Network(given, read).predict(x if len(x) > 1 else x[0], threads=self.threads)
-        fit_weights(network, seen, "selu" if self.target.is_class else "mish", seed)
-        return network
-
-    def _batch(self, rows: int) -> int:
-        return min(self.preset.batch_size or int(np.clip(rows // 16, 16, 256)), rows)
-
-    def _steps(self, rows: int) -> int:
-        """Of all the training, where batches that are not full are left out."""
-        return self.preset.epochs * (rows // self._batch(rows))
+        return Network(given, y, seed=seed)
 
     def _parts(
         self, x: list[Array], y: Array, weight: Array | None, held_out: tuple[list[Array], Array] | None, number: int
@@ -235,7 +260,7 @@ class TableModel:
         assert self.target is not None
         if held_out is not None:
             return (x, y, weight), held_out
-        other = _held_out(y, self.target.is_class, self.validation_fraction, self.n_ensembles, number, self.seed)
+        other = held_out_rows(y, self.target.is_class, self.validation_fraction, self.n_ensembles, number, self.seed)
         keep = ~other
         parts = ([a[keep] for a in x], y[keep], None if weight is None else weight[keep])
         rest = ([a[other] for a in x], y[other])
@@ -244,61 +269,30 @@ class TableModel:
     def _train(
         self,
         network: Network,
-        train: tuple[Any, ...],
+        given: dict[str, Any],
+        rows: int,
         other: tuple[Any, ...],
         seed: int,
         progress: bool | str,
         callbacks: Sequence[Any],
     ) -> None:
         assert self.target is not None
-        x, y, weight = train
-        preset = self.preset
-        one = len(x) == 1
-
-        def as_asked(labels: Array) -> Any:
-            return labels if preset.members == 1 else {"target": labels}  # of another shape than what is predicted
-
         history = network.fit(
-            x[0] if one else x,
-            as_asked(y),
-            epochs=preset.epochs,
-            batch_size=self._batch(len(y)),
-            sample_weight=weight,
-            validation_data=(other[0][0] if one else other[0], as_asked(other[1]), *other[2:]),
+            **given,
+            validation_data=(self._given(other[0]), self._labels(other[1]), *other[2:]),
             seed=seed,
             threads=self.threads,
             progress=progress,
             check_finite=False,  # what is missing is nan, and nothing is infinite
-            **self._way(network, len(y), callbacks),
+            **way_of(self.preset, self.target, network, rows, callbacks),
         )
         self.histories.append(history)
-
-    def _way(self, network: Network, rows: int, callbacks: Sequence[Any]) -> dict[str, Any]:
-        """Loss, optimizer and how the best epoch is found."""
-        assert self.target is not None
-        preset, is_class = self.preset, self.target.is_class
-        if not preset.realmlp:
-            assert preset.patience is not None
-            return {
-                "loss": _loss(self.target, preset.members),
-                "optimizer": AdamW(preset.learning_rate, weight_decay=preset.weight_decay),
-                "callbacks": [EarlyStopping(patience=preset.patience, restore_best=True), *callbacks],
-            }
-        rate = preset.learning_rate if is_class else preset.rate_of_numbers or preset.learning_rate
-        best = LastBest("val_accuracy" if is_class else "val_loss", is_class, preset.patience)
-        return {
-            "loss": CrossEntropy(label_smoothing=0.1) if is_class else "mse",
-            "optimizer": optimizer_of(network, rate, preset.weight_decay, self._steps(rows)),
-            "metrics": ["accuracy"] if is_class else [],
-            "callbacks": [best, *callbacks],
-            "drop_last": True,
-        }
 
     def _distances(self, network: Network, other: tuple[Any, ...]) -> Array:
         """Of the rows that a network was ended by."""
         assert self.target is not None
         x, y = other[:2]
-        predicted = network.predict(x if len(x) > 1 else x[0], threads=self.threads)
+        predicted = network.predict(self._given(x), threads=self.threads)
         far: Array = np.abs(predicted.reshape(len(y), -1).mean(axis=1) - y[:, 0]) * self.target.spread
         return far
 
@@ -321,7 +315,7 @@ class TableModel:
         x = self._encoded(table)
         rows = len(x[0])
         x = [np.pad(part, ((0, -rows % TOGETHER), (0, 0))) for part in x]
-        outputs: Array = self.network.predict(x if len(x) > 1 else x[0], threads=self.threads)
+        outputs: Array = self.network.predict(self._given(x), threads=self.threads)
         return outputs[:rows]
 
     def predict(self, table: Any) -> Array:
@@ -426,42 +420,3 @@ def _split(who: str, table: Any, target: Any) -> tuple[Any, Any, str]:
         return columns, values, target
     columns = columns_of(who, table)
     return columns, target, str(getattr(target, "name", None) or "target")
-
-
-def _loss(target: Target, members: int) -> Any:
-    """The mean of the losses of all members, and not the loss of their mean (Gorishniy et al. 2025)."""
-    if members == 1:
-        return "cross_entropy" if target.is_class else "mse"
-    if not target.is_class:
-        return _squares
-    count = target.outputs
-    return _cross_entropies(count)
-
-
-def _squares(predicted: _core.Tensor, wanted: Any) -> _core.Tensor:
-    return _functions.mean(_functions.square(predicted - wanted["target"][:, None]), (1, 2))
-
-
-def _cross_entropies(classes: int) -> Callable[[_core.Tensor, _core.Tensor], _core.Tensor]:
-    def loss(predicted: _core.Tensor, wanted: Any) -> _core.Tensor:
-        labels = _functions.one_hot(wanted["target"], classes, predicted.dtype)[:, None]
-        picked = _functions.log_softmax(predicted) * labels
-        return -_functions.mean(_functions.sum(picked, 2), 1)
-
-    return loss
-
-
-def _held_out(y: Array, is_class: bool, fraction: float, folds: int, number: int, seed: int) -> Array:
-    """Rows by which training ends: each network of several has others, class by class."""
-    rows = len(y)
-    order = np.random.default_rng(seed).permutation(rows)
-    if is_class:
-        order = order[np.argsort(y[order], kind="stable")]
-    share = fraction if folds == 1 else 1 / max(folds, 2)
-    place = (np.arange(rows) * share + (number + 0.5) * share) % 1.0
-    chosen = np.zeros(rows, bool)
-    chosen[order] = place < share
-    if not chosen.any() or chosen.all():
-        chosen[:] = False
-        chosen[order[number % rows]] = rows > 1
-    return chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,11 @@ from backpass._types import Array
 from backpass.callbacks import Callback
 from backpass.models import Network
 from backpass.optimizers import AdamW, FlatCosine, Group, LogCosine
+from backpass.tables._columns import Schema
+from backpass.tables._networks import Scaling, inputs
+from backpass.tables._presets import Preset
+from backpass.tables._realmlp import body, features, scaling_of_categories
+from backpass.tables._targets import Target
 
 if TYPE_CHECKING:
     from backpass._types import Logs
@@ -41,6 +46,29 @@ def fit_weights(network: Network, features: Array, activation: str, seed: int) -
         arrays[f"{layer}.weight"][:] = drawn / deviation[:, None]
         arrays[f"{layer}.bias"][:] = bias = -_random_means(z, rng)
         x = np.asarray(getattr(_functions, activation)(_core.tensor(z + bias, "float64", False)))
+
+
+def build(
+    schema: Schema,
+    scaling: Scaling,
+    target: Target,
+    preset: Preset,
+    train: tuple[Any, ...],
+    steps: int,
+    seed: int,
+    threads: int | None,
+) -> Network:
+    """The network, whose first weights know some rows to train on, (x, y); `steps`: of all the training."""
+    x, y = train[:2]
+    both = inputs(schema)
+    places = [both[0]] * bool(schema.numbers) + [both[1]] * bool(schema.categories)
+    of_categories = scaling_of_categories(schema, x[-1] if schema.categories else np.empty((len(y), 0)))
+    read = features(schema, scaling, of_categories, *both)
+    limits = None if target.is_class else (float(y.min()), float(y.max()))
+    network = Network(places, body(read, preset.hidden, preset.dropout, target.outputs, steps, limits), seed=seed)
+    seen = Network(places, read).predict(x if len(x) > 1 else x[0], threads=threads)
+    fit_weights(network, seen, "selu" if target.is_class else "mish", seed)
+    return network
 
 
 def _dense(network: Network) -> list[str]:

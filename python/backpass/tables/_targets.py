@@ -49,7 +49,7 @@ class Target:
         gone = is_missing(values)
         if gone.any():
             raise ValueError(f"[tables] the target has no value in row {int(np.argmax(gone))}; leave such rows out")
-        if task == "classification" or (task is None and _looks_like_classes(values)):
+        if task == "classification" or (task is None and looks_like_classes(values)):
             known = {text_of(value): value for value in values}
             ordered = sorted(known, key=lambda text: (_as_number(known[text]), text))
             classes = tuple(known[text].item() if hasattr(known[text], "item") else known[text] for text in ordered)
@@ -103,7 +103,7 @@ def _plain(values: Any) -> Any:
     return values
 
 
-def _looks_like_classes(values: Array) -> bool:
+def looks_like_classes(values: Array) -> bool:
     if values.dtype.kind == "O":
         return True
     return values.dtype.kind in "iu" and len(np.unique(values)) <= FEW

@@ -60,7 +60,7 @@ def add_train(commands: Any) -> None:
     )  # fmt: skip
     train.add_argument("data", nargs="?", metavar="FILE",
                        help="a table: .csv, .tsv, .jsonl, .parquet or .arrow, or - for text from the standard input; "
-                            "the digits without it")  # fmt: skip
+                            "a folder of .parquet files, larger than memory; the digits without it")  # fmt: skip
     train.add_argument("--target", metavar="COLUMN", help="what to predict; needed for a table")
     train.add_argument("--task", choices=("classification", "regression"), help="default: as the target looks")
     train.add_argument("--preset", choices=("mlp", "tabm", "realmlp"), default="mlp",

@@ -81,7 +81,7 @@ def _summary(outcome: Outcome) -> str:
     held_out = int(outcome.held_out.sum())
     kind = f"{len(outcome.target.classes)} classes" if outcome.target.is_class else "a number"
     text = (
-        f"<p>{len(outcome.values)} rows; <b>{_safe(outcome.target.name)}</b> is {kind}. {held_out} rows were held out "
+        f"<p>{outcome.rows} rows; <b>{_safe(outcome.target.name)}</b> is {kind}. {held_out} rows were held out "
         f"({_safe(outcome.split)}), and all scores below are of these. Trained in {outcome.seconds:.1f} seconds.</p>"
     )
     return text + "".join(f'<p class="warning">{_safe(warning)}</p>' for warning in outcome.warnings)

@@ -20,6 +20,7 @@ from backpass.tables import TableModel
 from backpass.tables._checks import importances, warnings_of
 from backpass.tables._columns import Schema
 from backpass.tables._files import read_table, write_table
+from backpass.tables._folders import ParquetFolder, Shares, target_of
 from backpass.tables._frames import Columns
 from backpass.tables._scores import scores
 from backpass.tables._splits import last_rows, random_rows, whole_groups
@@ -45,6 +46,7 @@ class Outcome:
     predicted: Array  # of the held-out rows, as the network gives it
     command: str
     model_file: str
+    rows: int  # of all, of which columns and values may be some
     options: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,7 +64,7 @@ class Outcome:
             "target": self.target.name,
             "task": self.task,
             "classes": list(self.target.classes),
-            "rows": len(self.values),
+            "rows": self.rows,
             "held_out_rows": int(self.held_out.sum()),
             "split": self.split,
             "columns": {column.name: column.kind for column in self.schema.columns},
@@ -79,24 +81,30 @@ def train(options: argparse.Namespace, command: str) -> int:
     """`backpass train FILE --target NAME`."""
     model_file = str(options.out or Path(options.data).with_suffix(".safetensors").name)
     check_folder(model_file)
-    columns = read_table(options.data)
+    folder = _folder(options) if Path(options.data).is_dir() else None
+    columns, held_out = _sample(folder) if folder else (read_table(options.data), None)
     values = _taken(columns, options.target, str(options.data))
-    target = Target.learn(options.target, values, options.task)
-    held_out, split = _split(options, columns, values, target)
+    target = target_of(folder, options.target, options.task) if folder else None
+    target = target or Target.learn(options.target, values, options.task)
+    split = "at random"
+    if held_out is None:
+        held_out, split = _split(options, columns, values, target)
+    rows = folder.rows if folder else len(values)
     if held_out.all() or not held_out.any():
         raise ValueError(f"{options.data}: {len(values)} rows are too few to hold some out")
     given = {name: column[~held_out] for name, column in columns.items()}
     rest = {name: column[held_out] for name, column in columns.items()}
     say = (lambda text: None) if options.quiet or options.json else print
-    say(f"{options.data}: {len(values)} rows, {len(columns)} columns beside the target")
+    say(f"{options.data}: {rows} rows, {len(columns)} columns beside the target")
     say(_what(target, values, options.task is not None))
     told = warnings_of(columns, values, target.is_class)
     for warning in told:
         say(f"warning: {warning}")
     say(f"{int(held_out.sum())} rows held out: {split}")
     start = time.perf_counter()
+    learnt = (folder, options.target) if folder else (given, values[~held_out])
     model = _model(options).fit(
-        given, values[~held_out], task="classification" if target.is_class else "regression",
+        *learnt, task="classification" if target.is_class else "regression",
         progress=sys.stderr.isatty() and not (options.quiet or options.json),
     )  # fmt: skip
     seconds = time.perf_counter() - start
@@ -126,6 +134,7 @@ def train(options: argparse.Namespace, command: str) -> int:
         predicted=model._outputs(rest),
         command=command,
         model_file=model_file,
+        rows=rows,
     )
     model.save(outcome.model_file)
     say(f"trained in {seconds:.1f} s, {len(outcome.history['loss'])} epochs\n")
@@ -208,6 +217,20 @@ def _model(options: argparse.Namespace) -> TableModel:
         seed=options.seed,
         threads=options.threads,
     )
+
+
+def _folder(options: argparse.Namespace) -> ParquetFolder:
+    """Rows that pass by, and are held out at random."""
+    if options.time is not None or options.group is not None or options.ensembles > 1:
+        raise ValueError(f"{options.data}: a folder takes no --time, no --group and no --ensembles")
+    return ParquetFolder(options.data, test=options.test, seed=options.seed)
+
+
+def _sample(folder: ParquetFolder) -> tuple[Columns, Array]:
+    """Some rows of a folder in memory, and which of them are held out: baselines and the report are of these."""
+    test, some = folder.test_rows(), folder.kept(Shares.of(folder, 0).sample, 1)
+    held_out = np.arange(len(test[folder.names[0]]) + len(some[folder.names[0]])) < len(test[folder.names[0]])
+    return {name: np.concatenate([test[name], some[name]]) for name in folder.names}, held_out
 
 
 def _taken(columns: Columns, name: str, data: str) -> Array:
