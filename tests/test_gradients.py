@@ -155,3 +155,25 @@ def test_gradcheck_catches_what_is_wrong(case, bug, caught):
     x, y = rng.standard_normal((5, FEATURES)), case.target(rng, 5, OUTPUTS)
     error = bp.gradcheck(planted(bug), case.make(), x, y)
     assert error > 1e-4 if caught else error < 1e-6
+
+
+@pytest.mark.parametrize("cuts", [
+    [(0, 2), (2, 5)], [(0, 1), (3, 5)], [(0, 3), (2, 5)], [(2, 2), (0, 5)], [(0, 0), (1, 4), (5, 5)],
+    [(4, 5), (0, 1), (2, 3)], [(3, 3)], [(1, 1), (2, 2)],
+], ids=str)  # fmt: skip
+def test_what_flows_to_parts_of_a_tensor_is_put_where_they_were(cuts):
+    rng = np.random.default_rng(len(cuts))
+    x, by = rng.standard_normal((3, 5)), [rng.standard_normal((3, end - begin)) for begin, end in cuts]
+    whole = rng.standard_normal((3, 5))
+
+    def value(x):
+        return sum((bp.sum(x[:, a:b] ** 2 * w) for (a, b), w in zip(cuts, by, strict=True)), bp.sum(x * whole))
+
+    wanted = whole.copy()
+    for (a, b), w in zip(cuts, by, strict=True):
+        wanted[:, a:b] += 2 * x[:, a:b] * w
+    np.testing.assert_allclose(bp.grad(value)(x), wanted, rtol=1e-13)
+    second = np.zeros((3, 5))
+    for (a, b), w in zip(cuts, by, strict=True):
+        second[:, a:b] += 2 * w
+    np.testing.assert_allclose(bp.grad(lambda x: bp.sum(bp.grad(value)(x)))(x), second, rtol=1e-13)

@@ -272,10 +272,14 @@ def test_layers_that_may_hold_parameters_say_so(name):
     settings |= dict.fromkeys(("Dropout", "AlphaDropout", "GaussianNoise"), (0.1,))
     settings |= {other: (3, 1) for other in LAYERS if "Conv" in other} | {"DepthwiseConv2d": (1,)}
     settings |= {other: (2,) for other in LAYERS if "Adaptive" in other}
-    settings |= {other: (2, 2) for other in LAYERS if "Transformer" in other} | {"MultiheadAttention": (2,)}
+    settings |= {other: (2, 2) for other in LAYERS if "Transformer" in other}
+    settings |= dict.fromkeys(("MultiheadAttention", "GroupNorm"), (2,))
     layer = cls(*settings.get(name, ()))
-    of_sequences = name.endswith(("1d", "Pool", "Attention", "Encoding")) or "Transformer" in name
-    shape = (2, 4, 4, 4) if name.endswith("2d") else (2, 4, 4) if of_sequences else (2, 4)
+    of_sequences = (
+        name.endswith(("1d", "Pool", "Attention", "Encoding", "InstanceNorm", "Upsample")) or "Transformer" in name
+    )
+    of_images = name.endswith(("2d", "Shuffle", "Unshuffle"))
+    shape = (2, 4, 4, 4) if of_images else (2, 4, 4) if of_sequences else (2, 4)
     x = bp.tensor(np.ones(shape, np.int32 if name == "Embedding" else np.float32))
     layer(*([x, x] if name in ("Add", "Concat", "Multiply") or "Decoder" in name else [x]))
     assert layer._may_hold == bool(layer._residents())

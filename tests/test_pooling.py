@@ -189,3 +189,9 @@ def test_what_does_not_fit_is_refused(name):
     make, message = REFUSED[name]
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
+def test_a_window_that_is_too_large_is_refused_by_its_name(name):
+    with pytest.raises(ValueError, match=rf"\[{name}\] a kernel of 5 elements reaches over 5, beyond the 3"):
+        getattr(bp, name)(bp.input((1, 3, 3, 1)), 5)

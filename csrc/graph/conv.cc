@@ -13,10 +13,10 @@ constexpr Dim kMostSteps = Dim{1} << 31;   // keeps sums and products of two of 
 constexpr Dim kMostPadded = Dim{1} << 28;  // elements along an axis, with zeros around
 constexpr std::size_t kAttributes = 8;
 
-void check_axis(const WindowAxis& axis) {
-  const auto check = [](const char* what, Dim value, Dim least) {
+void check_axis(const WindowAxis& axis, const char* who = "conv2d") {
+  const auto check = [who](const char* what, Dim value, Dim least) {
     if (value < least || value >= kMostSteps)
-      fail("conv2d", what, " must be within ", least, " and ", kMostSteps - 1, ", got ", value);
+      fail(who, what, " must be within ", least, " and ", kMostSteps - 1, ", got ", value);
   };
   check("stride", axis.stride, 1);
   check("dilation", axis.dilation, 1);
@@ -128,13 +128,13 @@ Tensor reshaped_in_front(Dim size, const Tensor& y, const Shape& shape) {
 
 }  // namespace
 
-Dim windows_over(Dim size, Dim kernel, const WindowAxis& axis) {
-  check_axis(axis);
-  if (kernel < 1 || kernel >= kMostSteps) fail("conv2d", "a kernel has at least one element, got ", kernel);
+Dim windows_over(Dim size, Dim kernel, const WindowAxis& axis, const char* who) {
+  check_axis(axis, who);
+  if (kernel < 1 || kernel >= kMostSteps) fail(who, "a kernel has at least one element, got ", kernel);
   const Dim all = size + axis.before + axis.after, reach = axis.dilation * (kernel - 1) + 1;
-  if (all >= kMostPadded) fail("conv2d", "an axis has at most ", kMostPadded - 1, " elements with padding, got ", all);
+  if (all >= kMostPadded) fail(who, "an axis has at most ", kMostPadded - 1, " elements with padding, got ", all);
   if (all < reach)
-    fail("conv2d", "a kernel of ", kernel, " elements reaches over ", reach, ", beyond the ", all,
+    fail(who, "a kernel of ", kernel, " elements reaches over ", reach, ", beyond the ", all,
          " that there are with padding");
   return (all - reach) / axis.stride + 1;
 }

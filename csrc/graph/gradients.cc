@@ -49,7 +49,6 @@ void accumulate(GradMap& grads, const Tensor& x, const Tensor& g) {
 // Parts side by side, with zeros in the gaps: of a tensor that was cut in many, the sum of the padded parts would cost
 // the whole tensor for each.
 Tensor joined(std::vector<Tensor> parts) {
-  if (parts.size() == 1) return parts[0];
   std::ranges::sort(parts, {}, [](const Tensor& part) { return part.op().dims[1]; });
   const Shape whole = parts[0].shape();
   const Dim axis = parts[0].op().dims[0];
@@ -61,17 +60,19 @@ Tensor joined(std::vector<Tensor> parts) {
     if (until > at) pieces.push_back(broadcast_to(constant(0.0, {}, parts[0].dtype()), gap));
   };
   for (const Tensor& part : parts) {
+    if (part.op().dims[1] == part.op().dims[2]) continue;  // nothing, wherever it lies
     fill(part.op().dims[1]);
     pieces.push_back(part.op().inputs[0]);
     at = part.op().dims[2];
   }
   fill(whole[static_cast<std::size_t>(axis)]);
-  return concat(pieces, axis);
+  return pieces.empty() ? broadcast_to(constant(0.0, {}, parts[0].dtype()), whole) : concat(pieces, axis);
 }
 
 Tensor total(const Flow& flow) {
   if (flow.parts.empty()) return flow.sum;
-  return flow.sum ? flow.sum + joined(flow.parts) : joined(flow.parts);
+  const Tensor parts = flow.parts.size() == 1 ? flow.parts[0] : joined(flow.parts);
+  return flow.sum ? flow.sum + parts : parts;
 }
 
 void propagate(GradMap& grads, const OpSet& active, const Tensor& y) {

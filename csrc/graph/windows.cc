@@ -54,7 +54,7 @@ PoolAxis axis_of(const char* who, Dim size, Dim window, const WindowAxis& axis, 
   if (window < 1) fail(who, "windows have one element at least, got ", window);
   if (2 * std::max(axis.before, axis.after) > window)
     fail(who, "padding is at most half the window, ", window / 2, ", got ", std::max(axis.before, axis.after));
-  return {window, axis.stride, axis.before, axis.dilation, size, pooled_size(size, window, axis, ceil_mode)};
+  return {window, axis.stride, axis.before, axis.dilation, size, pooled_size(size, window, axis, ceil_mode, who)};
 }
 
 PoolAxis adaptive_axis(const char* who, Dim size, Dim count) {
@@ -110,8 +110,8 @@ PoolAxes pool_axes(const Op& op, const Shape& images, const Shape& windows) {
   return {{d[0], d[1], d[2], d[3], images[1], windows[1]}, {d[4], d[5], d[6], d[7], images[2], windows[2]}};
 }
 
-Dim pooled_size(Dim size, Dim window, const WindowAxis& axis, bool ceil_mode) {
-  const Dim least = windows_over(size, window, axis);
+Dim pooled_size(Dim size, Dim window, const WindowAxis& axis, bool ceil_mode, const char* who) {
+  const Dim least = windows_over(size, window, axis, who);
   if (!ceil_mode) return least;
   const Dim all = size + axis.before + axis.after, reach = axis.dilation * (window - 1) + 1;
   const Dim most = (all - reach + axis.stride - 1) / axis.stride + 1;

@@ -75,6 +75,42 @@ Tensor LayerNorm::build(LayerContext& context, const Tensor& x) const {
   return bias ? shifted(context, scaled(context, y)) : scaled(context, y);
 }
 
+namespace {
+
+Tensor by_groups(LayerContext& context, const std::string& who, const Tensor& x, Dim groups, double eps, bool affine) {
+  check(who.c_str(), x);
+  const Shape& shape = x.shape();
+  if (shape.back() % groups != 0) fail(who, "num_groups must divide the channels, ", shape.back(), ", got ", groups);
+  Dim places = 1;
+  for (std::size_t i = 1; i + 1 < shape.size(); ++i) places *= shape[i];
+  const Tensor grouped = reshape(x, {shape[0], places, groups, shape.back() / groups});
+  const std::vector<Dim> axes{1, 3};
+  const Tensor centred = grouped - mean(grouped, axes, true);
+  const Tensor y = reshape(centred * inverse_root(mean(square(centred), axes, true), eps), shape);
+  return affine ? shifted(context, scaled(context, y)) : y;
+}
+
+}  // namespace
+
+Fields GroupNorm::fields() {
+  return {{"num_groups", &num_groups, "how many runs of channels there are", kCount},
+          {"eps", &eps, kEps, kPositive},
+          {"affine", &affine, "whether there are weight and bias (channels)"}};
+}
+
+Tensor GroupNorm::build(LayerContext& context, const Tensor& x) const {
+  return by_groups(context, type(), x, num_groups, eps, affine);
+}
+
+Fields InstanceNorm::fields() {
+  return {{"eps", &eps, kEps, kPositive}, {"affine", &affine, "whether there are weight and bias (channels)"}};
+}
+
+Tensor InstanceNorm::build(LayerContext& context, const Tensor& x) const {
+  if (x.shape().size() < 3) fail(type(), "needs an input of shape (batch, ..., channels), got ", to_string(x.shape()));
+  return by_groups(context, type(), x, std::max<Dim>(x.shape().back(), 1), eps, affine);
+}
+
 Fields RMSNorm::fields() {
   return {{"eps", &eps, kEps, kNotNegative}, {"affine", &affine, "whether there is a weight (features)"}};
 }

@@ -15,7 +15,6 @@ std::vector<Dim> WindowSettings::numbers(const char* name, const PerAxis& given)
   return result;
 }
 
-// "1", "1, 2", or "1, 1, 2, 2": before and behind each axis.
 std::vector<Dim> WindowSettings::sides(const std::string& text) const {
   std::vector<Dim> given;
   for (const char *at = text.data(), *end = at + text.size(); at != end;) {

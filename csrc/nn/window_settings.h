@@ -16,8 +16,7 @@ struct WindowSettings {
   // The input as images, where a series has the height 1; and back.
   Tensor images(const Tensor& x) const;
   Tensor as_given(const Tensor& y) const;
-
- private:
+  // Before and behind each of two axes, from what a setting says: "1", "1, 2", or "1, 1, 2, 2".
   std::vector<Dim> sides(const std::string& text) const;
 };
 

@@ -21,7 +21,7 @@ struct Convolution {
 // How many windows of `kernel` elements there are over `size` elements:
 // (size + before + after - dilation (kernel - 1) - 1) / stride + 1, rounded down.
 // Throws std::invalid_argument where there is none, or a number of `axis` is out of range.
-Dim windows_over(Dim size, Dim kernel, const WindowAxis& axis);
+Dim windows_over(Dim size, Dim kernel, const WindowAxis& axis, const char* who = "conv2d");
 
 // The same windows with zeros around so that there are ceil(size / stride) of them, one more behind where they are odd;
 // and with all of them before, so that no window looks ahead.

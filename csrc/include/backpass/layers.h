@@ -6,6 +6,7 @@
 #include "backpass/attention_layers.h"
 #include "backpass/fields.h"
 #include "backpass/graph.h"
+#include "backpass/image_layers.h"
 #include "backpass/pool_layers.h"
 
 namespace backpass {
@@ -247,6 +248,30 @@ struct LayerNorm {
   Tensor build(LayerContext& context, const Tensor& x) const;
 };
 
+// (x - mean) / sqrt(variance + eps) * weight + bias, over each example's num_groups runs of channels and all that lies
+// between batch and channels (Wu and He 2018). num_groups divides the channels.
+struct GroupNorm {
+  Dim num_groups = 0;
+  double eps = 1e-5;
+  bool affine = true;  // weight and bias, (channels) each
+
+  std::string type() const { return "GroupNorm"; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
+// The same of each channel by itself (Ulyanov et al. 2016).
+struct InstanceNorm {
+  double eps = 1e-5;
+  bool affine = false;
+
+  std::string type() const { return "InstanceNorm"; }
+  Fields fields();
+  Attributes attributes() const { return attributes_of(*this); }
+  Tensor build(LayerContext& context, const Tensor& x) const;
+};
+
 // x / sqrt(mean(x^2) + eps) * weight over the last axis of each row (Zhang and Sennrich 2019). eps 0: the distance from
 // 1 to the next number of the type, as in PyTorch.
 struct RMSNorm {
@@ -340,8 +365,9 @@ using LayerTypes = Types<Dense, Embedding, Conv1d, Conv2d, ConvTranspose1d, Conv
                          MaxPool2d, AvgPool1d, AvgPool2d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveAvgPool1d,
                          AdaptiveAvgPool2d, GlobalAvgPool, GlobalMaxPool, MultiheadAttention, PositionalEncoding,
                          TransformerEncoderLayer, TransformerDecoderLayer, TransformerEncoder, TransformerDecoder,
-                         Residual, BatchNorm, LayerNorm, RMSNorm, Dropout, AlphaDropout, GaussianNoise, LeakyReLU, GELU,
-                         ELU, Hardtanh, Concat, Add, Multiply, Flatten, SELU, ReLU6, Softmax, Identity>;
+                         Residual, BatchNorm, GroupNorm, InstanceNorm, Upsample, PixelShuffle, PixelUnshuffle,
+                         ZeroPad1d, ZeroPad2d, LayerNorm, RMSNorm, Dropout, AlphaDropout, GaussianNoise, LeakyReLU,
+                         GELU, ELU, Hardtanh, Concat, Add, Multiply, Flatten, SELU, ReLU6, Softmax, Identity>;
 
 // What attributes cannot say: initializers that are functions, and layers that stand elsewhere too. By setting.
 struct LayerParts {

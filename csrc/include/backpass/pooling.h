@@ -13,7 +13,7 @@ struct Pooling {
 };
 
 // How many windows there are along an axis, as PyTorch counts them. Throws std::invalid_argument where there is none.
-Dim pooled_size(Dim size, Dim window, const WindowAxis& axis, bool ceil_mode);
+Dim pooled_size(Dim size, Dim window, const WindowAxis& axis, bool ceil_mode, const char* who = "max_pool2d");
 
 // The greatest of each window and channel; of equal ones the first gets the gradient. nan where there is one.
 Tensor max_pool2d(const Tensor& x, const Pooling& pooling = {});

@@ -7,12 +7,23 @@ Dense(units=10, activation='relu')
 
 from typing import TYPE_CHECKING
 
-from backpass.layers import _activations, _attention, _branches, _convolutions, _dense, _norms, _plain, _pooling
+from backpass.layers import (
+    _activations,
+    _attention,
+    _branches,
+    _convolutions,
+    _dense,
+    _images,
+    _norms,
+    _plain,
+    _pooling,
+)
 from backpass.layers._activations import *
 from backpass.layers._attention import *
 from backpass.layers._branches import *
 from backpass.layers._convolutions import *
 from backpass.layers._dense import *
+from backpass.layers._images import *
 from backpass.layers._layer import Layer as Layer
 from backpass.layers._norms import *
 from backpass.layers._plain import *
@@ -21,4 +32,4 @@ from backpass.layers._pooling import *
 if not TYPE_CHECKING:  # mypy reads no sums of lists; without one it follows the imports
     __all__ = ["Layer"]
     __all__ += _activations.__all__ + _attention.__all__ + _branches.__all__ + _convolutions.__all__
-    __all__ += _dense.__all__ + _norms.__all__ + _plain.__all__ + _pooling.__all__
+    __all__ += _dense.__all__ + _images.__all__ + _norms.__all__ + _plain.__all__ + _pooling.__all__

@@ -8,6 +8,8 @@ __all__ = [
     "AlphaDropout",
     "BatchNorm",
     "GaussianNoise",
+    "GroupNorm",
+    "InstanceNorm",
     "LayerNorm",
     "RMSNorm",
 ]
@@ -84,6 +86,64 @@ class LayerNorm(Fixed):
             affine=affine,
             bias=bias,
         )
+
+
+class GroupNorm(Fixed):
+    """(x - mean) / sqrt(variance + eps) * weight + bias, over runs of channels of each example (Wu and He 2018).
+
+    A run takes in all that lies between the batch and the channels: pixels, or time. It is the same in training and
+    otherwise, and for any batch size.
+
+    Args:
+        num_groups: how many runs of channels there are; it divides the channels.
+        eps: keeps the division finite.
+        affine: whether there are weight and bias (channels).
+
+    Raises:
+        ValueError: if a setting is out of range; in a call, if `num_groups` does not divide the channels.
+
+    Example:
+        >>> import backpass as bp
+        >>> model = bp.Sequential(bp.GroupNorm(2), input_shape=(5, 5, 4), seed=0)
+        >>> model.n_parameters
+        8
+    """
+
+    _may_hold = True
+
+    num_groups: int
+    eps: float
+    affine: bool
+
+    def __init__(self, num_groups: int, eps: float = 1e-5, affine: bool = True) -> None:
+        self._keep(num_groups=num_groups, eps=eps, affine=affine)
+
+
+class InstanceNorm(Fixed):
+    """`GroupNorm` of each channel by itself (Ulyanov et al. 2016): over pixels, or over time.
+
+    Args:
+        eps: keeps the division finite.
+        affine: whether there are weight and bias (channels).
+
+    Raises:
+        ValueError: if eps is not positive and finite; in a call, if the input has nothing between batch and channels.
+
+    Example:
+        >>> import backpass as bp
+        >>> bp.Sequential(bp.InstanceNorm(), input_shape=(2, 1)).predict([[[1.0], [3.0]]]).round(3).tolist()
+        [[[-1.0], [1.0]]]
+    """
+
+    eps: float
+    affine: bool
+
+    def __init__(self, eps: float = 1e-5, affine: bool = False) -> None:
+        self._keep(eps=eps, affine=affine)
+
+    @property
+    def _may_hold(self) -> bool:  # type: ignore[override]
+        return self.affine
 
 
 class RMSNorm(Fixed):
