@@ -24,6 +24,14 @@ MODELS = {
     "series": lambda dtype: bp.Sequential(
         bp.Conv1d(6, 3, dilation=2, padding="causal", activation="relu"), bp.AvgPool1d(3, 2),
         bp.ConvTranspose1d(3, 2), bp.GlobalMaxPool(), bp.Dense(1), input_shape=(12, 3), seed=0, dtype=dtype),
+    "transformer": lambda dtype: bp.Sequential(
+        bp.PositionalEncoding(learned=True),
+        bp.TransformerEncoderLayer(2, 7, norm_first=True, causal=True, rotary=True),
+        bp.TransformerEncoder(2, 2, 5, activation="gelu", norm=True), bp.Dense(3),
+        input_shape=(5, 4), seed=0, dtype=dtype),
+    "sizes": lambda dtype: bp.Sequential(
+        bp.GroupNorm(2), bp.Upsample((2, 3), "linear"), bp.ZeroPad2d(((0, 1), (1, 2))), bp.InstanceNorm(),
+        bp.Upsample(2), bp.PixelUnshuffle(2), bp.PixelShuffle(2), input_shape=(2, 3, 4), seed=0, dtype=dtype),
 }  # fmt: skip
 
 
