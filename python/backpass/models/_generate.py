@@ -78,7 +78,8 @@ def _checked_prompt(prompt: ArrayLike, classes: int) -> tuple[Array, bool]:
 def _chosen(logits: Array, temperature: float, top_k: int, top_p: float, rng: Any) -> Array:
     """A token for each row."""
     if temperature == 0:
-        return np.argmax(logits, axis=1)
+        best: Array = np.argmax(logits, axis=1)
+        return best
     order = np.argsort(-logits, axis=1, kind="stable")
     scaled = np.take_along_axis(logits, order, axis=1) / temperature
     p = np.exp(scaled - scaled[:, :1])
