@@ -127,6 +127,8 @@ def test_weights_are_dropped_in_training_alone():
     (lambda q, k, v: bp.attention(q, k[..., :2], v), r"\[attention\] q and k need as many features, got \(2, 3, 4\)"),
     (lambda q, k, v: bp.attention(q, k, v[:, :2]), r"\[attention\] k and v need as many rows"),
     (lambda q, k, v: bp.attention(q, k, v, causal=True), r"\[attention\] causal is for as many queries as keys"),
+    (lambda q, k, v: bp.attention(q, k, v, keep=np.ones((5, 7))), r"keep must broadcast to .*got \(5, 7\)"),
+    (lambda q, k, v: bp.attention(q, k, v, bias=np.ones((2, 2, 3, 5))), r"\[attention\] bias must broadcast to"),
     (lambda q, k, v: bp.attention(q, k, v, dropout=1.0), r"\[attention\] dropout must be at least 0 and below 1"),
     (lambda q, k, v: bp.attention(q, k, v, scale=0.0), r"\[attention\] scale must not be 0"),
     (lambda q, k, v: bp.attention(q, k, v, scale=float("nan")), r"\[attention\] scale must be finite"),
@@ -135,7 +137,7 @@ def test_weights_are_dropped_in_training_alone():
     (lambda q, k, v: bp.attention(q[0, 0], k, v), r"\[attention\] q must have shape \(..., time, features\)"),
     (lambda q, k, v: bp.rotary(q[..., :3]), r"\[rotary\] needs an even number of features"),
     (lambda q, k, v: bp.rotary(q, base=-1.0), r"\[rotary\] base must be positive and finite"),
-], ids=range(11))  # fmt: skip
+], ids=range(13))  # fmt: skip
 def test_what_does_not_fit_is_refused(call, message):
     q, k, v = map(bp.tensor, drawn((2, 3, 4), (2, 5, 4), (2, 5, 4)))
     with pytest.raises(ValueError, match=message):

@@ -188,6 +188,13 @@ def test_what_looks_at_several_rows_is_refused(name):
         to_c(model)
 
 
+def test_weights_of_8_bits_are_finite():
+    model = bp.Sequential(bp.Dense(1), input_shape=1, seed=0)
+    model.load_state_dict({"0.weight": np.array([[np.inf]]), "0.bias": np.zeros(1)})
+    with pytest.raises(ValueError, match=r"\[to_c\] weights of 8 bits must be finite, and '0.weight' is not"):
+        to_c(model, weights="int8")
+
+
 def test_what_is_no_model_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(TypeError, match=r"\[to_c\] takes a model of backpass, got int"):
         to_c(3, tmp_path / "m.h")

@@ -37,6 +37,17 @@ def test_it_is_the_loss_of_all_positions_as_rows(name, weighted):
     np.testing.assert_allclose(grad, wanted_grad.reshape(grad.shape), rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_focal_takes_them_too(weighted):
+    logits, labels = data()
+    weight = np.arange(1.0, ROWS + 1) if weighted else None
+    value, grad = bp.Focal().value_and_grad(logits, labels, weight)
+    flat = None if weight is None else np.repeat(weight, TIME)
+    wanted, wanted_grad = bp.Focal().value_and_grad(logits.reshape(-1, CLASSES), labels.ravel(), flat)
+    np.testing.assert_allclose(value, wanted, rtol=1e-13)
+    np.testing.assert_allclose(grad, wanted_grad.reshape(grad.shape), rtol=1e-12, atol=1e-15)
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_pytorch_gives_the_same(name):
     torch = pytest.importorskip("torch", reason="what is compared with is not installed")

@@ -47,6 +47,19 @@ Tensor within(const Tensor& lengths, const Shape& scores, DType dtype) {
   return greater(reshape(cast(lengths, dtype), each), positions);
 }
 
+// Whether it stands beside scores as it is, or repeated.
+void check_beside(const char* which, const Tensor& t, const Shape& scores) {
+  const Shape& shape = t.shape();
+  bool fits = shape.size() <= scores.size();
+  for (std::size_t i = 0; fits && i < shape.size(); ++i) {
+    const Dim own = shape[shape.size() - 1 - i];
+    fits = own == 1 || own == scores[scores.size() - 1 - i];
+  }
+  if (!fits)
+    fail("attention", which, " must broadcast to (..., queries, keys), ", to_string(scores), ", got ",
+         to_string(shape));
+}
+
 Tensor times(const Tensor& a, const Tensor& b) { return a ? a * b : b; }
 
 // What is taken out beside scores, and what it leaves of the weights where rows may lose all.
@@ -58,6 +71,7 @@ Masks masks_of(const Attention& settings, const Shape& scores, DType dtype) {
   Tensor kept, causal;
   if (settings.lengths) kept = within(settings.lengths, scores, dtype);
   if (settings.keep) {
+    check_beside("keep", settings.keep, scores);
     const Tensor keep = settings.keep.dtype() == DType::int32 ? cast(settings.keep, dtype) : settings.keep;
     kept = times(kept, not_equal(keep, zeros_like(keep)));
   }
@@ -81,6 +95,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Attent
   Tensor scores = matmul(q, k, false, true) * (settings.scale != 0 ? settings.scale : 1 / std::sqrt(features));
   Masks masks = masks_of(settings, scores.shape(), q.dtype());
   if (settings.bias) {
+    check_beside("bias", settings.bias, scores.shape());
     const Tensor least = full_like(settings.bias, kOut);
     scores = scores + maximum(settings.bias, least);
     masks.kept = times(masks.kept, greater(settings.bias, least));

@@ -85,6 +85,9 @@ def to_c(
             raise ValueError(f"[to_c] the operation {op.kind!r} {CANNOT.get(op.kind, 'is not known')}: no C for it")
     check_rows_are_apart(graph)
     narrow = _narrow(graph) if weights == "int8" else set()
+    for each in narrow:
+        if not np.isfinite(graph.arrays[each]).all():
+            raise ValueError(f"[to_c] weights of 8 bits must be finite, and {each!r} is not")
     text, size, workspace = _header(graph, name, narrow)
     made = CHeader(text, size, workspace, None if rows is None else _error(model, graph, narrow, rows))
     if path is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backpass.layers._fixed import Fixed
+from backpass import _names
+from backpass.layers._dense import ACTIVATIONS
+from backpass.layers._fixed import ACTIVATION_ALIASES, Fixed
 
 if TYPE_CHECKING:
     from backpass import _core
@@ -113,6 +115,13 @@ class _TransformerLayer(_Attending):
     causal: bool
     rotary: bool
     layer_norm_eps: float
+
+    def _keep(self, **settings: object) -> None:
+        kind, known = self._kind(), {name: name for name in ACTIVATIONS}
+        if not isinstance(settings["activation"], str):
+            raise TypeError(f"[{kind}] activation must be a name, got {settings['activation']!r}")
+        own = _names.lookup(kind, "activation", settings["activation"], known, ACTIVATION_ALIASES)
+        super()._keep(**settings | {"activation": own})
 
 
 class TransformerEncoderLayer(_TransformerLayer):
