@@ -274,10 +274,13 @@ def test_layers_that_may_hold_parameters_say_so(name):
     settings |= {other: (2,) for other in LAYERS if "Adaptive" in other}
     settings |= {other: (2, 2) for other in LAYERS if "Transformer" in other}
     settings |= dict.fromkeys(("MultiheadAttention", "GroupNorm"), (2,))
+    recurrent = name.startswith(("RNN", "LSTM", "GRU"))
+    settings |= {name: (3,)} if recurrent else {}
     layer = cls(*settings.get(name, ()))
     of_sequences = (
         name.endswith(("1d", "Pool", "Attention", "Encoding", "InstanceNorm", "Upsample")) or "Transformer" in name
     )
+    of_sequences |= recurrent and not name.endswith("Cell")
     of_images = name.endswith(("2d", "Shuffle", "Unshuffle"))
     shape = (2, 4, 4, 4) if of_images else (2, 4, 4) if of_sequences else (2, 4)
     x = bp.tensor(np.ones(shape, np.int32 if name == "Embedding" else np.float32))

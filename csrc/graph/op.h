@@ -58,6 +58,8 @@ enum class OpKind : unsigned char {
   argmax,          // dims: likewise. int32, where in them as one axis
   argsort,         // dims: axis; reverse: the greatest first. int32
   recurrence,      // inputs: x, a or none: y = x + a (the y before), along dims: axis; reverse: from the end. a is 1
+  recurrent,       // dims: RecurrentPart; name: cell; reverse. inputs: see RecurrentInputs (graph/recurrent.h)
+  recurrent_grad,  // dims: RecurrentGrad, RecurrentPart; likewise, and see RecurrentKept: its derivative
   random_keep,     // alpha: rate; stream. 1 / (1 - rate) or 0 in training, 1 otherwise
   random_normal,   // stream, always. Of mean 0 and deviation 1 in training, 0 otherwise
   random_uniform,  // stream, always. Within 0 and 1

@@ -31,12 +31,13 @@ enum class Role : unsigned char {
   sum,
   product,
   convolution,
-  windows,   // of pooling
-  linalg,    // of each matrix of an operand
-  movement,  // elements of others at other places: see Move
-  lookup,    // elements by indices
-  axis,      // along neighbouring axes, by a call of its own
-  update,    // of weights and their slots, by a kernel of an optimizer
+  windows,    // of pooling
+  linalg,     // of each matrix of an operand
+  movement,   // elements of others at other places: see Move
+  lookup,     // elements by indices
+  axis,       // along neighbouring axes, by a call of its own
+  recurrent,  // through all steps of a series, by a call that leaves several results
+  update,     // of weights and their slots, by a kernel of an optimizer
   host,
 };
 

@@ -37,6 +37,7 @@ constexpr OpField kIndicesFields[] = {{"who", &Op::name}, {"ignore", &Op::ignore
 constexpr OpField kGatherFields[] = {{"dims", &Op::dims}, {"who", &Op::name}};
 constexpr OpField kArgsortFields[] = {{"dims", &Op::dims, Form::one_dim}, {"descending", &Op::reverse}};
 constexpr OpField kRecurrenceFields[] = {{"dims", &Op::dims, Form::one_dim}, {"reverse", &Op::reverse}};
+constexpr OpField kRecurrentFields[] = {{"dims", &Op::dims}, {"cell", &Op::name}, {"reverse", &Op::reverse}};
 constexpr OpField kKeepFields[] = {{"rate", &Op::alpha}, {"stream", &Op::stream}};
 constexpr OpField kNumbersFields[] = {{"stream", &Op::stream}, {"always", &Op::always, Form::optional}};
 constexpr OpField kMomentumFields[] = {{"momentum", &Op::alpha}};
@@ -144,6 +145,8 @@ constexpr OpRow kRows[] = {
     {OpKind::argsort, "argsort", Role::axis, {1, 1}, kArgsortFields, nothing_flows,
      [](const Op& op) { return argsort(input0(op), op.dims[0], op.reverse); }, input_flops, batched_argsort, {}, nullptr, true},
     {OpKind::recurrence, "recurrence", Role::axis, {1, 2}, kRecurrenceFields, recurrence_derivative, rebuilt_recurrence, input_flops, batched_recurrence},
+    {OpKind::recurrent, "recurrent", Role::recurrent, {4, 6}, kRecurrentFields, recurrent_derivative, rebuilt_recurrent, recurrent_flops, batched_recurrent},
+    {OpKind::recurrent_grad, "recurrent_grad", Role::recurrent, {6, 10}, kRecurrentFields, recurrent_grad_derivative, rebuilt_recurrent, recurrent_flops, batched_recurrent},
     {OpKind::random_keep, "random_keep", Role::generator, {0, 0}, kKeepFields, nothing_flows, rebuilt_random, no_flops, batched_random},
     {OpKind::random_normal, "random_normal", Role::generator, {0, 0}, kNumbersFields, nothing_flows, rebuilt_random, no_flops, batched_random},
     {OpKind::random_uniform, "random_uniform", Role::generator, {0, 0}, kNumbersFields, nothing_flows, rebuilt_random, no_flops, batched_random},

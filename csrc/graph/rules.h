@@ -54,6 +54,8 @@ Grads scatter_add_derivative(const Tensor& y, const Tensor& g, const Wanted& wan
 Grads max_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads prod_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads recurrence_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads recurrent_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
+Grads recurrent_grad_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads gather_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads gather_add_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
 Grads by_mode_derivative(const Tensor& y, const Tensor& g, const Wanted& wanted);
@@ -89,6 +91,7 @@ Tensor batched_gather_add(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_fold(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_argsort(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_recurrence(const Op& op, const BatchedInputs& x, Dim size);
+Tensor batched_recurrent(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_random(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_by_mode(const Op& op, const BatchedInputs& x, Dim size);
 Tensor batched_track(const Op& op, const BatchedInputs& x, Dim size);
@@ -117,6 +120,7 @@ Tensor rebuilt_elementwise(const Op& op);
 Tensor rebuilt_inverse_rms(const Op& op);
 Tensor rebuilt_fold(const Op& op);
 Tensor rebuilt_recurrence(const Op& op);
+Tensor rebuilt_recurrent(const Op& op);
 Tensor rebuilt_gather(const Op& op);
 Tensor rebuilt_random(const Op& op);
 
@@ -127,6 +131,7 @@ Tensor rebuilt_windows(const Op& op);
 double matmul_flops(const Tensor& y);
 double batch_matmul_flops(const Tensor& y);
 double conv_flops(const Tensor& y);
+double recurrent_flops(const Tensor& y);
 double window_flops(const Tensor& y);
 double linalg_flops(const Tensor& y);
 
@@ -147,6 +152,8 @@ Tensor kept_or_not(const Tensor& y, const Tensor& x, const std::vector<Dim>& ove
 std::pair<Tensor, std::vector<Dim>> gathered_axes(const Tensor& x, const std::vector<Dim>& over);
 // y = x + a (the y before it) along an axis; from the end, if `reverse`. Without a: 1.
 Tensor recurrence(const Tensor& x, const Tensor& a, Dim axis, bool reverse);
+// Inputs of the shapes and types of these.
+std::vector<Tensor> inputs_like(const std::vector<Tensor>& tensors);
 // Every element of an input to the place of the same index.
 Move straight_move(const Shape& from, const Shape& to);
 

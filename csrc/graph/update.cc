@@ -26,12 +26,6 @@ Tensor composed(const Op& op, const std::vector<Tensor>& from) {
   return by_ops(*op.update, from)[static_cast<std::size_t>(op.dims[0])];
 }
 
-std::vector<Tensor> inputs_like(const std::vector<Tensor>& tensors) {
-  std::vector<Tensor> inputs;
-  for (const Tensor& t : tensors) inputs.push_back(input(t.shape(), t.dtype()));
-  return inputs;
-}
-
 Tensor update_op(const Op& like, std::vector<Tensor> inputs) {
   Op op{.kind = OpKind::update, .shape = inputs[0].shape(), .dtype = inputs[0].dtype(), .dims = like.dims};
   op.inputs = std::move(inputs);
@@ -40,6 +34,12 @@ Tensor update_op(const Op& like, std::vector<Tensor> inputs) {
 }
 
 }  // namespace
+
+std::vector<Tensor> inputs_like(const std::vector<Tensor>& tensors) {
+  std::vector<Tensor> inputs;
+  for (const Tensor& t : tensors) inputs.push_back(input(t.shape(), t.dtype()));
+  return inputs;
+}
 
 std::vector<Tensor> update(std::shared_ptr<const UpdateStep> step, const Tensor& weight, const Tensor& grad,
                            const std::vector<Tensor>& slots, const Tensor& numbers, const Tensor& factor) {

@@ -8,6 +8,7 @@
 #include "backpass/graph.h"
 #include "backpass/image_layers.h"
 #include "backpass/pool_layers.h"
+#include "backpass/recurrent_layers.h"
 
 namespace backpass {
 
@@ -361,13 +362,14 @@ struct Residual {
 std::vector<std::string> activations();
 
 // All of these but those of elementwise.h.
-using LayerTypes = Types<Dense, Embedding, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, DepthwiseConv2d, MaxPool1d,
-                         MaxPool2d, AvgPool1d, AvgPool2d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveAvgPool1d,
-                         AdaptiveAvgPool2d, GlobalAvgPool, GlobalMaxPool, MultiheadAttention, PositionalEncoding,
-                         TransformerEncoderLayer, TransformerDecoderLayer, TransformerEncoder, TransformerDecoder,
-                         Residual, BatchNorm, GroupNorm, InstanceNorm, Upsample, PixelShuffle, PixelUnshuffle,
-                         ZeroPad1d, ZeroPad2d, LayerNorm, RMSNorm, Dropout, AlphaDropout, GaussianNoise, LeakyReLU,
-                         GELU, ELU, Hardtanh, Concat, Add, Multiply, Flatten, SELU, ReLU6, Softmax, Identity>;
+using LayerTypes =
+    Types<Dense, Embedding, Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d, DepthwiseConv2d, MaxPool1d, MaxPool2d,
+          AvgPool1d, AvgPool2d, AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveAvgPool1d, AdaptiveAvgPool2d,
+          GlobalAvgPool, GlobalMaxPool, MultiheadAttention, PositionalEncoding, TransformerEncoderLayer,
+          TransformerDecoderLayer, TransformerEncoder, TransformerDecoder, RNN, LSTM, GRU, RNNCell, LSTMCell, GRUCell,
+          Residual, BatchNorm, GroupNorm, InstanceNorm, Upsample, PixelShuffle, PixelUnshuffle, ZeroPad1d, ZeroPad2d,
+          LayerNorm, RMSNorm, Dropout, AlphaDropout, GaussianNoise, LeakyReLU, GELU, ELU, Hardtanh, Concat, Add,
+          Multiply, Flatten, SELU, ReLU6, Softmax, Identity>;
 
 // What attributes cannot say: initializers that are functions, and layers that stand elsewhere too. By setting.
 struct LayerParts {

@@ -82,6 +82,7 @@ class Generator {
       case Role::movement:
       case Role::lookup:
       case Role::axis:
+      case Role::recurrent:
       case Role::update:
       case Role::host:
         return emit_copy(t);

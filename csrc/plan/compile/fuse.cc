@@ -2,6 +2,7 @@
 #include "plan/compile/fuse.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <unordered_set>
 
@@ -120,8 +121,10 @@ class Fuser {
         return place_alone(t, Cluster::Kind::rows);
       case Role::axis:
         return place_alone(t, Cluster::Kind::axis);
+      case Role::recurrent:
+        return place_part(t, Cluster::Kind::recurrent);
       case Role::update:
-        return place_update(t);
+        return place_part(t, Cluster::Kind::update);
       case Role::host:
         return place_alone(t, Cluster::Kind::host);
     }
@@ -137,22 +140,32 @@ class Fuser {
     add_cluster(kind, t, sources_.space(t));
   }
 
-  // The weight and the slots of a step are made by one call.
-  void place_update(const Tensor& t) {
-    std::vector<const void*> step{t.op().update.get()};
-    for (const Tensor& from : t.op().inputs) step.push_back(&from.op());
-    const auto [found, is_new] = updates_.try_emplace(std::move(step), fusion_.clusters.size());
+  // What one call leaves: the weight and the slots of a step, the parts of a walk through time.
+  void place_part(const Tensor& t, Cluster::Kind kind) {
+    const auto [found, is_new] = calls_.try_emplace(call_of(t.op()), fusion_.clusters.size());
     if (!is_new && adds_to(fusion_.clusters[found->second], t)) {
       fusion_.cluster_of[&t.op()] = found->second;
       return fusion_.clusters[found->second].ops.push_back(t);
     }
-    place_alone(t, Cluster::Kind::update);
+    place_alone(t, kind);
     found->second = fusion_.cluster_of.at(&t.op());
   }
 
-  bool adds_to(const Cluster& step, const Tensor& t) const {
-    return step.phase == phase(t) &&
-           std::ranges::none_of(step.ops, [&](const Tensor& made) { return made.op().dims == t.op().dims; });
+  // All but which of the results it is.
+  static std::vector<std::uintptr_t> call_of(const Op& op) {
+    std::vector<std::uintptr_t> key{reinterpret_cast<std::uintptr_t>(op.update.get()),
+                                    static_cast<std::uintptr_t>(op.kind), static_cast<std::uintptr_t>(op.reverse),
+                                    static_cast<std::uintptr_t>(op.dims.size() > 1 ? op.dims[1] : 0)};
+    for (const char letter : op.name) key.push_back(static_cast<std::uintptr_t>(letter));
+    for (const Tensor& from : op.inputs) key.push_back(reinterpret_cast<std::uintptr_t>(&from.op()));
+    return key;
+  }
+
+  // What a derivative reads of a walk is left by the walk itself, whatever its phase.
+  bool adds_to(const Cluster& call, const Tensor& t) const {
+    if (call.kind == Cluster::Kind::recurrent) return true;
+    return call.phase == phase(t) &&
+           std::ranges::none_of(call.ops, [&](const Tensor& made) { return made.op().dims == t.op().dims; });
   }
 
   // Operands of a program may be views of memory; a generator seen as anything but itself is written out, and so is a
@@ -294,8 +307,9 @@ class Fuser {
   Fusion fusion_;
   std::unordered_set<const Op*> needed_;
   std::unordered_map<const Op*, int> uses_;
-  std::map<std::vector<const void*>, std::size_t> updates_;  // the latest cluster of a step on some inputs
-  std::unordered_map<const Op*, std::size_t> reader_;        // the latest program that reads a value
+  std::map<std::vector<std::uintptr_t>, std::size_t>
+      calls_;                                          // the latest cluster of a call that leaves several results
+  std::unordered_map<const Op*, std::size_t> reader_;  // the latest program that reads a value
 };
 
 }  // namespace

@@ -18,6 +18,7 @@ struct Cluster {
     copy,
     rows,
     axis,
+    recurrent,
     update,
     host
   };

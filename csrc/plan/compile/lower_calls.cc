@@ -49,6 +49,8 @@ CallPtr Lowering::lower_as(std::size_t index) {
       return lower_rows<T>(cluster.ops[0]);
     case Cluster::Kind::axis:
       return lower_axis<T>(cluster.ops[0]);
+    case Cluster::Kind::recurrent:
+      return lower_recurrent<T>(cluster);
     case Cluster::Kind::update:
       return make_apply_call(kernels::table<T>(kernels::current_isa()), apply_spec(cluster));
     case Cluster::Kind::host:

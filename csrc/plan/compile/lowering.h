@@ -9,6 +9,8 @@
 
 namespace backpass {
 
+struct RecurrentSpec;
+
 class Lowering {
  public:
   Lowering(Plan& plan, const PlanSpec& spec);
@@ -43,6 +45,11 @@ class Lowering {
   CallPtr lower_filters(const Tensor& t);
   ConvSpec conv_spec(const Tensor& t);
   WindowSpec window_spec(const Tensor& t);
+  RecurrentSpec recurrent_spec(const Cluster& cluster);
+  template <class T>
+  CallPtr lower_recurrent(const Cluster& cluster);
+  template <class T>
+  int lower_panels(const Cluster& cluster, bool transposed);
   template <class T>
   CallPtr lower_program(std::size_t index);
   template <class T>

@@ -22,6 +22,8 @@ CANNOT = {
     "window_spread": "is a derivative",
     "window_put": "is a derivative",
     "conv_weight": "is a derivative",
+    "recurrent": "is a recurrent layer",
+    "recurrent_grad": "is a derivative",
     **dict.fromkeys(
         ("cholesky", "triangular_solve", "solve", "inv", "det", "det_sign", "log_abs_det", "eigh", "qr"),
         "is linear algebra",

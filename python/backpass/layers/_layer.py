@@ -207,7 +207,7 @@ class Layer:
         places = [_core.input((None, *shape), dtype, f"input{i}") for i, (shape, dtype) in enumerate(key)]
         others: dict[Any, _core.Caller] = self.__dict__.get("_called", {})
         seed = None if others else _callers.next_seed()
-        network = _core.Network(places, [self(*places)], seed, None, None)
+        network = _core.Network(places, [Layer.__call__(self, *places)], seed, None, None)
         if self._given is not None:
             network.load_arrays({f"0.{name}": value for name, value in self._given.items()})
             del self.__dict__["_given"]
