@@ -65,7 +65,7 @@ def test_other_casts():
     assert x.astype("float32") is not None
     with pytest.raises(ValueError, match="a graph computes in one real type"):
         bp.input((2,)).astype("float64")
-    with pytest.raises(ValueError, match=r'cast\(x, "float32"\) makes it real'):
+    with pytest.raises(ValueError, match="cast makes it real"):
         bp.tensor(A) == bp.tensor([1.0])  # noqa: B015
 
 
@@ -74,7 +74,7 @@ def test_constants_have_values():
     assert bp.arange(3).numpy().tolist() == [0, 1, 2]
     assert float(bp.sum(bp.ones((3,)))) == 3
     assert (bp.arange(3) == bp.arange(3)).numpy().tolist() == [1, 1, 1]
-    with pytest.raises(ValueError, match=r"tensor\(x, requires_grad=True\)"):
+    with pytest.raises(ValueError, match=r"a tensor made with requires_grad"):
         bp.zeros((2,)).requires_grad_()
     assert bp.tensor(bp.zeros((2,)), requires_grad=True).requires_grad
 

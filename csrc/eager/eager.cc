@@ -109,10 +109,10 @@ void check_differentiable(const Tensor& y) {
   const Recorded& recorded = recorded_of(y);
   if (recorded.freed)
     fail("backward",
-         "a backward has let go of what this was made from: backward(retain_graph=True) keeps it for another one");
+         "a backward has let go of what this was made from: backward with retain_graph keeps it for another one");
   if (!recorded.requires_grad)
     fail("backward",
-         "the tensor follows from nothing that requires a gradient: tensor(..., requires_grad=True), or a model, and "
+         "the tensor follows from nothing that requires a gradient: a tensor made with requires_grad, or a model, and "
          "not within no_grad");
 }
 
@@ -135,7 +135,8 @@ bool is_leaf(const Tensor& t) { return is_eager(t) && (t.op().recorded->leaf || 
 
 void set_requires_grad(const Tensor& t, bool on) {
   if (on && !is_eager(t) && has_value(t))
-    fail("requires_grad", "a constant may be part of graphs: tensor(x, requires_grad=True) is a leaf with its value");
+    fail("requires_grad",
+         "a constant may be part of graphs: a tensor made with requires_grad is a leaf with its value");
   Recorded& recorded = recorded_of(t);
   if (on && t.dtype() == DType::int32) fail("requires_grad", "only float32 and float64 can require a gradient");
   if (requires_grad(t) == on) return;

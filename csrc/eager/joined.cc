@@ -65,7 +65,7 @@ void check(const std::vector<std::pair<std::string, Tensor>>& parts) {
   if (parts.empty()) fail("parameters", "needs a parameter");
   for (const auto& [name, t] : parts) {
     if (!is_parameter(t))
-      fail("parameters", '"', name, "\" must be a leaf that requires a gradient: tensor(..., requires_grad=True)");
+      fail("parameters", '"', name, "\" must be a leaf that requires a gradient: a tensor made with requires_grad");
     if (t.dtype() != parts[0].second.dtype())
       fail("parameters", "must be of one type, got ", backpass::name(parts[0].second.dtype()), " of \"", parts[0].first,
            "\" and ", backpass::name(t.dtype()), " of \"", name, '"');

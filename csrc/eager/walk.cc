@@ -165,7 +165,7 @@ void check_current(const Node& node) {
 void check_kept(const Node& node, Purpose purpose) {
   if (purpose == Purpose::gradients && node.recorded() && node.recorded()->freed)
     fail("backward",
-         "a backward has let go of what this was made from: backward(retain_graph=True) keeps it for another one, and "
+         "a backward has let go of what this was made from: backward with retain_graph keeps it for another one, and "
          "detach() takes the value alone");
 }
 

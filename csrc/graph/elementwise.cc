@@ -14,7 +14,7 @@ void check_inputs(Elementwise fn, int got) {
 
 void check_real(const char* who, const Tensor& x) {
   if (!x) fail(who, "got an empty tensor");
-  if (x.dtype() == DType::int32) fail(who, "takes float32 or float64, got int32: cast(x, \"float32\") makes it real");
+  if (x.dtype() == DType::int32) fail(who, "takes float32 or float64, got int32: cast makes it real");
 }
 
 Shape broadcast_shape(const char* who, const Tensor& a, const Tensor& b) {

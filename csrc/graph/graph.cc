@@ -35,7 +35,7 @@ Graph::Graph(std::vector<Tensor> inputs, std::vector<Tensor> outputs)
   for (const Tensor& t : ops_) {
     if (t.op().inputs.size() < row_of(t.op()).inputs.least || (t.op().recorded && t.op().kind == OpKind::input))
       fail("Graph",
-           "an output depends on a tensor that has a value: make that an argument, or bp.constant of its array");
+           "an output depends on a tensor that has a value: make that an argument, or a constant of its array");
     if (t.op().kind == OpKind::input && std::find(inputs_.begin(), inputs_.end(), t) == inputs_.end())
       fail("Graph", "an output depends on input \"", t.name(), "\", which is not among the inputs");
   }

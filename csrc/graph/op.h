@@ -199,6 +199,11 @@ Tensor orthonormal(const Tensor& a);                   // see OpKind::qr
 Tensor log_abs_det(const Tensor& a);
 Tensor pad(const Tensor& x, Dim axis, Dim begin, Dim end, Shape shape, Dim step = 1);
 
+// A shape with so many rows.
+inline Shape with_rows(Shape shape, Dim rows) {
+  shape[0] = rows;
+  return shape;
+}
 inline Shape without_last(const Shape& shape) { return Shape(shape.begin(), shape.end() - 1); }
 
 }  // namespace backpass

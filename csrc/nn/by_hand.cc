@@ -143,7 +143,7 @@ std::vector<Array> Network::backward_all(const ArrayViews& grad_output) {
   const InUse use(impl_->users, Use::changes);
   if (impl_->kept.batch < 0 || !(impl_->kept.key == by_hand_key(*impl_, impl_->kept.batch)))
     throw std::runtime_error(
-        message("backward", "needs a forward(training=True) before it; each keeps its values for one backward"));
+        message("backward", "needs a forward in training before it; each keeps its values for one backward"));
   const Dim rows = impl_->kept.batch;
   const std::vector<Tensor>& outputs = impl_->outputs();
   if (grad_output.size() != outputs.size())

@@ -107,9 +107,9 @@ Tensor LayerContext::kept(const std::string& name, Tensor (*make)(Shape, DType, 
   if (!fits(known))
     fail(type_, "its ", name, " is ", backpass::name(known.dtype()), " ", to_string(known.shape()),
          " since its first call; this one needs ", backpass::name(dtype_), " ", to_string(shape),
-         known.shape() == shape ? std::string(": x.astype(\"") + backpass::name(known.dtype()) +
-                                      "\") is of its type, and a function computes in float64 only if all its arrays are"
-                                : std::string(": a layer has one set of weights, a copy of it has others"));
+         known.shape() == shape
+             ? ": give it inputs of its type; a function computes in float64 only if all its arrays are"
+             : ": a layer has one set of weights, a copy of it has others");
   return known;
 }
 

@@ -81,11 +81,6 @@ void Network::Impl::run(Plan& plan, const PlanRun& run) {
   plan.run(run);
 }
 
-Shape with_rows(Shape shape, Dim rows) {
-  shape[0] = rows;
-  return shape;
-}
-
 Dim Network::Impl::check_inputs(const ArrayViews& x) const {
   if (x.size() != inputs().size())
     fail("x", "expected one array for each of ", inputs().size(), " inputs, got ", x.size());

@@ -123,7 +123,4 @@ void assign_states(PlanSpec& spec, const Network::Impl& net, Phase phase);
 // Throws std::invalid_argument where there are several: `who` gives one array.
 void check_alone(const char* who, const std::vector<Tensor>& tensors, const char* what);
 
-// A shape with this many rows.
-Shape with_rows(Shape shape, Dim rows);
-
 }  // namespace backpass

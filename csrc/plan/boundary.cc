@@ -3,6 +3,7 @@
 
 #include "base/convert.h"
 #include "base/error.h"
+#include "graph/op.h"
 #include "kernels/dispatch.h"
 #include "plan/workers/sharing.h"
 #include "plan/workspace.h"
@@ -19,15 +20,16 @@ RowSource row_source(const ArrayView& view) {
 
 namespace {
 
-// What probably happened to an array of another shape, as NumPy would mend it.
+// What probably happened to an array of another shape, and the shape that it should have.
 std::string cure(const Shape& got, const Shape& expected) {
   const bool by_rows = !expected.empty() && expected[0] == kBatch;
   if (!by_rows || got.empty()) return "";
   const Shape row(expected.begin() + 1, expected.end());
-  if (got == row) return "; one row alone is x[None]";
-  if (got.size() == 1 && row == Shape{1}) return "; one number for each row is x.reshape(-1, 1)";
+  if (got == row) return "; one row alone has shape " + to_string(with_rows(expected, 1));
+  if (got.size() == 1 && row == Shape{1})
+    return "; one number for each row has shape " + to_string(with_rows(expected, got[0]));
   if (got.size() > 2 && row.size() == 1 && element_count(Shape(got.begin() + 1, got.end())) == row[0])
-    return "; Flatten() as first layer, or x.reshape(len(x), -1), makes one row of each";
+    return "; Flatten() as first layer, or shape " + to_string(with_rows(expected, got[0])) + ", makes one row of each";
   return "";
 }
 

@@ -51,7 +51,8 @@ void convert_rows(std::byte* to, DType dtype, const ArrayView& view) {
             static_cast<const std::byte*>(view.data) + row * view.row_stride, view.type, cols);
 }
 
-Shape with_rows(Shape shape, Dim rows) {
+// Where a shape has a batch, it has so many rows.
+Shape sized(Shape shape, Dim rows) {
   std::ranges::replace(shape, kBatch, rows);
   return shape;
 }
@@ -117,7 +118,7 @@ Dim Function::Impl::check(std::span<const ArrayView> inputs) const {
 
 // One address for each leaf and output, and memory at all that have elements.
 void Function::Impl::check_places(std::span<const void* const> given, std::span<void* const> outputs, Dim rows) const {
-  const auto hollow = [&](const Tensor& t) { return element_count(with_rows(t.shape(), rows)) == 0; };
+  const auto hollow = [&](const Tensor& t) { return element_count(sized(t.shape(), rows)) == 0; };
   for (std::size_t i = 0; i < leaves.size(); ++i)
     if (i >= given.size() || (given[i] == nullptr && !hollow(leaves[i])))
       fail(name, "parameter \"", leaves[i].name(), "\" has no value: call its network");
@@ -185,7 +186,7 @@ std::vector<Array> Function::operator()(std::span<const ArrayView> inputs, std::
   std::vector<Array> results;
   std::vector<void*> places;
   for (const Tensor& y : graph().outputs()) {
-    results.push_back(unset_array(y.dtype(), with_rows(y.shape(), rows)));
+    results.push_back(unset_array(y.dtype(), sized(y.shape(), rows)));
     places.push_back(results.back().data());
   }
   run(inputs, leaves, places, options);

@@ -70,7 +70,7 @@ void check_finite_rows(const std::string& what, const ArrayView& view, DType dty
   for (Dim row = 0; row < rows; ++row) {
     const Finite finite = look(row, cols);
     if (finite == Finite::non_finite)
-      fail(what, "has a value that is not finite in row ", row, "; check_finite=False lets it pass");
+      fail(what, "has a value that is not finite in row ", row, "; without check_finite it passes");
     if (finite == Finite::overflows) fail(what, "has a value in row ", row, " that is too large for ", name(dtype));
   }
 }
