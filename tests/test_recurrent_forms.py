@@ -259,6 +259,21 @@ def test_layers_on_tensors_that_have_values():
     assert not np.asarray(short)[0, 3:].any()
 
 
+def test_between_layers_elements_are_dropped_anew_in_each_step():
+    x = bp.Input((50, 2))
+    model = bp.Network(x, bp.RNN(8, num_layers=2, dropout=0.5, recurrent_init="zeros")(x), seed=0)
+    data = np.ones((1, 50, 2))  # without recurrence, all steps are alike but for what is dropped
+    alike = model.predict(data)
+    np.testing.assert_array_equal(alike, np.broadcast_to(alike[:, :1], alike.shape))
+    dropped = model.forward(data)
+    assert len(np.unique(dropped[0], axis=0)) > 25
+
+
+def test_a_sequential_model_takes_no_layer_that_gives_states():
+    with pytest.raises(ValueError, match=r"\[LSTM 0\] gives its final states too, .*: call it in a Network"):
+        bp.Sequential(bp.LSTM(4, return_state=True), input_shape=(5, 3))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

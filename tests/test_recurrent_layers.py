@@ -119,3 +119,15 @@ def test_any_shape_is_pytorch_s(kind, rows, steps, hidden, bidirectional, states
 @pytest.mark.parametrize("kind", KINDS)
 def test_many_units_go_in_several_passes(kind):
     compare(kind, 3, 3, kind, hidden=300, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_state_dicts_of_pytorch_are_loaded_and_given_by_their_names(kind):
+    layer, module = pair(kind, "float32", num_layers=2, bidirectional=True)
+    theirs = torch.nn.ModuleDict({"0": module}).state_dict()
+    form = {"num_layers": 2, "bidirectional": True}
+    model = bp.Sequential(type(layer)(HIDDEN, **form, **KINDS[kind][2]), input_shape=(4, FEATURES), seed=0)
+    model.load_state_dict({name: value.numpy() for name, value in theirs.items()})
+    assert list(model.state_dict()) == list(theirs)
+    x = generator("state dict", kind).standard_normal((2, 4, FEATURES)).astype("float32")
+    np.testing.assert_allclose(model.predict(x), module(torch.tensor(x))[0].detach(), atol=1e-6)

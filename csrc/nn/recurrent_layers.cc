@@ -68,14 +68,16 @@ States walk(LayerContext& context, const Settings& s, const Recurrent& settings,
   const Tensor weight_ih = context.parameter("weight_ih" + suffix, {gates, in}, start(s.weight_init, in, hidden));
   const Tensor weight_hh =
       context.parameter("weight_hh" + suffix, {gates, hidden}, start(s.recurrent_init, hidden, hidden));
-  Tensor z = matmul(x, weight_ih, false, true), bias = constant(0.0, {gates}, x.dtype());
+  Tensor sum, bias = constant(0.0, {gates}, x.dtype());
   if (s.bias) {
     const Tensor bias_ih = context.parameter("bias_ih" + suffix, {gates}, start(s.bias_init, gates, hidden));
     const Tensor bias_hh = context.parameter("bias_hh" + suffix, {gates}, start(s.bias_init, gates, hidden));
     const bool apart = settings.cell == Cell::gru;  // else only their sum counts
-    z = z + (apart ? bias_ih : bias_ih + bias_hh);
+    sum = apart ? bias_ih : bias_ih + bias_hh;
     if (apart) bias = bias_hh;
   }
+  // Behind the sum, which joins it as a bias then.
+  const Tensor product = matmul(x, weight_ih, false, true), z = sum ? product + sum : product;
   const RecurrentInputs inputs{z, weight_hh, bias, first.h, first.c, lengths};
   const bool lstm = settings.cell == Cell::lstm;
   return {recurrent(settings, RecurrentPart::states, inputs),

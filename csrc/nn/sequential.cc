@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "nn/attributes.h"
 #include "nn/layer_call.h"
 #include "nn/network_impl.h"
 
@@ -30,6 +31,8 @@ Graph stack_layers(Shape input_shape, const std::vector<Layer>& layers, DType dt
   Tensor y = x;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     try {
+      if (get(layers[i].attributes(), "return_state", false))
+        fail(layers[i].type(), "gives its final states too, which no layer behind it takes: call it in a Network");
       y = layers[i](y, std::to_string(i));
     } catch (const std::invalid_argument& error) {
       throw std::invalid_argument(placed(error.what(), layers[i].type(), i));
