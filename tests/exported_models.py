@@ -24,6 +24,10 @@ MODELS = {
     "series": lambda dtype: bp.Sequential(
         bp.Conv1d(6, 3, dilation=2, padding="causal", activation="relu"), bp.AvgPool1d(3, 2),
         bp.ConvTranspose1d(3, 2), bp.GlobalMaxPool(), bp.Dense(1), input_shape=(12, 3), seed=0, dtype=dtype),
+    "recurrent": lambda dtype: bp.Sequential(
+        bp.LSTM(3, num_layers=2, bidirectional=True), bp.GRU(4), bp.GRU(3, reset_after=False, bidirectional=True),
+        bp.RNN(2, nonlinearity="relu"), bp.RNN(3, return_sequences=False), bp.Dense(2),
+        input_shape=(5, 4), seed=0, dtype=dtype),
     "transformer": lambda dtype: bp.Sequential(
         bp.PositionalEncoding(learned=True),
         bp.TransformerEncoderLayer(2, 7, norm_first=True, causal=True, rotary=True),

@@ -20,7 +20,13 @@ from backpass.exchange._graph import Graph, graph_of, held_values
 from backpass.exchange._one_row import check_rows_are_apart
 
 WEIGHTS = ("float", "int8")
-_READ_BY_ROWS = {("matmul", 1), ("conv", 1), ("conv_transpose", 1), ("take", 0)}  # kind, and which input
+_READ_BY_ROWS = {
+    ("matmul", 1),
+    ("conv", 1),
+    ("conv_transpose", 1),
+    ("take", 0),
+    ("recurrent", 1),
+}  # kind, and which input
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from backpass.exchange import _c_images, _c_lines, _c_moves, _c_reductions
+from backpass.exchange import _c_images, _c_lines, _c_moves, _c_recurrent, _c_reductions
 from backpass.exchange._c_arrays import aligned
 from backpass.exchange._c_functions import BINARY, NUMBERS, UNARY
 from backpass.exchange._c_writer import Row, Whole, Writer
@@ -18,6 +18,7 @@ CANNOT = {
     "window_spread": "is a derivative",
     "window_put": "is a derivative",
     "conv_weight": "is a derivative",
+    "recurrent_grad": "is a derivative",
     **dict.fromkeys(("scatter_add", "gather", "gather_add"), "looks up elements by several indices"),
     **dict.fromkeys(
         ("cholesky", "triangular_solve", "solve", "inv", "det", "det_sign", "log_abs_det", "eigh", "qr"),
@@ -78,4 +79,4 @@ ROWS: dict[str, Row] = {
     "elementwise": _elementwise,
 }
 
-WHOLES: dict[str, Whole] = _c_lines.WHOLES
+WHOLES: dict[str, Whole] = {**_c_lines.WHOLES, **_c_recurrent.WHOLES}

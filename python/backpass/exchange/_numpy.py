@@ -59,12 +59,20 @@ def _lines(graph: Graph) -> Iterator[str]:
     yield from ("", "import base64", "import io", "import math", "", "import numpy as np", "")
     yield "# " + ", ".join(str(op.settings.get("name", "constants")) for op in held).encode("ascii", "replace").decode()
     yield from _stored([held_values(graph, op) for op in held])
-    for name, text in HELPERS.items():
-        if any(f"{name}(" in line for line in body):
-            yield from ("", text.rstrip())
+    for name in _called(body):
+        yield from ("", HELPERS[name].rstrip())
     given = ", ".join(f"input_{i}" for i in range(len(graph.inputs)))
     yield from ("", "", f"def predict({given}):")
     yield from (f"    {line}" for line in body)
+
+
+def _called(body: list[str]) -> list[str]:
+    """The helpers that lines call, and those that these call."""
+    said, found = "\n".join(body), ""
+    while said != found:
+        found = said
+        said = "\n".join([*body, *(text for name, text in HELPERS.items() if f"{name}(" in found)])
+    return [name for name in HELPERS if f"{name}(" in found]
 
 
 def _stored(arrays: list[Array]) -> Iterator[str]:

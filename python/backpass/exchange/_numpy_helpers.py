@@ -35,6 +35,40 @@ def _put_label(value, label, columns, ignore=None):
     here = (np.arange(columns) == label[..., None]) & (label != ignore)[..., None]
     return np.where(here, value[..., None], 0).astype(value.dtype)
 ''',
+    "_recurrent": '''
+def _recurrent(cell, backwards, part, x, weight, bias, h, *more):
+    """A recurrent layer over all steps of x (rows, steps, gates): its states, or what else they are made of."""
+    c = more[0] if cell == "lstm" else None
+    lengths = more[-1] if len(more) > (cell == "lstm") else None
+    steps, states, others = x.shape[1], np.empty((*x.shape[:2], h.shape[1]), x.dtype), None
+    others = np.empty_like(states)
+    for t in range(steps - 1, -1, -1) if backwards else range(steps):
+        q = h @ weight.T + bias
+        if cell in ("tanh", "relu"):
+            z = x[:, t] + q
+            new, other = np.tanh(z) if cell == "tanh" else np.maximum(z, 0), 0
+        elif cell == "lstm":
+            i, f, g, o = np.split(x[:, t] + q, 4, -1)
+            other = _sigmoid(f) * c + _sigmoid(i) * np.tanh(g)
+            new = _sigmoid(o) * np.tanh(other)
+        else:
+            (xr, xz, xn), (qr, qz, other) = np.split(x[:, t], 3, -1), np.split(q, 3, -1)
+            r, z = _sigmoid(xr + qr), _sigmoid(xz + qz)
+            if cell == "gru_before":
+                other = (r * h) @ np.split(weight, 3)[2].T + np.split(bias, 3)[2]
+            n = np.tanh(xn + (other if cell == "gru_before" else r * other))
+            new = (1 - z) * n + z * h
+        inside = np.True_ if lengths is None else (t < lengths)[:, None]
+        h = np.where(inside, new, h)
+        if cell == "lstm":
+            c = other = np.where(inside, other, c)
+        states[:, t], others[:, t] = h, other
+    return others if part else states
+''',
+    "_sigmoid": """
+def _sigmoid(x):
+    return 0.5 * (np.tanh(0.5 * x) + 1)
+""",
     "_conv": '''
 def _conv(x, w, stride, dilation, before, after):
     """Convolution, channels last; filters (O, KH, KW, I / groups)."""

@@ -8,7 +8,10 @@ from typing import TypeAlias
 
 from backpass.exchange._graph import BATCH, Graph, Op
 from backpass.exchange._numpy_functions import BINARY, UNARY
-from backpass.exchange._onnx_rows import CANNOT as CANNOT
+from backpass.exchange._onnx_rows import CANNOT as _IN_ONNX
+
+CANNOT = {kind: why for kind, why in _IN_ONNX.items() if kind != "recurrent"}
+_GATES = 1  # the part of a recurrent operation that only derivatives read
 
 Row: TypeAlias = Callable[[Graph, Op, list[str]], str]
 
@@ -137,7 +140,16 @@ def _pooled(reduce: str, empty: str) -> Row:
     return row
 
 
+def _recurrent(graph: Graph, op: Op, x: list[str]) -> str:
+    part = int(op.settings["dims"][0])
+    if part == _GATES:
+        raise ValueError("[to_numpy] the gates of a recurrent layer cannot be exported")
+    settings = f"{op.settings['cell']!r}, {bool(op.settings['reverse'])}, {part}"
+    return f"_recurrent({settings}, {', '.join(x)})"
+
+
 ROWS: dict[str, Row] = {
+    "recurrent": _recurrent,
     "constant": _constant,
     "count": _count,
     "random_keep": lambda graph, op, x: _filled(graph, op, "1"),  # dropout keeps all outside training

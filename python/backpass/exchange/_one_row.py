@@ -31,6 +31,8 @@ def _looks_along(graph: Graph, op: Op) -> Iterator[tuple[int, int]]:
         yield from ((place, int(op.settings["dims"][0])) for place in range(len(ranks)))
     elif op.kind in _ALONG_LAST:
         yield 0, -1
+    elif op.kind == "recurrent":
+        yield from ((0, axis) for axis in (1, 2))
     elif op.kind in _OVER_IMAGES:
         yield from ((0, axis) for axis in (1, 2, 3))
         yield from ((1, axis) for axis in range(ranks[1])) if op.kind in ("conv", "conv_transpose") else ()
