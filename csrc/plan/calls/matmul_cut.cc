@@ -125,6 +125,8 @@ BlockCut cut_product(const kernels::Kernels<T>& k, const MatmulSpec& s, Dim task
   const auto path = s.packed_a ? kernels::MatmulPath::packed_a
                                : kernels::choose_matmul_path(k, s.m, s.n, depth, s.a_row, s.a_k, s.b_k, s.b_col);
   const bool dot = path == kernels::MatmulPath::dot;
+  // Every block copies the whole length of its columns of B: no more blocks than balance asks for.
+  if (path == kernels::MatmulPath::pack_b && s.k > kChunk) tasks = std::min(tasks, static_cast<Dim>(kTasks));
   if (!in_lanes) cut = cut_for<T>(path)(k, {s.m, dot ? k.dot_rows : k.mr}, {s.n, dot ? k.dot_cols : k.nr}, tasks);
   cut.path = path;
   return cut;
