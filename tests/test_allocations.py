@@ -55,6 +55,15 @@ count(10)
 print(count(20), count(40), count(80))
 """
 
+THROUGH_TIME = """
+x = x.reshape(100, 10, 2)
+
+
+def network():
+    gru = bp.GRU(16, reset_after=False, return_sequences=False)
+    return bp.Sequential(bp.LSTM(16, num_layers=2, bidirectional=True), gru, bp.Dense(5), input_shape=(10, 2), seed=1)
+"""
+
 FIT = """
 model = network()
 fit = dict(loss=bp.CrossEntropy(), optimizer=bp.{optimizer}, batch_size=32, threads=threads, progress=False)
@@ -123,6 +132,12 @@ def test_fit_allocates_nothing_per_step(shim, optimizer, threads):
 def test_trainer_step_allocates_nothing(shim, optimizer, threads):
     """Python's own objects come from its arenas; what reaches the allocators would grow with the number of steps."""
     few, more, most = measure(shim, STEPS.format(optimizer=optimizer), threads)
+    assert few == more == most
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_walk_through_time_allocates_nothing(shim, threads):
+    few, more, most = measure(shim, THROUGH_TIME + STEPS.format(optimizer="Adam()"), threads)
     assert few == more == most
 
 
