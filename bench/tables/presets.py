@@ -75,7 +75,8 @@ class CatBoost:
         return self.model.predict_proba(self._texts(x))
 
     def _texts(self, x: Any) -> Any:
-        return x.astype(dict.fromkeys(x.columns[x.dtypes == "category"], str))
+        names = x.columns[x.dtypes == "category"]
+        return x.assign(**{name: x[name].astype(object).fillna("missing").astype(str) for name in names})
 
 
 class Preset:
