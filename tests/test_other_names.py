@@ -41,9 +41,3 @@ def test_names_on_models():
 def test_an_optimizer_of_a_model_without_shapes():
     with pytest.raises(RuntimeError, match=r"input_shape, call it once \(model\(x\)\)"):
         bp.Adam(bp.Sequential(bp.Dense(1)).parameters(), lr=1e-3)
-
-
-def test_labels_at_each_position():
-    logits, labels = np.zeros((2, 3, 4), np.float32), np.zeros((2, 3), np.int32)
-    with pytest.raises(ValueError, match=r"reshape the prediction to \(rows, classes\), and the labels to \(rows,\)"):
-        bp.CrossEntropy()(bp.tensor(logits), labels)
