@@ -6,6 +6,7 @@
 #include "backpass/pooling.h"
 #include "backpass/random.h"
 #include "graph/op_row.h"
+#include "graph/recurrent.h"
 #include "io/graph_json.h"
 #include "io/model_file.h"
 #include "io_check.h"
@@ -33,6 +34,18 @@ Tensor convolved_and_pooled(const Tensor& w) {
   return sum(max_pool2d(y, {.height = 1, .width = 2}) * avg_pool2d(y, {.height = 1, .width = 2}));
 }
 
+// Of a series made of w (6, 4).
+Tensor walked(const Tensor& w) {
+  const Tensor weight = matmul(w, w, true, false), bias = sum(w, std::vector<Dim>{0});
+  return sum(recurrent({.cell = Cell::tanh}, RecurrentPart::states,
+                       {.x = reshape(w, {2, 3, 4}),
+                        .weight = weight,
+                        .bias = bias,
+                        .state = slice(w, 0, 0, 2),
+                        .cell = {},
+                        .lengths = {}}));
+}
+
 // A graph with every kind of op that files have; it computes nothing sensible.
 Graph every_kind() {
   const Tensor x = input({kBatch, 4}, kFloat32, "x \"\u20ac\""), labels = input({kBatch}, DType::int32, "labels");
@@ -49,7 +62,8 @@ Graph every_kind() {
   z = z * constant({0.1, 0.2, 0.3, 0.4}, {4}) + take(w, labels, 0, -100);
   z = add_loss(z, sum(square(b)) + sum(moved_and_solved(w)));
   const Tensor loss = mean(take_label(z, labels)) + mean(square(z), std::vector<Dim>{1}, true);
-  const std::vector<Tensor> grads = gradients(sum(loss) + sum(moved_and_solved(w)) + convolved_and_pooled(w), {w, b});
+  const std::vector<Tensor> grads =
+      gradients(sum(loss) + sum(moved_and_solved(w)) + convolved_and_pooled(w) + walked(w), {w, b});
   Op last = loss.op();
   last.layer = std::make_shared<const LayerUse>(LayerUse{
       7, 9, 0, "0", {"Residual", {{"rate", 0.5}, {"layers", std::vector<Description>{{"ReLU", {}}}}}}, {x}, z});
