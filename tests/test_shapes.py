@@ -28,7 +28,10 @@ def classifier():
             ("(10, 3)", "(10, 7), for the output of Dense 3"),
         ),
         (lambda m, x, y: m.evaluate(x, np.ones((10, 7)), loss=bp.MSE()), ("(10, 3)", "for the output of Dense 3")),
-        (lambda m, x, y: m.backprop(x[0], y, bp.CrossEntropy()), ("(4,), for Dense 0; one row alone has shape (1, 4)",)),
+        (
+            lambda m, x, y: m.backprop(x[0], y, bp.CrossEntropy()),
+            ("(4,), for Dense 0; one row alone has shape (1, 4)",),
+        ),
         (lambda m, x, y: bp.MSE().value_and_grad(x, x[:, :3]), ("4", "3")),
     ],
 )
