@@ -90,6 +90,21 @@ def test_a_query_that_may_look_at_nothing_gives_zeros_and_gets_no_gradient(way):
         assert x.grad.numpy()[1].any()
 
 
+@pytest.mark.parametrize("way", ["keep", "bias"])
+def test_a_query_that_loses_all_that_is_not_ahead_does_not_look_ahead(way):
+    q, k, v = (bp.tensor(x, requires_grad=True) for x in drawn((2, 1, 4, 3), (2, 1, 4, 3), (2, 1, 4, 3)))
+    mask = np.ones((2, 1, 1, 4))
+    mask[0, ..., :2] = 0  # filled up on the left
+    options = {"keep": mask, "bias": np.where(mask, 0.0, -np.inf)}
+    y = bp.attention(q, k, v, causal=True, **{way: options[way]})
+    bp.sum(y * y).backward()
+    may = (mask > 0) & np.tri(4, dtype=bool)
+    np.testing.assert_allclose(y.numpy(), reference(q.numpy(), k.numpy(), v.numpy(), may), rtol=1e-10, atol=1e-12)
+    assert not y.numpy()[0, :, :2].any()
+    assert not q.grad.numpy()[0, :, :2].any()
+    assert not k.grad.numpy()[0, :, :2].any()
+
+
 def test_derivatives_of_second_order_agree_with_differences():
     q, k, v = drawn((1, 4, 2), (1, 4, 2), (1, 4, 2))
     lengths = np.array([3], "i4")

@@ -62,22 +62,26 @@ void check_beside(const char* which, const Tensor& t, const Shape& scores) {
 
 Tensor times(const Tensor& a, const Tensor& b) { return a ? a * b : b; }
 
-// What is taken out beside scores, and what it leaves of the weights where rows may lose all.
+// Which keys count (1 or 0), if that is said; and whether a row may be left without any.
 struct Masks {
-  Tensor added, kept;
+  Tensor counts;
+  bool may_lose_all = false;
 };
 
 Masks masks_of(const Attention& settings, const Shape& scores, DType dtype) {
-  Tensor kept, causal;
-  if (settings.lengths) kept = within(settings.lengths, scores, dtype);
+  Masks masks;
+  if (settings.lengths) masks.counts = within(settings.lengths, scores, dtype);
   if (settings.keep) {
     check_beside("keep", settings.keep, scores);
     const Tensor keep = settings.keep.dtype() == DType::int32 ? cast(settings.keep, dtype) : settings.keep;
-    kept = times(kept, not_equal(keep, zeros_like(keep)));
+    masks.counts = times(masks.counts, not_equal(keep, zeros_like(keep)));
   }
-  if (settings.causal) causal = tril(ones({scores[scores.size() - 2], scores.back()}, dtype));
-  const Tensor all = causal ? times(kept, causal) : kept;
-  return {all ? (1.0 - all) * kOut : Tensor(), kept};
+  masks.may_lose_all = masks.counts || settings.bias;
+  if (settings.causal) {
+    const Tensor causal = tril(ones({scores[scores.size() - 2], scores.back()}, dtype));
+    masks.counts = times(masks.counts, causal);
+  }
+  return masks;
 }
 
 }  // namespace
@@ -94,15 +98,15 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, const Attent
   const auto features = static_cast<double>(std::max<Dim>(q.shape().back(), 1));
   Tensor scores = matmul(q, k, false, true) * (settings.scale != 0 ? settings.scale : 1 / std::sqrt(features));
   Masks masks = masks_of(settings, scores.shape(), q.dtype());
+  if (masks.counts) scores = scores + (1.0 - masks.counts) * kOut;
   if (settings.bias) {
     check_beside("bias", settings.bias, scores.shape());
     const Tensor least = full_like(settings.bias, kOut);
     scores = scores + maximum(settings.bias, least);
-    masks.kept = times(masks.kept, greater(settings.bias, least));
+    masks.counts = times(masks.counts, greater(settings.bias, least));
   }
-  if (masks.added) scores = scores + masks.added;
   Tensor weights = softmax(scores);
-  if (masks.kept) weights = weights * masks.kept;
+  if (masks.may_lose_all) weights = weights * masks.counts;
   if (settings.dropout > 0) weights = dropout(weights, settings.dropout);
   return matmul(weights, v);
 }
