@@ -110,6 +110,8 @@ def test_what_does_not_fit_is_refused_and_changes_nothing():
         load_torch(model, {name: value for name, value in given.items() if name != "10.bias"})
     with pytest.raises(ValueError, match=r"must have shape"):
         load_torch(model, {**given, "0.weight": torch.zeros(6, 1, 3, 3)})
+    with pytest.raises(ValueError, match=r"the model has 4 layers with weights, .*; the state dict has 5"):
+        load_torch(model, {**to_torch(model), "99.weight": np.zeros((2, 2))})  # all of ours by name, and one more
     with pytest.raises(TypeError, match=r"\[load_torch\] takes a model of backpass, got Sequential"):
         load_torch(module, given)
     for name, value in model.state_dict().items():

@@ -102,7 +102,7 @@ def _input_shape(network: Model, name: str) -> tuple[Any, ...]:
 
 def _matched(own: dict[str, Array], given: dict[str, Array]) -> dict[str, str]:
     """For each of our names, theirs."""
-    if own.keys() <= given.keys():
+    if own.keys() == given.keys():
         return {name: name for name in own}
     ours, theirs = _by_layer(own), _by_layer(given)
     if len(ours) != len(theirs):
