@@ -247,6 +247,24 @@ def test_one_frozen_leaf_of_a_layer_is_frozen_for_inputs_of_all_shapes(shapes):
     assert bias.grad.tolist() == [10, 10]
 
 
+@pytest.mark.parametrize("frozen_after", [1, 5, 40])
+def test_a_frozen_leaf_stays_so_however_many_shapes_there_are(frozen_after):
+    layer, shapes = bp.Dense(2), [(2, steps + 1, 3) for steps in range(40)]  # more than forms are kept for
+    layer(bp.tensor(np.ones(shapes[0], "f4")))
+    weight, bias = layer.parameters()
+    for at, shape in enumerate(shapes):
+        if at == min(frozen_after, len(shapes) - 1):
+            bias.requires_grad = False
+        layer(bp.tensor(np.ones(shape, "f4")))
+    for shape in (shapes[0], shapes[20], shapes[-1]):
+        bp.sum(layer(bp.tensor(np.ones(shape, "f4")))).backward()
+        assert not np.any(bias.grad)
+        assert np.all(weight.grad.numpy() > 0)
+    bias.requires_grad = True
+    bp.sum(layer(bp.tensor(np.ones(shapes[-1], "f4")))).backward()
+    assert bias.grad.tolist() == [80, 80]
+
+
 def test_what_is_not_there_yet():
     net = Net()
     with pytest.raises(RuntimeError, match=r"\[Net\] has parts without shapes, and so without parameters: first, last"):

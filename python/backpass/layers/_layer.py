@@ -196,9 +196,9 @@ class Layer:
         if caller is None:
             caller = callers[key] = self._caller_of(key)
             if len(callers) > _KEPT:
-                callers.pop(next(iter(callers)), None)
-        first = next(iter(callers.values()))
-        if caller is not first:  # whose leaves are those of `parameters`
+                callers.pop(list(callers)[1], None)  # the first has the leaves of `parameters`
+        first, *_ = callers.values()  # at once: other threads may call it too
+        if caller is not first:
             _freeze_alike(first.network, caller.network)
         return caller
 
