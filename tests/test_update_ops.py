@@ -134,11 +134,11 @@ def test_one_tensor_in_several_places():
 
 
 def test_eager_loops_find_their_plans_again():
-    adam, w = bp.Adam(0.1), bp.tensor(np.ones(3))
+    adam, w = bp.Adam(0.1), bp.tensor(np.ones(1237))  # of a size that no other test has left plans for
     state, compiled = adam.init(w), []
-    for _ in range(12):
+    for _ in range(5):
         w, state = adam.apply(w, w * 2.0, state)
         for leaf in [w, *bp.tree.leaves(state)]:
             leaf.numpy()
         compiled.append(eager_cache()[1])
-    assert len(set(compiled[-4:])) == 1  # plans of other tests, with the numbers of first steps, may serve before
+    assert compiled[-1] == compiled[1]
