@@ -32,9 +32,9 @@ PUBLIC = {
     "convolution.h": 2, "graph.h": 2, "linalg.h": 2, "pooling.h": 2, "products.h": 2, "random.h": 2, "reduce.h": 2,
     "shape_ops.h": 2, "tensor.h": 2, "transforms.h": 2, "function.h": 3, "plan.h": 3, "attention_layers.h": 4,
     "conv_layers.h": 4, "fields.h": 4, "image_layers.h": 4, "layers.h": 4, "losses.h": 4, "network.h": 4,
-    "optimizers.h": 4, "penalties.h": 4, "pool_layers.h": 4, "recurrent_layers.h": 4, "schedules.h": 4, "averages.h": 5,
-    "checkpoint.h": 5, "eager.h": 5, "metrics.h": 5, "objective.h": 5, "trainer.h": 5, "watchers.h": 5,
-    "file_error.h": 6, "backpass.h": 7,
+    "norm_layers.h": 4, "optimizers.h": 4, "penalties.h": 4, "pool_layers.h": 4, "recurrent_layers.h": 4,
+    "schedules.h": 4, "averages.h": 5, "checkpoint.h": 5, "eager.h": 5, "metrics.h": 5, "objective.h": 5,
+    "trainer.h": 5, "watchers.h": 5, "file_error.h": 6, "backpass.h": 7,
 }  # fmt: skip
 # The rooms of the Python package: a module imports from its own room and from lower ones. What lies beside the rooms is
 # below them all; tools import the package as users do.

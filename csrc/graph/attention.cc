@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "graph/lengths.h"
 #include "graph/op.h"
 
 namespace backpass {
@@ -40,11 +41,10 @@ Tensor within(const Tensor& lengths, const Shape& scores, DType dtype) {
   if (scores.size() < 3 || (lengths.shape()[0] != scores[0] && scores[0] != 1))
     fail("attention", "lengths must be one for each of the batch, got ", to_string(lengths.shape()), " for scores ",
          to_string(scores));
-  Shape each = scores;
-  std::fill(each.begin(), each.end(), 1);
-  each[0] = lengths.shape()[0];
-  const Tensor positions = arange(0, static_cast<double>(scores.back()), 1, dtype);
-  return greater(reshape(cast(lengths, dtype), each), positions);
+  Shape beside = scores;
+  std::fill(beside.begin(), beside.end() - 1, 1);
+  beside[0] = lengths.shape()[0];
+  return reshape(within_lengths(lengths, scores.back(), dtype), beside);
 }
 
 // Whether it stands beside scores as it is, or repeated.

@@ -72,7 +72,6 @@ Tensor heads_of(const Tensor& x, Dim heads) {
 std::vector<Tensor> projected(const Part& part, const std::vector<Tensor>& xs, bool bias) {
   const Tensor &q = xs[0], &k = xs.size() > 1 ? xs[1] : q, &v = xs.size() > 2 ? xs[2] : k;
   const Dim width = features(q);
-  std::vector<Tensor> weights;
   const bool alike = features(k) == width && features(v) == width;
   const Tensor packed = alike ? part.parameter("in_proj_weight", {3 * width, width}, "glorot_uniform") : Tensor();
   const Tensor added = bias ? part.parameter("in_proj_bias", {3 * width}, "zeros") : Tensor();
@@ -126,15 +125,17 @@ Tensor block(const TransformerLayer<decodes>& layer, const Part& part, const Seq
   const auto add = [&](const char* norm, const Tensor& x, auto f) {
     return beside(part.part(norm), x, layer.norm_first, layer.layer_norm_eps, f);
   };
-  MultiheadAttention own{layer.num_heads, layer.causal, layer.dropout, true, layer.rotary};
-  const Sequences outer{{}, decodes ? Tensor() : given.lengths, decodes ? Tensor() : given.keep};
+  // Lengths and masks are of what is looked at from outside: of x itself, or in a decoder of the memory.
+  const MultiheadAttention own{layer.num_heads, layer.causal, layer.dropout, true, layer.rotary};
   Tensor x = add("norm1", given.xs[0], [&](const Tensor& z) {
-    return dropped(attended(own, who, part.part("self_attn"), {{z}, outer.lengths, outer.keep}));
+    Sequences itself{{z}, {}, {}};
+    if (!decodes) itself.lengths = given.lengths, itself.keep = given.keep;
+    return dropped(attended(own, who, part.part("self_attn"), itself));
   });
   if constexpr (decodes) {
-    own.causal = own.rotary = false;
+    const MultiheadAttention outer{.num_heads = layer.num_heads, .dropout = layer.dropout};
     x = add("norm2", x, [&](const Tensor& z) {
-      return dropped(attended(own, who, part.part("multihead_attn"), {{z, given.xs[1]}, given.lengths, given.keep}));
+      return dropped(attended(outer, who, part.part("multihead_attn"), {{z, given.xs[1]}, given.lengths, given.keep}));
     });
   }
   const ActivationFunction activation = find_activation(layer.activation);

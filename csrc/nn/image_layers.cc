@@ -13,13 +13,11 @@ void check_images(const char* who, const Tensor& x) {
     fail(who, "needs a real input of shape (batch, height, width, channels), got ", to_string(x.shape()));
 }
 
-Tensor part(const Tensor& x, Dim axis, Dim begin, Dim end) { return slice(x, axis, begin, end); }
-
 // Each element `times` over, in straight lines between the middles.
 Tensor between_middles(const Tensor& x, Dim axis, Dim times) {
   const Dim size = x.shape()[static_cast<std::size_t>(axis)];
-  const Tensor before = concat({part(x, axis, 0, 1), part(x, axis, 0, size - 1)}, axis);
-  const Tensor behind = concat({part(x, axis, 1, size), part(x, axis, size - 1, size)}, axis);
+  const Tensor before = concat({slice(x, axis, 0, 1), slice(x, axis, 0, size - 1)}, axis);
+  const Tensor behind = concat({slice(x, axis, 1, size), slice(x, axis, size - 1, size)}, axis);
   std::vector<Tensor> phases;
   for (Dim i = 0; i < times; ++i) {
     const double at = (static_cast<double>(i) + 0.5) / static_cast<double>(times) - 0.5;

@@ -37,6 +37,19 @@ Tensor scaled(LayerContext& context, const Tensor& x) { return x * context.param
 
 Tensor shifted(LayerContext& context, const Tensor& x) { return x + context.parameter("bias", channels(x), "zeros"); }
 
+Tensor by_groups(LayerContext& context, const std::string& who, const Tensor& x, Dim groups, double eps, bool affine) {
+  check(who.c_str(), x);
+  const Shape& shape = x.shape();
+  if (shape.back() % groups != 0) fail(who, "num_groups must divide the channels, ", shape.back(), ", got ", groups);
+  Dim places = 1;
+  for (std::size_t i = 1; i + 1 < shape.size(); ++i) places *= shape[i];
+  const Tensor grouped = reshape(x, {shape[0], places, groups, shape.back() / groups});
+  const std::vector<Dim> axes{1, 3};
+  const Tensor centred = grouped - mean(grouped, axes, true);
+  const Tensor y = reshape(centred * inverse_root(mean(square(centred), axes, true), eps), shape);
+  return affine ? shifted(context, scaled(context, y)) : y;
+}
+
 }  // namespace
 
 Tensor normalized(const Tensor& x, double eps) { return unit_rms(center(x), eps); }
@@ -74,23 +87,6 @@ Tensor LayerNorm::build(LayerContext& context, const Tensor& x) const {
   if (!affine) return y;
   return bias ? shifted(context, scaled(context, y)) : scaled(context, y);
 }
-
-namespace {
-
-Tensor by_groups(LayerContext& context, const std::string& who, const Tensor& x, Dim groups, double eps, bool affine) {
-  check(who.c_str(), x);
-  const Shape& shape = x.shape();
-  if (shape.back() % groups != 0) fail(who, "num_groups must divide the channels, ", shape.back(), ", got ", groups);
-  Dim places = 1;
-  for (std::size_t i = 1; i + 1 < shape.size(); ++i) places *= shape[i];
-  const Tensor grouped = reshape(x, {shape[0], places, groups, shape.back() / groups});
-  const std::vector<Dim> axes{1, 3};
-  const Tensor centred = grouped - mean(grouped, axes, true);
-  const Tensor y = reshape(centred * inverse_root(mean(square(centred), axes, true), eps), shape);
-  return affine ? shifted(context, scaled(context, y)) : y;
-}
-
-}  // namespace
 
 Fields GroupNorm::fields() {
   return {{"num_groups", &num_groups, "how many runs of channels there are", kCount},

@@ -5,6 +5,7 @@
 
 #include "backpass/layers.h"
 #include "base/error.h"
+#include "graph/lengths.h"
 #include "graph/recurrent.h"
 #include "nn/attributes.h"
 
@@ -131,14 +132,6 @@ Tensor row_at(const Tensor& x, Dim at) {
   return reshape(slice(x, 1, at, at + 1), shape);
 }
 
-// 1 where a step is within the length of its row, else 0: (batch, steps, 1).
-Tensor within(const Tensor& lengths, Dim steps, DType dtype) {
-  std::vector<double> numbers(static_cast<std::size_t>(steps));
-  for (Dim t = 0; t < steps; ++t) numbers[static_cast<std::size_t>(t)] = static_cast<double>(t);
-  return step(reshape(cast(lengths, dtype), {lengths.shape()[0], 1, 1}) -
-              constant(std::move(numbers), {steps, 1}, dtype));
-}
-
 // (batch, all elements of a row).
 Tensor flat(const Tensor& x) {
   return reshape(x, {x.shape()[0], element_count(Shape(x.shape().begin() + 1, x.shape().end()))});
@@ -149,11 +142,11 @@ Tensor built(LayerContext& context, const std::string& who, const RecurrentSetti
   const Dim directions = s.bidirectional ? 2 : 1, hidden = s.hidden_size;
   const Given in = given(who, xs, 3, s.num_layers * directions, hidden, cell == Cell::lstm);
   const Dim steps = in.x.shape()[1];
-  const Tensor mask = in.lengths ? within(in.lengths, steps, in.x.dtype()) : Tensor();
+  const Tensor mask = in.lengths ? expand_dims(within_lengths(in.lengths, steps, in.x.dtype()), -1) : Tensor();
   std::vector<Tensor> last_h, last_c;
   Tensor y = in.x;
   for (Dim layer = 0; layer < s.num_layers; ++layer) {
-    if (layer > 0) y = dropout(y, s.dropout);
+    if (layer > 0 && s.dropout > 0) y = dropout(y, s.dropout);
     std::vector<Tensor> outputs;
     for (Dim direction = 0; direction < directions; ++direction) {
       const bool reverse = (direction == 1) != s.go_backwards;
