@@ -8,13 +8,13 @@ import pytest
 CORE = Path(__file__).parents[1] / "csrc"
 ROOMS = ("base", "kernels", "graph", "plan", "nn", "optim", "train", "eager", "io")
 # What nobody writes in C++.
-PYTHON = re.compile(r"\b(None|True|False|bp|np)\b|\.astype|\.reshape\(|\w=(True|False|None)\b|\[None\]|\*\w+\)")
+PYTHON = re.compile(r"\b(None|True|False|bp|np|dict|tuple|kwargs)\b|\.astype|\.reshape\(|\w=(True|False|None)\b|\[None\]|\*\w+\)")
 
 
 def texts():
     """Whole literals of calls that fail, with their place."""
     for room in ROOMS:
-        for path in sorted((CORE / room).rglob("*.cc")):
+        for path in sorted(path for path in (CORE / room).rglob("*") if path.suffix in (".cc", ".h")):
             for call in re.findall(r"(?:fail|message|_error)\((.*?)\);", path.read_text(), re.S):
                 yield path.name, " ".join(re.findall(r'"((?:[^"\\]|\\.)*)"', call))
 

@@ -80,9 +80,9 @@ def test_losses_of_ours_take_no_dict(model, x, y):
 
 
 def test_metrics_need_one_array(model, x, y):
-    with pytest.raises(ValueError, match=r"\[metrics\] need targets that are one array, got a dict or tuple"):
+    with pytest.raises(ValueError, match=r"\[metrics\] need targets that are one array, got several or none"):
         model.evaluate(x, y, loss=loss, metrics="mae")
-    with pytest.raises(ValueError, match=r"\[metrics\] need targets that are one array, got a dict or tuple"):
+    with pytest.raises(ValueError, match=r"\[metrics\] need targets that are one array, got several or none"):
         model.fit(x, y, loss=loss, optimizer="sgd", metrics="mae", progress=False)
 
 

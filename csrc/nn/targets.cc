@@ -81,7 +81,7 @@ bool are_labels(const Loss& loss, const Shape& prediction, const ArrayView& y, c
   fail("y", "expected shape ", to_string(expected), ", got ", to_string(y.shape),
        whom.empty() ? "" : ", for the output of ", whom,
        flat  ? "; where each row of x is one example, the model needs Flatten() as its first layer"
-       : own ? "; arrays of any shape come as a dict or tuple of them"
+       : own ? "; arrays of any shape are given as several, by name or in order"
              : "");
 }
 

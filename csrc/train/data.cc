@@ -10,7 +10,7 @@ void check_metrics(const Network::Impl& net, const Metrics& metrics, const AllTa
   if (!metrics.empty() && net.outputs().size() != 1)
     fail("metrics", "need a network of one output, this one has ", net.outputs().size());
   if (!metrics.empty() && targets && targets->free)
-    fail("metrics", "need targets that are one array, got a dict or tuple of them, or none");
+    fail("metrics", "need targets that are one array, got several or none");
   const auto columns = [&] { return element_count(with_rows(net.outputs()[0].shape(), 1)); };
   for (const auto& [name, compute] : metrics) {
     if (!compute) fail("metrics", '"', name, "\" has no function");
