@@ -123,9 +123,12 @@ def test_masks_of_keys_and_of_pairs():
     place, keys, pairs = bp.Input((4, 6)), bp.Input(4), bp.Input((1, 4, 4))
     by_keys = bp.Network([place, keys], layer(place, keep=keys), seed=0)
     by_pairs = bp.Network([place, pairs], layer(place, keep=pairs), seed=0)
+    of_all_heads = bp.Input((4, 4))
+    by_three = bp.Network([place, of_all_heads], layer(place, keep=of_all_heads), seed=0)
     by_lengths = bp.Network([place, n := bp.Input((), dtype="int32")], layer(place, lengths=n), seed=0)
     wanted = by_keys.predict([x, mask])
     np.testing.assert_array_equal(by_pairs.predict([x, np.broadcast_to(mask[:, None, None], (2, 1, 4, 4))]), wanted)
+    np.testing.assert_array_equal(by_three.predict([x, np.broadcast_to(mask[:, None], (2, 4, 4))]), wanted)
     np.testing.assert_array_equal(by_lengths.predict([x, np.array([2, 4], "i4")]), wanted)
 
 

@@ -37,6 +37,14 @@ def test_tokens_have_their_probabilities(settings, wanted):
     assert all(found[np.asarray(wanted) == 0] == 0)
 
 
+def test_what_is_impossible_is_never_drawn_nor_is_heat_lost():
+    table = np.array([[0.0, -np.inf, 0.0], [-np.inf, -np.inf, 0.0], [0.0, 0.0, -np.inf]])
+    made = model_of(table).generate(np.zeros((500, 1), int), 2, seed=0)
+    assert set(made[:, 1]) == {0, 2}
+    assert set(made[made[:, 1] == 2, 2]) == {0, 1}
+    assert model_of(TABLE).generate([1], 3, temperature=1e-310).tolist() == [1, 2, 0, 1]
+
+
 def test_a_seed_draws_the_same():
     model = model_of(TABLE)
     one, other = (model.generate([0], 40, seed=1).tolist() for _ in range(2))
@@ -62,8 +70,9 @@ def test_other_models_are_refused():
     model = bp.Sequential(bp.Dense(2), input_shape=3, seed=0)
     with pytest.raises(ValueError, match=r"\[generate\] is for models that take integers \(rows, time\)"):
         model.generate([0], 1)
-    with pytest.raises(ValueError, match="logits are not numbers"):
-        model_of(np.full((3, 3), np.nan)).generate([0], 1)
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="logits are not numbers"):
+            model_of(np.full((3, 3), value)).generate([0], 1)
 
 
 TIME, WIDTH, HEADS, BLOCKS = 32, 32, 4, 2

@@ -8,7 +8,9 @@ import pytest
 CORE = Path(__file__).parents[1] / "csrc"
 ROOMS = ("base", "kernels", "graph", "plan", "nn", "optim", "train", "eager", "io")
 # What nobody writes in C++.
-PYTHON = re.compile(r"\b(None|True|False|bp|np|dict|tuple|kwargs)\b|\.astype|\.reshape\(|\w=(True|False|None)\b|\[None\]|\*\w+\)")
+PYTHON = re.compile(
+    r"\b(None|True|False|bp|np|dict|tuple|kwargs)\b|\.astype|\.reshape\(|\w=(True|False|None)\b|\[None\]|\*\w+\)"
+)
 
 
 def texts():

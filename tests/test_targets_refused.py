@@ -75,7 +75,10 @@ def test_losses_of_ours_take_no_dict(model, x, y):
     for name in ("fit", "step", "evaluate", "value_and_grad"):
         with pytest.raises((TypeError, ValueError), match="y"):
             calls(model, x, y, bp.MSE())[name]()
-    with pytest.raises(ValueError, match=r"expected shape \(6, 2\), got \(6,\).*; arrays of any shape come as a dict"):
+    with pytest.raises(
+        ValueError,
+        match=r"expected shape \(6, 2\), got \(6,\).*; arrays of any shape are given as several",
+    ):
         model.evaluate(x, np.ones(ROWS), loss=lambda p, t: bp.square(p - t))
 
 

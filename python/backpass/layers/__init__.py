@@ -19,6 +19,7 @@ from backpass.layers import (
     _pooling,
     _recurrent,
     _recurrent_cells,
+    _transformers,
 )
 from backpass.layers._activations import *
 from backpass.layers._attention import *
@@ -32,9 +33,10 @@ from backpass.layers._plain import *
 from backpass.layers._pooling import *
 from backpass.layers._recurrent import *
 from backpass.layers._recurrent_cells import *
+from backpass.layers._transformers import *
 
 if not TYPE_CHECKING:  # mypy reads no sums of lists; without one it follows the imports
     __all__ = ["Layer"]
     __all__ += _activations.__all__ + _attention.__all__ + _branches.__all__ + _convolutions.__all__
     __all__ += _dense.__all__ + _images.__all__ + _norms.__all__ + _plain.__all__ + _pooling.__all__
-    __all__ += _recurrent.__all__ + _recurrent_cells.__all__
+    __all__ += _recurrent.__all__ + _recurrent_cells.__all__ + _transformers.__all__

@@ -17,7 +17,7 @@ from backpass._views import Views
 from backpass.data._tables import check_names, names_of
 from backpass.layers._layer import residents_of, values_of
 from backpass.models._functional import functional, in_training
-from backpass.models._generate import generate
+from backpass.models._generate import Generates
 from backpass.models._other_names import OtherNames
 from backpass.models._summary import summary
 from backpass.models._weights import load_weights
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from backpass.training._trainer import Trainer
 
 
-class Model(OtherNames, Sealed):
+class Model(OtherNames, Generates, Sealed):
     """A graph and its parameters: all of a model but what needs a loss."""
 
     _instead = "only a class of your own has attributes of its own"
@@ -411,46 +411,6 @@ class Model(OtherNames, Sealed):
         if self._trained is False:
             check_trained(self, "predict")
         return result
-
-    def generate(
-        self,
-        prompt: ArrayLike,
-        n_tokens: int,
-        *,
-        temperature: float = 1.0,
-        top_k: int | None = None,
-        top_p: float = 1.0,
-        seed: int | None = None,
-    ) -> Array:
-        """What follows on a prompt, one token after the other, each drawn from what the model says of the next.
-
-        For models of integers (rows, time) that give logits (rows, time, classes) and do not look ahead. Longer texts
-        than `time` are continued from their last `time` tokens; each token costs one prediction.
-
-        Args:
-            prompt: integers (length,), or (rows, length) of which each is continued.
-            n_tokens: how many follow.
-            temperature: what logits are divided by; 0 takes the most likely token each time.
-            top_k: how many of the most likely tokens are drawn from; None for all.
-            top_p: how much probability they have together, of the most likely ones, above 0; 1 for all.
-            seed: of what is drawn; None takes a fresh one.
-
-        Returns:
-            Prompt and tokens, int32 (length + n_tokens,), or with rows.
-
-        Raises:
-            ValueError: if the model is none of these, a token of the prompt is no class, or a setting is out of range.
-
-        Example:
-            >>> import numpy as np
-            >>> import backpass as bp
-            >>> x = np.arange(64).reshape(-1, 1) % 8 + np.arange(6)
-            >>> model = bp.Sequential(bp.Embedding(8, 16), bp.Dense(8), input_shape=6, seed=0)
-            >>> history = model.fit(x % 8, (x + 1) % 8, loss="cross_entropy", optimizer=bp.Adam(0.05), epochs=40)
-            >>> model.generate([2, 3], 8, temperature=0).tolist()
-            [2, 3, 4, 5, 6, 7, 0, 1, 2, 3]
-        """
-        return generate(self, prompt, n_tokens, temperature, top_k, top_p, seed)
 
     # What it costs.
 
