@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import backpass as bp
+from backpass.tables import TableModel
 from registry import LAYERS, OPS, generator
 
 ROOT = Path(__file__).parents[1] / "csrc"
@@ -86,3 +87,12 @@ def every_function():
     listed = (ROOT / "include" / "backpass" / "elementwise.h").read_text()
     names = set(re.findall(r'\.fn = Elementwise::\w+, \.name = "(\w+)"', listed))
     return {name for name in names if not name.endswith("_grad")}
+
+
+def table_model(preset, task="classification"):
+    """A model of numbers and categories, some missing; and a table with values that it has not seen."""
+    rng = np.random.default_rng(0)
+    table = {"a": rng.standard_normal(90), "b": rng.choice(list("xyz"), 90), "c": rng.choice(list("abcdefghijklm"), 90)}
+    table["a"][::7] = np.nan
+    model = TableModel(preset, epochs=2, hidden=(8,), n_ensembles=2).fit(table, rng.integers(0, 3, 90), task=task)
+    return model, {"a": [0.5, np.nan, 1e6], "b": ["x", "new", None], "c": ["m", "a", "?"]}

@@ -12,9 +12,9 @@ import pytest
 import backpass as bp
 from backpass.exchange import to_c
 from backpass.exchange._c_functions import BINARY, UNARY
-from backpass.exchange._c_rows import CANNOT, ROWS, WHOLES
-from backpass.tables import TableModel
-from exported_models import MODELS, every_function, kinds_of_operations, layer_models, operation_models
+from backpass.exchange._c_rows import ROWS, WHOLES
+from backpass.exchange._graph import ARRAYS, CANNOT
+from exported_models import MODELS, every_function, kinds_of_operations, layer_models, operation_models, table_model
 from registry import generator
 
 CC = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -105,7 +105,7 @@ def test_what_is_refused_is_said(compiled):
 
 
 def test_every_kind_of_operation_has_words_or_a_reason():
-    assert kinds_of_operations() == set(ROWS) | set(WHOLES) | set(CANNOT)
+    assert kinds_of_operations() == {"input", *ARRAYS} | set(ROWS) | set(WHOLES) | set(CANNOT)
 
 
 def test_every_function_has_words_or_a_reason():
@@ -114,11 +114,7 @@ def test_every_function_has_words_or_a_reason():
 
 @pytest.mark.parametrize("preset", ["mlp", "tabm", "realmlp"])
 def test_models_of_tables_go_with_what_they_do_to_raw_values(preset, tmp_path):
-    rng = np.random.default_rng(0)
-    table = {"a": rng.standard_normal(90), "b": rng.choice(list("xyz"), 90), "c": rng.choice(list("abcdefghijklm"), 90)}
-    table["a"][::7] = np.nan
-    model = TableModel(preset, epochs=2, hidden=(8,), n_ensembles=2).fit(table, rng.integers(0, 3, 90))
-    new = {"a": [0.5, np.nan, 1e6], "b": ["x", "new", None], "c": ["m", "a", "?"]}
+    model, new = table_model(preset)
     given = list(model.schema.encode(new))
     wanted = [model.predict_probabilities(new)]
     found = Compiled(tmp_path, {"table": to_c(model, name="table")}).predict("table", given, wanted)

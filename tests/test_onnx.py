@@ -9,8 +9,7 @@ import backpass as bp
 from backpass.exchange import to_onnx
 from backpass.exchange._onnx_functions import BINARY, UNARY
 from backpass.exchange._onnx_rows import CANNOT, ROWS
-from backpass.tables import TableModel
-from exported_models import MODELS, every_function, kinds_of_operations, operation_model
+from exported_models import MODELS, every_function, kinds_of_operations, operation_model, table_model
 from registry import LAYERS, OPS, generator
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="what runs ONNX graphs is not installed")
@@ -81,11 +80,7 @@ def test_models_predict_the_same_for_any_number_of_rows(name, dtype):
 @pytest.mark.parametrize("preset", ["mlp", "tabm", "realmlp"])
 @pytest.mark.parametrize("task", ["classification", "regression"])
 def test_models_of_tables_go_with_what_they_do_to_raw_values(preset, task, tmp_path):
-    rng = np.random.default_rng(0)
-    table = {"a": rng.standard_normal(90), "b": rng.choice(list("xyz"), 90), "c": rng.choice(list("abcdefghijklm"), 90)}
-    table["a"][::7] = np.nan
-    model = TableModel(preset, epochs=2, hidden=(8,), n_ensembles=2).fit(table, rng.integers(0, 3, 90), task=task)
-    new = {"a": [0.5, np.nan, 1e6], "b": ["x", "new", None], "c": ["m", "a", "?"]}
+    model, new = table_model(preset, task)
     to_onnx(model, tmp_path / "m.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
     found = session.run(None, dict(zip(("input_0", "input_1"), model.schema.encode(new), strict=True)))[0]

@@ -14,9 +14,9 @@ import numpy as np
 from backpass._replacing import replacing
 from backpass._types import Array
 from backpass.exchange._c_arrays import rows_in_8_bits
-from backpass.exchange._c_rows import CANNOT, ROWS, WHOLES
+from backpass.exchange._c_rows import ROWS, WHOLES
 from backpass.exchange._c_writer import Writer
-from backpass.exchange._graph import Graph, graph_of, held_values
+from backpass.exchange._graph import ARRAYS, CANNOT, Graph, graph_of, held_values
 from backpass.exchange._one_row import check_rows_are_apart
 
 WEIGHTS = ("float", "int8")
@@ -87,7 +87,7 @@ def to_c(
         raise ValueError(f"[to_c] weights must be 'float' or 'int8', got {weights!r}")
     graph = graph_of("to_c", model)
     for op in graph.ops:
-        if op.kind in CANNOT or op.kind not in ROWS.keys() | WHOLES.keys():
+        if op.kind not in ROWS.keys() | WHOLES.keys() | {"input", *ARRAYS}:
             raise ValueError(f"[to_c] the operation {op.kind!r} {CANNOT.get(op.kind, 'is not known')}: no C for it")
     check_rows_are_apart(graph)
     narrow = _narrow(graph) if weights == "int8" else set()
@@ -141,7 +141,7 @@ def _header(graph: Graph, name: str, narrow: set[str]) -> tuple[str, int, int]:
         writer.stored[number] = f"input_{i}"
         kind = "int32_t" if graph.op(number).dtype == "int32" else writer.type
         arguments.append(f"const {kind} *input_{i}")
-    for i, op in enumerate(op for op in graph.ops if op.kind in ("parameter", "state", "values")):
+    for i, op in enumerate(op for op in graph.ops if op.kind in ARRAYS):
         values, label = held_values(graph, op), f"{name}_{i}"
         writer.stored[op.number] = label
         said = str(op.settings.get("name", "constants"))

@@ -10,26 +10,6 @@ from backpass.exchange._c_functions import BINARY, NUMBERS, UNARY
 from backpass.exchange._c_writer import Row, Whole, Writer
 from backpass.exchange._graph import BATCH, Op
 
-# Kinds that a prediction may have and for which there is no C.
-CANNOT = {
-    "host": "is computed by Python",
-    "argsort": "sorts",
-    "random_uniform": "draws numbers",
-    "window_spread": "is a derivative",
-    "window_put": "is a derivative",
-    "conv_weight": "is a derivative",
-    "recurrent_grad": "is a derivative",
-    **dict.fromkeys(("scatter_add", "gather", "gather_add"), "looks up elements by several indices"),
-    **dict.fromkeys(
-        ("cholesky", "triangular_solve", "solve", "inv", "det", "det_sign", "log_abs_det", "eigh", "qr"),
-        "is linear algebra",
-    ),
-}
-
-
-def _named(writer: Writer, op: Op, index: list[str]) -> str:
-    raise AssertionError(f"{op.kind} has an array from the start")
-
 
 def _constant(writer: Writer, op: Op, index: list[str]) -> str:
     return writer.number(float(op.settings["value"]))
@@ -71,7 +51,6 @@ ROWS: dict[str, Row] = {
     **_c_lines.ROWS,
     **_c_moves.ROWS,
     **_c_reductions.ROWS,
-    **dict.fromkeys(("input", "parameter", "state", "values"), _named),
     "constant": _constant,
     "count": _count,
     "random_keep": _kept,

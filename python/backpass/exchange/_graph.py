@@ -18,6 +18,21 @@ BATCH = "batch"  # the dimension that is not known
 PASSED = {"track", "stop_gradient", "add_loss", "custom", "after"}  # give their first input outside training
 
 
+ARRAYS = ("parameter", "state", "values")  # kinds that hold their elements
+# Kinds that a prediction may have and that no form for others has words for, or none that are exact.
+CANNOT = {
+    "host": "is computed by Python",
+    "argsort": "sorts",
+    "random_uniform": "draws numbers",
+    **dict.fromkeys(("scatter_add", "gather", "gather_add"), "looks up elements by several indices"),
+    **dict.fromkeys(("window_spread", "window_put", "conv_weight", "recurrent_grad"), "is a derivative"),
+    **dict.fromkeys(
+        ("cholesky", "triangular_solve", "solve", "inv", "det", "det_sign", "log_abs_det", "eigh", "qr"),
+        "is linear algebra",
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Op:
     """One operation: kind, the numbers of its inputs, shape (with "batch"), dtype, and settings by name."""

@@ -12,11 +12,9 @@ import numpy as np
 
 from backpass._replacing import replacing
 from backpass._types import Array
-from backpass.exchange._graph import Graph, Op, graph_of, held_values
+from backpass.exchange._graph import ARRAYS, CANNOT, Graph, Op, graph_of, held_values
 from backpass.exchange._numpy_helpers import HELPERS
-from backpass.exchange._numpy_rows import CANNOT, ROWS
-
-_ARRAYS = ("parameter", "state", "values")
+from backpass.exchange._numpy_rows import ROWS
 
 
 def to_numpy(model: Any, path: str | bytes | os.PathLike[str] | None = None) -> str:
@@ -52,7 +50,7 @@ def to_numpy(model: Any, path: str | bytes | os.PathLike[str] | None = None) -> 
 
 def _lines(graph: Graph) -> Iterator[str]:
     names = {number: f"input_{i}" for i, number in enumerate(graph.inputs)}
-    held = [op for op in graph.ops if op.kind in _ARRAYS]
+    held = [op for op in graph.ops if op.kind in ARRAYS]
     names |= {op.number: f"ARRAYS[{i}]" for i, op in enumerate(held)}
     body = list(_body(graph, names))
     yield '"""A network of backpass: `predict` computes its outputs for any number of rows. It needs NumPy alone."""'

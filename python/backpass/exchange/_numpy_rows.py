@@ -8,9 +8,7 @@ from typing import TypeAlias
 
 from backpass.exchange._graph import BATCH, Graph, Op
 from backpass.exchange._numpy_functions import BINARY, UNARY
-from backpass.exchange._onnx_rows import CANNOT as _IN_ONNX
 
-CANNOT = {kind: why for kind, why in _IN_ONNX.items() if kind != "recurrent"}
 _GATES = 1  # the part of a recurrent operation that only derivatives read
 
 Row: TypeAlias = Callable[[Graph, Op, list[str]], str]

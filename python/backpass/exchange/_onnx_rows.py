@@ -8,27 +8,11 @@ import numpy as np
 
 from backpass.exchange import _onnx_images
 from backpass.exchange._graph import BATCH, Op
+from backpass.exchange._graph import CANNOT as EVERYWHERE
 from backpass.exchange._onnx_functions import BINARY, UNARY
 from backpass.exchange._onnx_writer import Row, Writer
 
-# Kinds that a prediction may have and that ONNX has no words for, or none that are exact.
-CANNOT = {
-    "host": "is computed by Python",
-    "scatter_add": "adds up rows by index",
-    "gather": "takes elements by several indices",
-    "gather_add": "adds up elements by index",
-    "argsort": "sorts",
-    "random_uniform": "draws numbers",
-    "window_spread": "is a derivative",
-    "window_put": "is a derivative",
-    "conv_weight": "is a derivative",
-    "recurrent": "is a recurrent layer",
-    "recurrent_grad": "is a derivative",
-    **dict.fromkeys(
-        ("cholesky", "triangular_solve", "solve", "inv", "det", "det_sign", "log_abs_det", "eigh", "qr"),
-        "is linear algebra",
-    ),
-}
+CANNOT = {**EVERYWHERE, "recurrent": "is a recurrent layer"}
 
 
 def _leaf(writer: Writer, op: Op) -> str:
