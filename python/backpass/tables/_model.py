@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from backpass import _checks, _core, _functions
+from backpass import _checks
 from backpass._types import Array
-from backpass.data import Stream
 from backpass.models import Network, load
 from backpass.tables import _metadata
-from backpass.tables._columns import Schema, table_without
-from backpass.tables._folders import ParquetFolder, Shares, target_of
-from backpass.tables._frames import columns_of
-from backpass.tables._intervals import kept, reach
-from backpass.tables._networks import Scaling, features, inputs, many_perceptrons, perceptron
+from backpass.tables._columns import Schema
+from backpass.tables._fitting import Fit, encoded, one_or_all, split
+from backpass.tables._folders import ParquetFolder
+from backpass.tables._intervals import reach
 from backpass.tables._presets import PRESETS, Preset
-from backpass.tables._realmlp_training import build
 from backpass.tables._scores import scores
 from backpass.tables._targets import Target, column_of
-from backpass.tables._ways import held_out_rows, steps_of, way_of
 
 FORMAT = 1
 TOGETHER = 64  # rows are filled up to a multiple of it: a prediction is the same, whatever rows stand beside it
@@ -137,185 +132,33 @@ class TableModel:
         Raises:
             ValueError: if names or rows do not fit, or the target has missing values or one class only.
         """
-        before = self.schema, self.target, self.network, self.histories, self.distances
-        try:
-            self._fit(table, target, task, sample_weight, validation, progress, callbacks)
-        except BaseException:
-            self.schema, self.target, self.network, self.histories, self.distances = before
-            raise
-        return self
-
-    def _fit(
-        self,
-        table: Any,
-        target: Any,
-        task: str | None,
-        sample_weight: Any,
-        validation: tuple[Any, ...] | None,
-        progress: bool | str,
-        callbacks: Sequence[Any],
-    ) -> None:
+        fit = Fit(
+            self.preset,
+            self.categorical,
+            self.validation_fraction,
+            self.n_ensembles,
+            self.seed,
+            self.threads,
+            progress,
+            callbacks,
+        )
         if isinstance(table, ParquetFolder):
             if sample_weight is not None or validation is not None or self.n_ensembles > 1:
                 raise ValueError("[fit] a folder takes no sample_weight, no validation and no n_ensembles")
-            self._fit_folder(table, target, task, progress, callbacks)
-            return
-        columns, values, name = _split("fit", table, target)
-        self.schema = Schema.learn(columns, self.categorical)
-        self.target = Target.learn(name, values, task)
-        x, y = self._encoded(columns), self.target.encode(values)
-        if len(y) != len(x[0]):
-            raise ValueError(f"[fit] the target has {len(y)} rows, the table {len(x[0])}")
-        if len(y) < 2 and validation is None:
-            raise ValueError("[fit] some rows are held out, so it needs at least 2, got 1; or give validation")
-        weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
-        held_out = None
-        if validation is not None:
-            given, wanted, _ = _split("fit", validation[0], validation[1] if len(validation) > 1 else name)
-            held_out = self._encoded(given), self.target.encode(wanted)
-        scaling = Scaling.learn(self.schema.encode(columns)[0])
-        self.histories, members, distances = [], [], []
-        for number in range(self.n_ensembles):
-            train, other = self._parts(x, y, weight, held_out, number)
-            rows = len(train[1])
-            network = self._network(scaling, train, rows, self.seed + number)
-            given = {"x": self._given(train[0]), "y": self._labels(train[1]), "sample_weight": train[2]}
-            self._train(network, given, rows, other, self.seed + number, progress, callbacks)
-            members.append(network)
-            if not self.target.is_class:
-                distances.append(self._distances(network, other))
-        self.distances = kept(np.concatenate(distances)) if distances else ()
-        self.network = self._finished(members)
-
-    def _fit_folder(
-        self, folder: ParquetFolder, target: Any, task: str | None, progress: bool | str, callbacks: Sequence[Any]
-    ) -> None:
-        if target not in folder.names:
-            raise ValueError(
-                f"[fit] {folder.path} has no column {target!r}; it has {', '.join(map(repr, folder.names))}"
-            )
-        shares = Shares.of(folder, self.validation_fraction)
-        self.target = target_of(folder, target, task)
-        sample, values = table_without(folder.kept(shares.sample, 1), target)
-        self.schema = Schema.learn(sample, self.categorical)
-        rest, wanted = table_without(folder.kept(shares.test, shares.held_out), target)
-        if not len(values) or not len(wanted):
-            raise ValueError(f"[fit] {folder.path}: {folder.rows} rows are too few to hold some out")
-        train = self._encoded(sample), self.target.encode(values)
-        other = self._encoded(rest), self.target.encode(wanted)
-        rows = max(1, int(folder.rows * (1 - shares.held_out)))
-        network = self._network(Scaling.learn(self.schema.encode(sample)[0]), train, rows, self.seed)
-        epochs = count()
-
-        def chunks() -> Iterator[tuple[Any, Any]]:
-            assert self.target is not None
-            for part in folder.passing(shares.held_out, self.seed + next(epochs)):
-                columns, labels = table_without(part, target)
-                yield self._given(self._encoded(columns)), self._labels(self.target.encode(labels))
-
-        self.histories = []
-        self._train(network, {"x": Stream(chunks, buffer=4)}, rows, other, self.seed, progress, callbacks)
-        self.distances = () if self.target.is_class else kept(self._distances(network, other))
-        self.network = self._finished([network])
-
-    def _given(self, x: list[Array]) -> Any:
-        """One array where there is one input."""
-        return x if len(x) > 1 else x[0]
-
-    def _labels(self, labels: Array) -> Any:
-        """By name where they are of another shape than what is predicted."""
-        return labels if self.preset.members == 1 else {"target": labels}
-
-    def _encoded(self, table: Any) -> list[Array]:
-        """What the network's inputs get."""
-        assert self.schema is not None
-        numbers, codes = self.schema.encode(table)
-        return [numbers] * bool(self.schema.numbers) + [codes] * bool(self.schema.categories)
-
-    def _places(self) -> tuple[list[_core.Tensor], tuple[_core.Tensor, _core.Tensor]]:
-        """The inputs that there are, and both."""
-        assert self.schema is not None
-        both = inputs(self.schema)
-        return [both[0]] * bool(self.schema.numbers) + [both[1]] * bool(self.schema.categories), both
-
-    def _network(self, scaling: Scaling, train: tuple[Any, ...], rows: int, seed: int) -> Network:
-        assert self.schema is not None
-        assert self.target is not None
-        places, both = self._places()
-        preset, outputs = self.preset, self.target.outputs
-        given: Any = places if len(places) > 1 else places[0]
-        if preset.realmlp:
-            return build(self.schema, scaling, self.target, preset, train, steps_of(preset, rows), seed, self.threads)
-        x = features(self.schema, scaling, *both)
-        if preset.members == 1:
-            y = perceptron(x, preset.hidden, preset.dropout, outputs)
+            fit.of_folder(table, target, task)
         else:
-            y = many_perceptrons(x, preset.hidden, preset.dropout, outputs, preset.members)
-        return Network(given, y, seed=seed)
-
-    def _parts(
-        self, x: list[Array], y: Array, weight: Array | None, held_out: tuple[list[Array], Array] | None, number: int
-    ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """Rows to train on, and rows to end by."""
-        assert self.target is not None
-        if held_out is not None:
-            return (x, y, weight), held_out
-        other = held_out_rows(y, self.target.is_class, self.validation_fraction, self.n_ensembles, number, self.seed)
-        keep = ~other
-        parts = ([a[keep] for a in x], y[keep], None if weight is None else weight[keep])
-        rest = ([a[other] for a in x], y[other])
-        return parts, rest if weight is None else (*rest, weight[other])
-
-    def _train(
-        self,
-        network: Network,
-        given: dict[str, Any],
-        rows: int,
-        other: tuple[Any, ...],
-        seed: int,
-        progress: bool | str,
-        callbacks: Sequence[Any],
-    ) -> None:
-        assert self.target is not None
-        history = network.fit(
-            **given,
-            validation_data=(self._given(other[0]), self._labels(other[1]), *other[2:]),
-            seed=seed,
-            threads=self.threads,
-            progress=progress,
-            check_finite=False,  # what is missing is nan, and nothing is infinite
-            **way_of(self.preset, self.target, network, rows, callbacks),
-        )
-        self.histories.append(history)
-
-    def _distances(self, network: Network, other: tuple[Any, ...]) -> Array:
-        """Of the rows that a network was ended by."""
-        assert self.target is not None
-        x, y = other[:2]
-        predicted = network.predict(self._given(x), threads=self.threads)
-        far: Array = np.abs(predicted.reshape(len(y), -1).mean(axis=1) - y[:, 0]) * self.target.spread
-        return far
-
-    def _finished(self, members: list[Network]) -> Network:
-        """The mean of what all of them predict, in one network that shares their parameters."""
-        assert self.target is not None
-        places, _ = self._places()
-        given: Any = places if len(places) > 1 else places[0]
-        predicted = [self.target.finished(member(given)) for member in members]
-        if self.preset.members > 1:
-            predicted = [_functions.mean(each, 1) for each in predicted]
-        mean = predicted[0]
-        for each in predicted[1:]:
-            mean = mean + each
-        return Network(given, mean * (1 / len(predicted)))
+            fit.of_table(table, target, task, sample_weight, validation)
+        self.schema, self.target, self.network = fit.schema, fit.target, fit.network
+        self.histories, self.distances = fit.histories, fit.distances
+        return self
 
     def _outputs(self, table: Any) -> Array:
-        if self.network is None:
+        if self.network is None or self.schema is None:
             raise RuntimeError("[TableModel] it must be fitted, or loaded, before it predicts")
-        x = self._encoded(table)
+        x = encoded(self.schema, table)
         rows = len(x[0])
         x = [np.pad(part, ((0, -rows % TOGETHER), (0, 0))) for part in x]
-        outputs: Array = self.network.predict(self._given(x), threads=self.threads)
+        outputs: Array = self.network.predict(one_or_all(x), threads=self.threads)
         return outputs[:rows]
 
     def predict(self, table: Any) -> Array:
@@ -374,7 +217,7 @@ class TableModel:
         """
         if self.target is None:
             raise RuntimeError("[TableModel] it must be fitted, or loaded, before it predicts")
-        columns, values, _ = _split("evaluate", table, self.target.name if target is None else target)
+        columns, values, _ = split("evaluate", table, self.target.name if target is None else target)
         return scores(self.target, column_of(values), self._outputs(columns))
 
     def save(self, path: str | bytes | os.PathLike[str]) -> None:
@@ -411,12 +254,3 @@ class TableModel:
         model = cls()
         model.schema, model.target, model.network, model.distances = schema, target, network, distances
         return model
-
-
-def _split(who: str, table: Any, target: Any) -> tuple[Any, Any, str]:
-    """The columns, the target, and what it is called."""
-    if isinstance(target, str):
-        columns, values = table_without(table, target)
-        return columns, values, target
-    columns = columns_of(who, table)
-    return columns, target, str(getattr(target, "name", None) or "target")
